@@ -1,0 +1,85 @@
+"""Every error this library raises on purpose.
+
+DiamondPricingError
+├── StoneError                the stone cannot be what was written
+│   ├── UnknownGradeError     a grade that does not exist
+│   ├── ContradictionError    the measurements contradict each other
+│   └── UnsupportedStoneError a real stone, but not one this model can price
+├── ExpressionError           arithmetic over attributes that cannot be read
+├── FitError                  the data cannot support the model asked for
+│   └── NotCompilableError    a fit of another library that has no exact document
+├── DocumentError             a model document that is damaged or not understood
+└── MissingExtraError         a part of the package that was not installed
+"""
+
+from collections.abc import Sequence
+
+
+class DiamondPricingError(Exception):
+    """Base of all the errors below: catch this to catch them all."""
+
+
+class StoneError(DiamondPricingError, ValueError):
+    """The stone cannot be what was written.
+
+    Attributes
+    ----------
+    attribute : str
+        The attribute at fault; empty when it is not a single one.
+    given : object
+        What was written.
+    """
+
+    def __init__(self, message: str, *, attribute: str = "", given: object = None) -> None:
+        super().__init__(message)
+        self.attribute, self.given = attribute, given
+
+
+class UnknownGradeError(StoneError):
+    """A grade that does not exist.
+
+    Attributes
+    ----------
+    allowed : tuple[str, ...]
+        The grades that do, worst first.
+    """
+
+    def __init__(
+        self, message: str, *, attribute: str, given: object, allowed: Sequence[str]
+    ) -> None:
+        super().__init__(message, attribute=attribute, given=given)
+        self.allowed = tuple(allowed)
+
+
+class ContradictionError(StoneError):
+    """The measurements contradict each other, so that at least one of them is wrong."""
+
+
+class UnsupportedStoneError(StoneError):
+    """A real stone, but outside what this model has seen."""
+
+
+class ExpressionError(DiamondPricingError, ValueError):
+    """Arithmetic over attributes that cannot be read."""
+
+
+class FitError(DiamondPricingError, ValueError):
+    """The data cannot support the model asked for."""
+
+
+class NotCompilableError(FitError):
+    """A fit of another library that has no exact counterpart in a model document."""
+
+
+class DocumentError(DiamondPricingError, ValueError):
+    """A model document that is damaged or not understood."""
+
+
+class MissingExtraError(DiamondPricingError, ImportError):
+    """A part of the package that was not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the extra {extra!r}: pip install 'diamond_pricing[{extra}]'."
+        )
+        self.extra = extra

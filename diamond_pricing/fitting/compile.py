@@ -1,0 +1,167 @@
+"""From another library's fit to a PriceModel, and the proof that nothing was lost.
+
+Each library parametrises its columns in its own way: treatment or sum contrasts, dropped
+first columns, codes for grades. A *piece* says which bases one of its terms stands for and
+which matrix T takes its coefficients to those of our columns, β = T·b; the covariance
+follows as T·V·T'. The compiled model must then give back the library's own fitted values,
+or it is not made.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.errors import FitError, NotCompilableError
+from diamond_pricing.fitting.sales import Sales
+from diamond_pricing.model import PriceModel, Training
+from diamond_pricing.model.document import rounded
+from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones, stone_keys
+from diamond_pricing.terms import AnyBasis, Averages, Term
+
+NODES = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)  # carats at which missing measures are averaged
+EXACT = 1e-9  # log dollars by which a compiled model may differ from its source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A term of another library.
+
+    Attributes
+    ----------
+    bases : tuple[AnyBasis, ...]
+        What it stands for.
+    transform : Matrix
+        T, shape (width of the term here, columns there).
+    columns : slice
+        Where its coefficients stand in the library's vector.
+    """
+
+    bases: tuple[AnyBasis, ...]
+    transform: Matrix
+    columns: slice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """The fit of another library, taken apart.
+
+    Attributes
+    ----------
+    family, origin : str
+        As in `PriceModel`.
+    pieces : Sequence[Piece]
+        Every term, the intercept with no bases.
+    coefficients, covariance : array
+        The library's own, shapes (q,) and (q, q).
+    fitted : Vector
+        The library's fitted log prices of the training sales, shape (n,).
+    edf : float
+        Effective degrees of freedom.
+    """
+
+    family: str
+    origin: str
+    pieces: Sequence[Piece]
+    coefficients: Vector
+    covariance: Matrix
+    fitted: Vector
+    edf: float
+
+
+def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceModel:
+    """Make the model document of a fit.
+
+    Parameters
+    ----------
+    sales : Sales
+        The n sales it was fitted on, in the same order.
+    left_out : dict[str, int]
+        Sales that could not be used, by reason.
+
+    Raises
+    ------
+    NotCompilableError
+        When the compiled model would not give back the fitted values.
+    FitError
+        When the fit has no finite coefficients and covariance.
+    """
+    if not (np.isfinite(source.coefficients).all() and np.isfinite(source.covariance).all()):
+        raise FitError(
+            "the fit has coefficients or standard errors that are not numbers: its columns "
+            "are collinear or constant. Drop an attribute that others determine."
+        )
+    averages = _averages(sales.stones)
+    terms = tuple(Term(p.bases).averaged(sales.stones, averages) for p in source.pieces)
+    wide = np.zeros((sum(term.width for term in terms), len(source.coefficients)))
+    row = 0
+    for piece, term in zip(source.pieces, terms, strict=True):
+        wide[row : row + term.width, piece.columns] = piece.transform
+        row += term.width
+    residual = np.log(sales.price) - source.fitted
+    model = PriceModel(
+        family=source.family,
+        origin=source.origin,
+        terms=terms,
+        coefficients=wide @ source.coefficients,
+        covariance=rounded(wide @ source.covariance @ wide.T),
+        residual_sd=float(np.sqrt(residual @ residual / max(len(residual) - source.edf, 1))),
+        edf=float(source.edf),
+        reference=_reference(sales.stones),
+        averages=averages,
+        training=_training(sales, left_out),
+    )
+    # A stone whose measurements contradict each other is averaged here, but not there.
+    sound = np.ones(len(sales), bool)
+    sound[[row for row, _ in sales.stones.left_out]] = False
+    ours = model.log_price(sales.stones, listing="recorded", extrapolate=True)
+    if (worst := float(np.abs(ours - source.fitted)[sound].max(initial=0))) > EXACT:
+        raise NotCompilableError(
+            f"the compiled model differs from the fit by up to {worst:.3g} in log price; "
+            "is it a fit of log(price) on exactly these sales?"
+        )
+    return model
+
+
+def _averages(stones: Stones) -> Averages:
+    low, high = stones["carat"].min(), stones["carat"].max()
+    nodes = tuple(node for node in NODES if low <= node <= high) or (float(low),)
+    seen = stones.labels("cut")
+    cut = next(grade for grade in GRADES if grade.name == "cut")
+    known = stones.labels(LISTING.name)
+    shares = np.array([(known == name).sum() for name in LISTING.grades], float)
+    shares = shares / shares.sum() if shares.sum() else np.full(3, 1 / 3)
+    return Averages(
+        nodes, tuple(name for name in cut.grades if (seen == name).any()), tuple(shares.tolist())
+    )
+
+
+def _reference(stones: Stones) -> Stone:
+    """The most common grades at the median weight: a stone that everybody knows."""
+    common = {}
+    for grade in GRADES:
+        names, counts = np.unique(stones.labels(grade.name), return_counts=True)
+        common[grade.name] = str(names[counts.argmax()])
+    return Stone(float(np.sort(stones["carat"])[len(stones) // 2]), **common)
+
+
+def _training(sales: Sales, left_out: dict[str, int]) -> Training:
+    stones, ranges, grades = sales.stones, {}, {}
+    for measure in MEASURES:
+        values = stones[measure.name]
+        if not np.isnan(values).all():
+            ranges[measure.name] = (float(np.nanmin(values)), float(np.nanmax(values)))
+    for grade in (*GRADES, LISTING):
+        labels = stones.labels(grade.name)
+        counts = {name: int((labels == name).sum()) for name in grade.grades}
+        grades[grade.name] = {name: count for name, count in counts.items() if count}
+    return Training(
+        rows=len(sales),
+        stones=len(np.unique(stone_keys(stones))),
+        left_out=left_out,
+        currency=sales.currency,
+        effective=sales.effective,
+        ranges=ranges,
+        grades=grades,
+    )

@@ -1,0 +1,53 @@
+"""Fit a family of models to sales."""
+
+from typing import TYPE_CHECKING
+
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.gam import fit_gam
+from diamond_pricing.fitting.loglinear import fit_loglinear
+from diamond_pricing.model import PriceModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FAMILIES = {"loglinear": fit_loglinear, "gam": fit_gam}
+
+
+def fit(
+    sales: "pd.DataFrame",
+    family: str = "gam",
+    *,
+    currency: str | None = None,
+    effective: str | None = None,
+) -> PriceModel:
+    """Fit a price model to sales.
+
+    Parameters
+    ----------
+    sales : DataFrame
+        One row a sale: carat, cut, color, clarity, price, and as far as known depth, table,
+        x, y, z. Names and grades may be written as people write them. Terms over columns
+        that are absent are left out of the model.
+    family : str
+        ``loglinear``: a short log-linear regression by statsmodels, with standard errors
+        robust to heteroskedasticity and to the same stone standing in the sales twice.
+        ``gam``: smooth curves by pyGAM, their smoothness searched by generalised
+        cross-validation.
+    currency, effective : str, optional
+        What the prices are, and of when. Default: what ``sales.attrs`` says, else ``USD``
+        and ``undated``.
+
+    Returns
+    -------
+    PriceModel
+
+    Raises
+    ------
+    FitError
+        When the sales cannot support the model.
+    StoneError
+        For stones that cannot be; the rows are named.
+    """
+    if family not in FAMILIES:
+        raise FitError(f"family {family!r} is not known; choose {' or '.join(FAMILIES)}.")
+    return FAMILIES[family](sales, currency, effective)

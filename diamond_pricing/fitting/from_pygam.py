@@ -1,0 +1,204 @@
+"""A pyGAM fit of log price, compiled to a PriceModel."""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.errors import FitError, MissingExtraError, NotCompilableError
+from diamond_pricing.fitting.compile import Piece, Source, compiled
+from diamond_pricing.fitting.sales import Sales, read_sales
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import ATTRIBUTES, Grade, Stones
+from diamond_pricing.terms import AnyBasis, Levels, Slope, Spline, parse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Side = tuple[AnyBasis, Matrix]
+
+
+def design_matrix(sales: "pd.DataFrame", columns: Sequence[str]) -> Matrix:
+    """Make the matrix that pyGAM wants: numbers, grades as codes.
+
+    Parameters
+    ----------
+    sales : DataFrame
+        As for `fit`.
+    columns : Sequence[str]
+        For each column a grade (``"cut"``) or arithmetic over measures (``"log(carat)"``).
+
+    Returns
+    -------
+    Matrix
+        Shape (n, len(columns)). The code of a grade is its place among the grades that
+        stand in ``sales``, worst first, from 0.
+    """
+    return encoded(Stones.from_frame(sales), columns)
+
+
+def from_pygam(
+    gam: Any,
+    columns: Sequence[str],
+    sales: "pd.DataFrame",
+    *,
+    currency: str | None = None,
+    effective: str | None = None,
+    family: str = "pygam",
+) -> PriceModel:
+    """Compile a fitted ``LinearGAM`` of log price to a model that explains itself.
+
+    Understood are the terms ``s``, ``f``, ``l`` and ``te``, with ``by``.
+
+    Parameters
+    ----------
+    gam : LinearGAM
+        Fitted to ``design_matrix(sales, columns)`` and ``np.log(sales.price)``.
+    columns : Sequence[str]
+        What each column of that matrix is.
+    sales : DataFrame
+        The sales it was fitted on.
+    currency, effective, family
+        As for `from_statsmodels`.
+
+    Raises
+    ------
+    NotCompilableError
+        Naming the term that has no exact counterpart, or when the fit is not one of log
+        price on these sales.
+    """
+    try:
+        import pygam
+    except ImportError as error:
+        raise MissingExtraError("from_pygam", "fit") from error
+    if not isinstance(gam, pygam.LinearGAM):
+        raise NotCompilableError(
+            f"{type(gam).__name__} cannot be compiled; fit a LinearGAM to np.log(price)."
+        )
+    if not hasattr(gam, "coef_"):
+        raise NotCompilableError("this LinearGAM has not been fitted.")
+    checked = read_sales(sales, currency=currency, effective=effective)
+    X = encoded(checked.stones, columns)
+    if X.shape[1] != gam.statistics_["m_features"]:
+        raise NotCompilableError(
+            f"the fit has {gam.statistics_['m_features']} columns, named are {len(columns)}."
+        )
+    return compiled_gam(gam, columns, checked, family, {})
+
+
+def compiled_gam(
+    gam: Any, columns: Sequence[str], sales: Sales, family: str, left_out: dict[str, int]
+) -> PriceModel:
+    """Compile a fitted ``LinearGAM``, of sales already checked."""
+    import pygam
+
+    fitted = np.asarray(gam.predict(encoded(sales.stones, columns)), float)
+    _check_response(fitted, sales)
+    source = Source(
+        family=family,
+        origin=f"pyGAM {pygam.__version__} LinearGAM: {_described(gam, columns)}",
+        pieces=[_piece(gam, i, term, columns, sales.stones) for i, term in enumerate(gam.terms)],
+        coefficients=np.asarray(gam.coef_, float),
+        covariance=np.asarray(gam.statistics_["cov"], float),
+        fitted=fitted,
+        edf=float(gam.statistics_["edof"]),
+    )
+    return compiled(source, sales, left_out)
+
+
+def _check_response(fitted: Vector, sales: Sales) -> None:
+    wanted = float(np.log(sales.price).mean())
+    if abs(fitted.mean() - wanted) > 1:
+        raise NotCompilableError(
+            f"the fit's mean is {fitted.mean():.4g}, the mean log price {wanted:.4g}: a product "
+            "of factors needs a LinearGAM of np.log(price)."
+        )
+
+
+def encoded(stones: Stones, columns: Sequence[str]) -> Matrix:
+    """As `design_matrix`, of stones already checked."""
+    return np.column_stack([_column(stones, column) for column in columns])
+
+
+def _column(stones: Stones, column: str) -> Vector:
+    if isinstance(ATTRIBUTES.get(column), Grade):
+        if (stones[column] < 0).any():
+            raise FitError(f"{column} is not known for every sale.")
+        return np.unique(stones[column], return_inverse=True)[1].ravel().astype(float)
+    return parse(column).evaluate(stones.columns)
+
+
+def _piece(gam: Any, i: int, term: Any, columns: Sequence[str], stones: Stones) -> Piece:
+    indices = gam.terms.get_coef_indices(i)
+    where = slice(int(indices[0]), int(indices[-1]) + 1)
+    if term.isintercept:
+        return Piece((), np.eye(1), where)
+    margins = list(term) if term.istensor else [term]
+    sides = [_side(margin, columns, stones) for margin in margins]
+    for margin in dict.fromkeys([term.by, *(m.by for m in margins)]):
+        if margin is not None:
+            if isinstance(ATTRIBUTES.get(columns[margin]), Grade):
+                raise NotCompilableError(
+                    f"{term}: by={margin} multiplies by the code of {columns[margin]}, which "
+                    "is no number; use te() with a factor."
+                )
+            sides.append((Slope(parse(columns[margin]).text), np.eye(1)))
+    transform = reduce(np.kron, (side[1] for side in sides), np.ones((1, 1)))
+    return Piece(tuple(side[0] for side in sides), transform, where)
+
+
+def _side(margin: Any, columns: Sequence[str], stones: Stones) -> Side:
+    """Give the basis of one feature and the matrix from pyGAM's columns to it."""
+    column, kind = columns[margin.feature], type(margin).__name__
+    if getattr(margin, "basis", "ps") != "ps":
+        raise NotCompilableError(f"{margin}: the basis {margin.basis!r} cannot be compiled.")
+    attribute = ATTRIBUTES.get(column)
+    if isinstance(attribute, Grade):
+        codes = np.unique(stones[column])
+        levels = tuple(attribute.grades[code] for code in codes)
+        at = np.zeros((len(levels), margin.feature + 1))
+        at[:, margin.feature] = np.arange(len(levels))
+        return Levels(column, levels), _values(margin, at)
+    text = parse(column).text
+    if kind == "LinearTerm":
+        return Slope(text), np.eye(1)
+    if kind != "SplineTerm" or margin.spline_order < 1:
+        raise NotCompilableError(f"{margin} over {column}: only s, f, l and te can be compiled.")
+    basis = Spline(text, _knots(margin), int(margin.spline_order))
+    return basis, np.eye(basis.width)
+
+
+def _values(margin: Any, at: Matrix) -> Matrix:
+    """Evaluate pyGAM's own columns at the code of each grade, shape (levels, columns)."""
+    by, margin.by = margin.by, None
+    try:
+        built = margin.build_columns(at)
+    finally:
+        margin.by = by
+    return np.asarray(built.toarray(), float)
+
+
+def _knots(margin: Any) -> tuple[float, ...]:
+    """All knots of pyGAM's basis, in the feature's own unit.
+
+    It stands evenly spaced knots between the edges and goes on at either end; the outermost
+    one it moves out by 1e-9 of the range (pyGAM 0.12, ``b_spline_basis``).
+    """
+    d, low, high = int(margin.spline_order), *map(float, np.sort(margin.edge_knots_))
+    inner = np.linspace(0, 1, 1 + int(margin.n_splines) - d)
+    beyond = np.arange(1, d + 1) * (inner[1] - inner[0])
+    knots = np.concatenate([-beyond[::-1], inner, 1 + beyond])
+    knots[-1] += 1e-9
+    return tuple((low + (high - low) * knots).tolist())
+
+
+def _described(gam: Any, columns: Sequence[str]) -> str:
+    parts = []
+    for term in gam.terms:
+        if not term.isintercept:
+            names = ", ".join(columns[m.feature] for m in (term if term.istensor else [term]))
+            parts.append(f"{'te' if term.istensor else term._minimal_name}({names})")
+    lam = "; ".join(",".join(f"{value:g}" for value in np.ravel(t)) for t in gam.lam)
+    return f"{' + '.join(parts)}; λ = {lam}"

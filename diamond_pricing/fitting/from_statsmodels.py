@@ -1,0 +1,184 @@
+"""A statsmodels fit of log price through a patsy formula, compiled to a PriceModel."""
+
+import ast
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from diamond_pricing.arrays import Matrix
+from diamond_pricing.errors import (
+    ExpressionError,
+    NotCompilableError,
+    UnknownGradeError,
+)
+from diamond_pricing.fitting.compile import Piece, Source, compiled
+from diamond_pricing.fitting.sales import Sales, read_sales
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import ATTRIBUTES, Grade
+from diamond_pricing.terms import AnyBasis, Levels, Slope, Spline, parse
+
+Side = tuple[AnyBasis, Matrix]  # a basis and the matrix from the library's columns to it
+
+
+def from_statsmodels(
+    result: Any,
+    *,
+    currency: str | None = None,
+    effective: str | None = None,
+    family: str = "statsmodels",
+) -> PriceModel:
+    """Compile a linear statsmodels result to a model that explains itself.
+
+    Understood in the formula: the attributes of a stone by name; ``np.log``, ``np.sqrt``,
+    ``np.exp``, ``I(…)`` and arithmetic; ``C(…)`` with any contrasts; ``bs(…)``;
+    interactions of these. The left side must be ``np.log(price)``.
+
+    Parameters
+    ----------
+    result : RegressionResults
+        From ``ols``, ``wls``, ``gls`` or ``rlm`` of ``statsmodels.formula.api``, fitted to a
+        data frame with the columns of `load_sales`.
+    currency, effective : str, optional
+        Default: what the data frame's ``attrs`` say, else ``USD`` and ``undated``.
+    family : str
+        Name to give the model.
+
+    Raises
+    ------
+    NotCompilableError
+        Naming the part of the formula that has no exact counterpart.
+
+    Examples
+    --------
+    >>> import statsmodels.formula.api as smf
+    >>> from diamond_pricing import Stone, load_sales
+    >>> fit = smf.ols("np.log(price) ~ np.log(carat) + cut + color + clarity", load_sales())
+    >>> model = from_statsmodels(fit.fit(cov_type="HC3"))
+    >>> model.explain(Stone(1.01, "Ideal", "E", "VS1")).currency
+    'USD'
+    """
+    model = getattr(result, "model", None)
+    if not hasattr(getattr(getattr(model, "data", None), "model_spec", None), "term_codings"):
+        raise NotCompilableError(
+            "only fits through a patsy formula can be compiled (statsmodels.formula.api)."
+        )
+    _check_response(model)
+    frame = model.data.frame
+    used = np.ones(len(frame), bool)
+    used[np.asarray(model.data.missing_row_idx, int)] = False
+    sales = read_sales(frame[used], currency=currency, effective=effective)
+    dropped = {"value missing in the formula": int((~used).sum())} if not used.all() else {}
+    return compiled_regression(result, sales, family, dropped)
+
+
+def compiled_regression(
+    result: Any, sales: Sales, family: str, left_out: dict[str, int]
+) -> PriceModel:
+    """Compile a result that `from_statsmodels` understands, of sales already checked."""
+    import statsmodels
+
+    model = result.model
+    design = model.data.model_spec
+    source = Source(
+        family=family,
+        origin=(
+            f"statsmodels {statsmodels.__version__} {type(model).__name__}: {model.formula}; "
+            f"covariance {result.cov_type}"
+        ),
+        pieces=[_piece(design, subterm, start) for subterm, start in _subterms(design)],
+        coefficients=np.asarray(result.params, float),
+        covariance=np.asarray(result.cov_params(), float),
+        fitted=np.asarray(result.fittedvalues, float),
+        edf=float(result.df_model) + 1,
+    )
+    return compiled(source, sales, left_out)
+
+
+def _check_response(model: Any) -> None:
+    link = getattr(getattr(model, "family", None), "link", None)
+    if link is not None:
+        raise NotCompilableError(
+            f"{type(model).__name__} with the link {type(link).__name__} cannot be compiled; "
+            "fit np.log(price) by ols, wls, gls or rlm."
+        )
+    if type(model).__name__ not in ("OLS", "WLS", "GLS", "RLM"):
+        raise NotCompilableError(
+            f"{type(model).__name__} cannot be compiled; use ols, wls, gls or rlm."
+        )
+    response = str(model.endog_names).replace("np.", "").replace(" ", "")
+    if response != "log(price)":
+        raise NotCompilableError(
+            f"the left side is {model.endog_names}; a product of factors needs np.log(price)."
+        )
+
+
+def _subterms(design: Any) -> list[tuple[Any, int]]:
+    """Give each coded part of each term with the position of its first column."""
+    found, start = [], 0
+    for subterms in design.term_codings.values():
+        for subterm in subterms:
+            found.append((subterm, start))
+            start += subterm.num_columns
+    return found
+
+
+def _piece(design: Any, subterm: Any, start: int) -> Piece:
+    sides = [
+        _categorical(design.factor_infos[factor], subterm.contrast_matrices[factor].matrix)
+        if factor in subterm.contrast_matrices
+        else _numerical(design.factor_infos[factor])
+        for factor in subterm.factors
+    ]
+    # patsy lets the first factor vary fastest; our last basis does.
+    sides = sides[::-1]
+    transform = reduce(np.kron, (side[1] for side in sides), np.ones((1, 1)))
+    bases = tuple(side[0] for side in sides)
+    return Piece(bases, transform, slice(start, start + subterm.num_columns))
+
+
+def _categorical(info: Any, contrasts: Matrix) -> Side:
+    name = _attribute_of(info.factor.code)
+    attribute = ATTRIBUTES.get(name)
+    if not isinstance(attribute, Grade):
+        raise NotCompilableError(
+            f"{info.factor.code} makes categories of {name!r}, which is not graded; graded are "
+            f"{', '.join(a.name for a in ATTRIBUTES.values() if isinstance(a, Grade))}."
+        )
+    try:
+        levels = tuple(attribute.read(level) for level in info.categories)
+    except UnknownGradeError as error:
+        raise NotCompilableError(f"{info.factor.code}: {error}") from error
+    return Levels(attribute.name, levels), np.asarray(contrasts, float)
+
+
+def _attribute_of(code: str) -> str:
+    """Name inside ``C(cut, Treatment('Ideal'))`` or ``Q('cut')``."""
+    node = ast.parse(code, mode="eval").body
+    while isinstance(node, ast.Call) and node.args:
+        node = node.args[0]
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    return node.id if isinstance(node, ast.Name) else code
+
+
+def _numerical(info: Any) -> Side:
+    code = info.factor.code
+    node = ast.parse(code, mode="eval").body
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "bs":
+        return _bspline(info, ast.unparse(node.args[0]))
+    try:
+        return Slope(parse(code).text), np.eye(1)
+    except ExpressionError as error:
+        raise NotCompilableError(f"{code} cannot be compiled: {error}") from error
+
+
+def _bspline(info: Any, inner: str) -> Side:
+    (transform,) = info.state["transforms"].values()
+    knots, degree = transform._all_knots, int(transform._degree)
+    try:
+        basis = Spline(parse(inner).text, tuple(float(knot) for knot in knots), degree)
+    except ExpressionError as error:
+        raise NotCompilableError(f"{info.factor.code} cannot be compiled: {error}") from error
+    dropped = basis.width - info.num_columns  # patsy leaves out the first unless told
+    return basis, np.eye(basis.width)[:, dropped:]

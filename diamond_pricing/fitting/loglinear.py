@@ -1,0 +1,57 @@
+"""The family ``loglinear``: the shortest explanation, by statsmodels."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np  # noqa: F401  the formula calls it by this name
+
+from diamond_pricing.errors import MissingExtraError
+from diamond_pricing.fitting.from_statsmodels import compiled_regression
+from diamond_pricing.fitting.recipe import WEIGHT, prepared
+from diamond_pricing.fitting.sales import read_sales
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, stone_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POWERS = 3  # of log carat
+
+
+def fit_loglinear(
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
+) -> PriceModel:
+    """Regress log price on a cubic in log carat, the grades and the proportions.
+
+    Standard errors are clustered by stone: robust to heteroskedasticity, and to one stone
+    standing in the sales under two price lists.
+
+    Parameters, returns and errors as `diamond_pricing.fitting.fit`.
+    """
+    try:
+        import pandas as pd
+        import statsmodels.formula.api as smf
+    except ImportError as error:
+        raise MissingExtraError("family 'loglinear'", "fit") from error
+    kept, features, left_out = prepared(
+        read_sales(sales, currency=currency, effective=effective)
+    )
+    columns = {name: kept.stones[name] for name in (m.name for m in MEASURES)}
+    columns |= {g.name: kept.stones.labels(g.name) for g in (*GRADES, LISTING)}
+    frame = pd.DataFrame(columns | {"price": kept.price})
+    result = smf.ols(_formula(features), frame).fit(
+        cov_type="cluster", cov_kwds={"groups": stone_keys(kept.stones)}
+    )
+    return compiled_regression(result, kept, "loglinear", left_out)
+
+
+def _formula(features: tuple[str, ...]) -> str:
+    parts = []
+    for feature in features:
+        if feature == WEIGHT:
+            parts.append("np.log(carat)")
+            parts += [f"I(np.log(carat) ** {power})" for power in range(2, POWERS + 1)]
+        elif isinstance(ATTRIBUTES.get(feature), Grade):
+            parts.append(f"C({feature})")
+        else:
+            parts.append(f"I({feature.replace('log', 'np.log')})")
+    return "np.log(price) ~ " + " + ".join(parts)

@@ -1,0 +1,53 @@
+"""Which features the two ready-made families use, given what the sales record."""
+
+import numpy as np
+
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.sales import Sales, usable
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
+from diamond_pricing.terms import parse
+
+WEIGHT = "log(carat)"
+# How large a stone looks for its weight: log of the mean diameter less its share of weight.
+SPREAD = "log(x * y) / 2 - log(carat) / 3"
+OPTIONAL = ("depth", "table", SPREAD)
+ENOUGH = 0.8  # share of the sales that must record a feature for it to be used
+
+
+def prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
+    """Choose the features and keep the sales that have them all.
+
+    A feature that fewer than four in five sales record, or that is the same in all of
+    them, is not used.
+
+    Returns
+    -------
+    tuple
+        The usable sales; the features, weight first; the sales left out by reason.
+
+    Raises
+    ------
+    FitError
+        When all stones have one weight, or hardly any sale is usable.
+    """
+    numbers = [text for text in OPTIONAL if np.mean(_known(sales.stones, text)) >= ENOUGH]
+    needed = tuple(dict.fromkeys(name for text in numbers for name in parse(text).attributes))
+    kept, left_out = usable(sales, tuple(name for name in needed if name != "carat"))
+    grades = ["cut", "color", "clarity"]
+    if np.mean(sales.stones[LISTING.name] >= 0) >= ENOUGH:
+        grades.append(LISTING.name)
+    features = [WEIGHT, *grades, *numbers]
+    varied = tuple(text for text in features if len(np.unique(_values(kept.stones, text))) > 1)
+    if WEIGHT not in varied:
+        raise FitError("all stones have the same weight; there is no price curve to fit.")
+    return kept, varied, left_out
+
+
+def _known(stones: Stones, text: str) -> np.ndarray:
+    return np.all([~np.isnan(stones[name]) for name in parse(text).attributes], axis=0)
+
+
+def _values(stones: Stones, text: str) -> np.ndarray:
+    if isinstance(ATTRIBUTES.get(text), Grade):
+        return stones[text]
+    return parse(text).evaluate(stones.columns)

@@ -1,0 +1,106 @@
+"""Which stones a model can price, and on which price list."""
+
+from collections.abc import Set
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diamond_pricing.errors import ContradictionError, UnsupportedStoneError
+from diamond_pricing.model.training import Training
+from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones, shown
+
+BLEND, RECORDED = "blend", "recorded"
+_SHOWN = 3  # rows named in an error
+_ADVICE = "Refit on sales of such stones, or price it by hand."
+
+
+def listed(stones: Stones, listing: str) -> Stones:
+    """Put stones on a price list; on the blend the list is not known.
+
+    Raises
+    ------
+    UnsupportedStoneError
+        For a list that does not exist.
+    """
+    if listing == RECORDED:
+        return stones
+    if listing == BLEND:
+        return stones.with_columns(listing=np.full(len(stones), -1))
+    if listing not in LISTING.grades:
+        raise UnsupportedStoneError(
+            f"listing {shown(listing)} is not known; choose {BLEND}, {RECORDED} or one of "
+            f"{', '.join(LISTING.grades)}.",
+            attribute=LISTING.name,
+            given=listing,
+        )
+    code = LISTING.grades.index(listing)
+    x, y = stones["x"], stones["y"]
+    smaller, larger = np.minimum(x, y), np.maximum(x, y)
+    first, second = ((smaller, larger), (x, y), (larger, smaller))[code]
+    return stones.with_columns(listing=np.full(len(stones), code), x=first, y=second)
+
+
+def refuse_unsupported(
+    stones: Stones, training: Training, read: Set[str], *, extrapolate: bool = False
+) -> None:
+    """Raise for stones outside what a model has seen.
+
+    Parameters
+    ----------
+    read : Set[str]
+        The attributes that the model reads; ranges of the others do not matter.
+    extrapolate : bool
+        Let measures beyond their range pass.
+
+    Raises
+    ------
+    UnsupportedStoneError
+        Naming the first rows.
+    """
+    for grade in GRADES:
+        known = training.grades[grade.name]
+        unseen = ~np.array([name in known for name in grade.grades])[stones[grade.name]]
+        if unseen.any():
+            why = f"has not been seen; this model knows {', '.join(known)}"
+            raise _refused(grade.name, unseen, stones.labels(grade.name), why)
+    for measure in MEASURES:
+        if extrapolate or measure.name not in read | {"carat"}:
+            continue
+        low, high = training.ranges[measure.name]
+        values = stones[measure.name]
+        outside = (values < low) | (values > high)
+        if outside.any():
+            why = f"is outside what this model has seen, {low:g} to {high:g} {measure.unit}"
+            raise _refused(measure.name, outside, values, why)
+
+
+def _refused(
+    attribute: str, bad: NDArray[np.bool_], values: NDArray[Any], why: str
+) -> UnsupportedStoneError:
+    rows = np.flatnonzero(bad)
+    given = values[rows[0]].item()
+    where = ""
+    if len(bad) > 1:
+        more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+        where = f" (row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)"
+    text = f"{given:g}" if isinstance(given, float) else given
+    return UnsupportedStoneError(
+        f"{attribute} {text} {why}{where}. {_ADVICE}", attribute=attribute, given=given
+    )
+
+
+def refuse_contradictory(stone: Stone) -> None:
+    """Raise for measurements that contradict each other.
+
+    Raises
+    ------
+    ContradictionError
+        With every reason in words.
+    """
+    if found := stone.problems():
+        raise ContradictionError(
+            f"{'; '.join(problem.reason for problem in found)}. Correct it, or leave it out.",
+            attribute=found[0].attribute,
+            given=getattr(stone, found[0].attribute),
+        )

@@ -1,0 +1,56 @@
+"""What a model was fitted on, in a few figures."""
+
+from collections.abc import Set
+
+import msgspec
+
+from diamond_pricing.errors import DocumentError
+from diamond_pricing.stones import GRADES, MEASURES
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model was fitted on. A model prices within these ranges and grades only.
+
+    Attributes
+    ----------
+    rows, stones : int
+        Sales used, and distinct stones among them.
+    left_out : dict[str, int]
+        Sales that could not be used, by reason.
+    currency : str
+        ISO 4217 code of the prices.
+    effective : str
+        When the prices were true: a year or a date; ``undated`` when nobody said.
+    ranges : dict[str, tuple[float, float]]
+        Smallest and largest value of each measure.
+    grades : dict[str, dict[str, int]]
+        Sales of each grade, worst grade first.
+    """
+
+    rows: int
+    stones: int
+    left_out: dict[str, int]
+    currency: str
+    effective: str
+    ranges: dict[str, tuple[float, float]]
+    grades: dict[str, dict[str, int]]
+
+    def check(self, read: Set[str]) -> None:
+        """Refuse a summary that lacks what pricing needs.
+
+        Parameters
+        ----------
+        read : Set[str]
+            The attributes that the model reads.
+
+        Raises
+        ------
+        DocumentError
+            Naming what is missing.
+        """
+        wanted = {m.name for m in MEASURES if m.required or m.name in read}
+        missing = sorted(wanted - set(self.ranges)) + [
+            grade.name for grade in GRADES if not self.grades.get(grade.name)
+        ]
+        if missing:
+            raise DocumentError(f"the training summary says nothing of {', '.join(missing)}.")

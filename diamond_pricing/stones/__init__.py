@@ -1,0 +1,35 @@
+"""What a diamond is: its attributes, one stone, many stones, and the packaged sales."""
+
+from diamond_pricing.stones.attributes import (
+    ATTRIBUTES,
+    GRADES,
+    LINES,
+    LISTING,
+    MEASURES,
+    Grade,
+    Measure,
+    attribute_named,
+    shown,
+)
+from diamond_pricing.stones.catalog import load_sales, stone_keys
+from diamond_pricing.stones.checks import Problem
+from diamond_pricing.stones.stone import Stone
+from diamond_pricing.stones.stones import Frame, Stones
+
+__all__ = [
+    "ATTRIBUTES",
+    "GRADES",
+    "LINES",
+    "LISTING",
+    "MEASURES",
+    "Frame",
+    "Grade",
+    "Measure",
+    "Problem",
+    "Stone",
+    "Stones",
+    "attribute_named",
+    "load_sales",
+    "shown",
+    "stone_keys",
+]

@@ -1,0 +1,133 @@
+"""Do the measurements of a stone agree with each other?
+
+A round brilliant weighs about 0.0061 carats a cubic millimetre of its box x·y·z, and its
+depth per cent is 100·2z/(x + y). The rules use only the stone's own numbers, so that
+applying them to held-out stones leaks nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diamond_pricing.arrays import Vector
+
+Flags = NDArray[np.bool_]
+
+CARATS_PER_MM3 = 0.00613  # median of carat/(x·y·z) over the packaged sales
+TYPICAL_DEPTH = 61.8  # per cent, the median of the packaged sales
+DIAMETER_TOLERANCE = 0.12  # |log(measured/expected)|; 99.9 % of the packaged sales keep it
+HEIGHT_TOLERANCE = 0.04
+BOX_TOLERANCE = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A measurement that cannot be right.
+
+    Attributes
+    ----------
+    code : str
+        Stable: ``impossible_dimension``, ``size_contradicts_weight``,
+        ``height_contradicts_depth`` or ``depth_contradicts_height``.
+    attribute : str
+        The measurement that is left out of a price because of it.
+    reason : str
+        One sentence for a person.
+    """
+
+    code: str
+    attribute: str
+    reason: str
+
+
+def expected_diameter(carat: Vector, depth: Vector) -> Vector:
+    """Mean of length and width of a round stone, mm, shape (n,).
+
+    From carat = 0.00613·d·d·z and z = depth·d.
+    """
+    ratio = np.where(np.isnan(depth), TYPICAL_DEPTH, depth) / 100
+    return np.cbrt(carat / (CARATS_PER_MM3 * ratio))
+
+
+def implausible(
+    carat: Vector, depth: Vector, x: Vector, y: Vector, z: Vector
+) -> dict[str, Flags]:
+    """Say which of depth, x, y and z cannot be right; each shape (n,).
+
+    Where the box x·y·z fits the weight but not the depth stated, the depth is at fault.
+    A missing measurement is never flagged.
+    """
+    box = x * y * z
+    box_fits = (box > 0) & ~_off(box * CARATS_PER_MM3, carat, BOX_TOLERANCE)
+    with np.errstate(all="ignore"):
+        measured_depth = 200 * z / (x + y)
+    bad_depth = box_fits & _off(depth, measured_depth, HEIGHT_TOLERANCE)
+    depth = np.where(bad_depth, np.nan, depth)
+    expected = expected_diameter(carat, depth)
+    bad_x, bad_y = _off(x, expected, DIAMETER_TOLERANCE), _off(y, expected, DIAMETER_TOLERANCE)
+    # The mean girdle diameter from whichever of x and y is believable.
+    good_x, good_y = np.where(bad_x, np.nan, x), np.where(bad_y, np.nan, y)
+    across = (
+        np.where(np.isnan(good_x), good_y, good_x) + np.where(np.isnan(good_y), good_x, good_y)
+    ) / 2
+    measured, stated = ~np.isnan(across), ~np.isnan(depth)
+    height = np.where(stated, depth, TYPICAL_DEPTH) / 100 * np.where(measured, across, expected)
+    tolerance = np.where(stated & measured, HEIGHT_TOLERANCE, DIAMETER_TOLERANCE)
+    return {"depth": bad_depth, "x": bad_x, "y": bad_y, "z": _off(z, height, tolerance)}
+
+
+def _off(value: Vector, expected: Vector, tolerance: Vector | float) -> Flags:
+    with np.errstate(all="ignore"):
+        distance = np.abs(np.log(np.maximum(value, 1e-6) / expected))
+    return np.asarray(distance > tolerance)  # a missing value compares False
+
+
+def problems(
+    carat: float, depth: float, dimensions: Mapping[str, float]
+) -> tuple[Problem, ...]:
+    """Say in words what `implausible` finds in one stone; missing values are NaN.
+
+    Parameters
+    ----------
+    dimensions : Mapping[str, float]
+        ``x``, ``y`` and ``z`` in mm.
+    """
+    columns = {name: np.array([value]) for name, value in dimensions.items()}
+    flags = implausible(np.array([carat]), np.array([depth]), **columns)
+    return tuple(
+        _in_words(name, carat, depth, dimensions) for name, flag in flags.items() if flag[0]
+    )
+
+
+def _in_words(
+    name: str, carat: float, depth: float, dimensions: Mapping[str, float]
+) -> Problem:
+    across = (dimensions["x"] + dimensions["y"]) / 2
+    if name == "depth":
+        return Problem(
+            "depth_contradicts_height",
+            name,
+            f"depth {depth:g} % does not fit the height of {dimensions['z']:g} mm over "
+            f"{across:g} mm across, which is {100 * dimensions['z'] / across:.1f} %",
+        )
+    value = dimensions[name]
+    if value <= 0:
+        return Problem("impossible_dimension", name, f"{name} is {value:g} mm; no stone is")
+    if name == "z" and depth == depth and across == across:
+        return Problem(
+            "height_contradicts_depth",
+            name,
+            f"z {value:g} mm over {across:g} mm across is a depth of {100 * value / across:.1f} %"
+            f", but the depth stated is {depth:g} %",
+        )
+    (expected,) = expected_diameter(np.array([carat]), np.array([depth]))
+    what = "high" if name == "z" else "across"
+    size = expected * (TYPICAL_DEPTH / 100 if name == "z" else 1)
+    return Problem(
+        "size_contradicts_weight",
+        name,
+        f"{name} {value:g} mm does not fit {carat:g} ct: a round stone of that weight "
+        f"measures about {size:.2f} mm {what}",
+    )

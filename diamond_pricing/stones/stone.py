@@ -1,0 +1,70 @@
+"""One polished diamond, as a grading report describes it."""
+
+from dataclasses import dataclass, fields
+from math import nan
+
+from diamond_pricing.errors import StoneError
+from diamond_pricing.stones.attributes import ATTRIBUTES, LISTING
+from diamond_pricing.stones.checks import Problem, problems
+
+
+@dataclass(frozen=True, slots=True)
+class Stone:
+    """One polished diamond, as a grading report describes it.
+
+    Grades may be written as people write them (``"vg"``, ``"very good"``, ``" vs1 "``);
+    the stone holds the standard spelling.
+
+    Attributes
+    ----------
+    carat : float
+        Weight in metric carats (1 ct = 0.2 g).
+    cut, color, clarity : str
+        Grades of `diamond_pricing.stones.ATTRIBUTES`.
+    depth, table : float or None
+        Per cent of the mean girdle diameter.
+    x, y, z : float or None
+        Length, width and height, mm. The order of x and y does not matter to a client's
+        price; in a recorded sale it tells the price list.
+
+    Raises
+    ------
+    UnknownGradeError
+        For a grade that does not exist.
+    StoneError
+        For a number that is none, or that no diamond has.
+    """
+
+    carat: float
+    cut: str
+    color: str
+    clarity: str
+    depth: float | None = None
+    table: float | None = None
+    x: float | None = None
+    y: float | None = None
+    z: float | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            given = getattr(self, field.name)
+            attribute = ATTRIBUTES[field.name]
+            if given is None and attribute.required:
+                raise StoneError(f"{field.name} is missing.", attribute=field.name)
+            if given is not None:
+                object.__setattr__(self, field.name, attribute.read(given))
+
+    @property
+    def listing(self) -> str | None:
+        """The price list that the order of length and width points to, if both are known."""
+        if self.x is None or self.y is None:
+            return None
+        return LISTING.grades[1 + (self.x > self.y) - (self.x < self.y)]
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Measurements that contradict each other, with the reasons; empty when none do."""
+        x, y, z, depth = (nan if v is None else v for v in (self.x, self.y, self.z, self.depth))
+        return problems(self.carat, depth, {"x": x, "y": y, "z": z})
+
+    def __str__(self) -> str:
+        return f"{self.carat:.2f} ct {self.cut} {self.color} {self.clarity}"

@@ -1,0 +1,217 @@
+"""Many stones as columns."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import nan
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diamond_pricing.errors import StoneError
+from diamond_pricing.stones.attributes import (
+    ATTRIBUTES,
+    GRADES,
+    LISTING,
+    MEASURES,
+    Grade,
+    Measure,
+    attribute_named,
+    shown,
+)
+from diamond_pricing.stones.checks import implausible
+from diamond_pricing.stones.stone import Stone
+
+_SHOWN = 3  # rows named in an error
+
+
+class Frame(Protocol):
+    """What we ask of a data frame; pandas and Polars both have it."""
+
+    @property
+    def columns(self) -> Iterable[Any]:
+        """Names of the columns."""
+        ...
+
+    def __getitem__(self, name: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stones:
+    """n stones, checked once at the door.
+
+    Attributes
+    ----------
+    columns : Mapping[str, ndarray]
+        A read-only column for each attribute, shape (n,). Measures are floats, NaN where
+        missing. Grades are positions in the attribute's list of grades, worst first.
+        ``listing`` is −1 where the order of length and width is not known.
+    left_out : tuple[tuple[int, str], ...]
+        Measurements that were taken as missing because they cannot be right, as
+        (row, attribute). `Stone.problems` gives the reason for each in words.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    left_out: tuple[tuple[int, str], ...] = ()
+
+    @classmethod
+    def of(cls, stones: Iterable[Stone]) -> "Stones":
+        """Gather single stones into columns."""
+        rows = list(stones)
+        read: dict[str, NDArray[Any]] = {}
+        for measure in MEASURES:
+            values = (getattr(stone, measure.name) for stone in rows)
+            read[measure.name] = np.array([nan if v is None else v for v in values], float)
+        for grade in GRADES:
+            codes = {name: code for code, name in enumerate(grade.grades)}
+            read[grade.name] = np.array([codes[getattr(s, grade.name)] for s in rows], np.int64)
+        return cls._settled(read)
+
+    @classmethod
+    def from_frame(cls, frame: Frame) -> "Stones":
+        """Take the columns of a pandas or Polars data frame.
+
+        Column names may be written as people write them (``Colour``, ``Carat Weight``);
+        columns that are no attribute are ignored. Optional columns may be absent, their
+        values missing. A measurement that contradicts the others (a length of zero, say)
+        counts as missing and is listed in ``left_out``: one slip does not spoil a batch.
+
+        Raises
+        ------
+        StoneError
+            For a required column that is absent, two columns of one meaning, or values
+            that no diamond has; the first rows are named.
+        """
+        named: dict[str, Any] = {}
+        for column in frame.columns:
+            name = attribute_named(str(column))
+            if name in named:
+                raise StoneError(
+                    f"columns {named[name]!r} and {column!r} both mean {name}; keep one.",
+                    attribute=name or "",
+                )
+            if name is not None:
+                named[name] = column
+        read: dict[str, NDArray[Any]] = {}
+        rows = len(np.asarray(frame[named["carat"]])) if "carat" in named else 0
+        for attribute in (*MEASURES, *GRADES):
+            if attribute.name in named:
+                values = np.asarray(frame[named[attribute.name]])
+                read[attribute.name] = (
+                    _measures(attribute, values)
+                    if isinstance(attribute, Measure)
+                    else _codes(attribute, values)
+                )
+            elif attribute.required:
+                raise StoneError(
+                    f"no column for {attribute.name}; the frame has "
+                    f"{', '.join(map(str, frame.columns)) or 'no columns'}.",
+                    attribute=attribute.name,
+                )
+            else:
+                read[attribute.name] = np.full(rows, nan)
+        return cls._settled(read)
+
+    @classmethod
+    def _settled(cls, read: dict[str, NDArray[Any]]) -> "Stones":
+        """Blank the dimensions that cannot be right and derive the price list."""
+        flags = implausible(*(read[name] for name in ("carat", "depth", "x", "y", "z")))
+        left_out: list[tuple[int, str]] = []
+        for name, flag in flags.items():
+            left_out += [(int(row), name) for row in np.flatnonzero(flag)]
+            read[name] = np.where(flag, nan, read[name])
+        x, y = read["x"], read["y"]
+        known = ~(np.isnan(x) | np.isnan(y))
+        order = 1 + (x > y).astype(np.int64) - (x < y)
+        read[LISTING.name] = np.where(known, order, -1)
+        for column in read.values():
+            column.setflags(write=False)
+        return cls(MappingProxyType(read), tuple(sorted(left_out)))
+
+    def __len__(self) -> int:
+        return len(self.columns["carat"])
+
+    def __getitem__(self, attribute: str) -> NDArray[Any]:
+        return self.columns[attribute]
+
+    def labels(self, attribute: str) -> NDArray[Any]:
+        """Grades as text, shape (n,); for ``listing`` empty where not known."""
+        grade = ATTRIBUTES[attribute]
+        assert isinstance(grade, Grade)
+        return np.array([*grade.grades, ""])[self.columns[attribute]]
+
+    def take(self, rows: Any) -> "Stones":
+        """Give some of the stones, by numpy index or mask."""
+        kept = np.arange(len(self))[rows]
+        position = {int(old): new for new, old in enumerate(kept)}
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return Stones(
+            MappingProxyType(columns),
+            tuple((position[r], name) for r, name in self.left_out if r in position),
+        )
+
+    def stone(self, row: int) -> Stone:
+        """One of the stones; dimensions that were left out are missing."""
+        values: dict[str, Any] = {g.name: str(self.labels(g.name)[row]) for g in GRADES}
+        for measure in MEASURES:
+            value = float(self.columns[measure.name][row])
+            values[measure.name] = None if np.isnan(value) else value
+        return Stone(**values)
+
+    def with_columns(self, **columns: NDArray[Any]) -> "Stones":
+        """Give the same stones with some columns exchanged, unchecked; for internal use."""
+        return replace(self, columns=MappingProxyType({**self.columns, **columns}))
+
+
+def _measures(measure: Measure, values: NDArray[Any]) -> NDArray[np.float64]:
+    """Check a column of numbers; a dimension of zero passes here and is left out later."""
+    if values.dtype == object:
+        values = np.array([nan if value is None else value for value in values])
+    if values.dtype.kind not in "iuf":
+        raise StoneError(
+            f"column {measure.name} holds text, not numbers of {measure.unit}; "
+            f"row 0 is {shown(values[0] if len(values) else None)}.",
+            attribute=measure.name,
+        )
+    read = values.astype(np.float64)
+    missing = np.isnan(read)
+    possible = (read >= measure.low) & (read <= measure.high)
+    if measure.name in ("x", "y", "z"):
+        possible |= np.isfinite(read)
+    bad = ~possible if measure.required else ~(possible | missing)
+    _refuse(measure.name, bad, values, lambda value: measure.read(float(value)))
+    return read
+
+
+def _codes(grade: Grade, values: NDArray[Any]) -> NDArray[np.int64]:
+    """Check a column of grades and turn each into its position in the list of grades."""
+    given = values.astype(object)
+    codes: dict[Any, int] = {}
+    for value in set(given.tolist()):
+        try:
+            codes[value] = grade.grades.index(grade.read(value))
+        except StoneError:
+            codes[value] = -1
+    read = np.array([codes[value] for value in given.tolist()], np.int64)
+    _refuse(grade.name, read < 0, given, grade.read)
+    return read
+
+
+def _refuse(
+    name: str, bad: NDArray[np.bool_], values: NDArray[Any], read: Callable[[Any], object]
+) -> None:
+    """Raise the attribute's own error for the first bad row, naming the rows."""
+    rows = np.flatnonzero(bad)
+    if not len(rows):
+        return
+    try:
+        read(values[rows[0]])
+    except StoneError as error:
+        more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+        error.args = (
+            f"{len(rows)} of {len(values)} rows: {error} "
+            f"(row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)",
+        )
+        raise
+    raise AssertionError(f"{name} row {rows[0]} was refused in the batch but not alone")

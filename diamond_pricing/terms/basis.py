@@ -1,0 +1,165 @@
+"""What every kind of basis promises, and what stands in where a stone does not say.
+
+A basis spreads one feature of a stone over w columns of the design: grades over
+indicators, a weight over B-splines. For most stones few of the columns are not zero, so a
+basis answers with *rows*: for each stone m positions and m weights.
+
+A missing measure is averaged: the stone gets the mean row of the training stones of about
+its weight and of its cut. Those mean rows count as further columns behind the w real ones,
+so that known and missing stones take the same path; `expansion` turns the coefficients of
+the real columns into those of all.
+"""
+
+from typing import NamedTuple, Protocol
+
+import msgspec
+import numpy as np
+
+from diamond_pricing.arrays import Integers, Matrix
+from diamond_pricing.errors import UnsupportedStoneError
+from diamond_pricing.stones import ATTRIBUTES, Grade, Stones
+
+ROUNDING = 9  # decimals of a stored mean row
+PRIOR_STONES = 10.0  # a cell of few stones leans this much on its cut's mean, that on all
+
+
+class Rows(NamedTuple):
+    """Sparse rows of a basis: position and weight of each entry, shapes (n, m)."""
+
+    index: Integers
+    weight: Matrix
+
+
+class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which stones a missing attribute is averaged over.
+
+    Attributes
+    ----------
+    carats : tuple[float, ...]
+        Weights at which means were taken, ascending; between them the mean is
+        interpolated in log carat, beyond them it stays.
+    cuts : tuple[str, ...]
+        Cut grades seen in training, worst first.
+    listings : tuple[float, ...]
+        Shares of the lists x<y, x=y, x>y in training, summing to 1: the blend.
+    """
+
+    carats: tuple[float, ...]
+    cuts: tuple[str, ...]
+    listings: tuple[float, ...]
+
+    @property
+    def cells(self) -> int:
+        """How many mean rows a basis keeps."""
+        return len(self.carats) * len(self.cuts)
+
+    def rows(self, stones: Stones) -> Rows:
+        """Cell and weight of the two means that each stone lies between; shapes (n, 2)."""
+        at = np.log(self.carats)
+        place = np.interp(np.log(stones["carat"]), at, np.arange(len(at)))
+        node = np.minimum(place.astype(np.int64), max(len(at) - 2, 0))
+        share = place - node
+        above = np.minimum(node + 1, len(at) - 1)
+        cut = level_positions(stones, "cut", self.cuts) * len(at)
+        return Rows(
+            np.column_stack([cut + node, cut + above]), np.column_stack([1 - share, share])
+        )
+
+    def mean_rows(self, basis: "Basis", stones: Stones) -> tuple[tuple[float, ...], ...]:
+        """Mean row of ``basis`` over the stones of each cell, shape (cells, w).
+
+        Stones that lack one of its attributes do not count. A cell with few stones leans
+        on the mean of its cut, a cut with few on that of all.
+        """
+        stones = stones.take(np.all([~np.isnan(stones[a]) for a in basis.attributes], axis=0))
+        rows = dense(basis, stones, self)
+        overall = rows.mean(axis=0)
+        index, weight = self.rows(stones)
+        cell = np.zeros((self.cells, len(stones)))
+        for i, w in zip(index.T, weight.T, strict=True):
+            cell[i, np.arange(len(stones))] += w
+        sums, counts = cell @ rows, cell.sum(axis=1, keepdims=True)
+        by_cut = (len(self.cuts), len(self.carats), -1)
+        cut_counts = counts.reshape(by_cut).sum(axis=1, keepdims=True)
+        cut_means = (
+            sums.reshape(by_cut).sum(axis=1, keepdims=True) + PRIOR_STONES * overall
+        ) / (cut_counts + PRIOR_STONES)
+        leaned = (sums.reshape(by_cut) + PRIOR_STONES * cut_means) / (
+            counts.reshape(by_cut) + PRIOR_STONES
+        )
+        means = leaned.reshape(self.cells, -1).round(ROUNDING)
+        return tuple(tuple(row) for row in means.tolist())
+
+
+class Basis(Protocol):
+    """One feature of a stone, spread over columns. Learned, immutable, plain values."""
+
+    average: tuple[tuple[float, ...], ...]
+
+    @property
+    def width(self) -> int:
+        """Number of real columns w."""
+        ...
+
+    @property
+    def line(self) -> str:
+        """The line of an explanation that this feature belongs to."""
+        ...
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes it reads."""
+        ...
+
+    def rows(self, stones: Stones, averages: Averages) -> Rows:
+        """Sparse rows over the w real columns and the mean rows behind them."""
+        ...
+
+    def means(self, averages: Averages) -> int:
+        """How many mean rows it must have."""
+        ...
+
+    def averaged(self, stones: Stones, averages: Averages) -> "Basis":
+        """Give the same basis with its mean rows learned from ``stones``."""
+        ...
+
+
+def expansion(basis: Basis) -> Matrix:
+    """Real columns over mean rows, shape (w + cells, w)."""
+    means = np.array(basis.average).reshape(-1, basis.width)
+    return np.vstack([np.eye(basis.width), means])
+
+
+def dense(basis: Basis, stones: Stones, averages: Averages) -> Matrix:
+    """The rows of ``basis`` over its real columns, shape (n, w)."""
+    index, weight = basis.rows(stones, averages)
+    full = np.zeros((len(index), basis.width + len(basis.average)))
+    for i, w in zip(index.T, weight.T, strict=True):
+        full[np.arange(len(index)), i] += w
+    return full @ expansion(basis)
+
+
+def level_positions(stones: Stones, attribute: str, levels: tuple[str, ...]) -> Integers:
+    """Position in ``levels`` of each stone's grade, −1 where it is not known; shape (n,).
+
+    Raises
+    ------
+    UnsupportedStoneError
+        For a grade that is not among ``levels``: it has no fitted effect.
+    """
+    grade = ATTRIBUTES[attribute]
+    assert isinstance(grade, Grade)
+    where = {name: i for i, name in enumerate(levels)}
+    unseen = len(levels)
+    table = np.array([*(where.get(name, unseen) for name in grade.grades), -1])
+    positions = table[stones[attribute]]
+    if (positions == unseen).any():
+        row = int(np.argmax(positions == unseen))
+        given = str(stones.labels(attribute)[row])
+        raise UnsupportedStoneError(
+            f"{attribute} {given!r} has no fitted effect; this model knows {', '.join(levels)}. "
+            f"Refit on sales that include {given}, or price the stone by hand.",
+            attribute=attribute,
+            given=given,
+        )
+    return positions

@@ -1,0 +1,143 @@
+"""A small arithmetic over a stone's measures: ``log(carat)``, ``log(x * y) / 2 - log(carat) / 3``.
+
+A model document says in such a line what each curve is drawn over, so that a person can
+read it, another program can translate it, and nothing in a document is ever executed:
+the text is parsed and its tree is walked.
+"""
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import ExpressionError
+from diamond_pricing.stones import MEASURES
+
+Columns = Mapping[str, Vector]
+_Rule = Callable[[Columns], Vector]
+
+LONGEST = 200
+_NAMES = {measure.name for measure in MEASURES}
+_OPERATORS: dict[type[ast.operator], Callable[[Vector, Vector], Vector]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Pow: np.power,
+}
+_FUNCTIONS: dict[str, tuple[int, Callable[..., Vector]]] = {
+    "log": (1, np.log),
+    "sqrt": (1, np.sqrt),
+    "exp": (1, np.exp),
+    "min": (2, np.minimum),
+    "max": (2, np.maximum),
+}
+_NUMPY = {"log": "log", "sqrt": "sqrt", "exp": "exp", "minimum": "min", "maximum": "max"}
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A line of arithmetic that was read and understood.
+
+    Attributes
+    ----------
+    text : str
+        The same line in one standard spelling.
+    attributes : tuple[str, ...]
+        The measures it needs, sorted.
+    """
+
+    text: str
+    attributes: tuple[str, ...]
+    _rule: _Rule
+
+    def evaluate(self, columns: Columns) -> Vector:
+        """Values for n stones, shape (n,); NaN where a measure is missing."""
+        with np.errstate(all="ignore"):
+            return self._rule(columns)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether exchanging length and width may change the value."""
+        if not {"x", "y"} & set(self.attributes):
+            return False
+        # Two lopsided stones tell: no arithmetic of one line agrees on both by chance.
+        one = {name: np.array([1.3, 7.1]) + i for i, name in enumerate(sorted(_NAMES))}
+        other = one | {"x": one["y"], "y": one["x"]}
+        return not np.array_equal(self.evaluate(one), self.evaluate(other))
+
+
+@lru_cache(maxsize=1024)
+def parse(text: str) -> Expression:
+    """Read one line of arithmetic.
+
+    Parameters
+    ----------
+    text : str
+        Names of measures, numbers, ``+ - * / **``, brackets, ``log sqrt exp min max``;
+        ``np.log`` and ``I(...)`` may be written as formulas have them.
+
+    Raises
+    ------
+    ExpressionError
+        When it holds anything else; the part not understood is named.
+    """
+    if len(text) > LONGEST:
+        raise ExpressionError(f"an expression of {len(text)} characters; at most {LONGEST}.")
+    try:
+        tree = _plain(ast.parse(text.strip(), mode="eval").body)
+        rule = _rule(tree)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        if isinstance(error, ExpressionError):
+            raise
+        raise ExpressionError(f"{text!r} is not arithmetic over attributes.") from error
+    found = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & _NAMES)
+    if not found:
+        raise ExpressionError(f"{text!r} uses no attribute; known: {', '.join(sorted(_NAMES))}.")
+    return Expression(ast.unparse(tree), tuple(found), rule)
+
+
+def _plain(node: ast.expr) -> ast.expr:
+    """Drop the spelling of formulas: ``np.log(a)`` is ``log(a)``, ``I(a)`` is ``a``."""
+    if isinstance(node, ast.Call):
+        function = node.func
+        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+            if function.value.id in ("np", "numpy"):
+                node.func = ast.Name(_NUMPY.get(function.attr, ast.unparse(function)))
+        elif isinstance(function, ast.Name) and function.id == "I" and len(node.args) == 1:
+            return _plain(node.args[0])
+        node.args = [_plain(argument) for argument in node.args]
+    elif isinstance(node, ast.BinOp):
+        node.left, node.right = _plain(node.left), _plain(node.right)
+    elif isinstance(node, ast.UnaryOp):
+        node.operand = _plain(node.operand)
+    return node
+
+
+def _rule(node: ast.expr) -> _Rule:
+    match node:
+        case ast.Constant(value=bool()):
+            pass
+        case ast.Constant(value=int() | float() as number):
+            constant = np.float64(number)
+            return lambda columns: constant
+        case ast.Name(id=name) if name in _NAMES:
+            return lambda columns: columns[name]
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            value = _rule(inner)
+            return lambda columns: -value(columns)
+        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATORS:
+            combine, a, b = _OPERATORS[type(operator)], _rule(left), _rule(right)
+            return lambda columns: combine(a(columns), b(columns))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if (
+            name in _FUNCTIONS and len(arguments) == _FUNCTIONS[name][0]
+        ):
+            function, inputs = _FUNCTIONS[name][1], [_rule(argument) for argument in arguments]
+            return lambda columns: function(*(value(columns) for value in inputs))
+    raise ExpressionError(
+        f"{ast.unparse(node)!r} is not arithmetic over attributes; "
+        f"known: {', '.join(sorted(_NAMES))}; + - * / **; {', '.join(_FUNCTIONS)}."
+    )

@@ -1,0 +1,60 @@
+"""Levels: one column for each grade of a graded attribute."""
+
+import msgspec
+import numpy as np
+
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
+from diamond_pricing.terms.basis import Averages, Rows, level_positions
+
+
+class Levels(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="levels", tag_field="kind"):
+    """Indicators of the grades of ``attribute``.
+
+    Attributes
+    ----------
+    attribute : str
+        A graded attribute.
+    levels : tuple[str, ...]
+        The grades seen in training, one column each.
+    average : tuple[tuple[float, ...], ...]
+        For ``listing`` one mean row: the blend of the price lists. Otherwise empty, since
+        a stone without its grades is not priced.
+    """
+
+    attribute: str
+    levels: tuple[str, ...]
+    average: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def width(self) -> int:
+        """One column a grade."""
+        return len(self.levels)
+
+    @property
+    def line(self) -> str:
+        """The attribute's own line."""
+        return ATTRIBUTES[self.attribute].line
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The one attribute."""
+        return (self.attribute,)
+
+    def rows(self, stones: Stones, averages: Averages) -> Rows:
+        """Position of each stone's grade; the blend where the price list is not known."""
+        positions = level_positions(stones, self.attribute, self.levels)
+        positions = np.where(positions < 0, self.width, positions)
+        return Rows(positions[:, None], np.ones((len(stones), 1)))
+
+    def means(self, averages: Averages) -> int:
+        """One for the price list."""
+        return int(self.attribute == LISTING.name)
+
+    def averaged(self, stones: Stones, averages: Averages) -> "Levels":
+        """For the price list, learn the blend."""
+        if not self.means(averages):
+            return self
+        shares = dict(zip(LISTING.grades, averages.listings, strict=True))
+        total = sum(shares[level] for level in self.levels)
+        blend = tuple(shares[level] / total for level in self.levels)
+        return Levels(self.attribute, self.levels, (blend,))

@@ -1,0 +1,76 @@
+"""What the bases over a number share: the order of length and width, and missing values."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.errors import UnsupportedStoneError
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
+from diamond_pricing.terms.basis import Averages, Rows
+from diamond_pricing.terms.expression import Expression
+
+Placed = Callable[[Vector], Rows]
+Entries = TypeVar("Entries", Integers, Matrix)
+
+
+def line_of(expression: Expression) -> str:
+    """Name the line of a number: that of its measures, weight giving way to any other."""
+    lines = {ATTRIBUTES[name].line for name in expression.attributes}
+    return (lines - {"carat"} or lines).pop()
+
+
+def rows_over(
+    expression: Expression, stones: Stones, averages: Averages, placed: Placed, width: int
+) -> Rows:
+    """Rows of a basis over the values of ``expression``.
+
+    A number that depends on the order of length and width is taken in both orders, weighed
+    by the shares of the price lists, where the list is not known (the blend).
+
+    Parameters
+    ----------
+    placed : callable
+        Values (n,) → rows over the ``width`` real columns.
+    """
+    if not expression.ordered:
+        return _one_order(expression, stones, averages, placed, width)
+    x, y = stones["x"], stones["y"]
+    below, _, above = averages.listings
+    unknown = stones[LISTING.name] < 0
+    halves = []
+    for first, second, share in ((np.maximum, np.minimum, above), (np.minimum, np.maximum, below)):
+        turned = stones.with_columns(
+            x=np.where(unknown, first(x, y), x), y=np.where(unknown, second(x, y), y)
+        )
+        rows = _one_order(expression, turned, averages, placed, width)
+        halves.append(Rows(rows.index, rows.weight * (share / (above + below))))
+    return Rows(*(np.hstack(pair) for pair in zip(*halves, strict=True)))
+
+
+def _one_order(
+    expression: Expression, stones: Stones, averages: Averages, placed: Placed, width: int
+) -> Rows:
+    columns = {name: stones[name] for name in expression.attributes}
+    value = expression.evaluate(columns)
+    usable = np.isfinite(value)
+    if usable.all():
+        return placed(value)
+    missing = np.any([np.isnan(column) for column in columns.values()], axis=0)
+    if (bad := ~usable & ~missing).any():
+        raise UnsupportedStoneError(
+            f"{expression.text} has no value for row {int(np.argmax(bad))} of the stones.",
+            attribute=expression.attributes[0],
+        )
+    known, mean = placed(np.where(missing, 1.0, value)), averages.rows(stones)
+    wide = max(known.index.shape[1], mean.index.shape[1])
+    return Rows(
+        np.where(missing[:, None], _widened(mean.index + width, wide), _widened(known.index, wide)),
+        np.where(missing[:, None], _widened(mean.weight, wide), _widened(known.weight, wide)),
+    )
+
+
+def _widened(entries: Entries, wide: int) -> Entries:
+    """Append entries of position 0 and weight 0."""
+    return np.pad(entries, ((0, 0), (0, wide - entries.shape[1])))

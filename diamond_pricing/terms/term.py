@@ -1,0 +1,101 @@
+"""A term: the tensor product of bases, each over one feature of the stone.
+
+No basis makes the intercept, one a main effect, two an interaction or a surface. So every
+kind of effect is a choice of bases, and a new kind of effect is a new basis.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from itertools import product
+from math import prod
+
+import msgspec
+import numpy as np
+
+from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.stones import Stones
+from diamond_pricing.terms.basis import Averages, Rows, dense, expansion
+from diamond_pricing.terms.levels import Levels
+from diamond_pricing.terms.slope import Slope
+from diamond_pricing.terms.spline import Spline
+
+AnyBasis = Levels | Slope | Spline  # one entry here registers a kind of basis
+
+
+class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The tensor product of ``bases``; the last basis varies fastest.
+
+    Attributes
+    ----------
+    bases : tuple[AnyBasis, ...]
+        Empty for the intercept.
+    """
+
+    bases: tuple[AnyBasis, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Number of coefficients."""
+        return prod(basis.width for basis in self.bases)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of an explanation among which its effect is divided."""
+        return tuple(dict.fromkeys(basis.line for basis in self.bases))
+
+    def check(self, averages: Averages) -> None:
+        """Refuse mean rows that are too few, too many or of the wrong width.
+
+        Raises
+        ------
+        FitError
+            Naming the basis.
+        """
+        for basis in self.bases:
+            wanted = (basis.means(averages), basis.width)
+            if [len(row) for row in basis.average] != [wanted[1]] * wanted[0]:
+                raise FitError(
+                    f"the basis over {', '.join(basis.attributes)} needs {wanted[0]} mean rows "
+                    f"of {wanted[1]}."
+                )
+
+    def averaged(self, stones: Stones, averages: Averages) -> "Term":
+        """Give the same term with the mean rows of its bases learned."""
+        return Term(tuple(basis.averaged(stones, averages) for basis in self.bases))
+
+    def columns(self, stones: Stones, averages: Averages) -> Matrix:
+        """Design columns, shape (n, width)."""
+        return interleaved([dense(basis, stones, averages) for basis in self.bases], len(stones))
+
+    def effects_of_rows(self, coefficients: Vector) -> Vector:
+        """Coefficients of the real columns and of the mean rows, for `looked_up`."""
+        table = coefficients.reshape([basis.width for basis in self.bases])
+        for axis, basis in enumerate(self.bases):
+            table = np.moveaxis(np.tensordot(expansion(basis), table, (1, axis)), 0, axis)
+        return np.ascontiguousarray(table)
+
+
+def interleaved(columns: Sequence[Matrix], n: int) -> Matrix:
+    """Row-wise tensor product of matrices (n, w₁), (n, w₂) …, the last fastest."""
+
+    def pair(left: Matrix, right: Matrix) -> Matrix:
+        return (left[:, :, None] * right[:, None, :]).reshape(n, -1)
+
+    return reduce(pair, columns, np.ones((n, 1)))
+
+
+def looked_up(table: Vector, rows: Sequence[Rows], n: int) -> Vector:
+    """Effect of n stones, shape (n,), log dollars.
+
+    Sums entry by entry in a fixed order, not by BLAS, so that a stone has the same effect
+    to the last bit alone and in any batch.
+    """
+    total = np.zeros(n)
+    for entries in product(*(range(row.index.shape[1]) for row in rows)):
+        weight: Vector | float = 1.0
+        for row, entry in zip(rows, entries, strict=True):
+            weight = weight * row.weight[:, entry]
+        place = tuple(row.index[:, entry] for row, entry in zip(rows, entries, strict=True))
+        total = total + table[place] * weight
+    return total
