@@ -80,17 +80,20 @@ class Effects:
                 effects[:, self.lines.index(line)] += part
         return effects
 
-    def gradients(self, here: Stones, there: Stones) -> Matrix:
+    def gradients(self, here: TermRows, there: TermRows) -> Matrix:
         """Derivative of each line's effect by the coefficients, shape (k, p).
 
         Parameters
         ----------
-        here, there : Stones
-            One stone each: what is priced, and what it is measured from.
+        here, there : TermRows
+            Of one stone each: what is priced, and what it is measured from.
         """
         runs: list[Matrix] = []
-        for term in self.terms:
-            ends = [[dense(b, end, self.averages) for b in term.bases] for end in (here, there)]
+        for i, term in enumerate(self.terms):
+            ends = [
+                [dense(basis, rows) for basis, rows in zip(term.bases, end[i], strict=True)]
+                for end in (here, there)
+            ]
 
             def moved_to(
                 moved: frozenset[str], ends: list[list[Matrix]] = ends, term: Term = term

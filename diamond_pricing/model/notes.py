@@ -46,7 +46,7 @@ def _list(stone: Stone, how: str) -> str:
         return "blend of the lists"
     if how != RECORDED:
         return f"list {how}"
-    return f"list {stone.listing}" if stone.listing else "not recorded: blend of the lists"
+    return f"list {stone.listing}" if stone.listing else "blend of the lists (none recorded)"
 
 
 def _proportions(first: Stone, second: Stone, read: Set[str]) -> str:

@@ -7,9 +7,11 @@ price: a median, so that half of such stones are listed above it. No smearing fa
 applied.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector, frozen
 from diamond_pricing.errors import DocumentError
@@ -19,9 +21,11 @@ from diamond_pricing.model.explanation import Line, PriceExplanation
 from diamond_pricing.model.notes import note
 from diamond_pricing.model.support import (
     BLEND,
+    Unsupported,
     listed,
+    refuse,
     refuse_contradictory,
-    refuse_unsupported,
+    unsupported,
 )
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import LINES, Stone, Stones
@@ -121,8 +125,16 @@ class PriceModel:
         self, stones: Stones, *, listing: str = BLEND, extrapolate: bool = False
     ) -> Vector:
         """Fitted log price, shape (n,); parameters and errors as for `price`."""
-        self._refuse_unsupported(stones, extrapolate=extrapolate)
-        return self._effects.total(self._effects.rows(listed(stones, listing)), len(stones))
+        refuse(self._unsupported(stones, extrapolate))
+        rows = self._effects.rows(listed(stones, listing, self.training))
+        return self._effects.total(rows, len(stones))
+
+    def supports(self, stones: Stones, *, extrapolate: bool = False) -> NDArray[np.bool_]:
+        """Say which stones `price` would not refuse, shape (n,)."""
+        fine = np.ones(len(stones), bool)
+        for found in self._unsupported(stones, extrapolate):
+            fine &= ~found.stones
+        return fine
 
     def contributions(
         self, stones: Stones, *, listing: str = BLEND, reference: Stone | None = None
@@ -134,9 +146,9 @@ class PriceModel:
         """
         start = Stones.of([self.reference if reference is None else reference])
         for given in (stones, start):
-            self._refuse_unsupported(given)
+            refuse(self._unsupported(given))
         here, there = (
-            self._effects.rows(listed(given, how))
+            self._effects.rows(listed(given, how, self.training))
             for given, how in ((stones, listing), (start, BLEND))
         )
         return self._effects.divided(here, there, len(stones))
@@ -194,14 +206,14 @@ class PriceModel:
         for stone, listing in zip((first, second), listings, strict=True):
             refuse_contradictory(stone)
             one = Stones.of([stone])
-            self._refuse_unsupported(one)
-            ends.append(listed(one, listing))
+            refuse(self._unsupported(one))
+            ends.append(listed(one, listing, self.training))
         there, here = (self._effects.rows(end) for end in ends)
         effects = self._effects.divided(here, there, 1)
         base, price = (np.exp(self._effects.total(rows, 1)) for rows in (there, here))
         start, *amounts = _itemised(effects, price, base)[0].tolist()
-        gradients = self._effects.gradients(ends[1], ends[0])
-        variances = np.einsum("kp,pq,kq->k", gradients, self.covariance, gradients)
+        gradients = self._effects.gradients(here, there)
+        variances = ((gradients @ self.covariance) * gradients).sum(axis=1)
         errors = np.sqrt(np.maximum(variances, 0))  # rounding may leave −1e-12
         lines = [Line("reference", "Reference stone", 0.0, 0.0, start, str(first))]
         for j, name in enumerate(self.lines):
@@ -222,8 +234,8 @@ class PriceModel:
             model=self.sha256[:12],
         )
 
-    def _refuse_unsupported(self, stones: Stones, *, extrapolate: bool = False) -> None:
-        refuse_unsupported(
+    def _unsupported(self, stones: Stones, extrapolate: bool = False) -> Iterator[Unsupported]:
+        return unsupported(
             stones, self.training, self._effects.attributes, extrapolate=extrapolate
         )
 

@@ -1,7 +1,7 @@
 """Which stones a model can price, and on which price list."""
 
-from collections.abc import Set
-from typing import Any
+from collections.abc import Iterator, Set
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,27 @@ _SHOWN = 3  # rows named in an error
 _ADVICE = "Refit on sales of such stones, or price it by hand."
 
 
-def listed(stones: Stones, listing: str) -> Stones:
+def listed(stones: Stones, listing: str, training: Training) -> Stones:
     """Put stones on a price list; on the blend the list is not known.
+
+    A recorded list that training has not seen counts as not known.
 
     Raises
     ------
     UnsupportedStoneError
-        For a list that does not exist.
+        For a list that does not exist, or that the model has not seen.
     """
+    seen = training.grades.get(LISTING.name, {})
     if listing == RECORDED:
-        return stones
+        known = np.array([*(name in seen for name in LISTING.grades), False])
+        code = np.where(known[stones[LISTING.name]], stones[LISTING.name], -1)
+        return stones.with_columns(listing=code)
     if listing == BLEND:
         return stones.with_columns(listing=np.full(len(stones), -1))
-    if listing not in LISTING.grades:
+    if listing not in seen:
         raise UnsupportedStoneError(
-            f"listing {shown(listing)} is not known; choose {BLEND}, {RECORDED} or one of "
-            f"{', '.join(LISTING.grades)}.",
+            f"listing {shown(listing)} is not known to this model; choose "
+            f"{', '.join((BLEND, RECORDED, *seen))}.",
             attribute=LISTING.name,
             given=listing,
         )
@@ -41,10 +46,29 @@ def listed(stones: Stones, listing: str) -> Stones:
     return stones.with_columns(listing=np.full(len(stones), code), x=first, y=second)
 
 
-def refuse_unsupported(
+class Unsupported(NamedTuple):
+    """Stones that a model cannot price, for one reason.
+
+    Attributes
+    ----------
+    attribute : str
+    stones : ndarray of bool, shape (n,)
+    values : ndarray, shape (n,)
+        What the stones have.
+    why : str
+        The rest of a sentence that begins with attribute and value.
+    """
+
+    attribute: str
+    stones: NDArray[np.bool_]
+    values: NDArray[Any]
+    why: str
+
+
+def unsupported(
     stones: Stones, training: Training, read: Set[str], *, extrapolate: bool = False
-) -> None:
-    """Raise for stones outside what a model has seen.
+) -> Iterator[Unsupported]:
+    """Find the stones outside what a model has seen.
 
     Parameters
     ----------
@@ -52,18 +76,13 @@ def refuse_unsupported(
         The attributes that the model reads; ranges of the others do not matter.
     extrapolate : bool
         Let measures beyond their range pass.
-
-    Raises
-    ------
-    UnsupportedStoneError
-        Naming the first rows.
     """
     for grade in GRADES:
         known = training.grades[grade.name]
         unseen = ~np.array([name in known for name in grade.grades])[stones[grade.name]]
         if unseen.any():
             why = f"has not been seen; this model knows {', '.join(known)}"
-            raise _refused(grade.name, unseen, stones.labels(grade.name), why)
+            yield Unsupported(grade.name, unseen, stones.labels(grade.name), why)
     for measure in MEASURES:
         if extrapolate or measure.name not in read | {"carat"}:
             continue
@@ -72,22 +91,27 @@ def refuse_unsupported(
         outside = (values < low) | (values > high)
         if outside.any():
             why = f"is outside what this model has seen, {low:g} to {high:g} {measure.unit}"
-            raise _refused(measure.name, outside, values, why)
+            yield Unsupported(measure.name, outside, values, why)
 
 
-def _refused(
-    attribute: str, bad: NDArray[np.bool_], values: NDArray[Any], why: str
-) -> UnsupportedStoneError:
-    rows = np.flatnonzero(bad)
-    given = values[rows[0]].item()
-    where = ""
-    if len(bad) > 1:
-        more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-        where = f" (row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)"
-    text = f"{given:g}" if isinstance(given, float) else given
-    return UnsupportedStoneError(
-        f"{attribute} {text} {why}{where}. {_ADVICE}", attribute=attribute, given=given
-    )
+def refuse(found: Iterator[Unsupported]) -> None:
+    """Raise for the first reason, naming the first rows.
+
+    Raises
+    ------
+    UnsupportedStoneError
+    """
+    for attribute, bad, values, why in found:
+        rows = np.flatnonzero(bad)
+        given = values[rows[0]].item()
+        where = ""
+        if len(bad) > 1:
+            more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+            where = f" (row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)"
+        text = f"{given:g}" if isinstance(given, float) else given
+        raise UnsupportedStoneError(
+            f"{attribute} {text} {why}{where}. {_ADVICE}", attribute=attribute, given=given
+        )
 
 
 def refuse_contradictory(stone: Stone) -> None:

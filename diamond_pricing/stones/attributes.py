@@ -50,6 +50,19 @@ class Measure:
     required: bool = False
     aliases: tuple[str, ...] = ()
 
+    def parse(self, text: str) -> float:
+        """Read a number that a person typed."""
+        try:
+            return self.read(float(text))
+        except ValueError as error:
+            if isinstance(error, StoneError):
+                raise
+        raise StoneError(
+            f"{self.name} must be a number of {self.unit}, not {shown(text)}.",
+            attribute=self.name,
+            given=text,
+        )
+
     def read(self, given: object) -> float:
         """Turn what was given into a number of ``unit``, or say why not."""
         if isinstance(given, bool) or not isinstance(given, Real):
@@ -93,6 +106,10 @@ class Grade:
     required: bool = False
     aliases: tuple[str, ...] = ()
     spellings: Mapping[str, str] = field(default_factory=dict)
+
+    def parse(self, text: str) -> str:
+        """Read a grade that a person typed."""
+        return self.read(text)
 
     def read(self, given: object) -> str:
         """Turn what a person wrote into the grade they meant, or say why not."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from math import nan
 
 from diamond_pricing.errors import StoneError
-from diamond_pricing.stones.attributes import ATTRIBUTES, LISTING
+from diamond_pricing.stones.attributes import ATTRIBUTES, LISTING, attribute_named, shown
 from diamond_pricing.stones.checks import Problem, problems
 
 
@@ -53,6 +53,38 @@ class Stone:
                 raise StoneError(f"{field.name} is missing.", attribute=field.name)
             if given is not None:
                 object.__setattr__(self, field.name, attribute.read(given))
+
+    @classmethod
+    def parse(cls, text: str) -> "Stone":
+        """Read a stone as people write it down.
+
+        Weight, cut, color and clarity in this order, then any measures by name:
+        ``1.01 Ideal E VS1``, ``0.70 ct very good G VS2 depth=61.5 x=5.71 y=5.74``.
+
+        Raises
+        ------
+        StoneError
+            When a part is missing or cannot be read.
+        """
+        words = [word for word in text.replace(",", " ").split() if word.casefold() != "ct"]
+        plain = [word for word in words if "=" not in word]
+        if len(plain) < 4:
+            raise StoneError(
+                f"{shown(text)} is not a stone; write weight, cut, color and clarity: "
+                "'1.01 Ideal E VS1'.",
+                given=text,
+            )
+        carat = plain[0].casefold().removesuffix("ct")
+        values = {"carat": carat, "cut": " ".join(plain[1:-2])}
+        values |= {"color": plain[-2], "clarity": plain[-1]}
+        for word in words:
+            key, equals, value = word.partition("=")
+            if equals:
+                name = attribute_named(key)
+                if name is None or name in values or name not in cls.__dataclass_fields__:
+                    raise StoneError(f"{shown(word)} is not understood.", given=text)
+                values[name] = value
+        return cls(**{name: ATTRIBUTES[name].parse(value) for name, value in values.items()})
 
     @property
     def listing(self) -> str | None:

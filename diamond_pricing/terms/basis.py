@@ -72,7 +72,7 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         on the mean of its cut, a cut with few on that of all.
         """
         stones = stones.take(np.all([~np.isnan(stones[a]) for a in basis.attributes], axis=0))
-        rows = dense(basis, stones, self)
+        rows = dense(basis, basis.rows(stones, self))
         overall = rows.mean(axis=0)
         index, weight = self.rows(stones)
         cell = np.zeros((self.cells, len(stones)))
@@ -130,9 +130,9 @@ def expansion(basis: Basis) -> Matrix:
     return np.vstack([np.eye(basis.width), means])
 
 
-def dense(basis: Basis, stones: Stones, averages: Averages) -> Matrix:
-    """The rows of ``basis`` over its real columns, shape (n, w)."""
-    index, weight = basis.rows(stones, averages)
+def dense(basis: Basis, rows: Rows) -> Matrix:
+    """Rows of ``basis`` over its real columns, shape (n, w)."""
+    index, weight = rows
     full = np.zeros((len(index), basis.width + len(basis.average)))
     for i, w in zip(index.T, weight.T, strict=True):
         full[np.arange(len(index)), i] += w

@@ -73,4 +73,5 @@ def _one_order(
 
 def _widened(entries: Entries, wide: int) -> Entries:
     """Append entries of position 0 and weight 0."""
-    return np.pad(entries, ((0, 0), (0, wide - entries.shape[1])))
+    padding = np.zeros((len(entries), wide - entries.shape[1]), entries.dtype)
+    return np.hstack([entries, padding])

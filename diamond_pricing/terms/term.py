@@ -66,7 +66,8 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def columns(self, stones: Stones, averages: Averages) -> Matrix:
         """Design columns, shape (n, width)."""
-        return interleaved([dense(basis, stones, averages) for basis in self.bases], len(stones))
+        parts = [dense(basis, basis.rows(stones, averages)) for basis in self.bases]
+        return interleaved(parts, len(stones))
 
     def effects_of_rows(self, coefficients: Vector) -> Vector:
         """Coefficients of the real columns and of the mean rows, for `looked_up`."""

@@ -1,0 +1,47 @@
+# make demo   fit both families on the packaged sales, evaluate them, explain a stone
+# make test   every check and every test
+# Both need Python 3.11 and a package registry; they build their environment in .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+# Two cores, several processes: more BLAS threads only get in each other's way.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: demo test lint lock packaged-model clean
+.DELETE_ON_ERROR:
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+
+# The lock holds hashes of everything; each target takes only the extras that it needs.
+$(VENV)/.demo: $(BIN)/uv pyproject.toml requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[fit,report]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/uv pyproject.toml requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(BIN)/uv
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --all-extras --quiet --output-file requirements.lock pyproject.toml
+
+packaged-model: $(VENV)/.dev
+	$(BIN)/python scripts/build_packaged_model.py
+
+clean:
+	rm -rf $(VENV) demo build dist

@@ -1,0 +1,22 @@
+"""How far a model can be trusted: splits, scores, baselines, cross-validation."""
+
+from diamond_pricing.validation.baselines import BASELINES
+from diamond_pricing.validation.cross_validation import (
+    BANDS,
+    Evaluation,
+    Predictions,
+    cross_validate,
+)
+from diamond_pricing.validation.scores import Scores, scores
+from diamond_pricing.validation.splits import grouped_folds
+
+__all__ = [
+    "BANDS",
+    "BASELINES",
+    "Evaluation",
+    "Predictions",
+    "Scores",
+    "cross_validate",
+    "grouped_folds",
+    "scores",
+]
