@@ -18,11 +18,11 @@ $(BIN)/uv:
 
 # The lock holds hashes of everything; each target takes only the extras that it needs.
 $(VENV)/.demo: $(BIN)/uv pyproject.toml requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[fit,report]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable '.[fit,report]'
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/uv pyproject.toml requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo

@@ -1,6 +1,6 @@
 """Make ``diamond_pricing/stones/data/catalog.csv.xz`` from the PyPI package plotnine.
 
-    python scripts/extract_catalog.py        (needs plotnine 0.15.9 installed)
+python scripts/extract_catalog.py        (needs plotnine 0.15.9 installed).
 """
 
 import hashlib

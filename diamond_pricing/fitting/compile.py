@@ -9,6 +9,7 @@ or it is not made.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,17 @@ class Piece:
     bases: tuple[AnyBasis, ...]
     transform: Matrix
     columns: slice
+
+
+Side = tuple[AnyBasis, Matrix]  # one basis, and T for it alone
+
+
+def piece(sides: Sequence[Side], columns: slice) -> Piece:
+    """Join the sides of a tensor product; the columns of the last vary fastest."""
+    transform: Any = np.ones((1, 1))
+    for _, own in sides:
+        transform = np.kron(transform, own)
+    return Piece(tuple(basis for basis, _ in sides), transform, columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +108,8 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
     terms = tuple(Term(p.bases).averaged(sales.stones, averages) for p in source.pieces)
     wide = np.zeros((sum(term.width for term in terms), len(source.coefficients)))
     row = 0
-    for piece, term in zip(source.pieces, terms, strict=True):
-        wide[row : row + term.width, piece.columns] = piece.transform
+    for part, term in zip(source.pieces, terms, strict=True):
+        wide[row : row + term.width, part.columns] = part.transform
         row += term.width
     residual = np.log(sales.price) - source.fitted
     model = PriceModel(
@@ -133,13 +145,15 @@ def _averages(stones: Stones) -> Averages:
     shares = np.array([(known == name).sum() for name in LISTING.grades], float)
     shares = shares / shares.sum() if shares.sum() else np.full(3, 1 / 3)
     return Averages(
-        nodes, tuple(name for name in cut.grades if (seen == name).any()), tuple(shares.tolist())
+        nodes,
+        tuple(name for name in cut.grades if (seen == name).any()),
+        tuple(shares.tolist()),
     )
 
 
 def _reference(stones: Stones) -> Stone:
     """The most common grades at the median weight: a stone that everybody knows."""
-    common = {}
+    common: dict[str, Any] = {}
     for grade in GRADES:
         names, counts = np.unique(stones.labels(grade.name), return_counts=True)
         common[grade.name] = str(names[counts.argmax()])

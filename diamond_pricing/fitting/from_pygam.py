@@ -1,23 +1,20 @@
 """A pyGAM fit of log price, compiled to a PriceModel."""
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError, MissingExtraError, NotCompilableError
-from diamond_pricing.fitting.compile import Piece, Source, compiled
+from diamond_pricing.fitting.compile import Piece, Side, Source, compiled, piece
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import ATTRIBUTES, Grade, Stones
-from diamond_pricing.terms import AnyBasis, Levels, Slope, Spline, parse
+from diamond_pricing.terms import Levels, Slope, Spline, parse
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Side = tuple[AnyBasis, Matrix]
 
 
 def design_matrix(sales: "pd.DataFrame", columns: Sequence[str]) -> Matrix:
@@ -99,7 +96,9 @@ def compiled_gam(
     source = Source(
         family=family,
         origin=f"pyGAM {pygam.__version__} LinearGAM: {_described(gam, columns)}",
-        pieces=[_piece(gam, i, term, columns, sales.stones) for i, term in enumerate(gam.terms)],
+        pieces=[
+            _piece(gam, i, term, columns, sales.stones) for i, term in enumerate(gam.terms)
+        ],
         coefficients=np.asarray(gam.coef_, float),
         covariance=np.asarray(gam.statistics_["cov"], float),
         fitted=fitted,
@@ -112,8 +111,8 @@ def _check_response(fitted: Vector, sales: Sales) -> None:
     wanted = float(np.log(sales.price).mean())
     if abs(fitted.mean() - wanted) > 1:
         raise NotCompilableError(
-            f"the fit's mean is {fitted.mean():.4g}, the mean log price {wanted:.4g}: a product "
-            "of factors needs a LinearGAM of np.log(price)."
+            f"the fit's mean is {fitted.mean():.4g}, the mean log price {wanted:.4g}: a "
+            "product of factors needs a LinearGAM of np.log(price)."
         )
 
 
@@ -134,7 +133,7 @@ def _piece(gam: Any, i: int, term: Any, columns: Sequence[str], stones: Stones) 
     indices = gam.terms.get_coef_indices(i)
     where = slice(int(indices[0]), int(indices[-1]) + 1)
     if term.isintercept:
-        return Piece((), np.eye(1), where)
+        return piece((), where)
     margins = list(term) if term.istensor else [term]
     sides = [_side(margin, columns, stones) for margin in margins]
     for margin in dict.fromkeys([term.by, *(m.by for m in margins)]):
@@ -145,8 +144,7 @@ def _piece(gam: Any, i: int, term: Any, columns: Sequence[str], stones: Stones) 
                     "is no number; use te() with a factor."
                 )
             sides.append((Slope(parse(columns[margin]).text), np.eye(1)))
-    transform = reduce(np.kron, (side[1] for side in sides), np.ones((1, 1)))
-    return Piece(tuple(side[0] for side in sides), transform, where)
+    return piece(sides, where)
 
 
 def _side(margin: Any, columns: Sequence[str], stones: Stones) -> Side:
@@ -165,7 +163,9 @@ def _side(margin: Any, columns: Sequence[str], stones: Stones) -> Side:
     if kind == "LinearTerm":
         return Slope(text), np.eye(1)
     if kind != "SplineTerm" or margin.spline_order < 1:
-        raise NotCompilableError(f"{margin} over {column}: only s, f, l and te can be compiled.")
+        raise NotCompilableError(
+            f"{margin} over {column}: only s, f, l and te can be compiled."
+        )
     basis = Spline(text, _knots(margin), int(margin.spline_order))
     return basis, np.eye(basis.width)
 

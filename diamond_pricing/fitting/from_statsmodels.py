@@ -1,7 +1,6 @@
 """A statsmodels fit of log price through a patsy formula, compiled to a PriceModel."""
 
 import ast
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,11 @@ from diamond_pricing.errors import (
     NotCompilableError,
     UnknownGradeError,
 )
-from diamond_pricing.fitting.compile import Piece, Source, compiled
+from diamond_pricing.fitting.compile import Piece, Side, Source, compiled, piece
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import ATTRIBUTES, Grade
-from diamond_pricing.terms import AnyBasis, Levels, Slope, Spline, parse
-
-Side = tuple[AnyBasis, Matrix]  # a basis and the matrix from the library's columns to it
+from diamond_pricing.terms import Levels, Slope, Spline, parse
 
 
 def from_statsmodels(
@@ -58,7 +55,7 @@ def from_statsmodels(
     >>> model.explain(Stone(1.01, "Ideal", "E", "VS1")).currency
     'USD'
     """
-    model = getattr(result, "model", None)
+    model: Any = getattr(result, "model", None)
     if not hasattr(getattr(getattr(model, "data", None), "model_spec", None), "term_codings"):
         raise NotCompilableError(
             "only fits through a patsy formula can be compiled (statsmodels.formula.api)."
@@ -66,7 +63,7 @@ def from_statsmodels(
     _check_response(model)
     frame = model.data.frame
     used = np.ones(len(frame), bool)
-    used[np.asarray(model.data.missing_row_idx, int)] = False
+    used[np.asarray(model.data.missing_row_idx, np.int64)] = False
     sales = read_sales(frame[used], currency=currency, effective=effective)
     dropped = {"value missing in the formula": int((~used).sum())} if not used.all() else {}
     return compiled_regression(result, sales, family, dropped)
@@ -131,10 +128,7 @@ def _piece(design: Any, subterm: Any, start: int) -> Piece:
         for factor in subterm.factors
     ]
     # patsy lets the first factor vary fastest; our last basis does.
-    sides = sides[::-1]
-    transform = reduce(np.kron, (side[1] for side in sides), np.ones((1, 1)))
-    bases = tuple(side[0] for side in sides)
-    return Piece(bases, transform, slice(start, start + subterm.num_columns))
+    return piece(sides[::-1], slice(start, start + subterm.num_columns))
 
 
 def _categorical(info: Any, contrasts: Matrix) -> Side:

@@ -1,6 +1,9 @@
 """Which features the two ready-made families use, given what the sales record."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.sales import Sales, usable
@@ -43,11 +46,12 @@ def prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
     return kept, varied, left_out
 
 
-def _known(stones: Stones, text: str) -> np.ndarray:
-    return np.all([~np.isnan(stones[name]) for name in parse(text).attributes], axis=0)
+def _known(stones: Stones, text: str) -> NDArray[np.bool_]:
+    known: NDArray[np.bool_] = ~np.isnan(parse(text).evaluate(stones.columns))
+    return known
 
 
-def _values(stones: Stones, text: str) -> np.ndarray:
+def _values(stones: Stones, text: str) -> NDArray[Any]:
     if isinstance(ATTRIBUTES.get(text), Grade):
         return stones[text]
     return parse(text).evaluate(stones.columns)

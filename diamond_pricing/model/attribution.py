@@ -1,4 +1,4 @@
-"""To which line does an effect belong?
+"""To which line an effect belongs.
 
 An effect of one line's features is that line's. An effect of several (a surface over
 weight and color, say) is divided by Shapley's rule over the lines: each line is moved from
@@ -16,8 +16,9 @@ from math import factorial
 from diamond_pricing.arrays import Matrix
 
 
-
-def shares(lines: tuple[str, ...], value: Callable[[frozenset[str]], Matrix]) -> dict[str, Matrix]:
+def shares(
+    lines: tuple[str, ...], value: Callable[[frozenset[str]], Matrix]
+) -> dict[str, Matrix]:
     """Divide value(all lines) − value(no line) among ``lines``.
 
     Parameters

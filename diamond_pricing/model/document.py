@@ -71,7 +71,9 @@ def read(text: str | bytes) -> Document:
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     if len(data) > LARGEST:
-        raise DocumentError(f"a model document has at most {LARGEST:,} bytes, not {len(data):,}.")
+        raise DocumentError(
+            f"a model document has at most {LARGEST:,} bytes, not {len(data):,}."
+        )
     head = _HEAD.match(data)
     if head is None:
         raise DocumentError('this is not a model document: it must begin with {"sha256":"….')

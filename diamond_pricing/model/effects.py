@@ -1,7 +1,7 @@
 """The effects of a model's terms, summed for a price or divided among the lines."""
 
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -98,7 +98,7 @@ class Effects:
             def moved_to(
                 moved: frozenset[str], ends: list[list[Matrix]] = ends, term: Term = term
             ) -> Matrix:
-                return interleaved(_mixed(term, *ends, moved), 1)
+                return interleaved(_mixed(term, ends[0], ends[1], moved), 1)
 
             run = np.zeros((len(self.lines), term.width))
             for line, part in shares(term.lines, moved_to).items():
@@ -120,7 +120,7 @@ def runs_of(terms: tuple[Term, ...], coefficients: Vector) -> list[Vector]:
         raise DocumentError(
             f"the terms need {stops[-1]} coefficients; given are {coefficients.shape}."
         )
-    return [coefficients[a:b] for a, b in zip(stops, stops[1:], strict=False)]
+    return [coefficients[a:b] for a, b in pairwise(stops)]
 
 
 def _mixed(term: Term, here: list[T], there: list[T], moved: frozenset[str]) -> list[T]:

@@ -74,7 +74,8 @@ def whole_cents(parts: Matrix, totals: Integers) -> Integers:
     rounded = whole.astype(np.int64) + (rank < left_over[:, None])
     if (rounded.sum(axis=1) != totals).any():
         raise ArithmeticError("parts do not sum to their total within a cent.")
-    return rounded * sign[:, None]
+    signed: Integers = rounded * sign[:, None]
+    return signed
 
 
 def written(amount_cents: int, currency: str, *, sign: bool = False, digits: int = 2) -> str:

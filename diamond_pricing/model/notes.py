@@ -5,6 +5,7 @@ from collections.abc import Set
 from diamond_pricing.model.support import BLEND, RECORDED
 from diamond_pricing.stones import ATTRIBUTES, MEASURES, Measure, Stone
 
+
 def note(
     line: str,
     first: Stone,
@@ -26,7 +27,9 @@ def note(
     if line == "proportions":
         return _proportions(first, second, read)
     if line == "listing":
-        there, here = (_list(stone, how) for stone, how in zip((first, second), listings, strict=True))
+        there, here = (
+            _list(stone, how) for stone, how in zip((first, second), listings, strict=True)
+        )
     elif line == "carat":
         there, here = _weights(first.carat, second.carat)
     else:

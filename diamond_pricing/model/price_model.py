@@ -189,9 +189,7 @@ class PriceModel:
         start = self.reference if reference is None else reference
         return self._bridge(start, stone, (BLEND, listing))
 
-    def compare(
-        self, first: Stone, second: Stone, *, listing: str = BLEND
-    ) -> PriceExplanation:
+    def compare(self, first: Stone, second: Stone, *, listing: str = BLEND) -> PriceExplanation:
         """Say why ``second`` does not cost what ``first`` does, line by line.
 
         The lines of ``compare(b, a)`` are the exact negatives of those of

@@ -39,11 +39,11 @@ def listed(stones: Stones, listing: str, training: Training) -> Stones:
             attribute=LISTING.name,
             given=listing,
         )
-    code = LISTING.grades.index(listing)
+    place = LISTING.grades.index(listing)
     x, y = stones["x"], stones["y"]
     smaller, larger = np.minimum(x, y), np.maximum(x, y)
-    first, second = ((smaller, larger), (x, y), (larger, smaller))[code]
-    return stones.with_columns(listing=np.full(len(stones), code), x=first, y=second)
+    first, second = ((smaller, larger), (x, y), (larger, smaller))[place]
+    return stones.with_columns(listing=np.full(len(stones), place), x=first, y=second)
 
 
 class Unsupported(NamedTuple):

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from diamond_pricing.arrays import Integers
 from diamond_pricing.errors import DocumentError, MissingExtraError
 from diamond_pricing.stones.attributes import GRADES, LISTING
@@ -61,8 +62,9 @@ def load_sales() -> "pd.DataFrame":
         seen = [name for name in grade.grades if (sales[grade.name] == name).any()]
         sales[grade.name] = pd.Categorical(sales[grade.name], seen, ordered=True)
     sales["stone"] = stone_keys(Stones.from_frame(sales))
-    order = 1 + (sales.x > sales.y).astype(int) - (sales.x < sales.y).astype(int)
-    sales["listing"] = pd.Categorical.from_codes(order, list(LISTING.grades))
+    x, y = sales["x"].to_numpy(), sales["y"].to_numpy()
+    order = 1 + (x > y).astype(np.int64) - (x < y)
+    sales["listing"] = pd.Categorical(np.array(LISTING.grades)[order], LISTING.grades)
     sales.attrs.update(currency="USD", effective="2008")
     return sales
 

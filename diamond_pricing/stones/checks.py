@@ -1,4 +1,4 @@
-"""Do the measurements of a stone agree with each other?
+"""Whether the measurements of a stone agree with each other.
 
 A round brilliant weighs about 0.0061 carats a cubic millimetre of its box x·y·z, and its
 depth per cent is 100·2z/(x + y). The rules use only the stone's own numbers, so that
@@ -119,8 +119,8 @@ def _in_words(
         return Problem(
             "height_contradicts_depth",
             name,
-            f"z {value:g} mm over {across:g} mm across is a depth of {100 * value / across:.1f} %"
-            f", but the depth stated is {depth:g} %",
+            f"z {value:g} mm over {across:g} mm across is a depth of "
+            f"{100 * value / across:.1f} %, but the depth stated is {depth:g} %",
         )
     (expected,) = expected_diameter(np.array([carat]), np.array([depth]))
     what = "high" if name == "z" else "across"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from math import nan
+from typing import Any
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones.attributes import ATTRIBUTES, LISTING, attribute_named, shown
@@ -75,7 +76,7 @@ class Stone:
                 given=text,
             )
         carat = plain[0].casefold().removesuffix("ct")
-        values = {"carat": carat, "cut": " ".join(plain[1:-2])}
+        values: dict[str, str] = {"carat": carat, "cut": " ".join(plain[1:-2])}
         values |= {"color": plain[-2], "clarity": plain[-1]}
         for word in words:
             key, equals, value = word.partition("=")
@@ -84,7 +85,8 @@ class Stone:
                 if name is None or name in values or name not in cls.__dataclass_fields__:
                     raise StoneError(f"{shown(word)} is not understood.", given=text)
                 values[name] = value
-        return cls(**{name: ATTRIBUTES[name].parse(value) for name, value in values.items()})
+        read: dict[str, Any] = {n: ATTRIBUTES[n].parse(value) for n, value in values.items()}
+        return cls(**read)
 
     @property
     def listing(self) -> str | None:

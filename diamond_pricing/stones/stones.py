@@ -95,7 +95,8 @@ class Stones:
                 named[name] = column
         read: dict[str, NDArray[Any]] = {}
         rows = len(np.asarray(frame[named["carat"]])) if "carat" in named else 0
-        for attribute in (*MEASURES, *GRADES):
+        attributes: list[Measure | Grade] = [*MEASURES, *GRADES]
+        for attribute in attributes:
             if attribute.name in named:
                 values = np.asarray(frame[named[attribute.name]])
                 read[attribute.name] = (
@@ -139,7 +140,8 @@ class Stones:
         """Grades as text, shape (n,); for ``listing`` empty where not known."""
         grade = ATTRIBUTES[attribute]
         assert isinstance(grade, Grade)
-        return np.array([*grade.grades, ""])[self.columns[attribute]]
+        labels: NDArray[Any] = np.array([*grade.grades, ""])[self.columns[attribute]]
+        return labels
 
     def take(self, rows: Any) -> "Stones":
         """Give some of the stones, by numpy index or mask."""

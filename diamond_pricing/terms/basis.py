@@ -26,7 +26,7 @@ PRIOR_STONES = 10.0  # a cell of few stones leans this much on its cut's mean, t
 class Rows(NamedTuple):
     """Sparse rows of a basis: position and weight of each entry, shapes (n, m)."""
 
-    index: Integers
+    position: Integers
     weight: Matrix
 
 
@@ -94,7 +94,10 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Basis(Protocol):
     """One feature of a stone, spread over columns. Learned, immutable, plain values."""
 
-    average: tuple[tuple[float, ...], ...]
+    @property
+    def average(self) -> tuple[tuple[float, ...], ...]:
+        """Mean rows that stand in where a stone does not say, shape (means, w)."""
+        ...
 
     @property
     def width(self) -> int:
@@ -152,13 +155,13 @@ def level_positions(stones: Stones, attribute: str, levels: tuple[str, ...]) -> 
     where = {name: i for i, name in enumerate(levels)}
     unseen = len(levels)
     table = np.array([*(where.get(name, unseen) for name in grade.grades), -1])
-    positions = table[stones[attribute]]
+    positions: Integers = table[stones[attribute]]
     if (positions == unseen).any():
         row = int(np.argmax(positions == unseen))
         given = str(stones.labels(attribute)[row])
         raise UnsupportedStoneError(
-            f"{attribute} {given!r} has no fitted effect; this model knows {', '.join(levels)}. "
-            f"Refit on sales that include {given}, or price the stone by hand.",
+            f"{attribute} {given!r} has no fitted effect; this model knows "
+            f"{', '.join(levels)}. Refit on sales that include {given}, or price it by hand.",
             attribute=attribute,
             given=given,
         )

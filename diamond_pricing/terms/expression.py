@@ -1,4 +1,4 @@
-"""A small arithmetic over a stone's measures: ``log(carat)``, ``log(x * y) / 2 - log(carat) / 3``.
+"""A small arithmetic over measures: ``log(carat)``, ``log(x * y) / 2 - log(carat) / 3``.
 
 A model document says in such a line what each curve is drawn over, so that a person can
 read it, another program can translate it, and nothing in a document is ever executed:
@@ -96,7 +96,9 @@ def parse(text: str) -> Expression:
         raise ExpressionError(f"{text!r} is not arithmetic over attributes.") from error
     found = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & _NAMES)
     if not found:
-        raise ExpressionError(f"{text!r} uses no attribute; known: {', '.join(sorted(_NAMES))}.")
+        raise ExpressionError(
+            f"{text!r} uses no attribute; known: {', '.join(sorted(_NAMES))}."
+        )
     return Expression(ast.unparse(tree), tuple(found), rule)
 
 
@@ -122,7 +124,7 @@ def _rule(node: ast.expr) -> _Rule:
         case ast.Constant(value=bool()):
             pass
         case ast.Constant(value=int() | float() as number):
-            constant = np.float64(number)
+            constant = np.array(float(number))
             return lambda columns: constant
         case ast.Name(id=name) if name in _NAMES:
             return lambda columns: columns[name]

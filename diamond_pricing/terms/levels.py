@@ -7,7 +7,9 @@ from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
 from diamond_pricing.terms.basis import Averages, Rows, level_positions
 
 
-class Levels(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="levels", tag_field="kind"):
+class Levels(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="levels", tag_field="kind"
+):
     """Indicators of the grades of ``attribute``.
 
     Attributes

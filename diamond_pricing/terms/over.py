@@ -40,12 +40,15 @@ def rows_over(
     below, _, above = averages.listings
     unknown = stones[LISTING.name] < 0
     halves = []
-    for first, second, share in ((np.maximum, np.minimum, above), (np.minimum, np.maximum, below)):
+    for first, second, share in (
+        (np.maximum, np.minimum, above),
+        (np.minimum, np.maximum, below),
+    ):
         turned = stones.with_columns(
             x=np.where(unknown, first(x, y), x), y=np.where(unknown, second(x, y), y)
         )
         rows = _one_order(expression, turned, averages, placed, width)
-        halves.append(Rows(rows.index, rows.weight * (share / (above + below))))
+        halves.append(Rows(rows.position, rows.weight * (share / (above + below))))
     return Rows(*(np.hstack(pair) for pair in zip(*halves, strict=True)))
 
 
@@ -64,9 +67,13 @@ def _one_order(
             attribute=expression.attributes[0],
         )
     known, mean = placed(np.where(missing, 1.0, value)), averages.rows(stones)
-    wide = max(known.index.shape[1], mean.index.shape[1])
+    wide = max(known.position.shape[1], mean.position.shape[1])
     return Rows(
-        np.where(missing[:, None], _widened(mean.index + width, wide), _widened(known.index, wide)),
+        np.where(
+            missing[:, None],
+            _widened(mean.position + width, wide),
+            _widened(known.position, wide),
+        ),
         np.where(missing[:, None], _widened(mean.weight, wide), _widened(known.weight, wide)),
     )
 

@@ -10,7 +10,9 @@ from diamond_pricing.terms.expression import parse
 from diamond_pricing.terms.over import line_of, rows_over
 
 
-class Slope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="slope", tag_field="kind"):
+class Slope(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="slope", tag_field="kind"
+):
     """The value of ``expression``, to be multiplied by one coefficient.
 
     Attributes

@@ -93,10 +93,10 @@ def looked_up(table: Vector, rows: Sequence[Rows], n: int) -> Vector:
     to the last bit alone and in any batch.
     """
     total = np.zeros(n)
-    for entries in product(*(range(row.index.shape[1]) for row in rows)):
+    for entries in product(*(range(row.position.shape[1]) for row in rows)):
         weight: Vector | float = 1.0
         for row, entry in zip(rows, entries, strict=True):
             weight = weight * row.weight[:, entry]
-        place = tuple(row.index[:, entry] for row, entry in zip(rows, entries, strict=True))
+        place = tuple(row.position[:, entry] for row, entry in zip(rows, entries, strict=True))
         total = total + table[place] * weight
     return total

@@ -28,7 +28,8 @@ def price_per_carat(sales: Sales, stones: Stones) -> Vector:
             for b in range(len(EDGES) + 1)
         ]
     )
-    return rates[np.digitize(stones["carat"], EDGES)] * stones["carat"]
+    predicted: Vector = rates[np.digitize(stones["carat"], EDGES)] * stones["carat"]
+    return predicted
 
 
 BASELINES: Mapping[str, Baseline] = {

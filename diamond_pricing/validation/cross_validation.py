@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,7 +71,7 @@ class Evaluation:
     def by_band(self, prediction: Predictions) -> tuple[tuple[str, Scores], ...]:
         """Scores in each weight band that has sales; below its upper edge."""
         found = []
-        for low, high in zip(BANDS, BANDS[1:], strict=False):
+        for low, high in pairwise(BANDS):
             inside = (self.carat >= low) & (self.carat < high)
             if (inside & np.isfinite(prediction.price)).any():
                 name = f"from {low:g} ct" if np.isinf(high) else f"{low:g}–{high:g} ct"

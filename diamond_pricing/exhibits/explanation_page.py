@@ -1,0 +1,88 @@
+"""An explanation as one self-contained HTML page; it asks no other host for anything."""
+
+from html import escape
+
+from diamond_pricing.exhibits.waterfall import waterfall_svg
+from diamond_pricing.model import Line, PriceExplanation
+from diamond_pricing.model.money import written
+
+STYLE = """
+:root{--ink:#16202b;--soft:#566371;--line:#dfe4e9;--paper:#fbfbfa}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:46rem;padding:2rem 1.2rem 3rem;background:var(--paper);
+color:var(--ink);font:16px/1.5 "Inter","Segoe UI",system-ui,"Helvetica Neue",Arial,sans-serif;
+font-variant-numeric:tabular-nums}
+h1{font-size:1.05rem;font-weight:500;color:var(--soft);margin:0}
+.price{font-size:clamp(2.4rem,8vw,3.4rem);font-weight:600;letter-spacing:-.03em;line-height:1.1;
+margin:0}
+.of{color:var(--soft);margin:.2rem 0 1.2rem}
+svg{display:block;width:100%;height:auto;margin:0 0 1.2rem}
+svg text{font-family:inherit!important}
+table{width:100%;border-collapse:collapse}
+caption{text-align:left;font-weight:600;padding-bottom:.3rem}
+th,td{padding:.5rem 0 .5rem 1rem;border-bottom:1px solid var(--line);text-align:right;
+vertical-align:top;font-weight:400;white-space:nowrap}
+th:first-child{text-align:left;padding-left:0;white-space:normal}
+thead th{font-size:.8rem;color:var(--soft)}
+small{display:block;color:var(--soft);font-size:.85rem}
+tfoot th,tfoot td{font-weight:650;border-bottom:0;border-top:2px solid var(--ink)}
+.not{margin-top:1.6rem;color:var(--soft);font-size:.85rem}
+@media(max-width:34rem){.total{display:none}th,td{padding-left:.6rem}}
+@media print{body{background:#fff;padding:0}}
+"""
+
+
+def explanation_page(why: PriceExplanation) -> str:
+    """Write the page for an explanation.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib: the extra ``report`` brings it.
+    """
+    price = written(why.cents, why.currency)
+    title = escape(f"{why.stone}: {price}")
+    rows = "\n".join(
+        _row(why, line, running) for line, running in zip(why.lines, why.running, strict=True)
+    )
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{title}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<h1>{escape(str(why.stone))}</h1>
+<p class="price">{price}</p>
+<p class="of">{escape(why.money)}, measured from a {escape(str(why.reference))}</p>
+{waterfall_svg(why)}
+<table>
+<caption>Why {price}</caption>
+<thead><tr><th scope="col">Because of</th><th scope="col">Factor</th>
+<th scope="col">Amount</th><th scope="col" class="total">So far</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+<tfoot><tr><th scope="row">Price</th><td></td><td>{price}</td><td class="total"></td></tr>
+</tfoot>
+</table>
+<p class="not">Prices are of {escape(why.money)}. Not in this price: fluorescence, polish,
+symmetry, laboratory. Natural origin and a round brilliant cut are assumed. Amounts divide the
+difference in price by the logarithmic mean: factors are exact, the dollars a convention.
+Model {escape(why.model)}.</p>
+</body>
+</html>
+"""
+
+
+def _row(why: PriceExplanation, line: Line, running: int) -> str:
+    first = line is why.lines[0]
+    factor = "" if first else f"×{line.factor:.3f}"
+    amount = written(line.cents, why.currency, sign=not first)
+    return (
+        f'<tr><th scope="row">{escape(line.label)}<small>{escape(line.note)}</small></th>'
+        f"<td>{factor}</td><td>{amount}</td>"
+        f'<td class="total">{written(running, why.currency)}</td></tr>'
+    )
