@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np  # noqa: F401  the formula calls it by this name
+import numpy as np  # the formula calls it by this name too
 
-from diamond_pricing.errors import MissingExtraError
+from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.from_statsmodels import compiled_regression
 from diamond_pricing.fitting.recipe import WEIGHT, prepared
 from diamond_pricing.fitting.sales import read_sales
@@ -38,9 +38,13 @@ def fit_loglinear(
     columns = {name: kept.stones[name] for name in (m.name for m in MEASURES)}
     columns |= {g.name: kept.stones.labels(g.name) for g in (*GRADES, LISTING)}
     frame = pd.DataFrame(columns | {"price": kept.price})
-    result = smf.ols(_formula(features), frame).fit(
-        cov_type="cluster", cov_kwds={"groups": stone_keys(kept.stones)}
-    )
+    regression = smf.ols(_formula(features), frame)
+    if np.linalg.matrix_rank(regression.exog) < regression.exog.shape[1]:
+        raise FitError(
+            f"the sales do not tell {', '.join(features)} apart: some determine others. "
+            "Leave a column out, or bring more sales."
+        )
+    result = regression.fit(cov_type="cluster", cov_kwds={"groups": stone_keys(kept.stones)})
     return compiled_regression(result, kept, "loglinear", left_out)
 
 
