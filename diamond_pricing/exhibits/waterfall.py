@@ -36,7 +36,8 @@ def waterfall_svg(why: PriceExplanation) -> str:
         figure = Figure(figsize=(7.2, 0.42 * (len(why.lines) + 1) + 0.2))
         _drawn(figure, why)
         file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+        undated = {"Date": None, "Creator": None}
+        figure.savefig(file, format="svg", metadata=undated, transparent=True)
     return _accessible(file.getvalue(), why)
 
 

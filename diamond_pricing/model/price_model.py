@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector, frozen
-from diamond_pricing.errors import DocumentError
+from diamond_pricing.errors import DocumentError, FitError, StoneError
 from diamond_pricing.model import document, money
 from diamond_pricing.model.effects import Effects, runs_of
 from diamond_pricing.model.explanation import Line, PriceExplanation
@@ -253,12 +253,15 @@ class PriceModel:
             When a byte was changed, a field is missing, or the schema is not known.
         """
         read = document.read(text)
-        return cls(
-            terms=tuple(Term(entry.bases) for entry in read.terms),
-            coefficients=np.array([b for entry in read.terms for b in entry.coefficients]),
-            covariance=document.square(read.covariance),
-            **{name: getattr(read, name) for name in document.SHARED},
-        )
+        try:
+            return cls(
+                terms=tuple(Term(entry.bases) for entry in read.terms),
+                coefficients=np.array([b for entry in read.terms for b in entry.coefficients]),
+                covariance=document.square(read.covariance),
+                **{name: getattr(read, name) for name in document.SHARED},
+            )
+        except (FitError, StoneError) as error:
+            raise DocumentError(f"this model document makes no sense: {error}") from error
 
     def _document(self) -> document.Document:
         return document.Document(

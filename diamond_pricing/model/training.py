@@ -5,7 +5,7 @@ from collections.abc import Set
 import msgspec
 
 from diamond_pricing.errors import DocumentError
-from diamond_pricing.stones import GRADES, MEASURES
+from diamond_pricing.stones import GRADES, LISTING, MEASURES
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +36,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grades: dict[str, dict[str, int]]
 
     def check(self, read: Set[str]) -> None:
-        """Refuse a summary that lacks what pricing needs.
+        """Refuse a summary that makes no sense or lacks what pricing needs.
 
         Parameters
         ----------
@@ -46,9 +46,21 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises
         ------
         DocumentError
-            Naming what is missing.
+            Naming what is missing or wrong.
         """
         wanted = {m.name for m in MEASURES if m.required or m.name in read}
+        scales = {grade.name: grade.grades for grade in (*GRADES, LISTING)}
+        sound = (
+            self.rows >= self.stones >= 1
+            and bool(self.currency and self.effective)
+            and all(low <= high for low, high in self.ranges.values())
+            and all(
+                name in scales and set(counts) <= set(scales[name])
+                for name, counts in self.grades.items()
+            )
+        )
+        if not sound:
+            raise DocumentError("the training summary contradicts itself.")
         missing = sorted(wanted - set(self.ranges)) + [
             grade.name for grade in GRADES if not self.grades.get(grade.name)
         ]

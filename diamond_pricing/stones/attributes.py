@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from math import isfinite
+from math import isfinite, isnan
 from numbers import Real
 from types import MappingProxyType
 
@@ -122,9 +122,12 @@ class Grade:
                     return grade
             if folded in self.spellings:
                 return self.spellings[folded]
+        if given is None or (isinstance(given, float) and isnan(given)):
+            wrong = "is missing"
+        else:
+            wrong = f"{shown(given)} is not a grade{self._hint(given)}"
         raise UnknownGradeError(
-            f"{self.name} {shown(given)} is not a grade{self._hint(given)}; "
-            f"known, worst to best: {', '.join(self.grades)}.",
+            f"{self.name} {wrong}; known, worst to best: {', '.join(self.grades)}.",
             attribute=self.name,
             given=given,
             allowed=self.grades,

@@ -50,9 +50,7 @@ class Stone:
         for field in fields(self):
             given = getattr(self, field.name)
             attribute = ATTRIBUTES[field.name]
-            if given is None and attribute.required:
-                raise StoneError(f"{field.name} is missing.", attribute=field.name)
-            if given is not None:
+            if given is not None or attribute.required:
                 object.__setattr__(self, field.name, attribute.read(given))
 
     @classmethod

@@ -10,14 +10,15 @@ so that known and missing stones take the same path; `expansion` turns the coeff
 the real columns into those of all.
 """
 
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix
-from diamond_pricing.errors import UnsupportedStoneError
-from diamond_pricing.stones import ATTRIBUTES, Grade, Stones
+from diamond_pricing.errors import FitError, UnsupportedStoneError
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
 
 ROUNDING = 9  # decimals of a stored mean row
 PRIOR_STONES = 10.0  # a cell of few stones leans this much on its cut's mean, that on all
@@ -47,6 +48,22 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     carats: tuple[float, ...]
     cuts: tuple[str, ...]
     listings: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if (
+            not self.carats
+            or self.carats[0] <= 0
+            or any(b <= a for a, b in pairwise(self.carats))
+        ):
+            raise FitError("the weights of the averages must be positive and ascend.")
+        if not self.cuts or len(set(self.cuts)) < len(self.cuts):
+            raise FitError("the cuts of the averages must be there, each once.")
+        if (
+            len(self.listings) != len(LISTING.grades)
+            or min(self.listings) < 0
+            or abs(sum(self.listings) - 1) > 1e-9
+        ):
+            raise FitError("the shares of the price lists must be three that sum to 1.")
 
     @property
     def cells(self) -> int:

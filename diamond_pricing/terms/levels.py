@@ -3,7 +3,8 @@
 import msgspec
 import numpy as np
 
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
+from diamond_pricing.errors import FitError
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
 from diamond_pricing.terms.basis import Averages, Rows, level_positions
 
 
@@ -26,6 +27,15 @@ class Levels(
     attribute: str
     levels: tuple[str, ...]
     average: tuple[tuple[float, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        attribute = ATTRIBUTES.get(self.attribute)
+        if not isinstance(attribute, Grade) or not self.levels:
+            raise FitError(f"{self.attribute!r} has no grades to be levels of.")
+        if not set(self.levels) <= set(attribute.grades):
+            raise FitError(f"the levels of {self.attribute} hold what is not a grade of it.")
+        if len(set(self.levels)) < len(self.levels):
+            raise FitError(f"the levels of {self.attribute} hold a grade twice.")
 
     @property
     def width(self) -> int:

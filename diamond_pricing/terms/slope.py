@@ -27,6 +27,9 @@ class Slope(
     expression: str
     average: tuple[tuple[float, ...], ...] = ()
 
+    def __post_init__(self) -> None:
+        parse(self.expression)  # raises for what is not arithmetic
+
     @property
     def width(self) -> int:
         """A single column."""

@@ -42,6 +42,7 @@ class Spline(
     average: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        parse(self.expression)  # raises for what is not arithmetic
         if not 1 <= self.degree <= 5 or self.width < self.degree + 1:
             raise FitError(
                 f"a spline of degree {self.degree} cannot stand on {len(self.knots)} knots."

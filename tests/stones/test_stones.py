@@ -1,0 +1,96 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from diamond_pricing import Stone, Stones
+from diamond_pricing.errors import StoneError, UnknownGradeError
+
+FRAME = pd.DataFrame(
+    {
+        "Carat Weight": [1.01, 0.7, 2.0],
+        "CUT": ["ideal", "VG", "Premium"],
+        "colour": ["e", "G", "J"],
+        "Clarity": ["VS1", "si1", "IF"],
+        "depth": [62.9, np.nan, 61.0],
+        "length": [6.41, 5.7, 0.0],
+        "y": [6.45, 5.68, 8.1],
+        "seller": ["a", "b", "c"],
+    }
+)
+
+
+def test_a_frame_is_read_as_people_write_it():
+    stones = Stones.from_frame(FRAME)
+    assert len(stones) == 3
+    assert stones.stone(0) == Stone(1.01, "Ideal", "E", "VS1", depth=62.9, x=6.41, y=6.45)
+    assert stones.stone(1) == Stone(0.7, "Very Good", "G", "SI1", x=5.7, y=5.68)
+    assert stones.labels("listing").tolist() == ["x<y", "x>y", ""]
+
+
+def test_a_zero_dimension_counts_as_missing_and_is_listed():
+    stones = Stones.from_frame(FRAME)
+    assert stones.left_out == ((2, "x"),)
+    assert stones.stone(2).x is None
+    assert stones.take([2, 0]).left_out == ((0, "x"),)
+
+
+def test_a_frame_and_single_stones_make_the_same_columns(sales):
+    few = sales.head(200)
+    batch = Stones.from_frame(few)
+    single = Stones.of(batch.stone(row) for row in range(len(batch)))
+    for name, column in batch.columns.items():
+        np.testing.assert_array_equal(column, single[name], err_msg=name)
+
+
+def test_categories_and_text_are_read_alike(sales):
+    text = sales.astype(dict.fromkeys(("cut", "color", "clarity"), str))
+    for name in ("cut", "color", "clarity"):
+        np.testing.assert_array_equal(
+            Stones.from_frame(sales)[name], Stones.from_frame(text)[name]
+        )
+
+
+def test_columns_cannot_be_written():
+    with pytest.raises(ValueError, match="read-only"):
+        Stones.from_frame(FRAME)["carat"][0] = 2
+    with pytest.raises(TypeError):
+        Stones.from_frame(FRAME).columns["carat"] = np.ones(3)
+
+
+def test_reading_does_not_change_the_frame(sales):
+    before = sales.copy()
+    Stones.from_frame(sales)
+    pd.testing.assert_frame_equal(sales, before)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"colour": ["e", "Q1", "J"]}, UnknownGradeError, r"1 of 3 rows: color 'Q1'.*row 1,"),
+        ({"colour": ["e", None, "J"]}, UnknownGradeError, "color is missing"),
+        ({"Carat Weight": [1.01, np.nan, 2]}, StoneError, r"carat must be .* not nan.*row 1,"),
+        ({"Carat Weight": [-1, 0, 200]}, StoneError, r"3 of 3 rows: .*row 0, 1, 2,"),
+        ({"Carat Weight": ["1", "2", "3"]}, StoneError, "holds text"),
+        ({"depth": [62, 1000, 61]}, StoneError, "depth must be"),
+        ({"y": [6.4, np.inf, 8]}, StoneError, "y must be"),
+        ({"carat": [1, 1, 1]}, StoneError, "both mean carat"),
+    ],
+)
+def test_bad_columns_are_refused_with_rows_and_reason(change, error, says):
+    with pytest.raises(error, match=says):
+        Stones.from_frame(FRAME.assign(**change))
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(StoneError, match="no column for clarity; the frame has Carat Weight"):
+        Stones.from_frame(FRAME.drop(columns="Clarity"))
+    with pytest.raises(StoneError, match="no columns"):
+        Stones.from_frame(pd.DataFrame())
+
+
+def test_no_stones_are_stones_too(packaged):
+    nothing = Stones.from_frame(FRAME.head(0))
+    assert len(nothing) == 0
+    assert packaged.price(nothing).shape == (0,)
+    assert packaged.itemise(nothing).shape == (0, 1 + len(packaged.lines))
+    assert packaged.price(Stones.of([])).shape == (0,)
