@@ -1,6 +1,7 @@
 """A pyGAM fit of log price, compiled to a PriceModel."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,14 +137,14 @@ def _piece(gam: Any, i: int, term: Any, columns: Sequence[str], stones: Stones) 
         return piece((), where)
     margins = list(term) if term.istensor else [term]
     sides = [_side(margin, columns, stones) for margin in margins]
-    for margin in dict.fromkeys([term.by, *(m.by for m in margins)]):
-        if margin is not None:
-            if isinstance(ATTRIBUTES.get(columns[margin]), Grade):
+    for by in dict.fromkeys(getattr(t, "by", None) for t in (term, *margins)):
+        if by is not None:
+            if isinstance(ATTRIBUTES.get(columns[by]), Grade):
                 raise NotCompilableError(
-                    f"{term}: by={margin} multiplies by the code of {columns[margin]}, which "
+                    f"{term}: by={by} multiplies by the code of {columns[by]}, which "
                     "is no number; use te() with a factor."
                 )
-            sides.append((Slope(parse(columns[margin]).text), np.eye(1)))
+            sides.append((Slope(parse(columns[by]).text), np.eye(1)))
     return piece(sides, where)
 
 
@@ -172,12 +173,9 @@ def _side(margin: Any, columns: Sequence[str], stones: Stones) -> Side:
 
 def _values(margin: Any, at: Matrix) -> Matrix:
     """Evaluate pyGAM's own columns at the code of each grade, shape (levels, columns)."""
-    by, margin.by = margin.by, None
-    try:
-        built = margin.build_columns(at)
-    finally:
-        margin.by = by
-    return np.asarray(built.toarray(), float)
+    alone = copy(margin)
+    alone.by = None
+    return np.asarray(alone.build_columns(at).toarray(), float)
 
 
 def _knots(margin: Any) -> tuple[float, ...]:

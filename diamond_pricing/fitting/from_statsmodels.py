@@ -81,7 +81,7 @@ def compiled_regression(
         family=family,
         origin=(
             f"statsmodels {statsmodels.__version__} {type(model).__name__}: {model.formula}; "
-            f"covariance {result.cov_type}"
+            f"covariance {getattr(result, 'cov_type', 'default')}"
         ),
         pieces=[_piece(design, subterm, start) for subterm, start in _subterms(design)],
         coefficients=np.asarray(result.params, float),

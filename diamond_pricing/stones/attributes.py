@@ -161,6 +161,8 @@ def fold(text: str) -> str:
 
 def shown(given: object) -> str:
     """What was given, short enough for one line of an error."""
+    if hasattr(given, "item") and getattr(given, "shape", None) == ():
+        given = given.item()  # numpy writes np.float64(nan) where a person reads nan
     if isinstance(given, int) and abs(given) > 10**40:
         return f"a whole number of over 40 digits ({given.bit_length()} bits)"
     text = repr(given)

@@ -21,6 +21,12 @@ def line_of(expression: Expression) -> str:
     return (lines - {"carat"} or lines).pop()
 
 
+def attributes_of(expression: Expression) -> tuple[str, ...]:
+    """Name the measures that a value needs: length and width both, where their order counts."""
+    extra = ("x", "y") if expression.ordered else ()
+    return tuple(sorted({*expression.attributes, *extra}))
+
+
 def rows_over(
     expression: Expression, stones: Stones, averages: Averages, placed: Placed, width: int
 ) -> Rows:

@@ -7,7 +7,7 @@ from diamond_pricing.arrays import Vector
 from diamond_pricing.stones import Stones
 from diamond_pricing.terms.basis import Averages, Rows
 from diamond_pricing.terms.expression import parse
-from diamond_pricing.terms.over import line_of, rows_over
+from diamond_pricing.terms.over import attributes_of, line_of, rows_over
 
 
 class Slope(
@@ -43,7 +43,7 @@ class Slope(
     @property
     def attributes(self) -> tuple[str, ...]:
         """The measures in the expression."""
-        return parse(self.expression).attributes
+        return attributes_of(parse(self.expression))
 
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Give the value as the weight of column 0."""

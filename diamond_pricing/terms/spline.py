@@ -15,7 +15,7 @@ from diamond_pricing.errors import FitError
 from diamond_pricing.stones import Stones
 from diamond_pricing.terms.basis import Averages, Rows
 from diamond_pricing.terms.expression import parse
-from diamond_pricing.terms.over import line_of, rows_over
+from diamond_pricing.terms.over import attributes_of, line_of, rows_over
 
 
 class Spline(
@@ -64,7 +64,7 @@ class Spline(
     @property
     def attributes(self) -> tuple[str, ...]:
         """The measures in the expression."""
-        return parse(self.expression).attributes
+        return attributes_of(parse(self.expression))
 
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Give the degree + 1 B-splines that are not zero at each value."""
