@@ -40,8 +40,8 @@ def explanation_page(why: PriceExplanation) -> str:
     MissingExtraError
         Without matplotlib: the extra ``report`` brings it.
     """
-    price = written(why.cents, why.currency)
-    title = escape(f"{why.stone}: {price}")
+    price = _money(why, why.cents)
+    title = f"{escape(str(why.stone))}: {price}"
     rows = "\n".join(
         _row(why, line, running) for line, running in zip(why.lines, why.running, strict=True)
     )
@@ -80,9 +80,13 @@ Model {escape(why.model)}.</p>
 def _row(why: PriceExplanation, line: Line, running: int) -> str:
     first = line is why.lines[0]
     factor = "" if first else f"×{line.factor:.3f}"
-    amount = written(line.cents, why.currency, sign=not first)
+    amount = _money(why, line.cents, sign=not first)
     return (
         f'<tr><th scope="row">{escape(line.label)}<small>{escape(line.note)}</small></th>'
         f"<td>{factor}</td><td>{amount}</td>"
-        f'<td class="total">{written(running, why.currency)}</td></tr>'
+        f'<td class="total">{_money(why, running)}</td></tr>'
     )
+
+
+def _money(why: PriceExplanation, amount: int, *, sign: bool = False) -> str:
+    return escape(written(amount, why.currency, sign=sign))

@@ -7,6 +7,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
+from diamond_pricing.model.training import CURRENCY, EFFECTIVE
 from diamond_pricing.stones import Stones, shown
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def read_sales(
     Raises
     ------
     FitError
-        For fewer than 30 rows, no price, or a price that is not a positive number.
+        For fewer than 30 rows, no price, a price that is not a positive number, or a
+        currency or date that is none.
     StoneError
         For a stone that cannot be; the rows are named.
     """
@@ -75,12 +77,13 @@ def read_sales(
             f"{shown(given.iloc[int(bad[0])])} in row {bad[0]}, counted from 0. "
             "Leave those sales out: sales[sales.price > 0]."
         )
-    return Sales(
-        Stones.from_frame(frame),
-        price,
-        currency or frame.attrs.get("currency", "USD"),
-        str(effective or frame.attrs.get("effective", "undated")),
-    )
+    currency = str(currency or frame.attrs.get("currency", "USD"))
+    effective = str(effective or frame.attrs.get("effective", "undated"))
+    if not CURRENCY.fullmatch(currency):
+        raise FitError(f"currency {shown(currency)} is not a code of three capitals, as USD.")
+    if not EFFECTIVE.fullmatch(effective):
+        raise FitError(f"effective {shown(effective)} is not a year or date, as 2008-05-31.")
+    return Sales(Stones.from_frame(frame), price, currency, effective)
 
 
 def usable(sales: Sales, attributes: tuple[str, ...]) -> tuple[Sales, dict[str, int]]:

@@ -1,11 +1,15 @@
 """What a model was fitted on, in a few figures."""
 
+import re
 from collections.abc import Set
 
 import msgspec
 
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.stones import GRADES, LISTING, MEASURES
+
+CURRENCY = re.compile("[A-Z]{3}")
+EFFECTIVE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?|undated")
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -20,7 +24,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency : str
         ISO 4217 code of the prices.
     effective : str
-        When the prices were true: a year or a date; ``undated`` when nobody said.
+        When the prices were true: ``2008``, ``2008-05`` or ``2008-05-31``; ``undated`` when
+        nobody said.
     ranges : dict[str, tuple[float, float]]
         Smallest and largest value of each measure.
     grades : dict[str, dict[str, int]]
@@ -52,7 +57,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         scales = {grade.name: grade.grades for grade in (*GRADES, LISTING)}
         sound = (
             self.rows >= self.stones >= 1
-            and bool(self.currency and self.effective)
+            and CURRENCY.fullmatch(self.currency) is not None
+            and EFFECTIVE.fullmatch(self.effective) is not None
             and all(low <= high for low, high in self.ranges.values())
             and all(
                 name in scales and set(counts) <= set(scales[name])

@@ -1,0 +1,80 @@
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from diamond_pricing import Stone
+from diamond_pricing.exhibits import explanation_page, waterfall_svg
+from diamond_pricing.model.money import written
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def why(packaged):
+    return packaged.explain(Stone(1.01, "Good", "J", "SI2", 62.9, 57), listing="x>y")
+
+
+def test_the_picture_shows_every_amount_and_can_be_read_aloud(why):
+    root = ElementTree.fromstring(waterfall_svg(why))
+    texts = ["".join(t.itertext()).strip() for t in root.iter(f"{SVG}text")]
+    for i, line in enumerate(why.lines):
+        assert line.label in texts
+        assert written(line.cents, why.currency, sign=i > 0) in texts
+    assert texts.count(written(why.cents, why.currency)) == 1
+    assert root.get("role") == "img"
+    names = root.get("aria-labelledby").split()
+    assert [root.find(f"{SVG}{tag}").get("id") for tag in ("title", "desc")] == names
+    described = root.find(f"{SVG}desc").text
+    assert all(line.note in described for line in why.lines)
+
+
+def test_equal_explanations_give_equal_bytes(why):
+    assert explanation_page(why) == explanation_page(why)
+
+
+class Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "br", "use"):
+            self.open.append(tag)
+        self.links += [
+            v for k, v in attrs if k in ("src", "href", "xlink:href") and v[:1] != "#"
+        ]
+
+    def handle_endtag(self, tag):
+        if tag != "use":
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_asks_no_host_for_anything(why):
+    page = explanation_page(why)
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert tags.links == []
+    assert not re.findall(r"url\((?!#)|@import|<script|<link", page)
+
+
+def test_the_page_says_what_the_explanation_says(why):
+    page = explanation_page(why)
+    for line in why.lines:
+        assert line.note.replace("<", "&lt;").replace(">", "&gt;") in page
+    assert page.count(written(why.cents, why.currency)) >= 4
+    assert "2008 US dollars" in page
+    assert why.model in page
+
+
+def test_text_from_outside_cannot_become_markup(packaged):
+    from dataclasses import replace
+
+    hostile = "<script>alert(1)</script>"
+    why = packaged.explain(Stone(1.01, "Ideal", "E", "VS1"))
+    lines = (why.lines[0], *(replace(line, note=hostile) for line in why.lines[1:]))
+    page = explanation_page(replace(why, lines=lines, currency=hostile, effective=hostile))
+    assert "<script" not in page

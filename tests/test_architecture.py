@@ -1,0 +1,67 @@
+"""The floors hold at run time too: import-linter reads the source, this asks Python."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCIENCE = {"scipy", "pandas", "statsmodels", "pygam", "patsy", "matplotlib", "sklearn"}
+EXPLAIN = [
+    "explain",
+    "--carat",
+    "1.01",
+    "--cut",
+    "Ideal",
+    "--color",
+    "E",
+    "--clarity",
+    "VS1",
+    "--json",
+]
+
+
+def loaded(code: str) -> set[str]:
+    look = f"{code}\nimport sys; print(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
+    answer = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True
+    )
+    return set(answer.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import diamond_pricing",
+        "import diamond_pricing.cli",
+        "from diamond_pricing import packaged_model, Stone\n"
+        "packaged_model().explain(Stone(1.01, 'Ideal', 'E', 'VS1'))",
+        f"from diamond_pricing.cli import main\nmain({EXPLAIN!r})",
+    ],
+)
+def test_pricing_loads_no_scientific_stack(code):
+    found = loaded(code)
+    assert {"diamond_pricing", "numpy"} <= found
+    assert not found & SCIENCE
+
+
+def test_what_is_looked_for_would_be_found():
+    assert {"scipy", "pandas"} <= loaded("import diamond_pricing.fitting, scipy, pandas")
+
+
+def test_fitting_names_pandas_only_when_it_fits():
+    assert not loaded("import diamond_pricing.fitting") & SCIENCE
+
+
+def test_no_load_path_can_run_code():
+    """Python's own audit trail shows what is executed, unpickled or opened."""
+    code = """
+import sys
+seen = []
+sys.addaudithook(lambda event, args: seen.append(event))
+from diamond_pricing import PriceModel, packaged_model
+text = packaged_model().to_json()
+seen.clear()
+PriceModel.from_json(text)
+assert not {e for e in seen if e in ("exec", "pickle.find_class", "marshal.loads", "open")}, seen
+"""
+    loaded(code)
