@@ -7,6 +7,7 @@ applying them to held-out stones leaks nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ TYPICAL_DEPTH = 61.8  # per cent, the median of the packaged sales
 DIAMETER_TOLERANCE = 0.12  # |log(measured/expected)|; 99.9 % of the packaged sales keep it
 HEIGHT_TOLERANCE = 0.04
 BOX_TOLERANCE = 0.06
+READ = ("carat", "depth", "x", "y", "z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,43 +86,37 @@ def _off(value: Vector, expected: Vector, tolerance: Vector | float) -> Flags:
     return np.asarray(distance > tolerance)  # a missing value compares False
 
 
-def problems(
-    carat: float, depth: float, dimensions: Mapping[str, float]
-) -> tuple[Problem, ...]:
-    """Say in words what `implausible` finds in one stone; missing values are NaN.
+def problems(measures: Mapping[str, float]) -> tuple[Problem, ...]:
+    """Say in words what `implausible` finds in one stone.
 
     Parameters
     ----------
-    dimensions : Mapping[str, float]
-        ``x``, ``y`` and ``z`` in mm.
+    measures : Mapping[str, float]
+        ``carat``, ``depth``, ``x``, ``y`` and ``z``; NaN where missing.
     """
-    columns = {name: np.array([value]) for name, value in dimensions.items()}
-    flags = implausible(np.array([carat]), np.array([depth]), **columns)
-    return tuple(
-        _in_words(name, carat, depth, dimensions) for name, flag in flags.items() if flag[0]
-    )
+    flags = implausible(*(np.array([measures[name]]) for name in READ))
+    return tuple(in_words(name, measures) for name, flag in flags.items() if flag[0])
 
 
-def _in_words(
-    name: str, carat: float, depth: float, dimensions: Mapping[str, float]
-) -> Problem:
-    across = (dimensions["x"] + dimensions["y"]) / 2
+def in_words(name: str, measures: Mapping[str, float]) -> Problem:
+    """Say why the measurement ``name``, which `implausible` flagged, cannot be right."""
+    carat, depth, x, y, z = (measures[key] for key in READ)
+    value, across = measures[name], (x + y) / 2
+    if value <= 0:
+        return Problem("impossible_dimension", name, f"{name} is {value:g} mm; no stone is")
     if name == "depth":
         return Problem(
             "depth_contradicts_height",
             name,
-            f"depth {depth:g} % does not fit the height of {dimensions['z']:g} mm over "
-            f"{across:g} mm across, which is {100 * dimensions['z'] / across:.1f} %",
+            f"depth {depth:g} % does not fit the height of {z:g} mm over {across:g} mm across, "
+            f"which is {100 * z / across:.1f} %",
         )
-    value = dimensions[name]
-    if value <= 0:
-        return Problem("impossible_dimension", name, f"{name} is {value:g} mm; no stone is")
-    if name == "z" and depth == depth and across == across:
+    if name == "z" and not (isnan(depth) or isnan(across)) and across > 0:
         return Problem(
             "height_contradicts_depth",
             name,
-            f"z {value:g} mm over {across:g} mm across is a depth of "
-            f"{100 * value / across:.1f} %, but the depth stated is {depth:g} %",
+            f"z {z:g} mm over {across:g} mm across is a depth of {100 * z / across:.1f} %, "
+            f"but the depth stated is {depth:g} %",
         )
     (expected,) = expected_diameter(np.array([carat]), np.array([depth]))
     what = "high" if name == "z" else "across"

@@ -6,7 +6,7 @@ from typing import Any
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones.attributes import ATTRIBUTES, LISTING, attribute_named, shown
-from diamond_pricing.stones.checks import Problem, problems
+from diamond_pricing.stones.checks import READ, Problem, problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ class Stone:
 
     def problems(self) -> tuple[Problem, ...]:
         """Measurements that contradict each other, with the reasons; empty when none do."""
-        x, y, z, depth = (nan if v is None else v for v in (self.x, self.y, self.z, self.depth))
-        return problems(self.carat, depth, {"x": x, "y": y, "z": z})
+        given = {name: getattr(self, name) for name in READ}
+        return problems({name: nan if v is None else v for name, v in given.items()})
 
     def __str__(self) -> str:
         return f"{self.carat:.2f} ct {self.cut} {self.color} {self.clarity}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import nan
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -20,7 +21,7 @@ from diamond_pricing.stones.attributes import (
     attribute_named,
     shown,
 )
-from diamond_pricing.stones.checks import implausible
+from diamond_pricing.stones.checks import READ, Problem, implausible, in_words
 from diamond_pricing.stones.stone import Stone
 
 _SHOWN = 3  # rows named in an error
@@ -47,13 +48,13 @@ class Stones:
         A read-only column for each attribute, shape (n,). Measures are floats, NaN where
         missing. Grades are positions in the attribute's list of grades, worst first.
         ``listing`` is −1 where the order of length and width is not known.
-    left_out : tuple[tuple[int, str], ...]
-        Measurements that were taken as missing because they cannot be right, as
-        (row, attribute). `Stone.problems` gives the reason for each in words.
+    left_out : tuple[tuple[int, Problem], ...]
+        Row and reason of each measurement that was taken as missing because it contradicts
+        the others.
     """
 
     columns: Mapping[str, NDArray[Any]]
-    left_out: tuple[tuple[int, str], ...] = ()
+    left_out: tuple[tuple[int, Problem], ...] = ()
 
     @classmethod
     def of(cls, stones: Iterable[Stone]) -> "Stones":
@@ -117,10 +118,13 @@ class Stones:
     @classmethod
     def _settled(cls, read: dict[str, NDArray[Any]]) -> "Stones":
         """Blank the dimensions that cannot be right and derive the price list."""
-        flags = implausible(*(read[name] for name in ("carat", "depth", "x", "y", "z")))
-        left_out: list[tuple[int, str]] = []
+        flags = implausible(*(read[name] for name in READ))
+        left_out = [
+            (int(row), in_words(name, {key: float(read[key][row]) for key in read}))
+            for name, flag in flags.items()
+            for row in np.flatnonzero(flag)
+        ]
         for name, flag in flags.items():
-            left_out += [(int(row), name) for row in np.flatnonzero(flag)]
             read[name] = np.where(flag, nan, read[name])
         x, y = read["x"], read["y"]
         known = ~(np.isnan(x) | np.isnan(y))
@@ -128,7 +132,7 @@ class Stones:
         read[LISTING.name] = np.where(known, order, -1)
         for column in read.values():
             column.setflags(write=False)
-        return cls(MappingProxyType(read), tuple(sorted(left_out)))
+        return cls(MappingProxyType(read), tuple(sorted(left_out, key=itemgetter(0))))
 
     def __len__(self) -> int:
         return len(self.columns["carat"])
@@ -150,7 +154,7 @@ class Stones:
         columns = {name: column[rows] for name, column in self.columns.items()}
         return Stones(
             MappingProxyType(columns),
-            tuple((position[r], name) for r, name in self.left_out if r in position),
+            tuple((position[row], p) for row, p in self.left_out if row in position),
         )
 
     def stone(self, row: int) -> Stone:

@@ -1,30 +1,48 @@
-"""What the bases over a number share: the order of length and width, and missing values."""
+"""What the bases over a number share: the order of length and width, missing values."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import UnsupportedStoneError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
 from diamond_pricing.terms.basis import Averages, Rows
-from diamond_pricing.terms.expression import Expression
+from diamond_pricing.terms.expression import Expression, parse
 
 Placed = Callable[[Vector], Rows]
 Entries = TypeVar("Entries", Integers, Matrix)
 
 
-def line_of(expression: Expression) -> str:
-    """Name the line of a number: that of its measures, weight giving way to any other."""
-    lines = {ATTRIBUTES[name].line for name in expression.attributes}
-    return (lines - {"carat"} or lines).pop()
+class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """A basis over a number.
 
+    Attributes
+    ----------
+    expression : str
+        Arithmetic over measures, see `diamond_pricing.terms.expression`.
+    """
 
-def attributes_of(expression: Expression) -> tuple[str, ...]:
-    """Name the measures that a value needs: length and width both, where their order counts."""
-    extra = ("x", "y") if expression.ordered else ()
-    return tuple(sorted({*expression.attributes, *extra}))
+    expression: str
+
+    @property
+    def line(self) -> str:
+        """The line of its measures; weight gives way to any other."""
+        lines = {ATTRIBUTES[name].line for name in self.attributes}
+        return (lines - {"carat"} or lines).pop()
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The measures it needs: length and width both, where their order counts."""
+        expression = parse(self.expression)
+        extra = ("x", "y") if expression.ordered else ()
+        return tuple(sorted({*expression.attributes, *extra}))
+
+    def means(self, averages: Averages) -> int:
+        """One a cell, unless only the weight is needed, which every stone has."""
+        return 0 if self.attributes == ("carat",) else averages.cells
 
 
 def rows_over(

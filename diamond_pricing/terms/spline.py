@@ -7,7 +7,6 @@ a straight line, so that a price just outside the data moves on and does not exp
 
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
@@ -15,18 +14,16 @@ from diamond_pricing.errors import FitError
 from diamond_pricing.stones import Stones
 from diamond_pricing.terms.basis import Averages, Rows
 from diamond_pricing.terms.expression import parse
-from diamond_pricing.terms.over import attributes_of, line_of, rows_over
+from diamond_pricing.terms.over import Over, rows_over
 
 
-class Spline(
-    msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="spline", tag_field="kind"
-):
+class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_field="kind"):
     """B-splines of ``degree`` over ``knots``, evaluated at ``expression``.
 
     Attributes
     ----------
     expression : str
-        Arithmetic over measures, see `diamond_pricing.terms.expression`.
+        As in `Over`.
     knots : tuple[float, ...]
         All knots, the ``degree`` outer ones at either end included; not descending.
     degree : int
@@ -36,7 +33,6 @@ class Spline(
         empty when the expression needs only the weight.
     """
 
-    expression: str
     knots: tuple[float, ...]
     degree: int = 3
     average: tuple[tuple[float, ...], ...] = ()
@@ -56,23 +52,9 @@ class Spline(
         """Number of B-splines."""
         return len(self.knots) - self.degree - 1
 
-    @property
-    def line(self) -> str:
-        """The line of the measures in the expression."""
-        return line_of(parse(self.expression))
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """The measures in the expression."""
-        return attributes_of(parse(self.expression))
-
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Give the degree + 1 B-splines that are not zero at each value."""
         return rows_over(parse(self.expression), stones, averages, self._placed, self.width)
-
-    def means(self, averages: Averages) -> int:
-        """One a cell, unless only the weight is needed, which every stone has."""
-        return 0 if self.attributes == ("carat",) else averages.cells
 
     def averaged(self, stones: Stones, averages: Averages) -> "Spline":
         """Learn the mean rows."""

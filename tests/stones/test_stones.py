@@ -29,9 +29,26 @@ def test_a_frame_is_read_as_people_write_it():
 
 def test_a_zero_dimension_counts_as_missing_and_is_listed():
     stones = Stones.from_frame(FRAME)
-    assert stones.left_out == ((2, "x"),)
+    ((row, problem),) = stones.left_out
+    assert (row, problem.attribute, problem.code) == (2, "x", "impossible_dimension")
+    assert problem.reason == "x is 0 mm; no stone is"
     assert stones.stone(2).x is None
-    assert stones.take([2, 0]).left_out == ((0, "x"),)
+    assert stones.take([2, 0]).left_out == ((0, problem),)
+    assert stones.take([1, 0]).left_out == ()
+
+
+def test_a_batch_gives_the_reasons_that_single_stones_give(catalog):
+    stones = Stones.from_frame(catalog)
+    checked = 0
+    for row in {row for row, _ in stones.left_out}:
+        recorded = catalog.iloc[row]
+        names = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z")
+        if min(recorded[["x", "y", "z"]]) <= 0 or recorded["y"] > 40 or recorded["z"] > 30:
+            continue  # a single stone is refused outright
+        alone = Stone(**{name: recorded[name] for name in names}).problems()
+        assert alone == tuple(problem for r, problem in stones.left_out if r == row)
+        checked += 1
+    assert checked > 30
 
 
 def test_a_frame_and_single_stones_make_the_same_columns(sales):
