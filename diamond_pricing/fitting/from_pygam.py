@@ -93,7 +93,7 @@ def compiled_gam(
     import pygam
 
     fitted = np.asarray(gam.predict(encoded(sales.stones, columns)), float)
-    _check_response(fitted, sales)
+    _check_fitted_on(gam, fitted, sales)
     source = Source(
         family=family,
         origin=f"pyGAM {pygam.__version__} LinearGAM: {_described(gam, columns)}",
@@ -108,12 +108,24 @@ def compiled_gam(
     return compiled(source, sales, left_out)
 
 
-def _check_response(fitted: Vector, sales: Sales) -> None:
+def _check_fitted_on(gam: Any, fitted: Vector, sales: Sales) -> None:
+    """Refuse sales other than those of the fit, whose codes might mean other grades."""
     wanted = float(np.log(sales.price).mean())
     if abs(fitted.mean() - wanted) > 1:
         raise NotCompilableError(
             f"the fit's mean is {fitted.mean():.4g}, the mean log price {wanted:.4g}: a "
             "product of factors needs a LinearGAM of np.log(price)."
+        )
+    residual = np.log(sales.price) - fitted
+    freedom = len(residual) - gam.statistics_["edof"]
+    scale = float(np.sqrt(residual @ residual / freedom))
+    if gam.statistics_["n_samples"] != len(sales) or not np.isclose(
+        scale, gam.statistics_["scale"], rtol=1e-6
+    ):
+        raise NotCompilableError(
+            f"the fit had {gam.statistics_['n_samples']} rows and a residual scale of "
+            f"{gam.statistics_['scale']:.6g}; these sales have {len(sales)} and {scale:.6g}. "
+            "Give the very sales that it was fitted on, without weights."
         )
 
 
@@ -179,16 +191,11 @@ def _values(margin: Any, at: Matrix) -> Matrix:
 
 
 def _knots(margin: Any) -> tuple[float, ...]:
-    """All knots of pyGAM's basis, in the feature's own unit.
-
-    It stands evenly spaced knots between the edges and goes on at either end; the outermost
-    one it moves out by 1e-9 of the range (pyGAM 0.12, ``b_spline_basis``).
-    """
+    """All knots of pyGAM's basis, evenly spaced, in the feature's own unit."""
     d, low, high = int(margin.spline_order), *map(float, np.sort(margin.edge_knots_))
     inner = np.linspace(0, 1, 1 + int(margin.n_splines) - d)
     beyond = np.arange(1, d + 1) * (inner[1] - inner[0])
     knots = np.concatenate([-beyond[::-1], inner, 1 + beyond])
-    knots[-1] += 1e-9
     return tuple((low + (high - low) * knots).tolist())
 
 

@@ -76,6 +76,13 @@ def compiled_regression(
     import statsmodels
 
     model = result.model
+    if len(model.endog) != len(sales) or not np.allclose(
+        model.endog, np.log(sales.price), rtol=1e-12
+    ):
+        raise NotCompilableError(
+            "the data frame does not hold exactly these sales any more: prices or rows were "
+            "changed after the fit. Fit again."
+        )
     design = model.data.model_spec
     source = Source(
         family=family,

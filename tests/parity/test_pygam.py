@@ -96,3 +96,20 @@ def test_fits_of_something_else_are_refused(usable):
         from_pygam(LinearGAM(s(0)).fit(X, few["price"]), columns, few)
     with pytest.raises(NotCompilableError, match="not been fitted"):
         from_pygam(LinearGAM(s(0)), columns, few)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda frame: frame[frame["color"] != "J"],  # whose codes would mean other colors
+        lambda frame: frame.head(1999),
+        lambda frame: frame.assign(price=frame["price"] * 1.1),
+        lambda frame: frame.assign(color=frame["color"].astype(str).replace({"J": "I"})),
+    ],
+)
+def test_sales_that_it_was_not_fitted_on_are_refused(usable, other):
+    few, columns = usable.head(2000), ["log(carat)", "color"]
+    gam = LinearGAM(s(0) + f(1)).fit(design_matrix(few, columns), np.log(few["price"]))
+    from_pygam(gam, columns, few)
+    with pytest.raises(NotCompilableError, match="the very sales"):
+        from_pygam(gam, columns, other(few))

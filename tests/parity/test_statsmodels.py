@@ -83,6 +83,16 @@ def test_rows_with_missing_values_are_counted(usable):
     assert model.training.left_out == {"value missing in the formula": 3}
 
 
+@pytest.mark.parametrize("column", ["depth", "price", "color"])
+def test_sales_that_were_changed_after_the_fit_are_refused(usable, column):
+    frame = usable.head(2000).copy()
+    result = smf.ols("np.log(price) ~ np.log(carat) + depth + color", frame).fit()
+    from_statsmodels(result)
+    frame[column] = frame[column].to_numpy()[::-1]
+    with pytest.raises(NotCompilableError, match="exactly these sales"):
+        from_statsmodels(result)
+
+
 def test_a_frame_with_contradictory_measurements_compiles(catalog):
     result = smf.ols("np.log(price) ~ np.log(carat) + depth + table + x", catalog).fit()
     sound = catalog.drop(index=sorted({r for r, _ in Stones.from_frame(catalog).left_out}))
