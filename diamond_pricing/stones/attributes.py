@@ -122,7 +122,7 @@ class Grade:
                     return grade
             if folded in self.spellings:
                 return self.spellings[folded]
-        if given is None or (isinstance(given, float) and isnan(given)):
+        if absent(given):
             wrong = "is missing"
         else:
             wrong = f"{shown(given)} is not a grade{self._hint(given)}"
@@ -148,6 +148,15 @@ class Grade:
 Attribute = Measure | Grade
 
 _SEPARATORS = re.compile(r"[\s._]+|(?<=\w)-(?=\w)")
+
+
+def absent(given: object) -> bool:
+    """Whether a value stands for none: None, NaN, or pandas' NA without importing pandas."""
+    return (
+        given is None
+        or (isinstance(given, float) and isnan(given))
+        or type(given).__name__ in ("NAType", "NaTType")
+    )
 
 
 def fold(text: str) -> str:

@@ -18,6 +18,7 @@ from diamond_pricing.stones.attributes import (
     MEASURES,
     Grade,
     Measure,
+    absent,
     attribute_named,
     shown,
 )
@@ -173,7 +174,7 @@ class Stones:
 def _measures(measure: Measure, values: NDArray[Any]) -> NDArray[np.float64]:
     """Check a column of numbers; a dimension of zero passes here and is left out later."""
     if values.dtype == object:
-        values = np.array([nan if value is None else value for value in values])
+        values = np.array([nan if absent(value) else value for value in values])
     if values.dtype.kind not in "iuf":
         raise StoneError(
             f"column {measure.name} holds text, not numbers of {measure.unit}; "

@@ -67,6 +67,38 @@ def test_categories_and_text_are_read_alike(sales):
         )
 
 
+@pytest.mark.parametrize("how", ["nullable", "object", "polars-like", "odd index"])
+def test_frames_of_every_make_are_read_alike(sales, how):
+    few = sales.head(300)
+    expected = Stones.from_frame(few)
+    few = few.astype(dict.fromkeys(("cut", "color", "clarity"), str))
+    given = {
+        "nullable": lambda: few.convert_dtypes(),
+        "object": lambda: few.astype(object),
+        "polars-like": lambda: Columns({name: few[name].tolist() for name in few}),
+        "odd index": lambda: few.set_index(np.repeat([7, 3, 1], 100)),
+    }[how]()
+    read = Stones.from_frame(given)
+    for name, column in expected.columns.items():
+        np.testing.assert_array_equal(column, read[name], err_msg=name)
+
+
+class Columns(dict):
+    """A frame that is none of pandas': names, and a sequence for each."""
+
+    @property
+    def columns(self):
+        return list(self)
+
+
+def test_missing_values_of_every_make_are_missing():
+    frame = FRAME.assign(depth=pd.array([62.9, pd.NA, None], dtype="Float64"))
+    assert np.isnan(Stones.from_frame(frame)["depth"]).tolist() == [False, True, True]
+    frame = FRAME.assign(colour=pd.array(["e", pd.NA, "J"], dtype="string"))
+    with pytest.raises(UnknownGradeError, match=r"color is missing.*row 1,"):
+        Stones.from_frame(frame)
+
+
 def test_columns_cannot_be_written():
     with pytest.raises(ValueError, match="read-only"):
         Stones.from_frame(FRAME)["carat"][0] = 2
