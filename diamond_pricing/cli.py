@@ -4,10 +4,12 @@ Answers go to standard output, progress to standard error. Bad input is one line
 error and exit code 2.
 """
 
+import codecs
+import io
 import json
 import os
+import stat
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,10 +19,14 @@ import click
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__, packaged_model
 from diamond_pricing.errors import DiamondPricingError, FitError
-from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, load_sales
+from diamond_pricing.model.document import LARGEST
+from diamond_pricing.model.money import written
+from diamond_pricing.stones import GRADES, LISTING, MEASURES, Grade, Measure, load_sales
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from diamond_pricing.validation import Scores
 
 DEMO_MODEL = Path("demo/model.json")  # what `make demo` fits
 FAMILIES = ("loglinear", "gam")
@@ -54,14 +60,16 @@ def stone_options(command: Callable[..., None]) -> Callable[..., None]:
     for attribute in reversed(attributes):
         words = [word for word in attribute.aliases if word.isalpha()]
         names = [f"--{word}" for word in (attribute.name, *words)]
-        unit = attribute.unit if isinstance(attribute, Measure) else "worst to best: "
-        grades = ", ".join(attribute.grades) if isinstance(attribute, Grade) else ""
+        if isinstance(attribute, Measure):
+            allowed = f" in {attribute.unit}, {attribute.low:g} to {attribute.high:g}"
+        else:
+            allowed = f", worst to best: {', '.join(attribute.grades)}"
         command = click.option(
             *names,
             attribute.name,
             type=AsTyped(attribute),
             required=attribute.required,
-            help=f"{attribute.label}; {unit}{grades}.",
+            help=f"{attribute.label}{allowed}.",
         )(command)
     return command
 
@@ -75,9 +83,11 @@ model_option = click.option(
 )
 listing_option = click.option(
     "--listing",
+    type=click.Choice(("blend", "recorded", *LISTING.grades), case_sensitive=False),
     default="blend",
     show_default=True,
-    help="blend, recorded, or one price list: x<y, x=y, x>y.",
+    help="The blend of the price lists, the list that the order of length and width points "
+    "to, or one list by name.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 data_option = click.option(
@@ -87,13 +97,18 @@ data_option = click.option(
 )
 
 
+def _example(words: str) -> str:
+    # A backspace on a line of its own keeps click from wrapping what follows.
+    return f"\b\nExample:\n  diamond-pricing {words}"
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
     """Diamond prices that explain themselves."""
 
 
-@cli.command()
+@cli.command(epilog=_example("explain --carat 1.01 --cut Ideal --color E --clarity VS1"))
 @stone_options
 @click.option(
     "--reference", type=Described(), help="Stone to measure from: '0.70 Ideal G SI1'."
@@ -112,12 +127,7 @@ def explain(
     as_json: bool,
     **attributes: Any,
 ) -> None:
-    r"""Price one stone and say why.
-
-    \b
-    Example:
-      diamond-pricing explain --carat 1.01 --cut Ideal --color E --clarity VS1
-    """
+    """Price one stone and say why."""
     stone = Stone(**attributes)
     model, where = _model(model_file)
     why = model.explain(stone, listing=listing, reference=reference)
@@ -129,7 +139,7 @@ def explain(
     _answer(why, where, model, as_json)
 
 
-@cli.command()
+@cli.command(epilog=_example("compare '1.01 Ideal E VS1' '0.70 Very Good G VS2 depth=61.5'"))
 @click.argument("first", type=Described())
 @click.argument("second", type=Described())
 @listing_option
@@ -138,19 +148,19 @@ def explain(
 def compare(
     first: Stone, second: Stone, listing: str, model_file: Path | None, as_json: bool
 ) -> None:
-    r"""Say why the SECOND stone does not cost what the FIRST does.
+    """Say why the SECOND stone does not cost what the FIRST does.
 
     Write a stone as weight, cut, color, clarity, then any measures by name.
-
-    \b
-    Example:
-      diamond-pricing compare '1.01 Ideal E VS1' '0.70 Very Good G VS2 depth=61.5'
     """
     model, where = _model(model_file)
-    _answer(model.compare(first, second, listing=listing), where, model, as_json)
+    why = model.compare(first, second, listing=listing)
+    difference = written(why.cents - why.lines[0].cents, why.currency, sign=True)
+    _answer(why, where, model, as_json, f"\nDifference: {difference}.")
 
 
-@cli.command()
+@cli.command(
+    epilog=_example("fit --family gam --data sales.csv --effective 2026 --out model.json")
+)
 @click.option("--family", type=click.Choice(FAMILIES), default="gam", show_default=True)
 @data_option
 @click.option("--currency", help="ISO code of the prices. Default: USD.")
@@ -165,12 +175,7 @@ def fit(
     out: Path,
     as_json: bool,
 ) -> None:
-    r"""Fit a model to sales and write its document.
-
-    \b
-    Example:
-      diamond-pricing fit --family gam --data sales.csv --effective 2026 --out model.json
-    """
+    """Fit a model to sales and write its document."""
     sales = _sales(data)
     _tell(f"Fitting {family} to {len(sales):,} sales …")
     from diamond_pricing.fitting import fit as fit_model
@@ -204,29 +209,27 @@ def fit(
     click.echo(f"  {model.origin}")
 
 
-@cli.command()
+@cli.command(epilog=_example("evaluate --family gam --data sales.csv"))
 @click.option(
     "--family", "families", type=click.Choice(FAMILIES), multiple=True, default=FAMILIES,
     show_default=True, help="May be given more than once.",
 )  # fmt: skip
 @data_option
 @click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="Shuffles the stones.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the stones."
+)
 @json_option
 def evaluate(
     families: tuple[str, ...], data: Path | None, folds: int, seed: int, as_json: bool
 ) -> None:
-    r"""Cross-validate families by stone, beside naive baselines.
-
-    \b
-    Example:
-      diamond-pricing evaluate --family gam --data sales.csv
-    """
+    """Cross-validate families by stone, beside naive baselines."""
     sales = _sales(data)
     from diamond_pricing.exhibits import evaluation_table
     from diamond_pricing.validation import cross_validate
 
-    result = cross_validate(sales, families, folds=folds, seed=seed, progress=_tell)
+    once = list(dict.fromkeys(families))
+    result = cross_validate(sales, once, folds=folds, seed=seed, progress=_tell)
     if not as_json:
         click.echo(evaluation_table(result))
         return
@@ -243,8 +246,8 @@ def evaluate(
                         "name": p.name,
                         "listing": p.listing or None,
                         "unpriced": result.unpriced(p),
-                        "overall": asdict(result.overall(p)),
-                        "by_carat": {band: asdict(s) for band, s in result.by_band(p)},
+                        "overall": _plain(result.overall(p)),
+                        "by_carat": {band: _plain(s) for band, s in result.by_band(p)},
                     }
                     for p in result.predictions
                 ],
@@ -255,8 +258,17 @@ def evaluate(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; give its exit code."""
+    codecs.register_error("plain", _plainer)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
+    if sys.stdout is None:
+        return _fail("standard output is closed.")
     try:
         cli(arguments, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
     except click.ClickException as error:
         return _fail(error.format_message())
     except DiamondPricingError as error:
@@ -272,9 +284,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _plainer(error: UnicodeError) -> tuple[str, int]:
+    """Write what a terminal's encoding lacks with characters that it has."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    plain = {"−": "-", "×": "x", "±": "+/-", "…": "...", "–": "-", "€": "EUR ", "£": "GBP "}
+    lost = error.object[error.start : error.end]
+    return "".join(plain.get(character, "?") for character in lost), error.end
+
+
 def _fail(message: str) -> int:
     click.echo(f"Error: {' '.join(message.split())}", err=True)
     return 2
+
+
+def _plain(scores: "Scores") -> dict[str, float | None]:
+    """Scores for JSON, which has no NaN."""
+    return {name: None if value != value else value for name, value in asdict(scores).items()}
 
 
 def _tell(step: str) -> None:
@@ -288,41 +314,60 @@ def _model(file: Path | None) -> tuple[PriceModel, str]:
     if file is None:
         return packaged_model(), "the packaged model"
     try:
-        return PriceModel.from_json(file.read_bytes()), str(file)
+        with file.open("rb") as source:
+            return PriceModel.from_json(source.read(LARGEST + 1)), str(file)
     except DiamondPricingError as error:
         raise type(error)(f"{file}: {error}") from error
 
 
 def _sales(file: Path | None) -> "pd.DataFrame":
+    """Read a CSV file whose columns are parted by commas, semicolons or tabs."""
     if file is None:
         return load_sales()
     import pandas as pd
 
+    data = file.read_bytes()
     try:
-        return pd.read_csv(file)
+        head = data.decode("utf-8-sig").partition("\n")[0]
+        separator = max(",;\t", key=head.count)
+        names = [name.strip().strip('"') for name in head.split(separator)]
+        if twice := {name for name in names if name and names.count(name) > 1}:
+            raise FitError(f"{file}: two columns are called {sorted(twice)[0]}; keep one.")
+        return pd.read_csv(io.BytesIO(data), sep=separator, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise FitError(f"{file} is not a CSV file of sales: {error}") from error
 
 
 def _write(file: Path, text: str) -> None:
-    """Write aside and rename, so that a file is whole or not there."""
+    """Write aside and rename, so that a file is whole or not there.
+
+    A link's target is written, not the link; a pipe or device is written as it is.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    if file.exists() and (not file.is_file() or Path("/dev") in file.absolute().parents):
+        file.write_text(text, encoding="utf-8", newline="\n")
+        return
+    target = file.resolve()
+    aside = target.with_name(f".{os.getpid()}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-            out.write(text)
-        Path(aside).chmod(0o644)
-        Path(aside).replace(file)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
+        aside.write_text(text, encoding="utf-8", newline="\n")
+        if target.exists():
+            aside.chmod(stat.S_IMODE(target.stat().st_mode))
+        aside.replace(target)
+    except OSError as error:
+        error.filename = str(file)
         raise
+    finally:
+        aside.unlink(missing_ok=True)
 
 
-def _answer(why: PriceExplanation, where: str, model: PriceModel, as_json: bool) -> None:
+def _answer(
+    why: PriceExplanation, where: str, model: PriceModel, as_json: bool, more: str = ""
+) -> None:
     if as_json:
         click.echo(json.dumps({**why.to_dict(), "model_source": where}, ensure_ascii=False))
         return
-    click.echo(str(why))
+    click.echo(f"{why}{more}")
     click.echo(f"\nFrom {where}: {model}.")
 
 

@@ -8,6 +8,7 @@ DiamondPricingError
 ├── ExpressionError           arithmetic over attributes that cannot be read
 ├── FitError                  the data cannot support the model asked for
 │   └── NotCompilableError    a fit of another library that has no exact document
+├── MoneyError                amounts that cannot be divided into cents
 ├── DocumentError             a model document that is damaged or not understood
 └── MissingExtraError         a part of the package that was not installed
 """
@@ -69,6 +70,10 @@ class FitError(DiamondPricingError, ValueError):
 
 class NotCompilableError(FitError):
     """A fit of another library that has no exact counterpart in a model document."""
+
+
+class MoneyError(DiamondPricingError, ArithmeticError):
+    """Amounts too large, or none, so that they cannot be divided into cents."""
 
 
 class DocumentError(DiamondPricingError, ValueError):

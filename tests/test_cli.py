@@ -1,7 +1,9 @@
 """The command line as its users call it: as a process."""
 
 import json
+import os
 import resource
+import shlex
 import stat
 import subprocess
 import sys
@@ -88,7 +90,7 @@ def test_compare_turns_around(run):
 def test_a_reference_and_a_price_list_may_be_chosen(run):
     out = run("explain", *STONE, "--reference", "1 ct Good J SI2", "--listing", "x>y")[1]
     assert "Reference stone: 1.00 ct Good J SI2" in out
-    assert "list x>y rather than blend" in out
+    assert "x>y (longer side first) rather than blend" in out
 
 
 def test_the_page_is_written_whole(run, tmp_path):
@@ -99,6 +101,95 @@ def test_the_page_is_written_whole(run, tmp_path):
     assert page.startswith("<!doctype html>")
     assert page.rstrip().endswith("</html>")
     assert [f.name for f in (tmp_path / "pages").iterdir()] == ["why.html"]
+
+
+def test_writing_respects_links_modes_and_pipes(run, tmp_path):
+    real, link, private = (
+        tmp_path / name for name in ("real.html", "link.html", "private.html")
+    )
+    real.write_text("old")
+    link.symlink_to(real)
+    private.touch(mode=0o600)
+    for file in (link, private):
+        assert run("explain", *STONE, "--html", file)[0] == 0
+    assert link.is_symlink()
+    assert real.read_text().startswith("<!doctype html>")
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    answer = subprocess.run(
+        [
+            "sh",
+            "-c",
+            f"{sys.executable} -m diamond_pricing.cli explain {' '.join(STONE)} --json --html /dev/stdout | cat",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.startswith("<!doctype html>")
+    code, _, err = run("explain", *STONE, "--html", tmp_path)
+    assert (code, err) == (2, f"Error: {tmp_path}: Is a directory\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_files_of_other_programs_are_read(run, csv, sales, encoding, separator):
+    sales.to_csv(csv, index=False, sep=separator, encoding=encoding)
+    code, out, _ = run(
+        "fit", "--family", "loglinear", "--data", csv, "--out", "m.json", "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["stones"] > 3000
+
+
+@pytest.mark.parametrize("name", ["sales.csv.gz", "sales.zip", "sales.csv.xz", "sales.csv.zst"])
+def test_packed_files_are_refused(run, tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK\x03\x04\xff\xfe not packed at all")
+    code, _, err = run("fit", "--data", name, "--out", "m.json")
+    assert code == 2
+    assert f"{name} is not a CSV file of sales" in err
+
+
+def test_two_columns_of_one_name_are_refused(run, tmp_path):
+    (tmp_path / "twice.csv").write_text("carat,cut,carat\n1,Ideal,2\n")
+    code, _, err = run("fit", "--data", "twice.csv", "--out", "m.json")
+    assert code == 2
+    assert "two columns are called carat" in err
+
+
+def test_a_band_of_one_sale_is_valid_json(run, sales, tmp_path):
+    few = sales[sales["carat"] < 1].head(200)
+    odd = pd.concat([few, sales[sales["carat"] > 2].head(1)])
+    odd.to_csv(tmp_path / "few.csv", index=False)
+    words = ["evaluate", "--family", "loglinear", "--data", "few.csv", "--folds", "4"]
+    answer = json.loads(run(*words, "--json")[1], parse_constant=pytest.fail)
+    band = answer["models"][0]["by_carat"]["from 2 ct"]
+    assert (band["n"], band["r2"], band["prb"]) == (1, None, None)
+    assert "nan" not in run(*words)[1]
+
+
+def test_a_terminal_without_the_signs_gets_plain_ones():
+    answer = process(
+        "compare",
+        "1.01 Ideal E VS1",
+        "0.7 Good G VS2",
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        encoding="cp1252",
+    )
+    assert answer.returncode == 0
+    assert "-$" in answer.stdout
+
+
+def test_a_closed_standard_output_is_an_error():
+    command = f"{sys.executable} -m diamond_pricing.cli explain {' '.join(STONE)} >&-"
+    answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "standard output is closed" in answer.stderr
+
+
+def test_an_endless_file_is_no_model(run):
+    code, _, err = run("explain", *STONE, "--model", "/dev/zero")
+    assert code == 2
+    assert "/dev/zero: a model document has at most" in err
 
 
 def test_fit_writes_a_model_that_explain_reads(run, csv, tmp_path):
@@ -177,7 +268,7 @@ def test_evaluate_answers_machines(run, csv):
         (["explain", *STONE[:4], "--color", "M", *STONE[6:]], "this model knows J, I, H"),
         (["explain", *STONE, "--x", "0"], "x must be between"),
         (["explain", *STONE, "--x", "9"], "does not fit 1.01 ct"),
-        (["explain", *STONE, "--listing", "z"], "listing 'z' is not known"),
+        (["explain", *STONE, "--listing", "z"], "'z' is not one of 'blend'"),
         (["explain", *STONE, "--reference", "a stone"], "is not a stone"),
         (["explain", *STONE, "--model", "nowhere.json"], "nowhere.json: No such file"),
         (["explain", *STONE, "--model", "."], "Is a directory"),
@@ -221,11 +312,25 @@ def test_a_damaged_model_is_refused_by_name(run, tmp_path, loglinear):
 def test_help_shows_an_example(run, command):
     code, out, _ = run(command, "--help")
     assert code == 0
-    assert f"  diamond-pricing {command} " in out
+    example = next(
+        row for row in out.splitlines() if "diamond-pricing" in row and "Usage" not in row
+    )
+    assert example.strip().startswith(f"diamond-pricing {command} ")
+    assert "\\b" not in out
+
+
+def test_the_example_of_a_command_runs(run):
+    for command in ("explain", "compare"):
+        out = run(command, "--help")[1]
+        words = next(r for r in out.splitlines() if "diamond-pricing" in r and "Usage" not in r)
+        assert run(*shlex.split(words)[1:])[0] == 0
 
 
 def test_no_command_shows_the_help(run):
     assert "explain" in run("--help")[1]
+    code, _, err = run()
+    assert code == 2
+    assert err.count("\n") > 5
 
 
 def process(*words: str, **options) -> subprocess.CompletedProcess:

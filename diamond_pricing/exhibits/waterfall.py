@@ -43,7 +43,7 @@ def waterfall_svg(why: PriceExplanation) -> str:
 
 def _drawn(figure: "Figure", why: PriceExplanation) -> None:
     axes = figure.subplots()
-    figure.subplots_adjust(left=0.2, right=0.87, top=0.99, bottom=0.01)
+    figure.subplots_adjust(left=0.2, right=0.83, top=0.99, bottom=0.01)
     money = why.currency
     labels, before = [], 0
     for row, (line, after) in enumerate(zip(why.lines, why.running, strict=True)):
@@ -68,7 +68,7 @@ def _drawn(figure: "Figure", why: PriceExplanation) -> None:
     )  # fmt: skip
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    axes.set_xlim(0, max(why.running) / 100 * 1.01)
+    axes.set_xlim(min(0, *why.running) / 100, max(why.running) / 100 * 1.01)
     axes.tick_params(length=0)
     axes.xaxis.set_visible(False)
     axes.spines[:].set_visible(False)

@@ -104,6 +104,8 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
             "the fit has coefficients or standard errors that are not numbers: its columns "
             "are collinear or constant. Drop an attribute that others determine."
         )
+    if not any(part.bases for part in source.pieces):
+        raise NotCompilableError("a model without any attribute explains nothing.")
     averages = _averages(sales.stones)
     terms = tuple(Term(p.bases).averaged(sales.stones, averages) for p in source.pieces)
     wide = np.zeros((sum(term.width for term in terms), len(source.coefficients)))
@@ -114,7 +116,7 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
     residual = np.log(sales.price) - source.fitted
     model = PriceModel(
         family=source.family,
-        origin=source.origin,
+        origin=" ".join(source.origin.split()),
         terms=terms,
         coefficients=wide @ source.coefficients,
         covariance=rounded(wide @ source.covariance @ wide.T),
@@ -130,8 +132,8 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
     ours = model.log_price(sales.stones, listing="recorded", extrapolate=True)
     if (worst := float(np.abs(ours - source.fitted)[sound].max(initial=0))) > EXACT:
         raise NotCompilableError(
-            f"the compiled model differs from the fit by up to {worst:.3g} in log price; "
-            "is it a fit of log(price) on exactly these sales?"
+            f"the compiled model differs from the fit by up to {worst:.3g} in log price. Is it "
+            "a fit on exactly these sales, and in double precision?"
         )
     return model
 

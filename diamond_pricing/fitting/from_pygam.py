@@ -92,7 +92,10 @@ def compiled_gam(
     """Compile a fitted ``LinearGAM``, of sales already checked."""
     import pygam
 
-    fitted = np.asarray(gam.predict(encoded(sales.stones, columns)), float)
+    try:
+        fitted = np.asarray(gam.predict(encoded(sales.stones, columns)), float)
+    except ValueError as error:
+        raise NotCompilableError(f"pyGAM cannot predict these sales: {error}") from error
     _check_fitted_on(gam, fitted, sales)
     source = Source(
         family=family,

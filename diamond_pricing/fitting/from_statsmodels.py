@@ -41,6 +41,13 @@ def from_statsmodels(
     family : str
         Name to give the model.
 
+    Returns
+    -------
+    PriceModel
+        Its prices on the recorded lists equal ``exp`` of statsmodels' predictions, but for
+        stones whose measurements contradict each other: the measurement at fault is
+        averaged here, while the fit used it as it was.
+
     Raises
     ------
     NotCompilableError
@@ -60,6 +67,8 @@ def from_statsmodels(
         raise NotCompilableError(
             "only fits through a patsy formula can be compiled (statsmodels.formula.api)."
         )
+    if not hasattr(result, "cov_params"):
+        raise NotCompilableError(f"{type(result).__name__} has no covariance to compile.")
     _check_response(model)
     frame = model.data.frame
     used = np.ones(len(frame), bool)

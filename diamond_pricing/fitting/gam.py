@@ -1,5 +1,8 @@
 """The family ``gam``: a generalised additive model by pyGAM, its smoothness searched."""
 
+import contextlib
+import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +36,7 @@ def fit_gam(
     Parameters, returns and errors as `diamond_pricing.fitting.fit`.
     """
     try:
-        from pygam import LinearGAM
+        import pygam  # noqa: F401  only to say early that it is not there
     except ImportError as error:
         raise MissingExtraError("family 'gam'", "fit") from error
     kept, columns, left_out = prepared(
@@ -43,8 +46,8 @@ def fit_gam(
     splines = [_splines(X[:, j], column) for j, column in enumerate(columns)]
     sample = _one_row_a_stone(kept.stones)
     lam = _searched(X[sample], y[sample], columns, splines)
-    gam = LinearGAM(_terms(columns, splines, lam)).fit(X, y)
-    if not gam.logs_["diffs"] or gam.logs_["diffs"][-1] > gam.tol:
+    gam = _fitted(_terms(columns, splines, lam), X, y)
+    if not gam.logs_["diffs"] or not gam.logs_["diffs"][-1] <= gam.tol:
         raise FitError("the additive model did not converge; are two columns the same?")
     return compiled_gam(gam, columns, kept, "gam", left_out)
 
@@ -72,6 +75,15 @@ def _terms(columns: tuple[str, ...], splines: list[int], lam: list[float]) -> An
     return sum(terms[1:], start=terms[0])
 
 
+def _fitted(terms: Any, X: Matrix, y: Vector) -> Any:
+    """Fit, keeping to ourselves what pyGAM prints; the caller judges what came out."""
+    from pygam import LinearGAM
+
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return LinearGAM(terms).fit(X, y)
+
+
 def _searched(
     X: Matrix, y: Vector, columns: tuple[str, ...], splines: list[int]
 ) -> list[float]:
@@ -79,16 +91,17 @@ def _searched(
 
     First one λ for all, then each curve's own in turn, on the grid ``LAMBDAS``.
     """
-    from pygam import LinearGAM
 
     # A grade or edge that the sample lacks would change the columns, so they are not
     # those of the final fit; the smoothing parameters are.
     def best(candidates: list[list[float]]) -> list[float]:
         scores = [
-            LinearGAM(_terms(columns, splines, lam)).fit(X, y).statistics_["GCV"]
+            _fitted(_terms(columns, splines, lam), X, y).statistics_["GCV"]
             for lam in candidates
         ]
-        return candidates[int(np.argmin(scores))]
+        if np.isnan(scores).all():
+            raise FitError("no smoothness fits these sales; are they too few or too alike?")
+        return candidates[int(np.nanargmin(scores))]
 
     chosen = best([[lam] * len(columns) for lam in LAMBDAS])
     for j, column in enumerate(columns):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 POWERS = 3  # of log carat
+SALES_PER_COLUMN = 3
 
 
 def fit_loglinear(
@@ -39,6 +40,11 @@ def fit_loglinear(
     columns |= {g.name: kept.stones.labels(g.name) for g in (*GRADES, LISTING)}
     frame = pd.DataFrame(columns | {"price": kept.price})
     regression = smf.ols(_formula(features), frame)
+    if len(kept) < SALES_PER_COLUMN * regression.exog.shape[1]:
+        raise FitError(
+            f"{len(kept)} sales cannot carry {regression.exog.shape[1]} coefficients; at least "
+            f"{SALES_PER_COLUMN} sales for each."
+        )
     if np.linalg.matrix_rank(regression.exog) < regression.exog.shape[1]:
         raise FitError(
             f"the sales do not tell {', '.join(features)} apart: some determine others. "

@@ -1,6 +1,7 @@
 """Sales as the fitting code sees them: checked stones and positive prices."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,12 +9,13 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
-from diamond_pricing.stones import Stones, shown
+from diamond_pricing.stones import Stones, shown, stone_keys
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST = 30
+FEWEST = 30  # stones
+DEAREST = 1e12  # in any currency
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,27 +57,27 @@ def read_sales(
     Raises
     ------
     FitError
-        For fewer than 30 rows, no price, a price that is not a positive number, or a
-        currency or date that is none.
+        For fewer than 30 distinct stones, no price, a price that is not a positive number,
+        prices all alike, or a currency or date that is none.
     StoneError
         For a stone that cannot be; the rows are named.
     """
     columns = [column for column in frame.columns if str(column).strip().casefold() == "price"]
     if len(columns) != 1:
         raise FitError(f"sales need one column 'price'; found {len(columns)}.")
-    if len(frame) < FEWEST:
-        raise FitError(f"{len(frame)} sales are too few to fit a model; at least {FEWEST}.")
-    given = frame[columns[0]]
-    try:
-        price = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise FitError("the column 'price' holds something that is not a number.") from error
-    bad = np.flatnonzero(~((price > 0) & np.isfinite(price)))
+    given = np.asarray(frame[columns[0]])
+    numbers = given.dtype.kind not in "Mm"  # a date would come out as nanoseconds
+    wrong = [v for v in given.tolist() if isinstance(v, bool) or not isinstance(v, Real)]
+    if wrong or not numbers:
+        first = shown((wrong or [given[0]])[0])
+        raise FitError(f"the column 'price' holds what is not a number: {first}.")
+    price = given.astype(np.float64)
+    bad = np.flatnonzero(~((price > 0) & (price < DEAREST)))
     if len(bad):
         raise FitError(
-            f"{len(bad)} of {len(price)} prices are not positive numbers; the first is "
-            f"{shown(given.iloc[int(bad[0])])} in row {bad[0]}, counted from 0. "
-            "Leave those sales out: sales[sales.price > 0]."
+            f"{len(bad)} of {len(price)} prices are not positive numbers under {DEAREST:g}; "
+            f"the first is {shown(given[bad[0]])} in row {bad[0]}, counted from 0. Leave "
+            "those sales out."
         )
     currency = str(currency or frame.attrs.get("currency", "USD"))
     effective = str(effective or frame.attrs.get("effective", "undated"))
@@ -83,7 +85,13 @@ def read_sales(
         raise FitError(f"currency {shown(currency)} is not a code of three capitals, as USD.")
     if not EFFECTIVE.fullmatch(effective):
         raise FitError(f"effective {shown(effective)} is not a year or date, as 2008-05-31.")
-    return Sales(Stones.from_frame(frame), price, currency, effective)
+    stones = Stones.from_frame(frame)
+    distinct = len(np.unique(stone_keys(stones)))
+    if distinct < FEWEST:
+        raise FitError(f"sales of {distinct} stones are too few; at least {FEWEST}.")
+    if price.min() == price.max():
+        raise FitError("all prices are the same; there is nothing to explain.")
+    return Sales(stones, price, currency, effective)
 
 
 def usable(sales: Sales, attributes: tuple[str, ...]) -> tuple[Sales, dict[str, int]]:

@@ -60,7 +60,7 @@ def digest(content: Document) -> str:
     return hashlib.sha256(_body(content)).hexdigest()
 
 
-def read(text: str | bytes) -> Document:
+def read(data: bytes) -> Document:
     """Check and read a document.
 
     Raises
@@ -69,7 +69,6 @@ def read(text: str | bytes) -> Document:
         When it is too large, not a model document, changed since it was written, of
         another schema, or incomplete.
     """
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
     if len(data) > LARGEST:
         raise DocumentError(
             f"a model document has at most {LARGEST:,} bytes, not {len(data):,}."

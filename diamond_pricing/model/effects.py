@@ -42,6 +42,8 @@ class Effects:
             term.check(averages)
         runs = runs_of(terms, coefficients)
         used = {line for term in terms for line in term.lines}
+        if not used:
+            raise DocumentError("a model needs a term over at least one attribute.")
         return cls(
             terms,
             tuple(t.effects_of_rows(run) for t, run in zip(terms, runs, strict=True)),
@@ -55,6 +57,11 @@ class Effects:
         return frozenset(
             name for term in self.terms for basis in term.bases for name in basis.attributes
         )
+
+    def features(self, line: str) -> list[tuple[str, ...]]:
+        """Attributes of each feature of a line."""
+        bases = [basis for term in self.terms for basis in term.bases]
+        return [basis.attributes for basis in bases if basis.line == line]
 
     def rows(self, stones: Stones) -> TermRows:
         """Rows of every basis of every term for n stones."""

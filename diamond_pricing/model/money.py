@@ -13,7 +13,9 @@ stones change places. It is not the Shapley value of the dollars.
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.errors import MoneyError
 
+LARGEST = 1e12  # dollars; cents of more would not be whole in a float
 _SERIES_BELOW = 1e-4  # |ln P/P₀| under which (P − P₀)/ln(P/P₀) loses digits
 
 
@@ -40,7 +42,15 @@ def dollars(effects: Matrix, price: Vector, base: Vector) -> Matrix:
 
 
 def cents(amounts: Vector) -> Integers:
-    """Round dollars to whole cents, half up; any shape."""
+    """Round dollars to whole cents, half up; any shape.
+
+    Raises
+    ------
+    MoneyError
+        For an amount of over 10¹² or none.
+    """
+    if not (np.abs(amounts) <= LARGEST).all():
+        raise MoneyError("the model gives a price that is no sensible amount of money.")
     return np.floor(np.asarray(amounts) * 100 + 0.5).astype(np.int64)
 
 
@@ -61,6 +71,11 @@ def whole_cents(parts: Matrix, totals: Integers) -> Integers:
     -------
     Integers
         Shape (n, k).
+
+    Raises
+    ------
+    MoneyError
+        When the parts do not sum to the totals within a cent.
     """
     n, k = parts.shape
     first = np.take_along_axis(parts, (parts != 0).argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -73,7 +88,7 @@ def whole_cents(parts: Matrix, totals: Integers) -> Integers:
     np.put_along_axis(rank, order, np.broadcast_to(np.arange(k), (n, k)), axis=1)
     rounded = whole.astype(np.int64) + (rank < left_over[:, None])
     if (rounded.sum(axis=1) != totals).any():
-        raise ArithmeticError("parts do not sum to their total within a cent.")
+        raise MoneyError("the lines of a price are too large for it to be divided into cents.")
     signed: Integers = rounded * sign[:, None]
     return signed
 

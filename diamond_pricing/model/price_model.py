@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector, frozen
-from diamond_pricing.errors import DocumentError, FitError, StoneError
+from diamond_pricing.errors import DocumentError, FitError, MoneyError, StoneError
 from diamond_pricing.model import document, money
 from diamond_pricing.model.effects import Effects, runs_of
 from diamond_pricing.model.explanation import Line, PriceExplanation
@@ -83,13 +83,20 @@ class PriceModel:
             )
         if not (np.isfinite(coefficients).all() and np.isfinite(covariance).all()):
             raise DocumentError("coefficients and covariance must be finite numbers.")
+        if not (self.residual_sd >= 0 and self.edf > 0 and (np.diag(covariance) >= 0).all()):
+            raise DocumentError("variances and degrees of freedom must not be negative.")
+        if not (self.family.isprintable() and self.origin.isprintable()):
+            raise DocumentError("family and origin must be one line of printable text.")
         effects = Effects.of(self.terms, coefficients, self.averages)
         self.training.check(effects.attributes)
+        if list(self.averages.cuts) != list(self.training.grades["cut"]):
+            raise DocumentError("the averages need the cuts of the training summary.")
         object.__setattr__(self, "coefficients", coefficients)
         object.__setattr__(self, "covariance", covariance)
         object.__setattr__(self, "_effects", effects)
         object.__setattr__(self, "sha256", document.digest(self._document()))
-        self.log_price(Stones.of([self.reference]))  # a reference it cannot price is refused
+        refuse_contradictory(self.reference)
+        money.cents(self.price(Stones.of([self.reference])))  # one it cannot price is refused
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -119,7 +126,8 @@ class PriceModel:
         UnsupportedStoneError
             For a stone outside what the model has seen; the rows are named.
         """
-        return np.exp(self.log_price(stones, listing=listing, extrapolate=extrapolate))
+        with np.errstate(over="ignore"):  # inf is refused where it becomes money
+            return np.exp(self.log_price(stones, listing=listing, extrapolate=extrapolate))
 
     def log_price(
         self, stones: Stones, *, listing: str = BLEND, extrapolate: bool = False
@@ -215,7 +223,7 @@ class PriceModel:
         errors = np.sqrt(np.maximum(variances, 0))  # rounding may leave −1e-12
         lines = [Line("reference", "Reference stone", 0.0, 0.0, start, str(first))]
         for j, name in enumerate(self.lines):
-            words = note(name, first, second, listings, self._effects.attributes)
+            words = note(name, first, second, listings, self._effects.features(name))
             lines.append(
                 Line(
                     name, LINES[name], float(effects[0, j]), float(errors[j]), amounts[j], words
@@ -250,18 +258,26 @@ class PriceModel:
         Raises
         ------
         DocumentError
-            When a byte was changed, a field is missing, or the schema is not known.
+            When a byte was changed, a field is missing, the schema is not known, or the
+        content makes no sense.
         """
-        read = document.read(text)
+        data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+        read = document.read(data)
         try:
-            return cls(
+            model = cls(
                 terms=tuple(Term(entry.bases) for entry in read.terms),
                 coefficients=np.array([b for entry in read.terms for b in entry.coefficients]),
                 covariance=document.square(read.covariance),
                 **{name: getattr(read, name) for name in document.SHARED},
             )
-        except (FitError, StoneError) as error:
+        except (FitError, StoneError, MoneyError) as error:
             raise DocumentError(f"this model document makes no sense: {error}") from error
+        if model.to_json().encode() != data:
+            raise DocumentError(
+                "this model document is not in the standard form that to_json writes: a field "
+                "twice or out of order, or a number written differently."
+            )
+        return model
 
     def _document(self) -> document.Document:
         return document.Document(

@@ -9,7 +9,7 @@ from diamond_pricing.errors import DocumentError
 from diamond_pricing.stones import GRADES, LISTING, MEASURES
 
 CURRENCY = re.compile("[A-Z]{3}")
-EFFECTIVE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?|undated")
+EFFECTIVE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?|undated")
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,9 +61,11 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             and EFFECTIVE.fullmatch(self.effective) is not None
             and all(low <= high for low, high in self.ranges.values())
             and all(
-                name in scales and set(counts) <= set(scales[name])
+                name in scales and set(counts) <= set(scales[name]) and min(counts.values()) > 0
                 for name, counts in self.grades.items()
+                if counts
             )
+            and all(count > 0 for count in self.left_out.values())
         )
         if not sound:
             raise DocumentError("the training summary contradicts itself.")

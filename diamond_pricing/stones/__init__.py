@@ -9,6 +9,7 @@ from diamond_pricing.stones.attributes import (
     Grade,
     Measure,
     attribute_named,
+    carats,
     shown,
 )
 from diamond_pricing.stones.catalog import load_sales, stone_keys
@@ -29,6 +30,7 @@ __all__ = [
     "Stone",
     "Stones",
     "attribute_named",
+    "carats",
     "load_sales",
     "shown",
     "stone_keys",

@@ -51,9 +51,10 @@ class Measure:
     aliases: tuple[str, ...] = ()
 
     def parse(self, text: str) -> float:
-        """Read a number that a person typed."""
+        """Read a number that a person typed, with or without its unit."""
+        plain = text.strip().casefold().removesuffix(self.unit)
         try:
-            return self.read(float(text))
+            return self.read(float(plain.replace("_", "?")))  # Python would take 1_0 for 10
         except ValueError as error:
             if isinstance(error, StoneError):
                 raise
@@ -114,8 +115,6 @@ class Grade:
     def read(self, given: object) -> str:
         """Turn what a person wrote into the grade they meant, or say why not."""
         if isinstance(given, str):
-            if given in self.grades:
-                return given
             folded = fold(given)
             for grade in self.grades:
                 if fold(grade) == folded:
@@ -253,6 +252,14 @@ LINES: Mapping[str, str] = MappingProxyType(
         "listing": "Price list",
     }
 )
+
+
+def carats(weight: float) -> str:
+    """Write a weight with two decimals, or up to four where it needs them: ``0.996 ct``."""
+    text = f"{weight:.4f}".rstrip("0")
+    whole, _, decimals = text.partition(".")
+    return f"{whole}.{decimals:0<2} ct"
+
 
 _NAMES = {fold(word): a.name for a in _TABLE for word in (a.name, *a.aliases)}
 

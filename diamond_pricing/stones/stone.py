@@ -5,7 +5,13 @@ from math import nan
 from typing import Any
 
 from diamond_pricing.errors import StoneError
-from diamond_pricing.stones.attributes import ATTRIBUTES, LISTING, attribute_named, shown
+from diamond_pricing.stones.attributes import (
+    ATTRIBUTES,
+    LISTING,
+    attribute_named,
+    carats,
+    shown,
+)
 from diamond_pricing.stones.checks import READ, Problem, problems
 
 
@@ -99,4 +105,4 @@ class Stone:
         return problems({name: nan if v is None else v for name, v in given.items()})
 
     def __str__(self) -> str:
-        return f"{self.carat:.2f} ct {self.cut} {self.color} {self.clarity}"
+        return f"{carats(self.carat)} {self.cut} {self.color} {self.clarity}"

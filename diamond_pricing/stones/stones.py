@@ -1,8 +1,9 @@
 """Many stones as columns."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import nan
+from numbers import Real
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -25,6 +26,7 @@ from diamond_pricing.stones.attributes import (
 from diamond_pricing.stones.checks import READ, Problem, implausible, in_words
 from diamond_pricing.stones.stone import Stone
 
+_SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
 _SHOWN = 3  # rows named in an error
 
 
@@ -173,19 +175,21 @@ class Stones:
 
 def _measures(measure: Measure, values: NDArray[Any]) -> NDArray[np.float64]:
     """Check a column of numbers; a dimension of zero passes here and is left out later."""
-    if values.dtype == object:
-        values = np.array([nan if absent(value) else value for value in values])
     if values.dtype.kind not in "iuf":
-        raise StoneError(
-            f"column {measure.name} holds text, not numbers of {measure.unit}; "
-            f"row 0 is {shown(values[0] if len(values) else None)}.",
-            attribute=measure.name,
-        )
+        for row, value in enumerate(values.tolist()):
+            if not absent(value) and (isinstance(value, bool) or not isinstance(value, Real)):
+                raise StoneError(
+                    f"column {measure.name} must hold numbers of {measure.unit}; "
+                    f"row {row}, counted from 0, is {shown(value)}.",
+                    attribute=measure.name,
+                    given=value,
+                )
+        values = np.array([nan if absent(value) else float(value) for value in values])
     read = values.astype(np.float64)
     missing = np.isnan(read)
     possible = (read >= measure.low) & (read <= measure.high)
     if measure.name in ("x", "y", "z"):
-        possible |= np.isfinite(read)
+        possible |= np.abs(read) < _SLIP
     bad = ~possible if measure.required else ~(possible | missing)
     _refuse(measure.name, bad, values, lambda value: measure.read(float(value)))
     return read
@@ -195,6 +199,14 @@ def _codes(grade: Grade, values: NDArray[Any]) -> NDArray[np.int64]:
     """Check a column of grades and turn each into its position in the list of grades."""
     given = values.astype(object)
     codes: dict[Any, int] = {}
+    for row, value in enumerate(given.tolist()):
+        if not isinstance(value, Hashable):
+            raise StoneError(
+                f"column {grade.name} must hold grades; row {row}, counted from 0, is "
+                f"{shown(value)}.",
+                attribute=grade.name,
+                given=value,
+            )
     for value in set(given.tolist()):
         try:
             codes[value] = grade.grades.index(grade.read(value))

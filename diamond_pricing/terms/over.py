@@ -72,7 +72,8 @@ def rows_over(
             x=np.where(unknown, first(x, y), x), y=np.where(unknown, second(x, y), y)
         )
         rows = _one_order(expression, turned, averages, placed, width)
-        halves.append(Rows(rows.position, rows.weight * (share / (above + below))))
+        scaled = share / (above + below) if above + below else 0.5
+        halves.append(Rows(rows.position, rows.weight * scaled))
     return Rows(*(np.hstack(pair) for pair in zip(*halves, strict=True)))
 
 

@@ -20,6 +20,9 @@ from diamond_pricing.terms.levels import Levels
 from diamond_pricing.terms.slope import Slope
 from diamond_pricing.terms.spline import Spline
 
+MOST_BASES = 5
+LARGEST = 2_000_000  # coefficients and mean rows of one term
+
 AnyBasis = Levels | Slope | Spline  # one entry here registers a kind of basis
 
 
@@ -45,13 +48,19 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(dict.fromkeys(basis.line for basis in self.bases))
 
     def check(self, averages: Averages) -> None:
-        """Refuse mean rows that are too few, too many or of the wrong width.
+        """Refuse too many bases, and mean rows that are too few, too many or too wide.
 
         Raises
         ------
         FitError
             Naming the basis.
         """
+        spread = prod(basis.width + basis.means(averages) for basis in self.bases)
+        if len(self.bases) > MOST_BASES or spread > LARGEST:
+            raise FitError(
+                f"a term of {len(self.bases)} bases and {self.width:,} coefficients is too "
+                f"large; at most {MOST_BASES} bases, {LARGEST:,} coefficients and mean rows."
+            )
         for basis in self.bases:
             wanted = (basis.means(averages), basis.width)
             if [len(row) for row in basis.average] != [wanted[1]] * wanted[0]:

@@ -30,6 +30,17 @@ def test_the_picture_shows_every_amount_and_can_be_read_aloud(why):
     assert all(line.note in described for line in why.lines)
 
 
+def test_a_total_that_dips_below_nothing_is_drawn_whole(packaged):
+    why = packaged.compare(Stone(2.5, "Fair", "J", "I1"), Stone(0.25, "Ideal", "D", "IF"))
+    assert min(why.running) < 0
+    texts = [
+        "".join(t.itertext())
+        for t in ElementTree.fromstring(waterfall_svg(why)).iter(f"{SVG}text")
+    ]
+    for line in why.lines[1:]:
+        assert written(line.cents, why.currency, sign=True) in texts
+
+
 def test_equal_explanations_give_equal_bytes(why):
     assert explanation_page(why) == explanation_page(why)
 

@@ -2,6 +2,7 @@ import hashlib
 import json
 import re
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,9 +12,9 @@ from diamond_pricing.errors import DocumentError
 
 def signed(content: dict) -> str:
     """A document with the right hash, whatever its content; as docs/reference says."""
-    body = json.dumps(content, separators=(",", ":"), ensure_ascii=False) + "\n"
-    digest = hashlib.sha256(body.encode()).hexdigest()
-    return '{"sha256":"' + digest + '",' + body[1:]
+    body = msgspec.json.encode(content) + b"\n"
+    digest = hashlib.sha256(body).hexdigest()
+    return '{"sha256":"' + digest + '",' + body.decode()[1:]
 
 
 @pytest.fixture
@@ -127,6 +128,20 @@ def test_every_missing_field_is_named(content):
         (("training", "grades", "cut"), {"Splendid": 3}),
         (("training", "rows"), -1),
         (("training", "currency"), ""),
+        (("training", "effective"), "2026-13-45"),
+        (("training", "effective"), "\u0662\u0660\u0660\u0668"),
+        (("training", "left_out", "measurement missing"), -3),
+        (("training", "grades", "cut", "Ideal"), -1),
+        (("averages", "cuts"), ["Ideal", "Premium", "Very Good", "Good", "Fair"]),
+        (("averages", "cuts"), ["Foo", "Good", "Very Good", "Premium", "Ideal"]),
+        (("reference", "x"), 9.0),
+        (("residual_sd",), -0.1),
+        (("edf",), -1.0),
+        (("covariance", 0, 0), -1.0),
+        (("family",), "a\nb"),
+        (("origin",), "\x1b[31m"),
+        (("terms", 1, "coefficients"), [-800.0]),
+        (("terms", 0, "coefficients"), [800.0]),
     ],
 )
 def test_content_that_makes_no_sense_is_refused(content, path, value):
@@ -136,6 +151,31 @@ def test_content_that_makes_no_sense_is_refused(content, path, value):
     inner[path[-1]] = value
     with pytest.raises(DocumentError):
         PriceModel.from_json(signed(content))
+
+
+def test_a_term_that_would_fill_the_memory_is_refused(content):
+    curve = {
+        "kind": "spline",
+        "expression": "x",
+        "average": [],
+        "knots": [float(k) for k in range(40)],
+        "degree": 3,
+    }
+    for bases in ([curve] * 5, [{"kind": "slope", "expression": "carat", "average": []}] * 60):
+        content["terms"][1]["bases"] = bases
+        with pytest.raises(DocumentError, match="too large"):
+            PriceModel.from_json(signed(content))
+
+
+def test_a_document_in_another_form_is_refused(content):
+    other = dict(reversed(content.items()))
+    with pytest.raises(DocumentError, match="standard form"):
+        PriceModel.from_json(signed(other))
+    twice = signed(content).replace('"edf":', '"edf":1.0,"edf":', 1)
+    body = "{" + twice[twice.index(",") + 1 :]
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    with pytest.raises(DocumentError, match="standard form"):
+        PriceModel.from_json('{"sha256":"' + digest + '",' + body[1:])
 
 
 def test_a_levels_basis_of_unknown_grades_is_refused(content):

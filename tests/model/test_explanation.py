@@ -27,7 +27,7 @@ def test_a_line_is_a_plain_sentence(packaged, line):
 
 def test_close_weights_are_told_apart(line):
     near = Stone(0.701, "Ideal", "G", "SI1")
-    assert line("carat", near).startswith("Weight 0.701 ct rather than 0.700 ct")
+    assert line("carat", near).startswith("Weight 0.701 ct rather than 0.70 ct")
 
 
 def test_a_missing_attribute_is_averaged_and_the_line_says_so(line):
@@ -42,14 +42,40 @@ def test_a_missing_attribute_is_averaged_and_the_line_says_so(line):
     )
 
 
+def test_a_weight_under_a_threshold_is_not_rounded_over_it(packaged):
+    why = packaged.explain(Stone(0.996, "Ideal", "E", "VS1"))
+    assert str(why).startswith("0.996 ct Ideal E VS1: $")
+    assert "1.00 ct" not in str(why)
+
+
+def test_a_measure_that_does_nothing_alone_is_said_not_to_count(packaged, line):
+    alone = Stone(1.01, "Ideal", "E", "VS1", x=6.4, z=4.0)
+    assert packaged.explain(alone).cents == packaged.explain(STONE).cents
+    assert line("proportions", alone).startswith(
+        "Proportions not given: averaged over Ideal stones of about 1.01 ct; "
+        "length, height do not count: "
+    )
+    measured = Stone(1.01, "Ideal", "E", "VS1", 62.9, 57, 6.41, 6.45, 4.05)
+    assert "width 6.45 mm (height does not count): " in line("proportions", measured)
+
+
+def test_a_comparison_says_what_is_known_of_either_stone(packaged):
+    first = Stone(0.7, "Very Good", "G", "VS2", depth=61.5)
+    for pair in ((first, STONE), (STONE, first)):
+        why = packaged.compare(*pair)
+        (proportions,) = [x for x in why.lines if x.name == "proportions"]
+        assert "depth 61.5 %" in proportions.note
+        assert "averaged over Ideal stones" in proportions.note or pair[1] is first
+
+
 def test_the_price_list_is_named(line):
     sold = Stone(1.01, "Ideal", "E", "VS1", x=6.41, y=6.45)
     assert line("listing").startswith("Price list blend of the lists, as the reference: ±$0")
     assert line("listing", sold, listing="recorded").startswith(
-        "Price list list x<y rather than"
+        "Price list x<y (shorter side first) rather than"
     )
-    assert "none recorded" in line("listing", listing="recorded")
-    assert "list x>y" in line("listing", sold, listing="x>y")
+    assert "as the reference" in line("listing", listing="recorded")
+    assert "x>y (longer side first)" in line("listing", sold, listing="x>y")
 
 
 def test_a_missing_attribute_costs_what_such_stones_average(packaged, catalog):

@@ -104,6 +104,7 @@ def test_fits_of_something_else_are_refused(usable):
         lambda frame: frame[frame["color"] != "J"],  # whose codes would mean other colors
         lambda frame: frame.head(1999),
         lambda frame: frame.assign(price=frame["price"] * 1.1),
+        lambda frame: frame.assign(price=frame["price"].to_numpy()[::-1]),
         lambda frame: frame.assign(color=frame["color"].astype(str).replace({"J": "I"})),
     ],
 )

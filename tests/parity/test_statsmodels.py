@@ -136,3 +136,21 @@ def test_other_kinds_of_model_are_refused_by_name(usable):
         from_statsmodels(sm.OLS(np.log(few["price"]), X).fit())
     with pytest.raises(NotCompilableError, match="patsy"):
         from_statsmodels("a string")
+    ols = smf.ols("np.log(price) ~ carat", few)
+    with pytest.raises(NotCompilableError, match="no covariance"):
+        from_statsmodels(ols.fit_regularized(alpha=0.1))
+    with pytest.raises(NotCompilableError, match="explains nothing"):
+        from_statsmodels(smf.ols("np.log(price) ~ 1", few).fit())
+
+
+def test_another_logarithm_under_the_same_name_is_refused(usable):
+    log = np.log10  # noqa: F841  the formula calls it by this name
+    result = smf.ols("log(price) ~ np.log(carat)", usable.head(300)).fit()
+    with pytest.raises(NotCompilableError, match="exactly these sales"):
+        from_statsmodels(result)
+
+
+def test_sales_all_of_equal_length_and_width_compile(usable):
+    square = usable.head(400).assign(y=lambda f: f["x"])
+    model = from_statsmodels(smf.ols("np.log(price) ~ np.log(carat) + y", square).fit())
+    assert np.isfinite(model.price(Stones.from_frame(usable.head(20)), extrapolate=True)).all()

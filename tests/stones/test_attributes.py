@@ -83,14 +83,21 @@ def test_a_weight_that_no_diamond_has_is_refused(given):
 
 @pytest.mark.parametrize(
     ("typed", "value"),
-    [("1.01", 1.01), (" 1.01 ", 1.01), ("\uff11.\uff10\uff11", 1.01), ("1", 1.0)],
+    [
+        ("1.01ct", 1.01),
+        ("1.01 CT", 1.01),
+        ("1.01", 1.01),
+        (" 1.01 ", 1.01),
+        ("\uff11.\uff10\uff11", 1.01),
+        ("1", 1.0),
+    ],
 )
 def test_a_typed_number_is_read(typed, value):
     assert ATTRIBUTES["carat"].parse(typed) == value
 
 
 @pytest.mark.parametrize(
-    "typed", ["", "abc", "1,01", "nan", "inf", "9" * 5000, "-1", "0", "1e400"]
+    "typed", ["", "abc", "1,01", "1_0", "ct", "nan", "inf", "9" * 5000, "-1", "0", "1e400"]
 )
 def test_a_typed_number_that_is_none_is_refused(typed):
     with pytest.raises(StoneError, match="carat must be"):
