@@ -1,5 +1,6 @@
 # make demo   fit both families on the packaged sales, evaluate them, explain a stone
 # make test   every check and every test
+# make test-long  the property tests on many more stones
 # Both need Python 3.11 and a package registry; they build their environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -9,7 +10,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint lock packaged-model clean
+.PHONY: demo test test-long lint lock packaged-model clean
 .DELETE_ON_ERROR:
 
 $(BIN)/uv:
@@ -30,6 +31,10 @@ demo: $(VENV)/.demo
 
 test: lint
 	$(BIN)/python -m pytest
+
+# The promises that hold for every stone, on twenty times as many stones.
+test-long: $(VENV)/.dev
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties tests/model/test_money.py tests/terms
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,5 +1,7 @@
 """Sales and models for tests: real stones, few enough to fit in a second."""
 
+import os
+
 import numpy as np  # noqa: F401  formulas call it by this name
 import pandas as pd
 import pytest
@@ -12,7 +14,8 @@ from diamond_pricing.fitting import fit, from_statsmodels
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-settings.load_profile("default")
+settings.register_profile("long", settings.get_profile("default"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(scope="session")

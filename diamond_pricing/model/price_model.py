@@ -152,7 +152,7 @@ class PriceModel:
         A row sums to the difference in log price from the reference stone, which is priced
         at the blend. Raises as `price`.
         """
-        start = Stones.of([self.reference if reference is None else reference])
+        start = self._start(reference)
         for given in (stones, start):
             refuse(self._unsupported(given))
         here, there = (
@@ -170,8 +170,8 @@ class PriceModel:
         `price`.
         """
         effects = self.contributions(stones, listing=listing, reference=reference)
-        start = Stones.of([self.reference if reference is None else reference])
-        return _itemised(effects, self.price(stones, listing=listing), self.price(start))
+        base = self.price(self._start(reference))
+        return _itemised(effects, self.price(stones, listing=listing), base)
 
     # ----------------------------------------------------------------- reasons
 
@@ -240,6 +240,11 @@ class PriceModel:
             model=self.sha256[:12],
         )
 
+    def _start(self, reference: Stone | None) -> Stones:
+        start = self.reference if reference is None else reference
+        refuse_contradictory(start)
+        return Stones.of([start])
+
     def _unsupported(self, stones: Stones, extrapolate: bool = False) -> Iterator[Unsupported]:
         return unsupported(
             stones, self.training, self._effects.attributes, extrapolate=extrapolate
@@ -259,7 +264,7 @@ class PriceModel:
         ------
         DocumentError
             When a byte was changed, a field is missing, the schema is not known, or the
-        content makes no sense.
+            content makes no sense.
         """
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
         read = document.read(data)

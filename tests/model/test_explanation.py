@@ -148,6 +148,9 @@ def test_contradictory_measurements_are_refused_with_every_reason(packaged):
     wrong = Stone(1.01, "Ideal", "E", "VS1", x=9, y=9.1)
     with pytest.raises(ContradictionError, match=r"x 9 mm does not fit.*y 9.1 mm does not fit"):
         packaged.explain(wrong)
+    for refused in (packaged.contributions, packaged.itemise):
+        with pytest.raises(ContradictionError):
+            refused(Stones.of([STONE]), reference=wrong)
 
 
 def test_unknown_lists_are_refused(packaged, surfaces, sales):
