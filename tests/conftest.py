@@ -60,6 +60,7 @@ def surfaces(sales: pd.DataFrame) -> PriceModel:
     formula = (
         "np.log(price) ~ bs(np.log(carat), df=7) * C(color) + C(clarity, Sum)"
         " + carat:C(cut):C(listing) + I(depth * table / 1000) + np.log(x) + np.sqrt(y)"
+        " + np.minimum(x, 5.5)"
     )
     return from_statsmodels(smf.ols(formula, _usable(sales)).fit(cov_type="HC1"))
 

@@ -7,6 +7,7 @@ import shlex
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -181,7 +182,13 @@ def test_a_terminal_without_the_signs_gets_plain_ones():
 
 def test_a_closed_standard_output_is_an_error():
     command = f"{sys.executable} -m diamond_pricing.cli explain {' '.join(STONE)} >&-"
-    answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        ["sh", "-c", command],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert answer.returncode == 2
     assert "standard output is closed" in answer.stderr
 
@@ -336,6 +343,7 @@ def test_no_command_shows_the_help(run):
 def process(*words: str, **options) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "diamond_pricing.cli", *words],
+        cwd=Path(__file__).parent,  # where no demo has left a model
         capture_output=True,
         text=True,
         **options,
@@ -351,7 +359,13 @@ def test_the_process_exits_with_the_code():
 
 def test_a_reader_that_goes_away_is_no_error():
     command = f"{sys.executable} -m diamond_pricing.cli explain {' '.join(STONE)} | true"
-    answer = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        ["sh", "-c", command],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert answer.stderr == ""
 
 

@@ -4,6 +4,7 @@ from html import escape
 
 from diamond_pricing.exhibits.waterfall import waterfall_svg
 from diamond_pricing.model import Line, PriceExplanation
+from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.model.money import written
 
 STYLE = """
@@ -78,7 +79,7 @@ Model {escape(why.model)}.</p>
 
 
 def _row(why: PriceExplanation, line: Line, running: int) -> str:
-    first = line is why.lines[0]
+    first = line.name == REFERENCE
     factor = "" if first else f"×{line.factor:.3f}"
     amount = _money(why, line.cents, sign=not first)
     return (

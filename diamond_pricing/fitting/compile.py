@@ -156,7 +156,7 @@ def _averages(stones: Stones) -> Averages:
 def _reference(stones: Stones) -> Stone:
     """The most common grades at the median weight: a stone that everybody knows."""
     common: dict[str, Any] = {}
-    for grade in GRADES:
+    for grade in (grade for grade in GRADES if grade.required):
         names, counts = np.unique(stones.labels(grade.name), return_counts=True)
         common[grade.name] = str(names[counts.argmax()])
     return Stone(float(np.sort(stones["carat"])[len(stones) // 2]), **common)
@@ -171,7 +171,8 @@ def _training(sales: Sales, left_out: dict[str, int]) -> Training:
     for grade in (*GRADES, LISTING):
         labels = stones.labels(grade.name)
         counts = {name: int((labels == name).sum()) for name in grade.grades}
-        grades[grade.name] = {name: count for name, count in counts.items() if count}
+        if any(counts.values()):
+            grades[grade.name] = {name: count for name, count in counts.items() if count}
     return Training(
         rows=len(sales),
         stones=len(np.unique(stone_keys(stones))),

@@ -37,7 +37,7 @@ def prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
     needed = tuple(dict.fromkeys(name for text in numbers for name in parse(text).attributes))
     kept, left_out = usable(sales, tuple(name for name in needed if name != "carat"))
     grades = ["cut", "color", "clarity"]
-    if np.mean(sales.stones[LISTING.name] >= 0) >= ENOUGH:
+    if np.mean(sales.stones.known(LISTING.name)) >= ENOUGH:
         grades.append(LISTING.name)
     features = [WEIGHT, *grades, *numbers]
     varied = tuple(text for text in features if len(np.unique(_values(kept.stones, text))) > 1)
@@ -47,7 +47,7 @@ def prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
 
 
 def _known(stones: Stones, text: str) -> NDArray[np.bool_]:
-    known: NDArray[np.bool_] = ~np.isnan(parse(text).evaluate(stones.columns))
+    known: NDArray[np.bool_] = np.all([stones.known(a) for a in parse(text).attributes], axis=0)
     return known
 
 

@@ -102,10 +102,11 @@ def usable(sales: Sales, attributes: tuple[str, ...]) -> tuple[Sales, dict[str, 
     FitError
         When hardly any sale is left.
     """
-    missing = {name: np.isnan(sales.stones[name]) for name in attributes}
     impossible = np.zeros(len(sales), bool)
     impossible[[row for row, _ in sales.stones.left_out]] = True
-    lacking = np.any([*missing.values(), np.zeros(len(sales), bool)], axis=0)
+    lacking = np.zeros(len(sales), bool)
+    for name in attributes:
+        lacking |= ~sales.stones.known(name)
     left_out = {
         "measurements contradict each other": int((lacking & impossible).sum()),
         "measurement missing": int((lacking & ~impossible).sum()),

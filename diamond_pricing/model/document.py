@@ -18,12 +18,11 @@ import numpy as np
 from diamond_pricing.arrays import Matrix
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.model.training import Training
-from diamond_pricing.stones import Stone
 from diamond_pricing.terms import AnyBasis, Averages
 
 SCHEMA = 1
 LARGEST = 64 * 2**20  # bytes
-SHARED = ("family", "origin", "residual_sd", "edf", "reference", "averages", "training")
+SHARED = ("family", "origin", "residual_sd", "edf", "averages", "training")
 _HEAD = re.compile(rb'\{"sha256":"([0-9a-f]{64})",')
 
 
@@ -44,7 +43,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     covariance: tuple[tuple[float, ...], ...]
     residual_sd: float
     edf: float
-    reference: Stone
+    reference: dict[str, float | str]
     averages: Averages
     training: Training
 

@@ -8,6 +8,8 @@ from typing import Any
 from diamond_pricing.model.money import written
 from diamond_pricing.stones import Stone
 
+REFERENCE = "reference"  # name of the first line
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -90,12 +92,11 @@ class PriceExplanation:
     def money(self) -> str:
         """Say what the amounts are: ``2008 US dollars``."""
         name = {"USD": "US dollars", "EUR": "euros", "GBP": "pounds"}
-        dated = self.effective if self.effective != "undated" else "undated"
-        return f"{dated} {name.get(self.currency, self.currency)}"
+        return f"{self.effective} {name.get(self.currency, self.currency)}"
 
     def sentence(self, line: Line) -> str:
         """Say a line in words: ``Clarity VS1 rather than SI1: +$812, ×1.14``."""
-        if line is self.lines[0]:
+        if line.name == REFERENCE:
             return f"{line.label} {line.note}: {written(line.cents, self.currency, digits=0)}"
         amount = written(line.cents, self.currency, sign=True, digits=0)
         return f"{line.label} {line.note}: {amount}, ×{line.factor:.2f}"
@@ -103,8 +104,8 @@ class PriceExplanation:
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values ready for JSON."""
         return {
-            "stone": _described(self.stone),
-            "reference": _described(self.reference),
+            "stone": self.stone.given(),
+            "reference": self.reference.given(),
             "listing": self.listing,
             "price": self.price,
             "cents": self.cents,
@@ -145,8 +146,3 @@ class PriceExplanation:
                 f"{running:>{wide[3]}}".rstrip()
             )
         return "\n".join(text)
-
-
-def _described(stone: Stone) -> dict[str, Any]:
-    values = {name: getattr(stone, name) for name in Stone.__dataclass_fields__}
-    return {name: value for name, value in values.items() if value is not None}

@@ -1,13 +1,12 @@
 """What a line compares, in words."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Sequence, Set
 
 from diamond_pricing.model.support import BLEND, RECORDED
-from diamond_pricing.stones import MEASURES, Stone, carats
+from diamond_pricing.stones import ATTRIBUTES, Attribute, Measure, Stone, carats
 
-Features = Iterable[tuple[str, ...]]
+Features = Sequence[tuple[str, ...]]
 
-_DIMENSIONS = [measure for measure in MEASURES if measure.line == "proportions"]
 _ORDERS = {"x<y": " (shorter side first)", "x=y": "", "x>y": " (longer side first)"}
 
 
@@ -26,21 +25,18 @@ def note(
         Measured from, and priced.
     listings : tuple[str, str]
         How each of them is listed.
-    read : Iterable[tuple[str, ...]]
+    read : Sequence[tuple[str, ...]]
         Attributes of each feature of this line that the model reads.
     """
-    if line == "proportions":
-        there, here = (_proportions(stone, read) for stone in (first, second))
-        if all(getattr(first, m.name) is None for m in _DIMENSIONS):
-            return here  # the usual reference stone: both averaged, or this one measured
-    elif line == "listing":
-        there, here = (
-            _list(stone, how) for stone, how in zip((first, second), listings, strict=True)
-        )
+    members = [a for a in ATTRIBUTES.values() if a.line == line]
+    if line == "listing":
+        there, here = _list(first, listings[0]), _list(second, listings[1])
     elif line == "carat":
         there, here = carats(first.carat), carats(second.carat)
     else:
-        there, here = getattr(first, line), getattr(second, line)
+        there, here = (_described(stone, members, read) for stone in (first, second))
+        if all(getattr(first, a.name) is None for a in members):
+            return here  # the usual reference stone lacks them
     return f"{here}, as the reference" if here == there else f"{here} rather than {there}"
 
 
@@ -51,32 +47,30 @@ def _list(stone: Stone, how: str) -> str:
     return f"{listing}{_ORDERS[listing]}"
 
 
-def _proportions(stone: Stone, read: Features) -> str:
-    """Say which measurements count, which are averaged and which do nothing."""
-    given = [m.name for m in _DIMENSIONS if getattr(stone, m.name) is not None]
+def _described(stone: Stone, members: Sequence[Attribute], read: Features) -> str:
+    """Say which attributes of a line count, which are averaged and which do nothing."""
+    given = {a.name for a in members if getattr(stone, a.name) is not None}
     features = [{*names} - {"carat"} for names in read]
-    used = {name for names in features if names <= {*given} for name in names}
-    missing = {name for names in features if not names <= {*given} for name in names - {*given}}
+    used = {name for names in features if names <= given for name in names}
+    missing = {name for names in features if not names <= given for name in names - given}
     parts = []
     if missing:
+        which = f"{_labels(members, missing)} " if used else ""
         average = f"averaged over {stone.cut} stones of about {carats(stone.carat)}"
-        parts.append(
-            f"{_labels(missing)} not given: {average}" if used else f"not given: {average}"
-        )
-    if idle := {*given} - used:
-        parts.append(f"{_labels(idle)} {'do' if len(idle) > 1 else 'does'} not count")
-    known = _measured(stone, used)
+        parts.append(f"{which}not given: {average}")
+    if idle := given - used:
+        parts.append(f"{_labels(members, idle)} {'do' if len(idle) > 1 else 'does'} not count")
+    known = ", ".join(_value(stone, a, len(members)) for a in members if a.name in used)
     aside = "; ".join(parts)
     return f"{known} ({aside})" if known and aside else known or aside
 
 
-def _labels(names: Set[str]) -> str:
-    return ", ".join(m.label.lower() for m in _DIMENSIONS if m.name in names)
+def _labels(members: Sequence[Attribute], names: Set[str]) -> str:
+    return ", ".join(a.label.lower() for a in members if a.name in names)
 
 
-def _measured(stone: Stone, names: Set[str]) -> str:
-    return ", ".join(
-        f"{m.label.lower()} {getattr(stone, m.name):g} {m.unit}"
-        for m in _DIMENSIONS
-        if m.name in names
-    )
+def _value(stone: Stone, attribute: Attribute, members: int) -> str:
+    """Write a value, with its attribute's label where a line has several."""
+    value = getattr(stone, attribute.name)
+    text = f"{value:g} {attribute.unit}" if isinstance(attribute, Measure) else value
+    return f"{attribute.label.lower()} {text}" if members > 1 else text

@@ -9,6 +9,7 @@ applied.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from diamond_pricing.arrays import Integers, Matrix, Vector, frozen
 from diamond_pricing.errors import DocumentError, FitError, MoneyError, StoneError
 from diamond_pricing.model import document, money
 from diamond_pricing.model.effects import Effects, runs_of
-from diamond_pricing.model.explanation import Line, PriceExplanation
+from diamond_pricing.model.explanation import REFERENCE, Line, PriceExplanation
 from diamond_pricing.model.notes import note
 from diamond_pricing.model.support import (
     BLEND,
@@ -126,8 +127,7 @@ class PriceModel:
         UnsupportedStoneError
             For a stone outside what the model has seen; the rows are named.
         """
-        with np.errstate(over="ignore"):  # inf is refused where it becomes money
-            return np.exp(self.log_price(stones, listing=listing, extrapolate=extrapolate))
+        return _exp(self.log_price(stones, listing=listing, extrapolate=extrapolate))
 
     def log_price(
         self, stones: Stones, *, listing: str = BLEND, extrapolate: bool = False
@@ -216,12 +216,12 @@ class PriceModel:
             ends.append(listed(one, listing, self.training))
         there, here = (self._effects.rows(end) for end in ends)
         effects = self._effects.divided(here, there, 1)
-        base, price = (np.exp(self._effects.total(rows, 1)) for rows in (there, here))
+        base, price = (_exp(self._effects.total(rows, 1)) for rows in (there, here))
         start, *amounts = _itemised(effects, price, base)[0].tolist()
         gradients = self._effects.gradients(here, there)
         variances = ((gradients @ self.covariance) * gradients).sum(axis=1)
         errors = np.sqrt(np.maximum(variances, 0))  # rounding may leave −1e-12
-        lines = [Line("reference", "Reference stone", 0.0, 0.0, start, str(first))]
+        lines = [Line(REFERENCE, "Reference stone", 0.0, 0.0, start, str(first))]
         for j, name in enumerate(self.lines):
             words = note(name, first, second, listings, self._effects.features(name))
             lines.append(
@@ -273,6 +273,7 @@ class PriceModel:
                 terms=tuple(Term(entry.bases) for entry in read.terms),
                 coefficients=np.array([b for entry in read.terms for b in entry.coefficients]),
                 covariance=document.square(read.covariance),
+                reference=_stone(read.reference),
                 **{name: getattr(read, name) for name in document.SHARED},
             )
         except (FitError, StoneError, MoneyError) as error:
@@ -294,6 +295,7 @@ class PriceModel:
                 )
             ),
             covariance=document.triangle(self.covariance),
+            reference=self.reference.given(),
             **{name: getattr(self, name) for name in document.SHARED},
         )
 
@@ -311,6 +313,18 @@ class PriceModel:
             f"{self.family} model {self.sha256[:12]}, fitted on {t.rows:,} sales of "
             f"{t.stones:,} stones ({t.effective} {t.currency})"
         )
+
+
+def _stone(given: dict[str, Any]) -> Stone:
+    try:
+        return Stone(**given)
+    except TypeError as error:  # a required attribute is missing, or one is not known
+        raise DocumentError(f"this model document has no sound reference: {error}.") from error
+
+
+def _exp(log_price: Vector) -> Vector:
+    with np.errstate(over="ignore"):  # inf is refused where it becomes money
+        return np.exp(log_price)
 
 
 def _itemised(effects: Matrix, price: Vector, base: Vector) -> Integers:

@@ -78,8 +78,12 @@ def unsupported(
         Let measures beyond their range pass.
     """
     for grade in GRADES:
+        if not (grade.required or grade.name in read):
+            continue
         known = training.grades[grade.name]
-        unseen = ~np.array([name in known for name in grade.grades])[stones[grade.name]]
+        missing = not grade.required  # the last place is that of −1
+        seen = np.array([*(name in known for name in grade.grades), missing])
+        unseen = ~seen[stones[grade.name]]
         if unseen.any():
             why = f"has not been seen; this model knows {', '.join(known)}"
             yield Unsupported(grade.name, unseen, stones.labels(grade.name), why)

@@ -70,7 +70,9 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not sound:
             raise DocumentError("the training summary contradicts itself.")
         missing = sorted(wanted - set(self.ranges)) + [
-            grade.name for grade in GRADES if not self.grades.get(grade.name)
+            grade.name
+            for grade in GRADES
+            if (grade.required or grade.name in read) and not self.grades.get(grade.name)
         ]
         if missing:
             raise DocumentError(f"the training summary says nothing of {', '.join(missing)}.")

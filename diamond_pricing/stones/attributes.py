@@ -243,14 +243,7 @@ LISTING: Grade = next(a for a in _TABLE if isinstance(a, Grade) and a.name == "l
 
 # The lines of an explanation, in the order in which a client reads them.
 LINES: Mapping[str, str] = MappingProxyType(
-    {
-        "carat": "Weight",
-        "cut": "Cut",
-        "color": "Color",
-        "clarity": "Clarity",
-        "proportions": "Proportions",
-        "listing": "Price list",
-    }
+    {a.line: {"proportions": "Proportions"}.get(a.line, a.label) for a in _TABLE}
 )
 
 

@@ -58,7 +58,7 @@ def load_sales() -> "pd.DataFrame":
     if hashlib.sha256(text).hexdigest() != SHA256:
         raise DocumentError("the packaged sales differ from their hash; install again.")
     sales = pd.read_csv(io.BytesIO(text))
-    for grade in GRADES:
+    for grade in (grade for grade in GRADES if grade.name in sales):
         seen = [name for name in grade.grades if (sales[grade.name] == name).any()]
         sales[grade.name] = pd.Categorical(sales[grade.name], seen, ordered=True)
     sales["stone"] = stone_keys(Stones.from_frame(sales))

@@ -99,6 +99,11 @@ class Stone:
             return None
         return LISTING.grades[1 + (self.x > self.y) - (self.x < self.y)]
 
+    def given(self) -> dict[str, float | str]:
+        """Attributes that are not missing, by name, in the order of the fields."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
     def problems(self) -> tuple[Problem, ...]:
         """Measurements that contradict each other, with the reasons; empty when none do."""
         given = {name: getattr(self, name) for name in READ}

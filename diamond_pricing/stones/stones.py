@@ -28,6 +28,7 @@ from diamond_pricing.stones.stone import Stone
 
 _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
 _SHOWN = 3  # rows named in an error
+_WRONG = -2  # a code for what is no grade
 
 
 class Frame(Protocol):
@@ -49,8 +50,8 @@ class Stones:
     ----------
     columns : Mapping[str, ndarray]
         A read-only column for each attribute, shape (n,). Measures are floats, NaN where
-        missing. Grades are positions in the attribute's list of grades, worst first.
-        ``listing`` is −1 where the order of length and width is not known.
+        missing. Grades are positions in the attribute's list of grades, worst first, −1
+        where missing; so is ``listing``, where the order of length and width is not known.
     left_out : tuple[tuple[int, Problem], ...]
         Row and reason of each measurement that was taken as missing because it contradicts
         the others.
@@ -68,7 +69,7 @@ class Stones:
             values = (getattr(stone, measure.name) for stone in rows)
             read[measure.name] = np.array([nan if v is None else v for v in values], float)
         for grade in GRADES:
-            codes = {name: code for code, name in enumerate(grade.grades)}
+            codes = {None: -1} | {name: code for code, name in enumerate(grade.grades)}
             read[grade.name] = np.array([codes[getattr(s, grade.name)] for s in rows], np.int64)
         return cls._settled(read)
 
@@ -114,8 +115,10 @@ class Stones:
                     f"{', '.join(map(str, frame.columns)) or 'no columns'}.",
                     attribute=attribute.name,
                 )
-            else:
+            elif isinstance(attribute, Measure):
                 read[attribute.name] = np.full(rows, nan)
+            else:
+                read[attribute.name] = np.full(rows, -1)
         return cls._settled(read)
 
     @classmethod
@@ -144,16 +147,25 @@ class Stones:
         return self.columns[attribute]
 
     def labels(self, attribute: str) -> NDArray[Any]:
-        """Grades as text, shape (n,); for ``listing`` empty where not known."""
+        """Grades as text, shape (n,); empty where missing."""
         grade = ATTRIBUTES[attribute]
         assert isinstance(grade, Grade)
         labels: NDArray[Any] = np.array([*grade.grades, ""])[self.columns[attribute]]
         return labels
 
+    def known(self, attribute: str) -> NDArray[np.bool_]:
+        """Whether each stone has the attribute, shape (n,)."""
+        column = self.columns[attribute]
+        known: NDArray[np.bool_] = (
+            ~np.isnan(column) if column.dtype.kind == "f" else column >= 0
+        )
+        return known
+
     def take(self, rows: Any) -> "Stones":
         """Give some of the stones, by numpy index or mask."""
-        kept = np.arange(len(self))[rows]
-        position = {int(old): new for new, old in enumerate(kept)}
+        position = {}
+        if self.left_out:
+            position = {old: new for new, old in enumerate(np.arange(len(self))[rows].tolist())}
         columns = {name: column[rows] for name, column in self.columns.items()}
         return Stones(
             MappingProxyType(columns),
@@ -162,7 +174,7 @@ class Stones:
 
     def stone(self, row: int) -> Stone:
         """One of the stones; dimensions that were left out are missing."""
-        values: dict[str, Any] = {g.name: str(self.labels(g.name)[row]) for g in GRADES}
+        values: dict[str, Any] = {g.name: str(self.labels(g.name)[row]) or None for g in GRADES}
         for measure in MEASURES:
             value = float(self.columns[measure.name][row])
             values[measure.name] = None if np.isnan(value) else value
@@ -208,12 +220,15 @@ def _codes(grade: Grade, values: NDArray[Any]) -> NDArray[np.int64]:
                 given=value,
             )
     for value in set(given.tolist()):
+        if absent(value) and not grade.required:
+            codes[value] = -1
+            continue
         try:
             codes[value] = grade.grades.index(grade.read(value))
         except StoneError:
-            codes[value] = -1
+            codes[value] = _WRONG
     read = np.array([codes[value] for value in given.tolist()], np.int64)
-    _refuse(grade.name, read < 0, given, grade.read)
+    _refuse(grade.name, read == _WRONG, given, grade.read)
     return read
 
 

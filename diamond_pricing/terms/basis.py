@@ -11,10 +11,11 @@ the real columns into those of all.
 """
 
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix
 from diamond_pricing.errors import FitError, UnsupportedStoneError
@@ -88,7 +89,7 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Stones that lack one of its attributes do not count. A cell with few stones leans
         on the mean of its cut, a cut with few on that of all.
         """
-        stones = stones.take(np.all([~np.isnan(stones[a]) for a in basis.attributes], axis=0))
+        stones = stones.take(np.all([stones.known(a) for a in basis.attributes], axis=0))
         rows = dense(basis, basis.rows(stones, self))
         overall = rows.mean(axis=0)
         index, weight = self.rows(stones)
@@ -142,6 +143,27 @@ class Basis(Protocol):
     def averaged(self, stones: Stones, averages: Averages) -> "Basis":
         """Give the same basis with its mean rows learned from ``stones``."""
         ...
+
+
+def averaged_where(missing: NDArray[np.bool_], known: Rows, means: Rows, width: int) -> Rows:
+    """Take ``means`` where missing, shape (n,), else ``known``.
+
+    Parameters
+    ----------
+    means : Rows
+        Positions among the mean rows, which stand behind ``width`` real columns.
+    """
+    wide = max(known.position.shape[1], means.position.shape[1])
+    pairs = ((means.position + width, known.position), (means.weight, known.weight))
+    return Rows(
+        *(np.where(missing[:, None], _widened(m, wide), _widened(k, wide)) for m, k in pairs)
+    )
+
+
+def _widened(entries: NDArray[Any], wide: int) -> NDArray[Any]:
+    """Append entries of position 0 and weight 0."""
+    padding = np.zeros((len(entries), wide - entries.shape[1]), entries.dtype)
+    return np.hstack([entries, padding])
 
 
 def expansion(basis: Basis) -> Matrix:

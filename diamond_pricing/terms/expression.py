@@ -48,26 +48,21 @@ class Expression:
         The same line in one standard spelling.
     attributes : tuple[str, ...]
         The measures it needs, sorted.
+    ordered : bool
+        Whether exchanging length and width may change the value. Sums, products, smallest
+        and largest of the same parts count as the same; in doubt it is True, which costs
+        time only.
     """
 
     text: str
     attributes: tuple[str, ...]
+    ordered: bool
     _rule: _Rule
 
     def evaluate(self, columns: Columns) -> Vector:
         """Values for n stones, shape (n,); NaN where a measure is missing."""
         with np.errstate(all="ignore"):
             return self._rule(columns)
-
-    @property
-    def ordered(self) -> bool:
-        """Whether exchanging length and width may change the value."""
-        if not {"x", "y"} & set(self.attributes):
-            return False
-        # Two lopsided stones tell: no arithmetic of one line agrees on both by chance.
-        one = {name: np.array([1.3, 7.1]) + i for i, name in enumerate(sorted(_NAMES))}
-        other = one | {"x": one["y"], "y": one["x"]}
-        return not np.array_equal(self.evaluate(one), self.evaluate(other))
 
 
 @lru_cache(maxsize=1024)
@@ -99,7 +94,26 @@ def parse(text: str) -> Expression:
         raise ExpressionError(
             f"{text!r} uses no attribute; known: {', '.join(sorted(_NAMES))}."
         )
-    return Expression(ast.unparse(tree), tuple(found), rule)
+    ordered = _shape(tree, {}) != _shape(tree, {"x": "y", "y": "x"})
+    return Expression(ast.unparse(tree), tuple(found), ordered, rule)
+
+
+def _shape(node: ast.expr, names: Mapping[str, str]) -> str:
+    """Write a tree with names exchanged and the parts of symmetric operations sorted."""
+    match node:
+        case ast.Name(id=name):
+            return names.get(name, name)
+        case ast.UnaryOp(operand=inner):
+            return f"(- {_shape(inner, names)})"
+        case ast.BinOp(left=left, op=operator, right=right):
+            parts, kind = [_shape(left, names), _shape(right, names)], type(operator).__name__
+            symmetric = kind in ("Add", "Mult")
+        case ast.Call(func=function, args=arguments):
+            parts, kind = [_shape(a, names) for a in arguments], ast.unparse(function)
+            symmetric = kind in ("min", "max")
+        case _:
+            return ast.unparse(node)
+    return f"({kind} {' '.join(sorted(parts) if symmetric else parts)})"
 
 
 def _plain(node: ast.expr) -> ast.expr:

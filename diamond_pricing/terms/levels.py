@@ -5,7 +5,7 @@ import numpy as np
 
 from diamond_pricing.errors import FitError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
-from diamond_pricing.terms.basis import Averages, Rows, level_positions
+from diamond_pricing.terms.basis import Averages, Rows, averaged_where, level_positions
 
 
 class Levels(
@@ -20,8 +20,8 @@ class Levels(
     levels : tuple[str, ...]
         The grades seen in training, one column each.
     average : tuple[tuple[float, ...], ...]
-        For ``listing`` one mean row: the blend of the price lists. Otherwise empty, since
-        a stone without its grades is not priced.
+        For ``listing`` one mean row, the blend of the price lists; for a grade that a stone
+        may lack one a cell of `Averages`; for a required grade empty.
     """
 
     attribute: str
@@ -53,19 +53,28 @@ class Levels(
         return (self.attribute,)
 
     def rows(self, stones: Stones, averages: Averages) -> Rows:
-        """Position of each stone's grade; the blend where the price list is not known."""
+        """Position of each stone's grade; mean rows where it is not known."""
         positions = level_positions(stones, self.attribute, self.levels)
-        positions = np.where(positions < 0, self.width, positions)
-        return Rows(positions[:, None], np.ones((len(stones), 1)))
+        unknown, ones = positions < 0, np.ones((len(stones), 1))
+        known = Rows(np.where(unknown, 0, positions)[:, None], ones)
+        if not unknown.any():
+            return known
+        blend = Rows(np.zeros((len(stones), 1), np.int64), ones)
+        means = blend if self.attribute == LISTING.name else averages.rows(stones)
+        return averaged_where(unknown, known, means, self.width)
 
     def means(self, averages: Averages) -> int:
-        """One for the price list."""
-        return int(self.attribute == LISTING.name)
+        """None for a grade that every stone has, one for the price list, else one a cell."""
+        if self.attribute == LISTING.name:
+            return 1
+        return 0 if ATTRIBUTES[self.attribute].required else averages.cells
 
     def averaged(self, stones: Stones, averages: Averages) -> "Levels":
-        """For the price list, learn the blend."""
+        """Learn the blend of the lists, or the mean rows of a grade that may be missing."""
         if not self.means(averages):
             return self
+        if self.attribute != LISTING.name:
+            return Levels(self.attribute, self.levels, averages.mean_rows(self, stones))
         shares = dict(zip(LISTING.grades, averages.listings, strict=True))
         total = sum(shares[level] for level in self.levels)
         blend = tuple(shares[level] / total for level in self.levels)

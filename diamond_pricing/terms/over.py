@@ -1,19 +1,17 @@
 """What the bases over a number share: the order of length and width, missing values."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 import numpy as np
 
-from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import UnsupportedStoneError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
-from diamond_pricing.terms.basis import Averages, Rows
+from diamond_pricing.terms.basis import Averages, Rows, averaged_where
 from diamond_pricing.terms.expression import Expression, parse
 
 Placed = Callable[[Vector], Rows]
-Entries = TypeVar("Entries", Integers, Matrix)
 
 
 class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -91,19 +89,5 @@ def _one_order(
             f"{expression.text} has no value for row {int(np.argmax(bad))} of the stones.",
             attribute=expression.attributes[0],
         )
-    known, mean = placed(np.where(missing, 1.0, value)), averages.rows(stones)
-    wide = max(known.position.shape[1], mean.position.shape[1])
-    return Rows(
-        np.where(
-            missing[:, None],
-            _widened(mean.position + width, wide),
-            _widened(known.position, wide),
-        ),
-        np.where(missing[:, None], _widened(mean.weight, wide), _widened(known.weight, wide)),
-    )
-
-
-def _widened(entries: Entries, wide: int) -> Entries:
-    """Append entries of position 0 and weight 0."""
-    padding = np.zeros((len(entries), wide - entries.shape[1]), entries.dtype)
-    return np.hstack([entries, padding])
+    known = placed(np.where(missing, 1.0, value))
+    return averaged_where(missing, known, averages.rows(stones), width)

@@ -15,7 +15,7 @@ import numpy as np
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.stones import Stones
-from diamond_pricing.terms.basis import Averages, Rows, dense, expansion
+from diamond_pricing.terms.basis import Averages, Rows, expansion
 from diamond_pricing.terms.levels import Levels
 from diamond_pricing.terms.slope import Slope
 from diamond_pricing.terms.spline import Spline
@@ -72,11 +72,6 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def averaged(self, stones: Stones, averages: Averages) -> "Term":
         """Give the same term with the mean rows of its bases learned."""
         return Term(tuple(basis.averaged(stones, averages) for basis in self.bases))
-
-    def columns(self, stones: Stones, averages: Averages) -> Matrix:
-        """Design columns, shape (n, width)."""
-        parts = [dense(basis, basis.rows(stones, averages)) for basis in self.bases]
-        return interleaved(parts, len(stones))
 
     def effects_of_rows(self, coefficients: Vector) -> Vector:
         """Coefficients of the real columns and of the mean rows, for `looked_up`."""

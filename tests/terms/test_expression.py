@@ -100,6 +100,11 @@ def test_any_text_is_read_or_refused(text):
         ("x - y", True),
         ("log(x * y) / 2 - log(carat) / 3", False),
         ("z * x", True),
+        ("min(x, 4)", True),
+        ("min(x, 4) + min(y, 4)", False),
+        ("log(y * x) * carat", False),
+        ("x ** y", True),
+        ("max(x * 1, y * 1)", False),
     ],
 )
 def test_the_order_of_length_and_width_is_noticed(text, ordered):

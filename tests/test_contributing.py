@@ -1,0 +1,86 @@
+"""What CONTRIBUTING.md says of adding an attribute is enough, done to a copy of the package."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent / "diamond_pricing"
+
+ENTRIES = """
+    Grade(
+        "fluorescence", "Fluorescence",
+        ("Very Strong", "Strong", "Medium", "Faint", "None"), "fluorescence",
+        aliases=("fluor",),
+    ),
+    Measure("crown", "Crown angle", "°", 20, 50, "crown"),
+"""
+
+USE = r"""
+from pathlib import Path
+
+import numpy as np
+import statsmodels.formula.api as smf
+from diamond_pricing import PriceModel, Stone, Stones, load_sales, packaged_model
+from diamond_pricing.cli import main
+from diamond_pricing.fitting import fit, from_statsmodels
+
+# Models that know nothing of the new attributes go on as they are.
+plain = packaged_model()
+assert plain.explain(Stone(1.01, "Ideal", "E", "VS1")).cents == 725812
+assert fit(load_sales().head(4000), "loglinear").lines == plain.lines
+
+sales = load_sales().head(4000).copy()
+rng = np.random.default_rng(0)
+strength = np.array(["None", "Faint", "Strong"])[rng.integers(0, 3, len(sales))]
+sales["crown"] = rng.uniform(30, 40, len(sales)).round(1)
+sales["price"] *= np.where(strength == "Strong", 0.8, 1.0) * np.exp(0.02 * (sales["crown"] - 35))
+sales["fluorescence"] = np.where(rng.random(len(sales)) < 0.1, None, strength)
+formula = "np.log(price) ~ np.log(carat) + C(cut) + C(color) + C(clarity) + C(fluorescence) + crown"
+model = from_statsmodels(smf.ols(formula, sales).fit())
+assert PriceModel.from_json(model.to_json()) == model
+
+stone = Stone(0.9, "Ideal", "E", "VS1", fluorescence="strong", crown=35.0)
+lines = {line.name: line for line in model.explain(stone).lines}
+none = Stone(0.9, "Ideal", "E", "VS1", fluorescence="None", crown=35.0)
+(step,) = [x for x in model.compare(none, stone).lines if x.name == "fluorescence"]
+assert abs(step.factor - 0.8) < 0.02, step
+assert step.note == "Strong rather than None"
+assert lines["crown"].note == "35 °", lines["crown"]
+silent = model.explain(Stone(0.9, "Ideal", "E", "VS1"))
+assert sum(line.cents for line in silent.lines) == silent.cents
+average = {line.name: line for line in silent.lines}["fluorescence"]
+assert average.note == "not given: averaged over Ideal stones of about 0.90 ct", average
+dearest, cheapest = (model.explain(s).cents for s in (none, stone))
+assert cheapest < silent.cents < dearest
+
+frame = sales[["carat", "cut", "color", "clarity"]].assign(Fluor=sales["fluorescence"])
+read = Stones.from_frame(frame)
+assert (read["fluorescence"] < 0).sum() == sales["fluorescence"].isna().sum()
+assert (model.itemise(read).sum(axis=1) > 0).all()
+Path("model.json").write_text(model.to_json())
+words = "explain --carat 0.9 --cut Ideal --color E --clarity VS1 --fluor faint --crown 35"
+assert main([*words.split(), "--model", "model.json"]) == 0
+"""
+
+
+def test_an_attribute_is_added_by_one_entry_and_one_field(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "diamond_pricing")
+    table = tmp_path / "diamond_pricing" / "stones" / "attributes.py"
+    before = "    # Not of the stone but of its sale"
+    table.write_text(table.read_text().replace(before, ENTRIES + before))
+    stone = tmp_path / "diamond_pricing" / "stones" / "stone.py"
+    fields = "    fluorescence: str | None = None\n    crown: float | None = None\n"
+    last = "    z: float | None = None\n"
+    stone.write_text(stone.read_text().replace(last, last + fields, 1))
+    answer = subprocess.run(
+        [sys.executable, "-W", "error", "-c", USE],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    assert "Fluorescence: Faint " in answer.stdout
