@@ -17,7 +17,7 @@ from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError, NotCompilableError
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.model import PriceModel, Training
-from diamond_pricing.model.document import rounded
+from diamond_pricing.model.document import quantised
 from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones, stone_keys
 from diamond_pricing.terms import AnyBasis, Averages, Term
 
@@ -106,7 +106,7 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
         )
     if not any(part.bases for part in source.pieces):
         raise NotCompilableError("a model without any attribute explains nothing.")
-    averages = _averages(sales.stones)
+    averages = averages_of(sales.stones)
     terms = tuple(Term(p.bases).averaged(sales.stones, averages) for p in source.pieces)
     wide = np.zeros((sum(term.width for term in terms), len(source.coefficients)))
     row = 0
@@ -119,12 +119,12 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
         origin=" ".join(source.origin.split()),
         terms=terms,
         coefficients=wide @ source.coefficients,
-        covariance=rounded(wide @ source.covariance @ wide.T),
+        factor=factored(wide, source.covariance),
         residual_sd=float(np.sqrt(residual @ residual / max(len(residual) - source.edf, 1))),
         edf=float(source.edf),
-        reference=_reference(sales.stones),
+        reference=reference_of(sales.stones),
         averages=averages,
-        training=_training(sales, left_out),
+        training=training_of(sales, left_out),
     )
     # A stone whose measurements contradict each other is averaged here, but not there.
     sound = np.ones(len(sales), bool)
@@ -138,7 +138,28 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
     return model
 
 
-def _averages(stones: Stones) -> Averages:
+def factored(wide: Matrix, covariance: Matrix, rank: int | None = None) -> Matrix:
+    """U with UU' = TVT', its columns by falling size, rounded as a document rounds.
+
+    Parameters
+    ----------
+    wide : Matrix
+        T, shape (p, q).
+    covariance : Matrix
+        V, shape (q, q), positive semidefinite but for rounding.
+    rank : int, optional
+        Columns kept; default all that matter.
+    """
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    kept = values > 1e-16 * max(values[-1], 1e-300)
+    order = np.flatnonzero(kept)[::-1][:rank]
+    if not len(order):
+        return np.zeros((len(wide), 1))
+    return quantised(wide @ (vectors[:, order] * np.sqrt(values[order])))
+
+
+def averages_of(stones: Stones) -> Averages:
+    """Learn at which weights, and on which blend, missing attributes are averaged."""
     low, high = stones["carat"].min(), stones["carat"].max()
     nodes = tuple(node for node in NODES if low <= node <= high) or (float(low),)
     seen = stones.labels("cut")
@@ -153,7 +174,7 @@ def _averages(stones: Stones) -> Averages:
     )
 
 
-def _reference(stones: Stones) -> Stone:
+def reference_of(stones: Stones) -> Stone:
     """The most common grades at the median weight: a stone that everybody knows."""
     common: dict[str, Any] = {}
     for grade in (grade for grade in GRADES if grade.required):
@@ -162,7 +183,8 @@ def _reference(stones: Stones) -> Stone:
     return Stone(float(np.sort(stones["carat"])[len(stones) // 2]), **common)
 
 
-def _training(sales: Sales, left_out: dict[str, int]) -> Training:
+def training_of(sales: Sales, left_out: dict[str, int]) -> Training:
+    """Say in a few figures what a model is fitted on."""
     stones, ranges, grades = sales.stones, {}, {}
     for measure in MEASURES:
         values = stones[measure.name]

@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.gam import fit_gam
 from diamond_pricing.fitting.loglinear import fit_loglinear
+from diamond_pricing.fitting.monotone import fit_monotone
 from diamond_pricing.model import PriceModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FAMILIES = {"loglinear": fit_loglinear, "gam": fit_gam}
+FAMILIES = {"monotone": fit_monotone, "gam": fit_gam, "loglinear": fit_loglinear}
+DEFAULT = "monotone"
 
 
 def fit(
     sales: "pd.DataFrame",
-    family: str = "gam",
+    family: str = DEFAULT,
     *,
     currency: str | None = None,
     effective: str | None = None,

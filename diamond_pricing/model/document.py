@@ -10,19 +10,26 @@ docs/reference/model-document.md goes through it field by field.
 
 import hashlib
 import re
-from typing import Any
-
 import msgspec
 import numpy as np
 
-from diamond_pricing.arrays import Matrix
+from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import DocumentError
+from diamond_pricing.model.certificate import Certificate
+from diamond_pricing.model.inference import Inference
+from diamond_pricing.model.markup import Markup
+from diamond_pricing.model.ranges import Ranges
+from diamond_pricing.model.support import Support
 from diamond_pricing.model.training import Training
 from diamond_pricing.terms import AnyBasis, Averages
 
-SCHEMA = 1
+SCHEMA = 2
+EXACT_BELOW = 500  # coefficients up to which the covariance is kept whole
 LARGEST = 64 * 2**20  # bytes
-SHARED = ("family", "origin", "residual_sd", "edf", "averages", "training")
+SHARED = (
+    "family", "origin", "residual_sd", "edf", "averages", "training",
+    "markup", "inference", "ranges", "support", "certificate",
+)  # fmt: skip
 _HEAD = re.compile(rb'\{"sha256":"([0-9a-f]{64})",')
 
 
@@ -33,6 +40,66 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     coefficients: tuple[float, ...]
 
 
+class Covariance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """U of the covariance UU', in whole numbers.
+
+    Attributes
+    ----------
+    bits : int
+        Of each number: 8, 16 or 32.
+    scales : tuple[float, ...]
+        What one step of a column is worth, shape (r,).
+    data : bytes
+        Little-endian signed integers, row by row, shape (p, r); base64 in JSON.
+    """
+
+    bits: int
+    scales: tuple[float, ...]
+    data: bytes
+
+    @classmethod
+    def of(cls, factor: Matrix) -> "Covariance":
+        """Write a factor that `quantised` has made; another would lose digits."""
+        bits = _bits(factor.shape)
+        scales = _scales(factor, bits)
+        steps = np.round(factor / scales).astype(f"<i{bits // 8}")
+        return cls(bits, tuple(scales.tolist()), steps.tobytes())
+
+    def matrix(self) -> Matrix:
+        """U, shape (p, r).
+
+        Raises
+        ------
+        DocumentError
+            When the numbers do not fill a rectangle.
+        """
+        row = len(self.scales) * self.bits // 8
+        if self.bits not in (8, 16, 32) or not row or len(self.data) % row:
+            raise DocumentError("the covariance of a model document must be a rectangle.")
+        steps = np.frombuffer(self.data, f"<i{self.bits // 8}").reshape(-1, len(self.scales))
+        return steps * np.array(self.scales)
+
+
+def quantised(factor: Matrix) -> Matrix:
+    """Round a factor to what a document holds; rounding again changes nothing."""
+    bits = _bits(factor.shape)
+    scales = _scales(factor, bits)
+    rounded: Matrix = np.round(factor / scales) * scales
+    return rounded
+
+
+def _bits(shape: tuple[int, ...]) -> int:
+    """Small models are kept to nine digits; large ones to what a standard error needs."""
+    return 32 if shape[0] <= EXACT_BELOW else 8
+
+
+def _scales(factor: Matrix, bits: int) -> Vector:
+    """Worth of a step of each column: a power of two, so that rounding is exact."""
+    largest = np.maximum(np.abs(factor).max(axis=0, initial=0.0), 1e-30)
+    scales: Vector = 2.0 ** np.ceil(np.log2(largest / (2.0 ** (bits - 1) - 1)))
+    return scales
+
+
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The fields of a `PriceModel`, as they stand in JSON."""
 
@@ -40,12 +107,17 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     family: str
     origin: str
     terms: tuple[Entry, ...]
-    covariance: tuple[tuple[float, ...], ...]
+    covariance: Covariance
     residual_sd: float
     edf: float
     reference: dict[str, float | str]
     averages: Averages
     training: Training
+    markup: Markup | None
+    inference: Inference | None
+    ranges: Ranges | None
+    support: Support | None
+    certificate: Certificate | None
 
 
 def write(content: Document) -> str:
@@ -98,26 +170,3 @@ class _Schema(msgspec.Struct):
 
 def _body(content: Document) -> bytes:
     return msgspec.json.encode(content) + b"\n"
-
-
-def triangle(covariance: Matrix) -> tuple[tuple[float, ...], ...]:
-    """Lower triangle of a symmetric matrix, row by row."""
-    return tuple(tuple(row[: i + 1].tolist()) for i, row in enumerate(covariance))
-
-
-def square(rows: tuple[tuple[float, ...], ...]) -> Matrix:
-    """Put the symmetric matrix together again, shape (p, p)."""
-    p = len(rows)
-    if any(len(row) != i + 1 for i, row in enumerate(rows)):
-        raise DocumentError("the covariance of a model document must be a lower triangle.")
-    matrix = np.zeros((p, p))
-    for i, row in enumerate(rows):
-        matrix[i, : i + 1] = matrix[: i + 1, i] = row
-    return matrix
-
-
-def rounded(matrix: Matrix, digits: int = 6) -> Matrix:
-    """Round to significant digits: what a standard error needs, in less space."""
-    text = np.char.mod(f"%.{digits - 1}e", (matrix + matrix.T) / 2)
-    result: Any = text.astype(np.float64)
-    return np.asarray(result)

@@ -15,13 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector, frozen
-from diamond_pricing.errors import DocumentError, FitError, MoneyError, StoneError
+from diamond_pricing.errors import (
+    DocumentError,
+    FitError,
+    MoneyError,
+    StoneError,
+    UnsupportedStoneError,
+)
 from diamond_pricing.model import document, money
-from diamond_pricing.model.effects import Effects, runs_of
+from diamond_pricing.model.certificate import Certificate
+from diamond_pricing.model.effects import Effects, TermRows, runs_of
 from diamond_pricing.model.explanation import REFERENCE, Line, PriceExplanation
+from diamond_pricing.model.inference import INFERRED, Inference
+from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.notes import note
+from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
     BLEND,
+    Support,
     Unsupported,
     listed,
     refuse,
@@ -29,8 +40,10 @@ from diamond_pricing.model.support import (
     unsupported,
 )
 from diamond_pricing.model.training import Training
-from diamond_pricing.stones import LINES, Stone, Stones
+from diamond_pricing.stones import LINES, LISTING, Stone, Stones
 from diamond_pricing.terms import Averages, Term
+
+Total = tuple[Vector, Vector, TermRows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +60,8 @@ class PriceModel:
         The effects, in the order of their coefficients.
     coefficients : Vector
         Each term's own run, shape (p,), log dollars.
-    covariance : Matrix
-        Of the coefficients, shape (p, p), six significant digits.
+    factor : Matrix
+        U, shape (p, r): the covariance of the coefficients is UU'.
     residual_sd : float
         Standard deviation of the residuals, log dollars.
     edf : float
@@ -59,6 +72,16 @@ class PriceModel:
         What stands in for missing attributes and for the price list of a blend.
     training : Training
         What it was fitted on.
+    markup : Markup or None
+        What one price list asks on top of the other, where the sales show it.
+    inference : Inference or None
+        How likely each sale's price list is, given the stone.
+    ranges : Ranges or None
+        How far prices scatter around this model's.
+    support : Support or None
+        How many sales stand behind each kind of stone.
+    certificate : Certificate or None
+        Proof that no price falls when a stone improves.
     sha256 : str
         Hash of the model document; equal models have equal hashes.
     """
@@ -67,24 +90,29 @@ class PriceModel:
     origin: str
     terms: tuple[Term, ...]
     coefficients: Vector
-    covariance: Matrix
+    factor: Matrix
     residual_sd: float
     edf: float
     reference: Stone
     averages: Averages
     training: Training
+    markup: Markup | None = None
+    inference: Inference | None = None
+    ranges: Ranges | None = None
+    support: Support | None = None
+    certificate: Certificate | None = None
     sha256: str = field(init=False)
     _effects: Effects = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        coefficients, covariance = frozen(self.coefficients), frozen(self.covariance)
-        if covariance.shape != (len(coefficients), len(coefficients)):
+        coefficients, factor = frozen(self.coefficients), frozen(self.factor)
+        if factor.ndim != 2 or len(factor) != len(coefficients):
             raise DocumentError(
-                f"{len(coefficients)} coefficients, but a covariance of {covariance.shape}."
+                f"{len(coefficients)} coefficients, but a covariance of {factor.shape}."
             )
-        if not (np.isfinite(coefficients).all() and np.isfinite(covariance).all()):
+        if not (np.isfinite(coefficients).all() and np.isfinite(factor).all()):
             raise DocumentError("coefficients and covariance must be finite numbers.")
-        if not (self.residual_sd >= 0 and self.edf > 0 and (np.diag(covariance) >= 0).all()):
+        if not (self.residual_sd >= 0 and self.edf > 0):
             raise DocumentError("variances and degrees of freedom must not be negative.")
         if not (self.family.isprintable() and self.origin.isprintable()):
             raise DocumentError("family and origin must be one line of printable text.")
@@ -93,11 +121,16 @@ class PriceModel:
         if list(self.averages.cuts) != list(self.training.grades["cut"]):
             raise DocumentError("the averages need the cuts of the training summary.")
         object.__setattr__(self, "coefficients", coefficients)
-        object.__setattr__(self, "covariance", covariance)
+        object.__setattr__(self, "factor", factor)
         object.__setattr__(self, "_effects", effects)
         object.__setattr__(self, "sha256", document.digest(self._document()))
         refuse_contradictory(self.reference)
         money.cents(self.price(Stones.of([self.reference])))  # one it cannot price is refused
+
+    @property
+    def covariance(self) -> Matrix:
+        """Covariance of the coefficients, shape (p, p)."""
+        return self.factor @ self.factor.T
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -134,8 +167,31 @@ class PriceModel:
     ) -> Vector:
         """Fitted log price, shape (n,); parameters and errors as for `price`."""
         refuse(self._unsupported(stones, extrapolate))
-        rows = self._effects.rows(listed(stones, listing, self.training))
-        return self._effects.total(rows, len(stones))
+        if listing == INFERRED:
+            return self._inferred(stones)
+        return self._total(listed(stones, listing, self.training))[0]
+
+    def _total(self, placed: Stones) -> tuple[Vector, Vector, TermRows]:
+        """Log price, the mark-up in it, and the rows of the terms."""
+        rows = self._effects.rows(placed)
+        base = self._effects.total(rows, len(placed))
+        if self.markup is None:
+            return base, np.zeros(len(placed)), rows
+        marked = self.markup.of(base, placed)
+        return base + marked, marked, rows
+
+    def _inferred(self, stones: Stones) -> Vector:
+        """Mix the log prices on the lists by how likely each list is."""
+        if self.inference is None:
+            raise UnsupportedStoneError(
+                "this model cannot tell which price list a sale stood on; it has not seen two.",
+                attribute=LISTING.name,
+                given=INFERRED,
+            )
+        mixed = np.zeros(len(stones))
+        for name, likely in self.inference.probabilities(stones, self.averages).items():
+            mixed += likely * self._total(listed(stones, name, self.training))[0]
+        return mixed
 
     def supports(self, stones: Stones, *, extrapolate: bool = False) -> NDArray[np.bool_]:
         """Say which stones `price` would not refuse, shape (n,)."""
@@ -156,10 +212,17 @@ class PriceModel:
         for given in (stones, start):
             refuse(self._unsupported(given))
         here, there = (
-            self._effects.rows(listed(given, how, self.training))
+            self._total(listed(given, how, self.training))
             for given, how in ((stones, listing), (start, BLEND))
         )
-        return self._effects.divided(here, there, len(stones))
+        return self._divided(here, there, len(stones))
+
+    def _divided(self, here: Total, there: Total, n: int) -> Matrix:
+        """Log effect of each line; the mark-up belongs to the line of the price list."""
+        effects = self._effects.divided(here[2], there[2], n)
+        if self.markup is not None:
+            effects[:, self.lines.index(LISTING.line)] += here[1] - there[1]
+        return effects
 
     def itemise(
         self, stones: Stones, *, listing: str = BLEND, reference: Stone | None = None
@@ -214,13 +277,11 @@ class PriceModel:
             one = Stones.of([stone])
             refuse(self._unsupported(one))
             ends.append(listed(one, listing, self.training))
-        there, here = (self._effects.rows(end) for end in ends)
-        effects = self._effects.divided(here, there, 1)
-        base, price = (_exp(self._effects.total(rows, 1)) for rows in (there, here))
+        there, here = (self._total(end) for end in ends)
+        effects = self._divided(here, there, 1)
+        base, price = (_exp(total[0]) for total in (there, here))
         start, *amounts = _itemised(effects, price, base)[0].tolist()
-        gradients = self._effects.gradients(here, there)
-        variances = ((gradients @ self.covariance) * gradients).sum(axis=1)
-        errors = np.sqrt(np.maximum(variances, 0))  # rounding may leave −1e-12
+        errors = np.linalg.norm(self._effects.gradients(here[2], there[2]) @ self.factor, axis=1)
         lines = [Line(REFERENCE, "Reference stone", 0.0, 0.0, start, str(first))]
         for j, name in enumerate(self.lines):
             words = note(name, first, second, listings, self._effects.features(name))
@@ -272,7 +333,7 @@ class PriceModel:
             model = cls(
                 terms=tuple(Term(entry.bases) for entry in read.terms),
                 coefficients=np.array([b for entry in read.terms for b in entry.coefficients]),
-                covariance=document.square(read.covariance),
+                factor=read.covariance.matrix(),
                 reference=_stone(read.reference),
                 **{name: getattr(read, name) for name in document.SHARED},
             )
@@ -294,7 +355,7 @@ class PriceModel:
                     self.terms, runs_of(self.terms, self.coefficients), strict=True
                 )
             ),
-            covariance=document.triangle(self.covariance),
+            covariance=document.Covariance.of(self.factor),
             reference=self.reference.given(),
             **{name: getattr(self, name) for name in document.SHARED},
         )

@@ -3,14 +3,25 @@
 from collections.abc import Iterator, Set
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from diamond_pricing.errors import ContradictionError, UnsupportedStoneError
+from diamond_pricing.errors import ContradictionError, DocumentError, UnsupportedStoneError
 from diamond_pricing.model.training import Training
-from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones, shown
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    LISTING,
+    MEASURES,
+    Grade,
+    Stone,
+    Stones,
+    shown,
+)
 
 BLEND, RECORDED = "blend", "recorded"
+INFERRED = "inferred"
 _SHOWN = 3  # rows named in an error
 _ADVICE = "Refit on sales of such stones, or price it by hand."
 
@@ -44,6 +55,53 @@ def listed(stones: Stones, listing: str, training: Training) -> Stones:
     smaller, larger = np.minimum(x, y), np.maximum(x, y)
     first, second = ((smaller, larger), (x, y), (larger, smaller))[place]
     return stones.with_columns(listing=np.full(len(stones), place), x=first, y=second)
+
+
+class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Sales in each cell of the price grid.
+
+    Attributes
+    ----------
+    bands : tuple[float, ...]
+        Weights that part the bands, carats, ascending.
+    colors, clarities : tuple[str, ...]
+        The grades seen, worst first.
+    counts : tuple[int, ...]
+        Distinct stones of each band, color and clarity, the last fastest.
+    """
+
+    bands: tuple[float, ...]
+    colors: tuple[str, ...]
+    clarities: tuple[str, ...]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        cells = (len(self.bands) + 1) * len(self.colors) * len(self.clarities)
+        if len(self.counts) != cells or not cells or min(self.counts) < 0:
+            raise DocumentError("the support has a count for each cell of its grid.")
+
+    def near(self, stones: Stones) -> NDArray[np.int64]:
+        """Stones seen in the same band with color and clarity within a grade; shape (n,).
+
+        Stones of a grade that was not seen get 0.
+        """
+        counts = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
+        wide = np.pad(counts, ((0, 0), (1, 1), (1, 1)))
+        around = sum(
+            wide[:, i : i + counts.shape[1], j : j + counts.shape[2]]
+            for i in range(3)
+            for j in range(3)
+        )
+        around = np.pad(np.asarray(around), ((0, 0), (0, 1), (0, 1)))  # a last place for unseen
+        band = np.searchsorted(self.bands, stones["carat"], side="right")
+        place = [band]
+        for name, seen in (("color", self.colors), ("clarity", self.clarities)):
+            grade = ATTRIBUTES[name]
+            assert isinstance(grade, Grade)
+            table = np.array([seen.index(g) if g in seen else -1 for g in grade.grades])
+            place.append(table[stones[name]])
+        near: NDArray[np.int64] = around[tuple(place)]
+        return near
 
 
 class Unsupported(NamedTuple):

@@ -241,9 +241,12 @@ GRADES: tuple[Grade, ...] = tuple(
 )
 LISTING: Grade = next(a for a in _TABLE if isinstance(a, Grade) and a.name == "listing")
 
-# The lines of an explanation, in the order in which a client reads them.
+# The lines of an explanation, in the order in which a client reads them. Weight has two:
+# what it costs carat by carat, and the jumps at the weights that sellers cut to.
+MAGIC_LINE = "magic"
 LINES: Mapping[str, str] = MappingProxyType(
-    {a.line: {"proportions": "Proportions"}.get(a.line, a.label) for a in _TABLE}
+    {"carat": "Weight", MAGIC_LINE: "Magic weight"}
+    | {a.line: {"proportions": "Proportions"}.get(a.line, a.label) for a in _TABLE}
 )
 
 

@@ -6,21 +6,25 @@ effect, write one basis file and add it to ``AnyBasis`` in `diamond_pricing.term
 """
 
 from diamond_pricing.terms.basis import Averages, Basis, Rows, dense
+from diamond_pricing.terms.contrast import Contrast
 from diamond_pricing.terms.expression import Expression, parse
 from diamond_pricing.terms.levels import Levels
 from diamond_pricing.terms.slope import Slope
 from diamond_pricing.terms.spline import Spline
+from diamond_pricing.terms.steps import Steps
 from diamond_pricing.terms.term import AnyBasis, Term, interleaved, looked_up
 
 __all__ = [
     "AnyBasis",
     "Averages",
     "Basis",
+    "Contrast",
     "Expression",
     "Levels",
     "Rows",
     "Slope",
     "Spline",
+    "Steps",
     "Term",
     "dense",
     "interleaved",

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Integers, Matrix
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError, UnsupportedStoneError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
 
@@ -132,6 +132,15 @@ class Basis(Protocol):
         """The attributes it reads."""
         ...
 
+    @property
+    def feature(self) -> str:
+        """The attribute, or the arithmetic over measures, that it is spread over."""
+        ...
+
+    def placed(self, values: Vector) -> Rows:
+        """Sparse rows at values of the feature, shape (n,); a grade counts as its code."""
+        ...
+
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Sparse rows over the w real columns and the mean rows behind them."""
         ...
@@ -181,6 +190,17 @@ def dense(basis: Basis, rows: Rows) -> Matrix:
     return full @ expansion(basis)
 
 
+def codes_to_positions(attribute: str, levels: tuple[str, ...]) -> Integers:
+    """Position in ``levels`` by the code of a grade; ``len(levels)`` where it is not there.
+
+    The last entry, −1, is that of a grade that is not known, whose code is −1.
+    """
+    grade = ATTRIBUTES[attribute]
+    assert isinstance(grade, Grade)
+    where = {name: i for i, name in enumerate(levels)}
+    return np.array([*(where.get(name, len(levels)) for name in grade.grades), -1])
+
+
 def level_positions(stones: Stones, attribute: str, levels: tuple[str, ...]) -> Integers:
     """Position in ``levels`` of each stone's grade, −1 where it is not known; shape (n,).
 
@@ -189,12 +209,8 @@ def level_positions(stones: Stones, attribute: str, levels: tuple[str, ...]) -> 
     UnsupportedStoneError
         For a grade that is not among ``levels``: it has no fitted effect.
     """
-    grade = ATTRIBUTES[attribute]
-    assert isinstance(grade, Grade)
-    where = {name: i for i, name in enumerate(levels)}
     unseen = len(levels)
-    table = np.array([*(where.get(name, unseen) for name in grade.grades), -1])
-    positions: Integers = table[stones[attribute]]
+    positions: Integers = codes_to_positions(attribute, levels)[stones[attribute]]
     if (positions == unseen).any():
         row = int(np.argmax(positions == unseen))
         given = str(stones.labels(attribute)[row])

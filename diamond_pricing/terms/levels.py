@@ -3,9 +3,16 @@
 import msgspec
 import numpy as np
 
+from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
-from diamond_pricing.terms.basis import Averages, Rows, averaged_where, level_positions
+from diamond_pricing.terms.basis import (
+    Averages,
+    Rows,
+    averaged_where,
+    codes_to_positions,
+    level_positions,
+)
 
 
 class Levels(
@@ -51,6 +58,16 @@ class Levels(
     def attributes(self) -> tuple[str, ...]:
         """The one attribute."""
         return (self.attribute,)
+
+    @property
+    def feature(self) -> str:
+        """The attribute."""
+        return self.attribute
+
+    def placed(self, values: Vector) -> Rows:
+        """Position of each grade, given by its code."""
+        position = codes_to_positions(self.attribute, self.levels)[values.astype(np.int64)]
+        return Rows(position[:, None], np.ones((len(values), 1)))
 
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Position of each stone's grade; mean rows where it is not known."""

@@ -38,6 +38,18 @@ class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         extra = ("x", "y") if expression.ordered else ()
         return tuple(sorted({*expression.attributes, *extra}))
 
+    @property
+    def feature(self) -> str:
+        """The weight where nothing else is needed, else the arithmetic itself."""
+        expression = parse(self.expression)
+        return "carat" if expression.attributes == ("carat",) else expression.text
+
+    def on_scale(self, values: Vector) -> Vector:
+        """Values of the expression at values of the feature, shape (n,)."""
+        if self.feature != "carat":
+            return values
+        return parse(self.expression).evaluate({"carat": values})
+
     def means(self, averages: Averages) -> int:
         """One a cell, unless only the weight is needed, which every stone has."""
         return 0 if self.attributes == ("carat",) else averages.cells

@@ -31,9 +31,16 @@ class Slope(Over, frozen=True, forbid_unknown_fields=True, tag="slope", tag_fiel
         """A single column."""
         return 1
 
+    def placed(self, values: Vector) -> Rows:
+        """Give the value as the weight of column 0."""
+        return self._placed(self.on_scale(values))
+
+    def _placed(self, values: Vector) -> Rows:
+        return Rows(np.zeros((len(values), 1), np.int64), values[:, None])
+
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Give the value as the weight of column 0."""
-        return rows_over(parse(self.expression), stones, averages, _placed, self.width)
+        return rows_over(parse(self.expression), stones, averages, self._placed, self.width)
 
     def averaged(self, stones: Stones, averages: Averages) -> "Slope":
         """Learn the mean values."""
@@ -42,6 +49,3 @@ class Slope(Over, frozen=True, forbid_unknown_fields=True, tag="slope", tag_fiel
         means = averages.mean_rows(self, stones)
         return Slope(self.expression, means)
 
-
-def _placed(values: Vector) -> Rows:
-    return Rows(np.zeros((len(values), 1), np.int64), values[:, None])

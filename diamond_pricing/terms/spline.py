@@ -63,6 +63,10 @@ class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_fi
         means = averages.mean_rows(self, stones)
         return Spline(self.expression, self.knots, self.degree, means)
 
+    def placed(self, values: Vector) -> Rows:
+        """Give the degree + 1 B-splines that are not zero at each value."""
+        return self._placed(self.on_scale(values))
+
     def _placed(self, values: Vector) -> Rows:
         t, d = np.array(self.knots), self.degree
         inside = np.clip(values, t[d], t[-d - 1])

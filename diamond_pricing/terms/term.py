@@ -16,14 +16,16 @@ from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.stones import Stones
 from diamond_pricing.terms.basis import Averages, Rows, expansion
+from diamond_pricing.terms.contrast import Contrast
 from diamond_pricing.terms.levels import Levels
 from diamond_pricing.terms.slope import Slope
 from diamond_pricing.terms.spline import Spline
+from diamond_pricing.terms.steps import Steps
 
 MOST_BASES = 5
 LARGEST = 2_000_000  # coefficients and mean rows of one term
 
-AnyBasis = Levels | Slope | Spline  # one entry here registers a kind of basis
+AnyBasis = Levels | Slope | Spline | Steps | Contrast  # one entry here registers a kind of basis
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,24 @@
+"""Our own fit: tables of counts → Gram matrix → smoothness by REML → shape constraints.
+
+Nothing after the tables depends on the number of sales (Wood, Li, Shaddick & Augustin 2017,
+*JASA* 112, 1199–1210).
+"""
+
+from diamond_pricing.fitting.engine.design import Design, Margin, learned, sheets
+from diamond_pricing.fitting.engine.smoothing import PenalisedFit, reml, smooth, solve
+from diamond_pricing.fitting.engine.tables import Gram, Tables, gram, tabulate
+
+__all__ = [
+    "Design",
+    "Gram",
+    "Margin",
+    "PenalisedFit",
+    "Tables",
+    "gram",
+    "learned",
+    "reml",
+    "sheets",
+    "smooth",
+    "solve",
+    "tabulate",
+]

@@ -1,0 +1,159 @@
+"""From terms to the columns of a fit: centred, and with diagonal penalties.
+
+Each basis of a term is a *margin*. Its columns are turned so that they sum to nothing over
+the sales, and so that its penalty S is diagonal. A term is the tensor product of its
+margins; as each of them is centred, an interaction carries nothing that a main effect or a
+smaller interaction could say, and a line of an explanation reads alone. The penalties of a
+term are those of its margins, each spread over the others (Wood 2017, *Generalized Additive
+Models*, 2nd ed., §5.6; centred margins are his ``ti`` terms).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+
+from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.terms import AnyBasis, Levels, Spline, Steps, Term
+
+NULL = 1e-9  # an eigenvalue of a penalty below this part of the largest is none
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Margin:
+    """A basis as it enters the fit.
+
+    Attributes
+    ----------
+    basis : AnyBasis
+        w columns.
+    transform : Matrix
+        T, shape (w, q): coefficients of the basis are T·β.
+    penalty : Vector
+        Diagonal of T'ST, shape (q,), largest 1; all zero for a margin without penalty.
+    """
+
+    basis: AnyBasis
+    transform: Matrix
+    penalty: Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """A term in the fit.
+
+    Attributes
+    ----------
+    margins : tuple[Margin, ...]
+        None for the intercept.
+    columns : slice
+        Where its coefficients stand.
+    ridge : bool
+        Whether all its coefficients are also drawn to nothing together.
+    """
+
+    margins: tuple[Margin, ...]
+    columns: slice
+    ridge: bool = False
+
+    @property
+    def transform(self) -> Matrix:
+        """T of the whole term, shape (width of the term, q)."""
+        parts = (margin.transform for margin in self.margins)
+        return reduce(np.kron, parts, np.ones((1, 1)))
+
+    @property
+    def term(self) -> Term:
+        """The term without its mean rows."""
+        return Term(tuple(margin.basis for margin in self.margins))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """All terms, and all penalties.
+
+    Attributes
+    ----------
+    sheets : tuple[Sheet, ...]
+        The intercept first.
+    penalties : Matrix
+        Diagonals, one row for each smoothing parameter; shape (penalties, p).
+    """
+
+    sheets: tuple[Sheet, ...]
+    penalties: Matrix
+
+    @property
+    def p(self) -> int:
+        """Number of columns."""
+        return self.penalties.shape[1]
+
+
+def learned(basis: AnyBasis, rows: Matrix, weight: Vector, *, centred: bool = True) -> Margin:
+    """Centre a basis over the sales and diagonalise its penalty.
+
+    Parameters
+    ----------
+    rows : Matrix
+        Its columns at the distinct values of its feature, shape (m, w).
+    weight : Vector
+        Sales of each value, shape (m,).
+    """
+    S = _penalty(basis)
+    null = np.eye(basis.width)
+    if centred and basis.width > 1:
+        mean = weight @ rows / weight.sum()
+        null = np.linalg.qr(mean[:, None], mode="complete")[0][:, 1:]
+    values, vectors = np.linalg.eigh(null.T @ S @ null)
+    if values[-1] <= 0:
+        return Margin(basis, null, np.zeros(null.shape[1]))
+    values = np.where(values > NULL * values[-1], values, 0.0) / values[-1]
+    return Margin(basis, null @ vectors, values)
+
+
+def _penalty(basis: AnyBasis) -> Matrix:
+    """S: what a margin pays for, shape (w, w)."""
+    w = basis.width
+    match basis:
+        case Spline():
+            # Divided differences at the Greville points, so that a straight line is free
+            # on uneven knots too (Li & Cao 2022, arXiv:2201.06808).
+            t, d = np.array(basis.knots), basis.degree
+            at = np.array([t[i + 1 : i + d + 1].mean() for i in range(w)])
+            first = np.diff(np.eye(w), axis=0) / np.diff(at)[:, None]
+            D = np.diff(first, axis=0)
+        case Levels() | Steps():
+            D = np.diff(np.eye(w), axis=0)
+        case _:
+            D = np.zeros((1, w))
+    S: Matrix = D.T @ D
+    return S
+
+
+def sheets(terms: Sequence[tuple[tuple[Margin, ...], bool]]) -> Design:
+    """Lay terms side by side behind the intercept.
+
+    Parameters
+    ----------
+    terms : Sequence
+        The margins of each term, and whether it also gets a ridge.
+    """
+    laid, stop = [Sheet((), slice(0, 1))], 1
+    for margins, ridge in terms:
+        q = int(np.prod([len(margin.penalty) for margin in margins]))
+        laid.append(Sheet(margins, slice(stop, stop + q), ridge))
+        stop += q
+    rows = []
+    for sheet in laid:
+        ones = [np.ones(len(margin.penalty)) for margin in sheet.margins]
+        for i, margin in enumerate(sheet.margins):
+            if margin.penalty.any():
+                row = np.zeros(stop)
+                row[sheet.columns] = reduce(np.kron, [*ones[:i], margin.penalty, *ones[i + 1 :]])
+                rows.append(row)
+        if sheet.ridge:
+            row = np.zeros(stop)
+            row[sheet.columns] = 1.0
+            rows.append(row)
+    return Design(tuple(laid), np.array(rows).reshape(-1, stop))

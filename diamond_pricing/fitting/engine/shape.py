@@ -1,0 +1,73 @@
+"""Prices that never fall when a stone improves: constraints on the sum of the terms.
+
+With the Gram matrix in hand the constrained fit is a quadratic programme in p unknowns,
+however many sales there are:
+
+    minimise ½(β − β̂)'A(β − β̂)  subject to  Cβ ≥ margin.
+
+The rows of C are differences of two stones' design rows. There are millions of possible
+rows and few that bind, so only those that a solution breaks are added, until none is
+broken.
+"""
+
+from collections.abc import Callable
+
+import daqp
+import numpy as np
+from scipy.linalg import lapack
+
+from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.errors import FitError
+
+MARGIN = 1e-5  # log dollars that every step up must bring: under a cent, over all rounding
+ROUNDS = 40
+BINDING = 1e-7  # slack below which a constraint is kept for the next round
+
+Broken = Callable[[Vector], Matrix]
+
+
+def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
+    """Move the coefficients as little as possible to where no constraint is broken.
+
+    Parameters
+    ----------
+    A : Matrix
+        X'WX + S, shape (p, p).
+    free : Vector
+        The coefficients without constraints, shape (p,).
+    broken : callable
+        Coefficients → the worst of the rows that they break, shape (m, p); none at the end.
+
+    Raises
+    ------
+    FitError
+        When no solution is found.
+    """
+    found = broken(free)
+    if not len(found):
+        return free
+    scale = 1 / np.sqrt(np.diag(A))
+    R, failed = lapack.dpotrf(A * scale * scale[:, None], lower=0)
+    if failed:
+        raise FitError("the penalised Gram matrix is not positive definite.")
+    inverse, _ = lapack.dtrtri(np.triu(R), lower=0)
+    # In u = R·β/scale the distance is Euclidean.
+    turn = scale[:, None] * inverse
+    target = R @ (free / scale)
+    kept, beta = np.empty((0, len(free))), free
+    for _ in range(ROUNDS):
+        rows = np.vstack([kept, found])
+        C = rows @ turn
+        length = np.maximum(np.linalg.norm(C, axis=1), 1e-300)
+        u, _, outcome, _ = daqp.solve(
+            np.eye(len(free)), -target, np.ascontiguousarray(C / length[:, None]),
+            np.full(len(rows), np.inf), MARGIN / length, np.zeros(len(rows), np.int32),
+        )  # fmt: skip
+        if outcome != 1:
+            raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")
+        beta = turn @ u
+        kept = rows[rows @ beta < MARGIN + BINDING]
+        found = broken(beta)
+        if not len(found):
+            return beta
+    raise FitError(f"the shape constraints were not met in {ROUNDS} rounds.")

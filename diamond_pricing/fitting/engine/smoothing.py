@@ -1,0 +1,186 @@
+"""How smooth each curve is, by restricted maximum likelihood; and the fit at that smoothness.
+
+With diagonal penalties S = Σ λ_j D_j, A = X'WX + S, n sales, M unpenalised columns and
+P(β) = ‖y − Xβ‖² + β'Sβ, twice the negative restricted log likelihood is, up to a constant,
+
+    (n − M)·log P(β̂) + log|A| − log|S|₊
+
+(Wood 2017, *Generalized Additive Models*, 2nd ed., §6.2.6, σ² profiled out). It is lowered
+by the generalised Fellner–Schall update (Wood & Fasiolo 2017, *Biometrics* 73, 1071–1081),
+which is safe far from the optimum, and finished by Newton steps with exact derivatives,
+which are fast near it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.engine.tables import Gram
+
+SMALLEST, LARGEST = 1e-8, 1e7  # of λ over the scale of its columns
+FELLNER_SCHALL = 6  # safe steps before the first Newton step
+STEPS = 60
+FLAT = 3e-3  # largest derivative of twice the REML score by log λ at the end
+LONGEST = 6.0  # step of log λ
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PenalisedFit:
+    """What a penalised least-squares solve found.
+
+    Attributes
+    ----------
+    coefficients : Vector
+        β̂, shape (p,), log dollars.
+    covariance : Matrix
+        Bayesian posterior covariance σ²A⁻¹, shape (p, p).
+    residual_variance : float
+        σ².
+    edf : Vector
+        Effective degrees of freedom of each column, the diagonal of A⁻¹X'X; shape (p,).
+    smoothing : Vector
+        λ, one for each penalty.
+    """
+
+    coefficients: Vector
+    covariance: Matrix
+    residual_variance: float
+    edf: Vector
+    smoothing: Vector
+
+
+class _State:
+    """Everything at one choice of λ."""
+
+    def __init__(self, gram: Gram, penalties: Matrix, smoothing: Vector) -> None:
+        self.gram, self.penalties, self.smoothing = gram, penalties, smoothing
+        self.S = smoothing @ penalties if len(smoothing) else np.zeros(len(gram.Xy))
+        A = gram.XX + np.diag(self.S)
+        # Columns of very different length spoil the digits of the factor.
+        self.scale = 1 / np.sqrt(np.maximum(np.diag(A), 1e-300))
+        L, failed = lapack.dpotrf(A * self.scale * self.scale[:, None], lower=1, overwrite_a=1)
+        if failed:
+            raise FitError(
+                "the sales do not tell the terms apart: some columns are determined by others."
+            )
+        self.L = L
+        solved, _ = lapack.dpotrs(L, gram.Xy * self.scale, lower=1)
+        self.beta: Vector = solved * self.scale
+        self.rss = max(
+            gram.yy - 2 * self.beta @ gram.Xy + self.beta @ (gram.XX @ self.beta), 0.0
+        )
+        self.P = self.rss + self.beta @ (self.S * self.beta)
+        self.penalised = penalties.any(axis=0)
+        self.free = len(self.S) - int(self.penalised.sum())
+        if self.P <= 0 or gram.n <= self.free:
+            raise FitError("the sales are too few or too alike for this model.")
+
+    @property
+    def score(self) -> float:
+        log_A = 2 * (np.log(np.diag(self.L)).sum() - np.log(self.scale).sum())
+        log_S = np.log(self.S[self.penalised]).sum()
+        return float((self.gram.n - self.free) * np.log(self.P) + log_A - log_S)
+
+    def inverse(self) -> Matrix:
+        """A⁻¹."""
+        lower, failed = lapack.dpotri(self.L, lower=1)
+        assert not failed
+        V: Matrix = lower + lower.T  # dpotrf left nothing above the diagonal
+        V[np.diag_indices_from(V)] /= 2
+        V *= self.scale
+        V *= self.scale[:, None]
+        return V
+
+    def derivatives(self, V: Matrix) -> tuple[Vector, Matrix, Vector]:
+        """Gradient and Hessian by log λ of the score, and the Fellner–Schall step."""
+        a = self.penalties * self.smoothing[:, None]
+        inverse_S = np.where(self.penalised, 1 / np.where(self.S > 0, self.S, 1.0), 0.0)
+        quadratic, m = a @ self.beta**2, self.gram.n - self.free
+        trace_V, trace_S = a @ np.diag(V), a @ inverse_S
+        gradient = m * quadratic / self.P + trace_V - trace_S
+        ab = a * self.beta
+        hessian = np.diag(m * quadratic / self.P + trace_V - trace_S)
+        hessian -= m * (2 * ab @ V @ ab.T / self.P + np.outer(quadratic, quadratic) / self.P**2)
+        hessian -= a @ (V * V) @ a.T
+        hessian += (a * inverse_S**2) @ a.T
+        step = np.log(np.maximum(trace_S - trace_V, 1e-12)) - np.log(
+            np.maximum(m * quadratic / self.P, 1e-300)
+        )
+        return gradient, hessian, step
+
+
+def reml(gram: Gram, penalties: Matrix, smoothing: Vector) -> float:
+    """Twice the negative restricted log likelihood, up to a constant."""
+    return _State(gram, penalties, smoothing).score
+
+
+def smooth(gram: Gram, penalties: Matrix, start: Vector | None = None) -> PenalisedFit:
+    """Choose λ by REML and fit.
+
+    Parameters
+    ----------
+    penalties : Matrix
+        Diagonals D_j, shape (penalties, p).
+    start : Vector, optional
+        λ to start from, as of an earlier fit to similar sales.
+
+    Raises
+    ------
+    FitError
+        When the columns are collinear, the sales too few, or no optimum is found.
+    """
+    diagonal = np.diag(gram.XX)
+    scale = np.array([diagonal[row > 0].mean() for row in penalties])
+    low, high = np.log(SMALLEST * scale), np.log(LARGEST * scale)
+    rho = np.log(scale * 0.01 if start is None else start).clip(low, high)
+    state = _State(gram, penalties, np.exp(rho))
+    for count in range(STEPS):
+        V = state.inverse()
+        gradient, hessian, safe = state.derivatives(V)
+        # At a bound λ is as good as infinite or nothing: it may stay there.
+        stuck = ((rho >= high) & (gradient < 0)) | ((rho <= low) & (gradient > 0))
+        if np.abs(np.where(stuck, 0.0, gradient)).max(initial=0) < FLAT:
+            import os
+            if os.environ.get("DBG"): print("its",count,len(rho),len(state.beta))
+            return _fit(state, V)
+        rho, state = _moved(state, rho, gradient, hessian, safe, ~stuck, (low, high), count)
+    raise FitError(
+        f"the smoothing parameters did not settle in {STEPS} steps; the largest derivative of "
+        f"the REML score is {np.abs(gradient[~stuck]).max():.2g}."
+    )
+
+
+def _moved(
+    state: _State, rho: Vector, gradient: Vector, hessian: Matrix, safe: Vector,
+    free: Vector, bounds: tuple[Vector, Vector], count: int,
+) -> tuple[Vector, _State]:  # fmt: skip
+    """Take one step that does not raise the score."""
+    step = safe.clip(-LONGEST, LONGEST)
+    if count >= FELLNER_SCHALL:
+        values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
+        values = np.maximum(np.abs(values), 1e-7 * max(np.abs(values).max(initial=0), 1e-7))
+        step = np.zeros(len(rho))
+        step[free] = -vectors @ ((vectors.T @ gradient[free]) / values)
+        step *= min(1.0, LONGEST / max(np.abs(step).max(), 1e-300))
+    for _ in range(30):
+        tried = (rho + np.where(free, step, 0.0)).clip(*bounds)
+        new = _State(state.gram, state.penalties, np.exp(tried))
+        if count < FELLNER_SCHALL or new.score <= state.score + 1e-9 * abs(state.score):
+            return tried, new
+        step = step / 2
+    return tried, new
+
+
+def solve(gram: Gram, penalties: Matrix, smoothing: Vector) -> PenalisedFit:
+    """Fit at given λ."""
+    state = _State(gram, penalties, smoothing)
+    return _fit(state, state.inverse())
+
+
+def _fit(state: _State, V: Matrix) -> PenalisedFit:
+    edf = (V * state.gram.XX).sum(axis=1)
+    variance = state.rss / (state.gram.n - edf.sum())
+    return PenalisedFit(state.beta, variance * V, variance, edf, state.smoothing)

@@ -1,0 +1,174 @@
+"""What the monotone additive model is made of: its terms, and how finely each may bend.
+
+The trade quotes diamonds on a grid of weight band by color by clarity; the terms follow it.
+A curve over weight is bent by cut, color and clarity, the jump at each magic weight differs
+by grade, and proportions count by cut. What differs between the two price lists stands
+beside it, times a contrast. Every term is centred on its margins, so that each adds only
+what smaller terms could not say. docs/explanation/experiments.md tells what was tried.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.engine import Design, Margin, learned, sheets
+from diamond_pricing.fitting.engine.tables import axis, coded
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
+from diamond_pricing.terms import AnyBasis, Averages, Contrast, Levels, Spline, Steps, parse
+
+# Weights that sellers cut to: below each there are few stones, at it there are many.
+MAGIC = (
+    0.30, 0.40, 0.50, 0.60, 0.70, 0.75, 0.80, 0.90, 1.0, 1.2, 1.25, 1.5, 1.7, 2.0, 2.5, 3.0,
+)  # fmt: skip
+BANDED = (0.40, 0.50, 0.70, 0.90, 1.0, 1.2, 1.5, 2.0)  # those that price lists are parted at
+FEWEST_BESIDE = 20  # sales on either side of a magic weight
+
+WEIGHT = "log(carat)"
+SPREAD = "log(x * y) / 2 - log(carat) / 3"  # how large a stone looks for its weight
+RATIO = "log(max(x, y) / min(x, y))"  # how far from round
+DENSITY = "log(carat / (x * y * z))"  # weight in its box
+STATED = "log(200 * z / ((x + y) * depth))"  # measured against stated depth
+SHAPE = ("depth", "table", SPREAD, RATIO, DENSITY, STATED)
+OUTSIDE = 0.001  # share of the sales at either end over which a curve of proportions is level
+
+MANY = 15_000  # sales from which curves may bend more
+
+Curve = tuple[str, int] | tuple[str, int, int]  # expression, B-splines, degree if not 3
+Part = str | Curve
+
+
+def structure(many: bool, shape: Sequence[str], lists: bool) -> list[tuple[Part, ...]]:
+    """Give the terms: each a tuple of attributes, ``magic``, ``bands``, ``contrast`` or curves."""
+
+    def weight(fine: int, coarse: int) -> Curve:
+        return (WEIGHT, fine if many else coarse)
+
+    def curve(text: str, fine: int, coarse: int) -> Curve:
+        return (text, fine if many else coarse)
+
+    terms: list[tuple[Part, ...]] = [
+        (weight(40, 25),), ("magic",), ("cut",), ("color",), ("clarity",),
+        (weight(14, 8), "color"), (weight(14, 8), "clarity"), (weight(10, 7), "cut"),
+        ("magic", "color"), ("magic", "clarity"), ("magic", "cut"),
+        ("color", "clarity"), ("bands", "color", "clarity"), ("cut", "color"),
+        ("cut", "clarity"),
+    ]  # fmt: skip
+    for text in shape:
+        terms.append((curve(text, 14, 10),))
+        if text != RATIO:
+            terms.append((curve(text, 8, 6), "cut"))
+    if lists:
+        terms += [
+            (LISTING.name,), (weight(40, 20), "contrast"), ("cut", "contrast"),
+            ("color", "contrast"), ("clarity", "contrast"),
+            (weight(16, 10), "clarity", "contrast"), (weight(16, 10), "color", "contrast"),
+            (weight(12, 7), "cut", "contrast"),
+        ]  # fmt: skip
+        for text in shape:
+            terms.append((curve(text, 8, 6), "contrast"))
+            if text != RATIO:
+                terms.append((curve(text, 6, 6), "cut", "contrast"))
+    return terms
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """The design of a fit and where each sale stands in it.
+
+    Attributes
+    ----------
+    design : Design
+    axes : dict[str, Vector]
+        Bins of each feature.
+    codes : dict[str, ndarray]
+        Bin of each sale in each feature, shape (n,).
+    """
+
+    design: Design
+    axes: dict[str, Vector]
+    codes: dict[str, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
+
+
+def laid_out(
+    terms: Sequence[tuple[Part, ...]], stones: Stones, averages: Averages
+) -> Structure:
+    """Learn the bases of terms from n stones, all of whose measures are known."""
+    axes: dict[str, Vector] = {}
+    codes = {}
+    margins: dict[Part, Margin | None] = {}
+    for part in dict.fromkeys(part for term in terms for part in term):
+        basis, values = _basis(part, stones)
+        if basis is None:
+            margins[part] = None
+            continue
+        if basis.feature not in axes:
+            axes[basis.feature] = axis(values)
+            codes[basis.feature] = coded(values, axes[basis.feature])
+        bins = axes[basis.feature]
+        count = np.bincount(codes[basis.feature], minlength=len(bins)).astype(float)
+        basis = basis.averaged(stones, averages)
+        margins[part] = learned(basis, columns(basis, bins), count)
+    made = []
+    for term in terms:
+        sides = [margins[part] for part in term]
+        if all(side is not None for side in sides):  # one that does not vary says nothing
+            made.append((tuple(side for side in sides if side is not None), False))
+    return Structure(sheets(made), axes, codes)
+
+
+def columns(basis: AnyBasis, values: Vector) -> Matrix:
+    """Dense columns of a basis at values of its feature, shape (m, w)."""
+    rows = basis.placed(values)
+    full = np.zeros((len(values), basis.width))
+    for i, w in zip(rows.position.T, rows.weight.T, strict=True):
+        full[np.arange(len(values)), i] += w
+    return full
+
+
+def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
+    """Basis of one part, and the values of its feature; None when it does not vary."""
+    if part in ("magic", "bands"):
+        carat = stones["carat"]
+        at = tuple(
+            w for w in (MAGIC if part == "magic" else BANDED) if FEWEST_BESIDE <= (carat >= w).sum() <= len(carat) - FEWEST_BESIDE
+        )
+        return (Steps(at) if at else None), carat
+    if part == "contrast":
+        return Contrast(LISTING.grades, (-0.5, 0.0, 0.5)), stones[LISTING.name].astype(float)
+    if isinstance(part, str):
+        grade = ATTRIBUTES[part]
+        assert isinstance(grade, Grade)
+        labels = stones.labels(part)
+        levels = tuple(name for name in grade.grades if (labels == name).any())
+        basis = Levels(part, levels) if len(levels) > 1 else None
+        return basis, stones[part].astype(float)
+    text, k, degree = part if len(part) == 3 else (*part, 3)
+    expression = parse(text)
+    values = expression.evaluate(stones.columns)
+    if text != WEIGHT:
+        low, high = (float(f"{v:.4g}") for v in np.quantile(values, (OUTSIDE, 1 - OUTSIDE)))
+        low = 0.0 if text == RATIO else low
+        expression = parse(f"min(max({expression.text}, {low}), {high})")
+        values = expression.evaluate(stones.columns)
+    distinct = np.unique(values)
+    if len(distinct) < 2:
+        if text == WEIGHT:
+            raise FitError("all stones have the same weight; there is no price curve to fit.")
+        return None, values
+    k = max(degree + 1, min(k, len(distinct) - 1))
+    spline = Spline(expression.text, _knots(values, distinct, k, degree), degree)
+    return spline, stones["carat"] if spline.feature == "carat" else values
+
+
+def _knots(values: Vector, distinct: Vector, k: int, degree: int) -> tuple[float, ...]:
+    """Knots of k B-splines, halfway between even ones and quantiles."""
+    inner = k - degree + 1
+    even = np.linspace(distinct[0], distinct[-1], inner)
+    knots = (np.quantile(values, np.linspace(0, 1, inner)) + even) / 2
+    first, last = knots[1] - knots[0], knots[-1] - knots[-2]
+    below, above = np.arange(degree, 0, -1), np.arange(1, degree + 1)
+    whole = np.concatenate([knots[0] - first * below, knots, knots[-1] + last * above])
+    return tuple(float(f"{knot:.12g}") for knot in whole)

@@ -1,0 +1,178 @@
+"""Proof that no price falls when a stone improves, by trying every stone of a grid.
+
+Every weight of 0.20 to 5.00 ct in steps of 0.01 with every combination of the grades that
+the model knows: each is compared with the next heavier and with one grade better of cut,
+color and clarity, first with its dimensions missing and then with dimensions that grow with
+the weight; at the blend and on the base list.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from operator import mul
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.model.effects import Effects
+from diamond_pricing.model.markup import Markup
+from diamond_pricing.model.training import Training
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stones
+from diamond_pricing.stones.checks import expected_diameter
+from diamond_pricing.terms import looked_up
+
+WEIGHTS = np.round(np.arange(20, 501) / 100, 2)  # carats
+TYPICAL = {"depth": 61.8, "table": 57.0}  # per cent, of the stones with dimensions
+MISSING, MOVING = "missing", "moving with the weight"
+AXES = ("carat", "cut", "color", "clarity")
+
+
+class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the exhaustive check found.
+
+    Attributes
+    ----------
+    compared : int
+        Pairs of stones compared.
+    inversions : dict[str, int]
+        Pairs whose better or heavier stone is cheaper, by the attribute that improves.
+    lightest, heaviest, step : float
+        The weights tried, carats.
+    lists : tuple[str, ...]
+        The prices tried.
+    dimensions : tuple[str, ...]
+        The dimensions tried.
+    """
+
+    compared: int
+    inversions: dict[str, int]
+    lightest: float
+    heaviest: float
+    step: float
+    lists: tuple[str, ...]
+    dimensions: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is no inversion."""
+        return not any(self.inversions.values())
+
+
+class Grid(NamedTuple):
+    """All combinations of some weights and grades, with one way to fill the dimensions.
+
+    Attributes
+    ----------
+    values : Mapping[str, Sequence]
+        Weights in carats; codes of the grades, worst first.
+    dimensions : str
+        ``MISSING`` or ``MOVING``.
+    listing : int
+        Code of the price list, −1 for the blend.
+    """
+
+    values: Mapping[str, Sequence[float]]
+    dimensions: str
+    listing: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values of each axis."""
+        return tuple(len(self.values[axis]) for axis in AXES)
+
+    def stones(self, axes: Sequence[str] = AXES) -> Stones:
+        """Stones over some axes, the last fastest; the other axes stay at their first value."""
+        counts = [len(self.values[a]) if a in axes else 1 for a in AXES]
+        n = reduce(mul, counts)
+        index = np.unravel_index(np.arange(n), counts)
+        place = {a: np.asarray(self.values[a])[i] for a, i in zip(AXES, index, strict=True)}
+        return self.at(place)
+
+    def at(self, place: Mapping[str, Vector]) -> Stones:
+        """Stones of given weights and grade codes, each shape (n,)."""
+        n = len(place["carat"])
+        columns = {m.name: np.full(n, np.nan) for m in MEASURES}
+        columns |= {g.name: np.full(n, -1) for g in GRADES}
+        columns |= {LISTING.name: np.full(n, self.listing)}
+        for axis in AXES:
+            columns[axis] = place[axis]
+        if self.dimensions == MOVING:
+            across = expected_diameter(place["carat"], np.full(n, TYPICAL["depth"]))
+            columns |= {name: np.full(n, value) for name, value in TYPICAL.items()}
+            columns |= {"x": across, "y": across, "z": across * TYPICAL["depth"] / 100}
+        return Stones(columns)
+
+    def spanned(self, attributes: Sequence[str]) -> tuple[str, ...]:
+        """The axes that an effect over some attributes varies along."""
+        own = {a for a in attributes if a in AXES}
+        if any(a not in AXES and a != LISTING.name for a in attributes):
+            own |= {"carat", "cut"} if self.dimensions == MISSING else {"carat"}
+        return tuple(a for a in AXES if a in own)
+
+
+def grids(training: Training, listings: Sequence[int]) -> Iterator[Grid]:
+    """Give the grids of a certificate, both ways to fill the dimensions on each list."""
+    values: dict[str, Sequence[float]] = {"carat": WEIGHTS.tolist()}
+    for axis in AXES[1:]:
+        grade = ATTRIBUTES[axis]
+        assert isinstance(grade, Grade)
+        known = training.grades[axis]
+        values[axis] = [code for code, name in enumerate(grade.grades) if name in known]
+    for listing in listings:
+        for dimensions in (MISSING, MOVING):
+            yield Grid(values, dimensions, listing)
+
+
+def inversions(log_price: Vector) -> dict[str, int]:
+    """Count the falls along each axis of a grid, shape as `Grid.shape`."""
+    return {a: int((np.diff(log_price, axis=i) < 0).sum()) for i, a in enumerate(AXES)}
+
+
+def compared(shape: tuple[int, ...]) -> int:
+    """How many pairs of neighbours a grid has."""
+    whole = reduce(mul, shape)
+    return sum(whole // n * (n - 1) for n in shape)
+
+
+def over(effects: Effects, grid: Grid) -> Vector:
+    """Sum of all effects at every stone of a grid, shape `Grid.shape`, log dollars.
+
+    Each term is worked out only along the axes that it varies along.
+    """
+    total = np.zeros(grid.shape)
+    for table, term in zip(effects.tables, effects.terms, strict=True):
+        attributes = [name for basis in term.bases for name in basis.attributes]
+        axes = grid.spanned(attributes)
+        stones = grid.stones(axes)
+        rows = [basis.rows(stones, effects.averages) for basis in term.bases]
+        shape = tuple(n if a in axes else 1 for a, n in zip(AXES, grid.shape, strict=True))
+        total += looked_up(table, rows, len(stones)).reshape(shape)
+    return total
+
+
+def certify(effects: Effects, markup: Markup | None, training: Training) -> Certificate:
+    """Compare every stone of the grids with its better neighbours."""
+    listings = {"blend": -1}
+    if LISTING.name in effects.attributes:
+        listings["x<y"] = 0
+    found = dict.fromkeys(AXES, 0)
+    pairs = 0
+    for grid in grids(training, list(listings.values())):
+        log_price = over(effects, grid)
+        if markup is not None:
+            heavy = (WEIGHTS >= markup.parted_at).astype(np.int64)[:, None, None, None]
+            how = np.full((1, 1, 1, 1), 2 if grid.listing < 0 else 0)
+            log_price = log_price + markup.at(log_price, heavy, how)
+        for axis, count in inversions(log_price).items():
+            found[axis] += count
+        pairs += compared(grid.shape)
+    return Certificate(
+        compared=pairs,
+        inversions=found,
+        lightest=float(WEIGHTS[0]),
+        heaviest=float(WEIGHTS[-1]),
+        step=0.01,
+        lists=tuple(listings),
+        dimensions=(MISSING, MOVING),
+    )

@@ -1,0 +1,111 @@
+"""What one price list asks on top of the other, as a function of the base price.
+
+The packaged sales stand on two price lists. Stones that stand on both show that the list
+x>y asks a fixed part more than the list x<y, in bands of the price (docs/explanation/
+price-lists.md). The model's terms are fitted on the scale of x<y, the *base* price; this
+module puts the mark-up back.
+
+On the list itself the mark-up is as observed, and it truly falls where a band ends: a base
+price of $877 is listed at $1,125, one of $900 at $962. On the blend it is shaped so that a
+higher base price never has a lower blend.
+"""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import DocumentError
+from diamond_pricing.stones import LISTING, Stones
+
+MARKED = "x>y"
+
+
+class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The evidence for the mark-up in one band of base prices.
+
+    Attributes
+    ----------
+    heavy : bool
+        Of stones that weigh ``parted_at`` or more, or of lighter ones.
+    low, high : float
+        Least and largest base price of the pairs.
+    factor : float
+        Median of the ratios of the two prices.
+    spread : float
+        Half the distance between their quartiles.
+    pairs : int
+        Stones seen on both lists.
+    """
+
+    heavy: bool
+    low: float
+    high: float
+    factor: float
+    spread: float
+    pairs: int
+
+
+class Markup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Log mark-up at evenly spaced log base prices, linear between them, level beyond.
+
+    Attributes
+    ----------
+    parted_at : float
+        Carats; lighter and heavier stones have mark-ups of their own.
+    start, step : float
+        Log base price of the first node, and from each to the next.
+    listed : tuple[tuple[float, ...], tuple[float, ...]]
+        Log mark-up on the list x>y at the nodes: lighter stones, heavier stones.
+    blended : tuple[tuple[float, ...], tuple[float, ...]]
+        The same on the blend of the lists.
+    bands : tuple[Band, ...]
+        The evidence.
+    """
+
+    parted_at: float
+    start: float
+    step: float
+    listed: tuple[tuple[float, ...], tuple[float, ...]]
+    blended: tuple[tuple[float, ...], tuple[float, ...]]
+    bands: tuple[Band, ...]
+
+    def __post_init__(self) -> None:
+        sizes = {len(curve) for curve in (*self.listed, *self.blended)}
+        if len(sizes) != 1 or sizes.pop() < 2 or not self.step > 0 or not self.parted_at > 0:
+            raise DocumentError("the mark-up needs four curves over the same nodes.")
+
+    def of(self, base: Vector, stones: Stones) -> Vector:
+        """Log mark-up of n stones, shape (n,).
+
+        Parameters
+        ----------
+        base : Vector
+            Log base price on the list of each stone, shape (n,).
+        """
+        marked = LISTING.grades.index(MARKED)
+        listing, heavy = stones[LISTING.name], (stones["carat"] >= self.parted_at).astype(int)
+        return self.at(base, heavy, np.where(listing == marked, 1, np.where(listing < 0, 2, 0)))
+
+    def at(self, base: Vector, heavy: NDArray[np.int_], how: NDArray[np.int_]) -> Vector:
+        """Log mark-up; ``how`` is 0 for none, 1 for the list x>y, 2 for the blend."""
+        zero = (0.0,) * len(self.listed[0])
+        curves = np.array([[zero, zero], self.listed, self.blended])
+        last = curves.shape[2] - 1
+        place = ((base - self.start) / self.step).clip(0, last)
+        node = np.minimum(place.astype(np.int64), last - 1)
+        share = place - node
+        low, high = curves[how, heavy, node], curves[how, heavy, node + 1]
+        marked: Vector = low + share * (high - low)
+        return marked
+
+    def slope(self, base: float, heavy: bool, how: int) -> float:
+        """Derivative of the log mark-up by the log base price."""
+        if how == 0:
+            return 0.0
+        curve = (self.listed, self.blended)[how - 1][int(heavy)]
+        place = (base - self.start) / self.step
+        if not 0 <= place < len(curve) - 1:
+            return 0.0
+        node = int(place)
+        return (curve[node + 1] - curve[node]) / self.step

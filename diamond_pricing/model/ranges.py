@@ -1,0 +1,143 @@
+"""How far prices scatter around the model's: ranges that hold in every segment.
+
+Mondrian conformal prediction: sales are parted by weight and clarity, and in each part the
+range is a quantile of the held-out errors of that part alone, so that it covers there, not
+only on average (Vovk, Gammerman & Shafer 2022, *Algorithmic Learning in a Random World*,
+2nd ed., §4.6). Errors are first divided by how uncertain such stones are (normalised
+scores; Papadopoulos, Gammerman & Vovk 2008).
+"""
+
+from bisect import bisect_right
+from math import ceil, sqrt
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+
+from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.errors import DocumentError, StoneError
+from diamond_pricing.stones import ATTRIBUTES, Grade, Stones
+
+LEVELS = tuple(round(0.02 * k, 2) for k in range(1, 45)) + tuple(
+    round(0.885 + 0.005 * k, 3) for k in range(23)
+)  # of the quantiles that are kept: coarse up to 0.88, fine from there to 0.995
+
+
+CAUTION = 0.75
+
+
+class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Quantiles of normalised held-out errors, part by part.
+
+    Attributes
+    ----------
+    bands : tuple[float, ...]
+        Weights that part the bands, carats, ascending.
+    clarities : tuple[str, ...]
+        Clarity grades, worst first.
+    difficulty : dict[str, dict[str, float]]
+        By attribute and grade, a factor of the expected error.
+    part : tuple[tuple[int, ...], ...]
+        For each band and clarity the part it belongs to; small cells share one.
+    counts : tuple[int, ...]
+        Held-out sales of each part.
+    quantiles : dict[str, tuple[tuple[float, ...], ...]]
+        For ``blend``, ``recorded`` and perhaps ``inferred``: for each part, the order
+        statistics of the absolute normalised errors of log price at ``LEVELS``.
+    """
+
+    bands: tuple[float, ...]
+    clarities: tuple[str, ...]
+    difficulty: dict[str, dict[str, float]]
+    part: tuple[tuple[int, ...], ...]
+    counts: tuple[int, ...]
+    quantiles: dict[str, tuple[tuple[float, ...], ...]]
+
+    def __post_init__(self) -> None:
+        parts = len(self.counts)
+        sound = (
+            all(a < b for a, b in pairwise(self.bands))
+            and len(self.part) == len(self.bands) + 1
+            and all(len(row) == len(self.clarities) for row in self.part)
+            and all(0 <= part < parts for row in self.part for part in row)
+            and all(len(table) == parts for table in self.quantiles.values())
+            and all(
+                len(row) == len(LEVELS) and row[0] >= 0 and list(row) == sorted(row)
+                for table in self.quantiles.values()
+                for row in table
+            )
+            and all(
+                isinstance(ATTRIBUTES.get(name), Grade) and min(factors.values()) > 0
+                for name, factors in self.difficulty.items()
+            )
+        )
+        if not sound:
+            raise DocumentError("the ranges contradict themselves.")
+
+    def parts(self, stones: Stones) -> Integers:
+        """Part of each stone, shape (n,)."""
+        band = np.searchsorted(self.bands, stones["carat"], side="right")
+        grade = ATTRIBUTES["clarity"]
+        assert isinstance(grade, Grade)
+        column = np.array([self.clarities.index(g) if g in self.clarities else 0 for g in grade.grades])
+        return np.array(self.part)[band, column[stones["clarity"]]]
+
+    def expected(self, stones: Stones) -> Vector:
+        """What errors are divided by, shape (n,)."""
+        scale = np.ones(len(stones))
+        for name, factors in self.difficulty.items():
+            grade = ATTRIBUTES[name]
+            assert isinstance(grade, Grade)
+            table = np.array([*(factors.get(g, 1.0) for g in grade.grades), 1.0])
+            scale = scale * table[stones[name]]
+        return scale
+
+    def half_widths(self, stones: Stones, level: float, listing: str) -> Vector:
+        """Half width of the range of log price, shape (n,).
+
+        Parameters
+        ----------
+        level : float
+            Share of such sales within the range, over 0 and up to 0.99.
+        listing : str
+            How the stones are listed.
+
+        Raises
+        ------
+        StoneError
+            For a level that is none.
+        """
+        if not 0 < level <= 0.99:
+            raise StoneError(
+                f"the level of a range must be over 0 and at most 0.99, not {level!r}.",
+                attribute="level",
+                given=level,
+            )
+        table = self.quantiles.get(listing, self.quantiles["recorded"])
+        width = np.array([self._quantile(row, n, level) for row, n in zip(table, self.counts, strict=True)])
+        return width[self.parts(stones)] * self.expected(stones)
+
+    @staticmethod
+    def _quantile(row: tuple[float, ...], n: int, level: float) -> float:
+        """The quantile at the conformal rank ⌈(n + 1)·level⌉ of n, and a little above.
+
+        The quantile of a small part is itself uncertain; ``CAUTION`` of its standard errors
+        are added, so that the range holds in each part and not only on average over them.
+        """
+        rank = ceil((n + 1) * level - 1e-9) / n + CAUTION * sqrt(level * (1 - level) / n)
+        rank = min(rank, LEVELS[-1])
+        place = bisect_right(LEVELS, rank - 1e-9)
+        if place == 0:
+            return row[0]
+        low, high = LEVELS[place - 1], LEVELS[place]
+        share = (rank - low) / (high - low)
+        return row[place - 1] + share * (row[place] - row[place - 1])
+
+
+def kept_quantiles(scores: Matrix) -> tuple[float, ...]:
+    """Order statistics of absolute scores, shape (m,), at ``LEVELS``."""
+    ordered = np.sort(scores)
+    return tuple(
+        float(f"{ordered[min(ceil(level * len(ordered)) - 1, len(ordered) - 1)]:.5g}")
+        for level in LEVELS
+    )
