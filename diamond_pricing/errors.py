@@ -29,11 +29,24 @@ class StoneError(DiamondPricingError, ValueError):
         The attribute at fault; empty when it is not a single one.
     given : object
         What was written.
+    code : str
+        Of `diamond_pricing.model.verdict`, where a model declined; else empty.
+    nearest : object
+        The nearest value that the model supports, if there is one.
     """
 
-    def __init__(self, message: str, *, attribute: str = "", given: object = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        attribute: str = "",
+        given: object = None,
+        code: str = "",
+        nearest: object = None,
+    ) -> None:
         super().__init__(message)
         self.attribute, self.given = attribute, given
+        self.code, self.nearest = code, nearest
 
 
 class UnknownGradeError(StoneError):

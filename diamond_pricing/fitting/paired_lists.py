@@ -14,7 +14,7 @@ from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.model.markup import MARKED, Band, Markup
 from diamond_pricing.stones import LISTING
 
-FEWEST = 100  # pairs; with fewer there is no mark-up to speak of
+FEWEST = 40  # pairs; with fewer there is no mark-up to speak of
 PARTED_AT = 1.0  # carats; the mark-ups of lighter and heavier stones part here
 STEP = 0.01  # of log price from node to node
 WINDOW = 0.02  # log price to either side that a median is taken over

@@ -10,7 +10,7 @@ from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.model.attribution import shares
 from diamond_pricing.stones import LINES, Stones
-from diamond_pricing.terms import Averages, Rows, Term, dense, interleaved, looked_up
+from diamond_pricing.terms import Averages, Rows, Steps, Term, dense, interleaved, looked_up
 
 T = TypeVar("T")
 TermRows = list[list[Rows]]  # for each term, the rows of each of its bases
@@ -57,6 +57,12 @@ class Effects:
         return frozenset(
             name for term in self.terms for basis in term.bases for name in basis.attributes
         )
+
+    @property
+    def magic(self) -> tuple[float, ...]:
+        """The weights that prices jump at, ascending."""
+        steps = (b for term in self.terms for b in term.bases if isinstance(b, Steps))
+        return tuple(sorted({weight for basis in steps for weight in basis.at}))
 
     def features(self, line: str) -> list[tuple[str, ...]]:
         """Attributes of each feature of a line."""

@@ -1,18 +1,42 @@
 """A price and the reasons for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from math import exp
-from typing import Any
+from statistics import NormalDist
+from typing import Any, Protocol
+
+import msgspec
 
 from diamond_pricing.model.money import written
+from diamond_pricing.model.verdict import Verdict
 from diamond_pricing.stones import Stone
 
 REFERENCE = "reference"  # name of the first line
+RANGE = 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Details(Protocol):
+    """What an explanation works out only when it is asked for."""
+
+    def note(self, name: str) -> str:
+        """What a line compares."""
+        ...
+
+    def standard_error(self, name: str) -> float:
+        """Of a line's log effect."""
+        ...
+
+    def range(self, level: float) -> tuple[float, float] | None:
+        """Where that share of such prices lies."""
+        ...
+
+    def verdict(self) -> Verdict:
+        """How sure the answer is."""
+        ...
+
+
+class Line(msgspec.Struct, frozen=True, eq=False):
     """What one attribute does to the price.
 
     Attributes
@@ -21,25 +45,46 @@ class Line:
         ``clarity``; as a client reads it.
     log_effect : float
         Difference in log price from the reference stone.
-    standard_error : float
-        Of ``log_effect``, from the covariance of the model's coefficients.
     cents : int
         Its part of the difference in price, in whole cents.
-    note : str
-        What it compares: ``VS1 rather than SI1``.
     """
 
     name: str
     label: str
     log_effect: float
-    standard_error: float
     cents: int
-    note: str
+    details: Details
 
     @property
     def factor(self) -> float:
         """The price is multiplied by this; 1.25 adds a quarter."""
         return exp(self.log_effect)
+
+    @property
+    def note(self) -> str:
+        """What it compares: ``VS1 rather than SI1``."""
+        return self.details.note(self.name)
+
+    @property
+    def standard_error(self) -> float:
+        """Of ``log_effect``, from the covariance of the model's coefficients."""
+        return self.details.standard_error(self.name)
+
+    def factor_range(self, level: float = 0.95) -> tuple[float, float]:
+        """Range of the factor that the sales leave open, normal in its logarithm."""
+        z = NormalDist().inv_cdf(0.5 + level / 2) * self.standard_error
+        return exp(self.log_effect - z), exp(self.log_effect + z)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Line):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return self.name, self.log_effect, self.cents, self.note
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +117,22 @@ class PriceExplanation:
     currency: str
     effective: str
     model: str
+    details: Details = field(repr=False, compare=False)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the price is given plainly or with caution, and why."""
+        return self.details.verdict()
+
+    def range(self, level: float = RANGE) -> tuple[float, float] | None:
+        """Where that share of such sales lies, in ``currency``; None if nobody measured it.
+
+        Raises
+        ------
+        StoneError
+            For a level that is not over 0 and at most 0.99.
+        """
+        return self.details.range(level)
 
     @property
     def cents(self) -> int:
@@ -109,6 +170,8 @@ class PriceExplanation:
             "listing": self.listing,
             "price": self.price,
             "cents": self.cents,
+            "range": self._range(),
+            "verdict": self.verdict.to_dict(),
             "currency": self.currency,
             "effective": self.effective,
             "model": self.model,
@@ -128,6 +191,12 @@ class PriceExplanation:
             ],
         }
 
+    def _range(self) -> dict[str, float] | None:
+        found = self.range()
+        if found is None:
+            return None
+        return {"level": RANGE, "low": round(found[0], 2), "high": round(found[1], 2)}
+
     def __str__(self) -> str:
         rows = [
             (
@@ -145,4 +214,8 @@ class PriceExplanation:
                 f"  {what:<{wide[0]}}  {factor:>{wide[1]}}  {amount:>{wide[2]}}  "
                 f"{running:>{wide[3]}}".rstrip()
             )
+        if found := self.range():
+            low, high = (written(round(100 * end), self.currency, digits=0) for end in found)
+            text += ["", f"  {100 * RANGE:g} % of such sales lie between {low} and {high}."]
+        text += [f"  Caution: {reason.message}" for reason in self.verdict.reasons]
         return "\n".join(text)

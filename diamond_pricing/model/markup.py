@@ -99,13 +99,10 @@ class Markup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         marked: Vector = low + share * (high - low)
         return marked
 
-    def slope(self, base: float, heavy: bool, how: int) -> float:
-        """Derivative of the log mark-up by the log base price."""
-        if how == 0:
-            return 0.0
-        curve = (self.listed, self.blended)[how - 1][int(heavy)]
-        place = (base - self.start) / self.step
-        if not 0 <= place < len(curve) - 1:
-            return 0.0
-        node = int(place)
-        return (curve[node + 1] - curve[node]) / self.step
+    def blend(self, base: float, heavy: bool) -> float:
+        """Log mark-up of one stone on the blend."""
+        curve = self.blended[heavy]
+        last = len(curve) - 1
+        place = min(max((base - self.start) / self.step, 0.0), float(last))
+        node = min(int(place), last - 1)
+        return curve[node] + (place - node) * (curve[node + 1] - curve[node])

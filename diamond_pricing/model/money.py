@@ -10,6 +10,8 @@ residual, does not depend on the order of the lines, and turns around exactly wh
 stones change places. It is not the Shapley value of the dollars.
 """
 
+import math
+
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
@@ -91,6 +93,36 @@ def whole_cents(parts: Matrix, totals: Integers) -> Integers:
         raise MoneyError("the lines of a price are too large for it to be divided into cents.")
     signed: Integers = rounded * sign[:, None]
     return signed
+
+
+def cent(amount: float) -> int:
+    """Round one amount as `cents` does."""
+    if not abs(amount) <= LARGEST:
+        raise MoneyError("the model gives a price that is no sensible amount of money.")
+    return math.floor(amount * 100 + 0.5)
+
+
+def one_logarithmic_mean(price: float, base: float) -> float:
+    """Give `logarithmic_mean` of a single pair."""
+    distance = math.log(price) - math.log(base)
+    if abs(distance) < _SERIES_BELOW:
+        return math.sqrt(price) * math.sqrt(base) * (1 + distance**2 / 24)
+    return (price - base) / distance
+
+
+def whole_cents_of_one(parts: list[float], total: int) -> list[int]:
+    """Round one row as `whole_cents` does; parts in dollars, shape (k,)."""
+    first = next((part for part in parts if part != 0), 0.0)
+    sign = -1 if (total or first) < 0 else 1
+    scaled = [part * 100 * sign for part in parts]
+    whole = [math.floor(part) for part in scaled]
+    left_over = total * sign - sum(whole)
+    if not 0 <= left_over <= len(parts):
+        raise MoneyError("the lines of a price are too large for it to be divided into cents.")
+    by_remainder = sorted(range(len(parts)), key=lambda j: whole[j] - scaled[j])
+    for j in by_remainder[:left_over]:
+        whole[j] += 1
+    return whole if sign > 0 else [-part for part in whole]
 
 
 def written(amount_cents: int, currency: str, *, sign: bool = False, digits: int = 2) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence, Set
 
 from diamond_pricing.model.support import BLEND, RECORDED
-from diamond_pricing.stones import ATTRIBUTES, Attribute, Measure, Stone, carats
+from diamond_pricing.stones import ATTRIBUTES, MAGIC_LINE, Attribute, Measure, Stone, carats
 
 Features = Sequence[tuple[str, ...]]
 
@@ -16,6 +16,7 @@ def note(
     second: Stone,
     listings: tuple[str, str],
     read: Features,
+    weights: Sequence[float] = (),
 ) -> str:
     """Say what a line compares: ``VS1 rather than SI1``.
 
@@ -27,17 +28,27 @@ def note(
         How each of them is listed.
     read : Sequence[tuple[str, ...]]
         Attributes of each feature of this line that the model reads.
+    weights : Sequence[float]
+        The magic weights, ascending.
     """
     members = [a for a in ATTRIBUTES.values() if a.line == line]
     if line == "listing":
         there, here = _list(first, listings[0]), _list(second, listings[1])
     elif line == "carat":
         there, here = carats(first.carat), carats(second.carat)
+    elif line == MAGIC_LINE:
+        there, here = (_reached(stone.carat, weights) for stone in (first, second))
     else:
         there, here = (_described(stone, members, read) for stone in (first, second))
         if all(getattr(first, a.name) is None for a in members):
             return here  # the usual reference stone lacks them
     return f"{here}, as the reference" if here == there else f"{here} rather than {there}"
+
+
+def _reached(carat: float, weights: Sequence[float]) -> str:
+    """Say which magic weight a stone has reached: ``1.00 ct reached``."""
+    reached = [weight for weight in weights if weight <= carat]
+    return f"{carats(reached[-1])} reached" if reached else f"under {carats(weights[0])}"
 
 
 def _list(stone: Stone, how: str) -> str:

@@ -9,6 +9,7 @@ applied.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import exp
 from typing import Any
 
 import numpy as np
@@ -25,12 +26,14 @@ from diamond_pricing.errors import (
 from diamond_pricing.model import document, money
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.effects import Effects, TermRows, runs_of
-from diamond_pricing.model.explanation import REFERENCE, Line, PriceExplanation
+from diamond_pricing.model.explanation import RANGE, REFERENCE, Line, PriceExplanation
 from diamond_pricing.model.inference import INFERRED, Inference
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.notes import note
+from diamond_pricing.model.plan import Plan
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
+    ADVICE,
     BLEND,
     Support,
     Unsupported,
@@ -40,6 +43,7 @@ from diamond_pricing.model.support import (
     unsupported,
 )
 from diamond_pricing.model.training import Training
+from diamond_pricing.model.verdict import CAUTION, DECLINED, FEW, PRICED, Reason, Verdict
 from diamond_pricing.stones import LINES, LISTING, Stone, Stones
 from diamond_pricing.terms import Averages, Term
 
@@ -103,6 +107,7 @@ class PriceModel:
     certificate: Certificate | None = None
     sha256: str = field(init=False)
     _effects: Effects = field(init=False, repr=False)
+    _ready: dict[str, "Plan | None"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         coefficients, factor = frozen(self.coefficients), frozen(self.factor)
@@ -123,6 +128,7 @@ class PriceModel:
         object.__setattr__(self, "coefficients", coefficients)
         object.__setattr__(self, "factor", factor)
         object.__setattr__(self, "_effects", effects)
+        object.__setattr__(self, "_ready", {})
         object.__setattr__(self, "sha256", document.digest(self._document()))
         refuse_contradictory(self.reference)
         money.cents(self.price(Stones.of([self.reference])))  # one it cannot price is refused
@@ -257,6 +263,10 @@ class PriceModel:
         UnsupportedStoneError
             When the model has not seen such stones.
         """
+        if reference is None and listing == BLEND:
+            explained = self._quick(stone)
+            if explained is not None:
+                return explained
         start = self.reference if reference is None else reference
         return self._bridge(start, stone, (BLEND, listing))
 
@@ -281,25 +291,113 @@ class PriceModel:
         effects = self._divided(here, there, 1)
         base, price = (_exp(total[0]) for total in (there, here))
         start, *amounts = _itemised(effects, price, base)[0].tolist()
-        errors = np.linalg.norm(self._effects.gradients(here[2], there[2]) @ self.factor, axis=1)
-        lines = [Line(REFERENCE, "Reference stone", 0.0, 0.0, start, str(first))]
-        for j, name in enumerate(self.lines):
-            words = note(name, first, second, listings, self._effects.features(name))
-            lines.append(
-                Line(
-                    name, LINES[name], float(effects[0, j]), float(errors[j]), amounts[j], words
-                )
-            )
+        return self._explained(
+            first, second, listings, float(base[0]), effects[0].tolist(), start, amounts
+        )
+
+    def _explained(
+        self, first: Stone, second: Stone, listings: tuple[str, str], base: float,
+        effects: list[float], start: int, amounts: list[int],
+    ) -> PriceExplanation:  # fmt: skip
+        details = _Details(self, first, second, listings)
+        lines = [Line(REFERENCE, "Reference stone", 0.0, start, details)]
+        for name, effect, cents in zip(self.lines, effects, amounts, strict=True):
+            lines.append(Line(name, LINES[name], effect, cents, details))
         return PriceExplanation(
             stone=second,
             reference=first,
             listing=listings[1],
-            reference_price=float(base[0]),
+            reference_price=base,
             lines=tuple(lines),
             currency=self.training.currency,
             effective=self.training.effective,
             model=self.sha256[:12],
+            details=details,
         )
+
+    def _quick(self, stone: Stone) -> PriceExplanation | None:
+        """Explain a plain stone from the model's own reference on the blend, fast.
+
+        None where the general way is needed: for a stone that may be refused, or a model
+        that has no plan.
+        """
+        plan = self._plan()
+        if plan is None or not plan.plain(stone):
+            return None
+        if stone.problems():
+            return None
+        effects = plan.effects(stone)
+        base = plan.base + sum(effects)
+        if self.markup is not None:
+            heavy = stone.carat >= self.markup.parted_at
+            effects[plan.listing] += self.markup.blend(base, heavy) - plan.marked
+        price, start = exp(plan.reference + sum(effects)), plan.start
+        price_cents = money.cent(price)
+        mean = money.one_logarithmic_mean(price, start)
+        amounts = money.whole_cents_of_one(
+            [effect * mean for effect in effects], price_cents - plan.start_cents
+        )
+        return self._explained(
+            self.reference, stone, (BLEND, BLEND), start, effects, plan.start_cents, amounts
+        )
+
+    def _plan(self) -> "Plan | None":
+        if "plan" not in self._ready:
+            self._ready["plan"] = Plan.of(self)
+        return self._ready["plan"]
+
+    def range(
+        self, stones: Stones, *, level: float = RANGE, listing: str = BLEND,
+        extrapolate: bool = False,
+    ) -> tuple[Vector, Vector]:  # fmt: skip
+        """Lower and upper end of the range of n prices, each shape (n,).
+
+        Parameters
+        ----------
+        level : float
+            Share of such sales that lie within, over 0 and up to 0.99.
+
+        Raises
+        ------
+        DocumentError
+            When this model's errors were not measured.
+        """
+        if self.ranges is None:
+            raise DocumentError(f"a {self.family} model states no ranges; fit 'monotone'.")
+        log_price = self.log_price(stones, listing=listing, extrapolate=extrapolate)
+        half = self.ranges.half_widths(stones, level, listing)
+        return _exp(log_price - half), _exp(log_price + half)
+
+    def assess(self, stone: Stone) -> Verdict:
+        """Say whether a stone is priced, priced with caution or declined, and why."""
+        reasons = [
+            Reason(
+                p.code, p.attribute, getattr(stone, p.attribute), None, p.reason,
+                "Correct the measurement, or leave it out.",
+            )
+            for p in stone.problems()
+        ]  # fmt: skip
+        one = Stones.of([stone])
+        for found in self._unsupported(one):
+            given = found.values[0]
+            given = given.item() if hasattr(given, "item") else given
+            nearest = found.nearest(given)
+            text = f"{given:g}" if isinstance(given, float) else given
+            reasons.append(
+                Reason(
+                    found.code, found.attribute, given, nearest,
+                    f"{found.attribute or 'stone'} {text} {found.why}.", ADVICE,
+                )
+            )  # fmt: skip
+        if reasons:
+            return Verdict(DECLINED, tuple(reasons))
+        if self.support is not None and (near := int(self.support.near(one)[0])) < FEW:
+            few = f"only {near} stones of about its weight, color and clarity have been seen"
+            return Verdict(
+                CAUTION,
+                (Reason("thin_support", "", str(stone), None, f"{few}.", "See the comparables."),),
+            )
+        return Verdict(PRICED)
 
     def _start(self, reference: Stone | None) -> Stones:
         start = self.reference if reference is None else reference
@@ -308,7 +406,7 @@ class PriceModel:
 
     def _unsupported(self, stones: Stones, extrapolate: bool = False) -> Iterator[Unsupported]:
         return unsupported(
-            stones, self.training, self._effects.attributes, extrapolate=extrapolate
+            stones, self.training, self._effects.attributes, self.support, extrapolate=extrapolate
         )
 
     # --------------------------------------------------------------- documents
@@ -374,6 +472,51 @@ class PriceModel:
             f"{self.family} model {self.sha256[:12]}, fitted on {t.rows:,} sales of "
             f"{t.stones:,} stones ({t.effective} {t.currency})"
         )
+
+
+class _Details:
+    """The words and ranges of an explanation, worked out when somebody asks."""
+
+    __slots__ = ("errors", "first", "listings", "model", "second")
+
+    def __init__(
+        self, model: PriceModel, first: Stone, second: Stone, listings: tuple[str, str]
+    ) -> None:
+        self.model, self.first, self.second, self.listings = model, first, second, listings
+        self.errors: dict[str, float] | None = None
+
+    def note(self, name: str) -> str:
+        """What a line compares."""
+        if name == REFERENCE:
+            return str(self.first)
+        effects = self.model._effects
+        words = effects.features(name)
+        return note(name, self.first, self.second, self.listings, words, effects.magic)
+
+    def standard_error(self, name: str) -> float:
+        """Of a line, from the covariance; the mark-up of the lists is taken as known."""
+        if self.errors is None:
+            ends = zip((self.first, self.second), self.listings, strict=True)
+            there, here = (
+                self.model._effects.rows(listed(Stones.of([s]), how, self.model.training))
+                for s, how in ends
+            )
+            spread = self.model._effects.gradients(here, there) @ self.model.factor
+            errors = np.linalg.norm(spread, axis=1).tolist()
+            self.errors = {REFERENCE: 0.0} | dict(zip(self.model.lines, errors, strict=True))
+        return self.errors[name]
+
+    def range(self, level: float) -> tuple[float, float] | None:
+        """Where that share of such prices lies."""
+        if self.model.ranges is None:
+            return None
+        one = Stones.of([self.second])
+        low, high = self.model.range(one, level=level, listing=self.listings[1])
+        return float(low[0]), float(high[0])
+
+    def verdict(self) -> Verdict:
+        """Priced, or priced with caution."""
+        return self.model.assess(self.second)
 
 
 def _stone(given: dict[str, Any]) -> Stone:

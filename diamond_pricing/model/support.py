@@ -23,7 +23,7 @@ from diamond_pricing.stones import (
 BLEND, RECORDED = "blend", "recorded"
 INFERRED = "inferred"
 _SHOWN = 3  # rows named in an error
-_ADVICE = "Refit on sales of such stones, or price it by hand."
+ADVICE = "Refit on sales of such stones, or price it by hand."
 
 
 def listed(stones: Stones, listing: str, training: Training) -> Stones:
@@ -80,19 +80,25 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if len(self.counts) != cells or not cells or min(self.counts) < 0:
             raise DocumentError("the support has a count for each cell of its grid.")
 
+    def around(self) -> NDArray[np.int64]:
+        """Stones in each cell and its neighbours in color and clarity."""
+        counts = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
+        wide = np.pad(counts, ((0, 0), (1, 1), (1, 1)))
+        sums = [
+            wide[:, i : i + counts.shape[1], j : j + counts.shape[2]]
+            for i in range(3)
+            for j in range(3)
+        ]
+        total: NDArray[np.int64] = np.sum(sums, axis=0)
+        return total
+
     def near(self, stones: Stones) -> NDArray[np.int64]:
         """Stones seen in the same band with color and clarity within a grade; shape (n,).
 
         Stones of a grade that was not seen get 0.
         """
-        counts = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
-        wide = np.pad(counts, ((0, 0), (1, 1), (1, 1)))
-        around = sum(
-            wide[:, i : i + counts.shape[1], j : j + counts.shape[2]]
-            for i in range(3)
-            for j in range(3)
-        )
-        around = np.pad(np.asarray(around), ((0, 0), (0, 1), (0, 1)))  # a last place for unseen
+        # A last place for grades that were not seen.
+        around = np.pad(self.around(), ((0, 0), (0, 1), (0, 1)))
         band = np.searchsorted(self.bands, stones["carat"], side="right")
         place = [band]
         for name, seen in (("color", self.colors), ("clarity", self.clarities)):
@@ -109,22 +115,45 @@ class Unsupported(NamedTuple):
 
     Attributes
     ----------
+    code : str
+        As in `diamond_pricing.model.verdict`.
     attribute : str
     stones : ndarray of bool, shape (n,)
     values : ndarray, shape (n,)
         What the stones have.
     why : str
         The rest of a sentence that begins with attribute and value.
+    known : tuple
+        The grades, or the least and largest value, that are supported.
     """
 
+    code: str
     attribute: str
     stones: NDArray[np.bool_]
     values: NDArray[Any]
     why: str
+    known: tuple[Any, ...]
+
+    def nearest(self, given: Any) -> Any:
+        """Nearest supported value to ``given``."""
+        if not self.known:
+            return None
+        if isinstance(given, str):
+            grade = ATTRIBUTES[self.attribute]
+            assert isinstance(grade, Grade)
+            place = grade.grades.index
+            return min(self.known, key=lambda name: abs(place(name) - place(given)))
+        low, high = self.known
+        return min(max(given, low), high)
 
 
 def unsupported(
-    stones: Stones, training: Training, read: Set[str], *, extrapolate: bool = False
+    stones: Stones,
+    training: Training,
+    read: Set[str],
+    support: Support | None = None,
+    *,
+    extrapolate: bool = False,
 ) -> Iterator[Unsupported]:
     """Find the stones outside what a model has seen.
 
@@ -132,8 +161,10 @@ def unsupported(
     ----------
     read : Set[str]
         The attributes that the model reads; ranges of the others do not matter.
+    support : Support, optional
+        Where stones were seen.
     extrapolate : bool
-        Let measures beyond their range pass.
+        Let measures beyond their range and cells without support pass.
     """
     for grade in GRADES:
         if not (grade.required or grade.name in read):
@@ -144,7 +175,9 @@ def unsupported(
         unseen = ~seen[stones[grade.name]]
         if unseen.any():
             why = f"has not been seen; this model knows {', '.join(known)}"
-            yield Unsupported(grade.name, unseen, stones.labels(grade.name), why)
+            yield Unsupported(
+                "grade_not_seen", grade.name, unseen, stones.labels(grade.name), why, tuple(known)
+            )
     for measure in MEASURES:
         if extrapolate or measure.name not in read | {"carat"}:
             continue
@@ -153,7 +186,24 @@ def unsupported(
         outside = (values < low) | (values > high)
         if outside.any():
             why = f"is outside what this model has seen, {low:g} to {high:g} {measure.unit}"
-            yield Unsupported(measure.name, outside, values, why)
+            code = "weight_outside_range" if measure.name == "carat" else "measure_outside_range"
+            yield Unsupported(code, measure.name, outside, values, why, (low, high))
+    if support is not None and not extrapolate:
+        alone = support.near(stones) == 0
+        if alone.any():
+            why = "has no sale of about its weight, color and clarity behind it"
+            words = [
+                f"{c:g} ct {color} {clarity}"
+                for c, color, clarity in zip(
+                    stones["carat"][alone],
+                    stones.labels("color")[alone],
+                    stones.labels("clarity")[alone],
+                    strict=True,
+                )
+            ]
+            values = np.full(len(stones), "", dtype=object)
+            values[alone] = words
+            yield Unsupported("cell_without_support", "", alone, values, why, ())
 
 
 def refuse(found: Iterator[Unsupported]) -> None:
@@ -163,16 +213,22 @@ def refuse(found: Iterator[Unsupported]) -> None:
     ------
     UnsupportedStoneError
     """
-    for attribute, bad, values, why in found:
+    for reason in found:
+        code, attribute, bad, values, why, _ = reason
         rows = np.flatnonzero(bad)
-        given = values[rows[0]].item()
+        given = values[rows[0]]
+        given = given.item() if hasattr(given, "item") else given
         where = ""
         if len(bad) > 1:
             more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             where = f" (row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)"
         text = f"{given:g}" if isinstance(given, float) else given
         raise UnsupportedStoneError(
-            f"{attribute} {text} {why}{where}. {_ADVICE}", attribute=attribute, given=given
+            f"{attribute or 'stone'} {text} {why}{where}. {ADVICE}",
+            attribute=attribute,
+            given=given,
+            code=code,
+            nearest=reason.nearest(given),
         )
 
 
@@ -189,4 +245,5 @@ def refuse_contradictory(stone: Stone) -> None:
             f"{'; '.join(problem.reason for problem in found)}. Correct it, or leave it out.",
             attribute=found[0].attribute,
             given=getattr(stone, found[0].attribute),
+            code=found[0].code,
         )

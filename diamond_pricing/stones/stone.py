@@ -12,7 +12,7 @@ from diamond_pricing.stones.attributes import (
     carats,
     shown,
 )
-from diamond_pricing.stones.checks import READ, Problem, problems
+from diamond_pricing.stones.checks import READ, Problem, plainly_fine, problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ class Stone:
 
     def problems(self) -> tuple[Problem, ...]:
         """Measurements that contradict each other, with the reasons; empty when none do."""
+        if plainly_fine(self.carat, self.depth, self.x, self.y, self.z):
+            return ()
         given = {name: getattr(self, name) for name in READ}
         return problems({name: nan if v is None else v for name, v in given.items()})
 

@@ -6,9 +6,13 @@ the text is parsed and its tree is walked.
 """
 
 import ast
+import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter, itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -17,24 +21,26 @@ from diamond_pricing.errors import ExpressionError
 from diamond_pricing.stones import MEASURES
 
 Columns = Mapping[str, Vector]
-_Rule = Callable[[Columns], Vector]
+_Rule = Callable[[Any], Any]
 
 LONGEST = 200
 _NAMES = {measure.name for measure in MEASURES}
-_OPERATORS: dict[type[ast.operator], Callable[[Vector, Vector], Vector]] = {
-    ast.Add: np.add,
-    ast.Sub: np.subtract,
-    ast.Mult: np.multiply,
-    ast.Div: np.divide,
-    ast.Pow: np.power,
+# Each operation twice: on columns, and on single numbers, which is faster for one stone.
+_OPERATORS: dict[type[ast.operator], tuple[Callable[..., Any], Callable[..., Any]]] = {
+    ast.Add: (np.add, operator.add),
+    ast.Sub: (np.subtract, operator.sub),
+    ast.Mult: (np.multiply, operator.mul),
+    ast.Div: (np.divide, operator.truediv),
+    ast.Pow: (np.power, operator.pow),
 }
-_FUNCTIONS: dict[str, tuple[int, Callable[..., Vector]]] = {
-    "log": (1, np.log),
-    "sqrt": (1, np.sqrt),
-    "exp": (1, np.exp),
-    "min": (2, np.minimum),
-    "max": (2, np.maximum),
+_FUNCTIONS: dict[str, tuple[int, tuple[Callable[..., Any], Callable[..., Any]]]] = {
+    "log": (1, (np.log, math.log)),
+    "sqrt": (1, (np.sqrt, math.sqrt)),
+    "exp": (1, (np.exp, math.exp)),
+    "min": (2, (np.minimum, min)),
+    "max": (2, (np.maximum, max)),
 }
+_COLUMNS, _ONE = 0, 1
 _NUMPY = {"log": "log", "sqrt": "sqrt", "exp": "exp", "minimum": "min", "maximum": "max"}
 
 
@@ -58,11 +64,20 @@ class Expression:
     attributes: tuple[str, ...]
     ordered: bool
     _rule: _Rule
+    _one: _Rule
+
+    def of(self, stone: Any) -> float | None:
+        """Value for one stone; None where a measure is missing."""
+        for name in self.attributes:
+            if getattr(stone, name) is None:
+                return None
+        return float(self._one(stone))
 
     def evaluate(self, columns: Columns) -> Vector:
         """Values for n stones, shape (n,); NaN where a measure is missing."""
         with np.errstate(all="ignore"):
-            return self._rule(columns)
+            value: Vector = self._rule(columns)
+            return value
 
 
 @lru_cache(maxsize=1024)
@@ -84,7 +99,7 @@ def parse(text: str) -> Expression:
         raise ExpressionError(f"an expression of {len(text)} characters; at most {LONGEST}.")
     try:
         tree = _plain(ast.parse(text.strip(), mode="eval").body)
-        rule = _rule(tree)
+        rule, one = _rule(tree, _COLUMNS), _rule(tree, _ONE)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         if isinstance(error, ExpressionError):
             raise
@@ -95,7 +110,7 @@ def parse(text: str) -> Expression:
             f"{text!r} uses no attribute; known: {', '.join(sorted(_NAMES))}."
         )
     ordered = _shape(tree, {}) != _shape(tree, {"x": "y", "y": "x"})
-    return Expression(ast.unparse(tree), tuple(found), ordered, rule)
+    return Expression(ast.unparse(tree), tuple(found), ordered, rule, one)
 
 
 def _shape(node: ast.expr, names: Mapping[str, str]) -> str:
@@ -105,8 +120,8 @@ def _shape(node: ast.expr, names: Mapping[str, str]) -> str:
             return names.get(name, name)
         case ast.UnaryOp(operand=inner):
             return f"(- {_shape(inner, names)})"
-        case ast.BinOp(left=left, op=operator, right=right):
-            parts, kind = [_shape(left, names), _shape(right, names)], type(operator).__name__
+        case ast.BinOp(left=left, op=op, right=right):
+            parts, kind = [_shape(left, names), _shape(right, names)], type(op).__name__
             symmetric = kind in ("Add", "Mult")
         case ast.Call(func=function, args=arguments):
             parts, kind = [_shape(a, names) for a in arguments], ast.unparse(function)
@@ -133,25 +148,27 @@ def _plain(node: ast.expr) -> ast.expr:
     return node
 
 
-def _rule(node: ast.expr) -> _Rule:
+def _rule(node: ast.expr, kind: int) -> _Rule:
     match node:
         case ast.Constant(value=bool()):
             pass
         case ast.Constant(value=int() | float() as number):
-            constant = np.array(float(number))
+            constant = np.array(float(number)) if kind == _COLUMNS else float(number)
             return lambda columns: constant
         case ast.Name(id=name) if name in _NAMES:
-            return lambda columns: columns[name]
+            return itemgetter(name) if kind == _COLUMNS else attrgetter(name)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
-            value = _rule(inner)
+            value = _rule(inner, kind)
             return lambda columns: -value(columns)
-        case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _OPERATORS:
-            combine, a, b = _OPERATORS[type(operator)], _rule(left), _rule(right)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            combine = _OPERATORS[type(op)][kind]
+            a, b = _rule(left, kind), _rule(right, kind)
             return lambda columns: combine(a(columns), b(columns))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if (
             name in _FUNCTIONS and len(arguments) == _FUNCTIONS[name][0]
         ):
-            function, inputs = _FUNCTIONS[name][1], [_rule(argument) for argument in arguments]
+            function = _FUNCTIONS[name][1][kind]
+            inputs = [_rule(argument, kind) for argument in arguments]
             return lambda columns: function(*(value(columns) for value in inputs))
     raise ExpressionError(
         f"{ast.unparse(node)!r} is not arithmetic over attributes; "

@@ -54,7 +54,7 @@ class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_fi
 
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Give the degree + 1 B-splines that are not zero at each value."""
-        return rows_over(parse(self.expression), stones, averages, self._placed, self.width)
+        return rows_over(parse(self.expression), stones, averages, self.at, self.width)
 
     def averaged(self, stones: Stones, averages: Averages) -> "Spline":
         """Learn the mean rows."""
@@ -65,9 +65,10 @@ class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_fi
 
     def placed(self, values: Vector) -> Rows:
         """Give the degree + 1 B-splines that are not zero at each value."""
-        return self._placed(self.on_scale(values))
+        return self.at(self.on_scale(values))
 
-    def _placed(self, values: Vector) -> Rows:
+    def at(self, values: Vector) -> Rows:
+        """Give the same at values of the expression itself, shape (n,)."""
         t, d = np.array(self.knots), self.degree
         inside = np.clip(values, t[d], t[-d - 1])
         interval = np.searchsorted(t, inside, side="right") - 1

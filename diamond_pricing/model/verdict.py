@@ -1,0 +1,71 @@
+"""Priced, priced with caution, or declined; and what would make the stone priceable.
+
+The codes are stable: they are the same in the library, on the command line and wherever
+else a price is asked for.
+
+weight_outside_range    lighter or heavier than any stone seen             declined
+measure_outside_range   a proportion or dimension beyond those seen        declined
+grade_not_seen          no sale of that grade was seen                     declined
+cell_without_support    no stone of about that weight, color and clarity   declined
+impossible_dimension    ┐
+size_contradicts_weight │ measurements that contradict each other         declined
+height_contradicts_depth│
+depth_contradicts_height┘
+thin_support            fewer than ten stones of about that kind           caution
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+PRICED, CAUTION, DECLINED = "priced", "priced_with_caution", "declined"
+FEW = 10  # stones near by; with fewer the price is given with caution
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a stone is not simply priced.
+
+    Attributes
+    ----------
+    code : str
+        See above.
+    attribute : str
+        The attribute at fault; empty for a combination of them.
+    given : object
+        What the stone has.
+    nearest : object
+        The nearest value that the model supports; None where there is no single one.
+    message, remedy : str
+        For a person: what is wrong, and what would make the stone priceable.
+    """
+
+    code: str
+    attribute: str
+    given: Any
+    nearest: Any
+    message: str
+    remedy: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One of three answers, with its reasons.
+
+    Attributes
+    ----------
+    status : str
+        ``priced``, ``priced_with_caution`` or ``declined``.
+    reasons : tuple[Reason, ...]
+        None for ``priced``.
+    """
+
+    status: str
+    reasons: tuple[Reason, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as plain values."""
+        return {"status": self.status, "reasons": [r.to_dict() for r in self.reasons]}
