@@ -13,8 +13,8 @@ TARGET = HERE / "diamond_pricing" / "model" / "data" / "packaged.json"
 
 
 def main() -> None:
-    """Fit the additive model to the packaged sales."""
-    model = fit(load_sales(), "gam")
+    """Fit the default model to the packaged sales."""
+    model = fit(load_sales())
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(model.to_json(), encoding="utf-8", newline="\n")
     print(f"{TARGET.relative_to(HERE)}: {TARGET.stat().st_size:,} bytes, {model}")

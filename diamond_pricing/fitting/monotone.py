@@ -48,7 +48,7 @@ SEED = 20081
 SHAPE_ROWS = 250  # broken constraints added at a time, for each axis of each grid
 SMALLEST_PART = 60  # held-out sales of a part of the ranges
 SUPPORT_BANDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 1.7, 2.0, 2.5, 3.0)
-RANK = 160  # columns of the covariance that a document keeps
+RANK = 200  # columns of the covariance that a document keeps
 
 
 def fit_monotone(

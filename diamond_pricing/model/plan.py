@@ -19,13 +19,14 @@ from diamond_pricing.model.attribution import shares
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.money import cent
 from diamond_pricing.model.support import BLEND, Support, listed
-from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stone, Stones
 from diamond_pricing.terms import Contrast, Levels, Rows, Spline, Steps, Term, parse
 
 if TYPE_CHECKING:
     from diamond_pricing.model.price_model import PriceModel
 
 NAMES = tuple(grade.name for grade in GRADES)
+CHUNK = 16_384  # stones at a time, so that what is worked on stays in the cache
 _SAMPLES = np.array([0.0, 1 / 3, 2 / 3, 1.0])  # of an interval; a cubic is told by four
 _TO_CUBIC = np.linalg.inv(np.vander(_SAMPLES, 4, increasing=True))
 
@@ -53,12 +54,14 @@ class _Sheet:
     level: bool  # whether all cubics are constants, kept as single numbers
     known: Any
     means: Any
+    columns: Any = None  # ``known`` as an array: (intervals · grades, line, four)
 
 
 @dataclass(slots=True)
 class _Curve:
     """All sheets over one number."""
 
+    feature: str
     value: Callable[[Stone], float | None]
     edges: list[float]
     sheets: list[_Sheet]
@@ -218,9 +221,18 @@ class Plan:
                 by_cut = np.reshape(means, (*cells, *means.shape[1:])).tolist()
             known = np.asarray(known)
             level = not known[..., 1:].any()
+            columns = known.reshape(-1, len(lines), 4)
+            # A line that no stone moves here (the price list, on the blend) is left out.
+            moved = [j for j in range(len(lines)) if known[..., j, :].any() or _any(means, j)]
+            known = known[..., moved, :]
+            if by_cut is not None:
+                by_cut = np.asarray(by_cut)[..., moved].tolist()
             kept = known[..., 0] if level else known
-            sheets.append(_Sheet(grades, lines, level, kept.tolist(), by_cut))
-        return _Curve(_value(feature), edges, sheets)
+            used = tuple(lines[j] for j in moved)
+            sheets.append(
+                _Sheet(grades, used, level, kept.tolist(), by_cut, columns[:, moved].copy())
+            )
+        return _Curve(feature, _value(feature), edges, sheets)
 
     def effects(self, stone: Stone) -> list[float]:
         """Log effect of each line."""
@@ -255,6 +267,79 @@ class Plan:
                         total[line] += a + u * (b + u * (c + u * d))
         return total
 
+    def table(self, stones: Stones) -> Matrix:
+        """Log effect of each line for n stones on the blend, shape (n, k)."""
+        n = len(stones)
+        place = {}
+        for name, levels in self.levels.items():
+            grade = ATTRIBUTES[name]
+            assert isinstance(grade, Grade)
+            of_code = np.array([*(levels.get(g, -1) for g in grade.grades), -1])
+            place[name] = of_code[stones[name]]
+        total = np.zeros((len(self.lines), n))
+        for start in range(0, n, CHUNK):
+            rows = slice(start, min(start + CHUNK, n))
+            columns = {name: column[rows] for name, column in stones.columns.items()}
+            some = {name: where[rows] for name, where in place.items()}
+            for curve in self.curves:
+                self._add(curve, columns, some, total[:, rows])
+        return total.T
+
+    def _add(
+        self, curve: _Curve, columns: Any, place: dict[str, Any], total: Matrix
+    ) -> None:
+        n = total.shape[1]
+        if curve.feature == "":
+            x = np.zeros(n)
+        elif curve.feature == "carat":
+            x = columns["carat"]
+        else:
+            x = parse(curve.feature).evaluate(columns)
+        missing = np.isnan(x)
+        if missing.all():
+            self._add_means(curve, columns, place, total, slice(None))
+            return
+        if curve.edges:
+            edges = np.array(curve.edges)
+            i = (np.searchsorted(edges, x, side="right") - 1).clip(0, len(edges) - 2)
+            u = (x - edges[i]) / (edges[i + 1] - edges[i])
+        else:
+            i, u = np.zeros(n, np.int64), x
+        gone = missing.any()
+        if gone:
+            u = np.where(missing, 0.0, u)
+        for sheet in curve.sheets:
+            at = i
+            for name in sheet.grades:
+                at = at * len(self.levels[name]) + place[name]
+            for j, line in enumerate(sheet.lines):
+                if sheet.level:
+                    effect = sheet.columns[at, j, 0]
+                else:
+                    c = sheet.columns[at, j]
+                    effect = c[:, 0] + u * (c[:, 1] + u * (c[:, 2] + u * c[:, 3]))
+                total[line] += np.where(missing, 0.0, effect) if gone else effect
+        if gone:
+            self._add_means(curve, columns, place, total, np.flatnonzero(missing))
+
+    def _add_means(
+        self, curve: _Curve, columns: Any, place: dict[str, Any], total: Matrix, rows: Any
+    ) -> None:
+        nodes = np.array(self.nodes)
+        at = np.interp(np.log(columns["carat"][rows]), nodes, np.arange(len(nodes)))
+        i = np.minimum(at.astype(np.int64), max(len(nodes) - 2, 0))
+        share = at - i
+        j = np.minimum(i + 1, len(nodes) - 1)
+        grade = ATTRIBUTES["cut"]
+        assert isinstance(grade, Grade)
+        cut = np.array([self.cuts.get(g, -1) for g in grade.grades])[columns["cut"][rows]]
+        for sheet in curve.sheets:
+            means = np.asarray(sheet.means)
+            grades = tuple(place[name][rows] for name in sheet.grades)
+            low, high = means[(cut, i, *grades)], means[(cut, j, *grades)]
+            for k, line in enumerate(sheet.lines):
+                total[line, rows] += low[:, k] + share * (high[:, k] - low[:, k])
+
     def _bare(self) -> list[_Sheet]:
         """What stands in for all measures at once: the means of all curves, added up."""
         added: dict[tuple[str, ...], tuple[tuple[int, ...], Any]] = {}
@@ -287,6 +372,10 @@ class Plan:
                 low, high = low[place[name]], high[place[name]]
             for line, a, b in zip(sheet.lines, low, high):  # noqa: B905  hot
                 total[line] += a + share * (b - a)
+
+
+def _any(means: Any, line: int) -> bool:
+    return means is not None and bool(means[..., line].any())
 
 
 def _contracted(table: Matrix, axis: int, rows: Rows) -> Matrix:

@@ -175,6 +175,9 @@ class PriceModel:
         refuse(self._unsupported(stones, extrapolate))
         if listing == INFERRED:
             return self._inferred(stones)
+        plan = self._plan() if listing == BLEND and not extrapolate else None
+        if plan is not None:
+            return _summed(plan.reference, self._planned(plan, stones))
         return self._total(listed(stones, listing, self.training))[0]
 
     def _total(self, placed: Stones) -> tuple[Vector, Vector, TermRows]:
@@ -217,11 +220,23 @@ class PriceModel:
         start = self._start(reference)
         for given in (stones, start):
             refuse(self._unsupported(given))
+        plan = self._plan() if reference is None and listing == BLEND else None
+        if plan is not None:
+            return self._planned(plan, stones)
         here, there = (
             self._total(listed(given, how, self.training))
             for given, how in ((stones, listing), (start, BLEND))
         )
         return self._divided(here, there, len(stones))
+
+    def _planned(self, plan: Plan, stones: Stones) -> Matrix:
+        """Log effect of each line on the blend, from the model's own reference."""
+        effects = plan.table(stones)
+        if self.markup is not None:
+            blend = listed(stones, BLEND, self.training)
+            marked = self.markup.of(_summed(plan.base, effects), blend)
+            effects[:, plan.listing] += marked - plan.marked
+        return effects
 
     def _divided(self, here: Total, there: Total, n: int) -> Matrix:
         """Log effect of each line; the mark-up belongs to the line of the price list."""
@@ -239,8 +254,8 @@ class PriceModel:
         `price`.
         """
         effects = self.contributions(stones, listing=listing, reference=reference)
-        base = self.price(self._start(reference))
-        return _itemised(effects, self.price(stones, listing=listing), base)
+        base = self.log_price(self._start(reference))
+        return _itemised(effects, _exp(_summed(base[0], effects)), _exp(base))
 
     # ----------------------------------------------------------------- reasons
 
@@ -524,6 +539,14 @@ def _stone(given: dict[str, Any]) -> Stone:
         return Stone(**given)
     except TypeError as error:  # a required attribute is missing, or one is not known
         raise DocumentError(f"this model document has no sound reference: {error}.") from error
+
+
+def _summed(base: float, effects: Matrix) -> Vector:
+    """Base and all lines, added in a fixed order, so that a batch changes no bit."""
+    total = np.zeros(len(effects))
+    for effect in effects.T:
+        total = total + effect
+    return base + total
 
 
 def _exp(log_price: Vector) -> Vector:
