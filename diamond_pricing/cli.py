@@ -19,7 +19,7 @@ import click
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__, packaged_model
 from diamond_pricing.errors import DiamondPricingError, DocumentError, FitError
-from diamond_pricing.fitting import FAMILIES
+from diamond_pricing.fitting import DEFAULT, FAMILIES
 from diamond_pricing.model.document import LARGEST
 from diamond_pricing.model.money import written
 from diamond_pricing.stones import GRADES, LISTING, MEASURES, Grade, Measure, load_sales
@@ -159,9 +159,9 @@ def compare(
 
 
 @cli.command(
-    epilog=_example("fit --family gam --data sales.csv --effective 2026 --out model.json")
+    epilog=_example("fit --data sales.csv --effective 2026 --out model.json")
 )
-@click.option("--family", type=click.Choice(tuple(FAMILIES)), default="gam", show_default=True)
+@click.option("--family", type=click.Choice(tuple(FAMILIES)), default=DEFAULT, show_default=True)
 @data_option
 @click.option("--currency", help="ISO code of the prices. Default: USD.")
 @click.option("--effective", help="When the prices were true: a year or a date.")
@@ -207,10 +207,10 @@ def fit(
     click.echo(f"  {model.origin}")
 
 
-@cli.command(epilog=_example("evaluate --family gam --data sales.csv"))
+@cli.command(epilog=_example("evaluate --family monotone --data sales.csv"))
 @click.option(
     "--family", "families", type=click.Choice(tuple(FAMILIES)), multiple=True,
-    default=tuple(FAMILIES), show_default=True, help="May be given more than once.",
+    default=("loglinear", DEFAULT), show_default=True, help="May be given more than once.",
 )  # fmt: skip
 @data_option
 @click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True)

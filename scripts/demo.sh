@@ -12,8 +12,8 @@ quoted() {
 
 mkdir -p demo
 run diamond-pricing fit --family loglinear --out demo/loglinear.json
-run diamond-pricing fit --family gam --out demo/model.json
-run diamond-pricing evaluate
+run diamond-pricing fit --out demo/model.json
+run diamond-pricing evaluate --folds 3
 run diamond-pricing explain --carat 1.01 --cut Ideal --color E --clarity VS1 \
     --html demo/explanation.html | tee demo/explanation.txt
 quoted '1.01 Ideal E VS1' '0.70 Very Good G VS2'

@@ -45,13 +45,18 @@ def gam(sales: pd.DataFrame) -> PriceModel:
 
 
 @pytest.fixture(scope="session")
+def monotone(sales: pd.DataFrame) -> PriceModel:
+    return fit(sales)
+
+
+@pytest.fixture(scope="session")
 def packaged() -> PriceModel:
     return packaged_model()
 
 
-@pytest.fixture(scope="session", params=["loglinear", "gam", "surfaces"])
+@pytest.fixture(scope="session", params=["loglinear", "gam", "surfaces", "monotone"])
 def model(request: pytest.FixtureRequest) -> PriceModel:
-    """Both families, and a fit whose terms are interactions and depend on length and width."""
+    """All families, and a fit whose terms are interactions and depend on length and width."""
     return request.getfixturevalue(request.param)
 
 

@@ -1,11 +1,12 @@
 """How a model is found: two ready-made families, and compilers for an analyst's own fits."""
 
-from diamond_pricing.fitting.fit import FAMILIES, fit
+from diamond_pricing.fitting.fit import DEFAULT, FAMILIES, fit
 from diamond_pricing.fitting.from_pygam import design_matrix, from_pygam
 from diamond_pricing.fitting.from_statsmodels import from_statsmodels
 from diamond_pricing.fitting.sales import Sales, read_sales
 
 __all__ = [
+    "DEFAULT",
     "FAMILIES",
     "Sales",
     "design_matrix",

@@ -2,16 +2,27 @@
 
 from typing import TYPE_CHECKING
 
-from diamond_pricing.errors import FitError
+from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.gam import fit_gam
 from diamond_pricing.fitting.loglinear import fit_loglinear
-from diamond_pricing.fitting.monotone import fit_monotone
 from diamond_pricing.model import PriceModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FAMILIES = {"monotone": fit_monotone, "gam": fit_gam, "loglinear": fit_loglinear}
+
+
+def _fit_monotone(
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
+) -> PriceModel:
+    try:
+        from diamond_pricing.fitting.monotone import fit_monotone
+    except ImportError as error:
+        raise MissingExtraError("family 'monotone'", "fit") from error
+    return fit_monotone(sales, currency, effective)
+
+
+FAMILIES = {"monotone": _fit_monotone, "gam": fit_gam, "loglinear": fit_loglinear}
 DEFAULT = "monotone"
 
 
@@ -31,7 +42,9 @@ def fit(
         x, y, z. Names and grades may be written as people write them. Terms over columns
         that are absent are left out of the model.
     family : str
-        ``loglinear``: a short log-linear regression by statsmodels, with standard errors
+        ``monotone``, the default: our own penalised additive model on the trade's price
+        grid, its smoothness by REML, whose prices never fall when a stone improves; it
+        states ranges. ``loglinear``: a short log-linear regression by statsmodels, with standard errors
         robust to heteroskedasticity and to the same stone standing in the sales twice.
         ``gam``: smooth curves by pyGAM, their smoothness searched by generalised
         cross-validation.

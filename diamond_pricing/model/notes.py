@@ -17,6 +17,7 @@ def note(
     listings: tuple[str, str],
     read: Features,
     weights: Sequence[float] = (),
+    marked: bool = False,
 ) -> str:
     """Say what a line compares: ``VS1 rather than SI1``.
 
@@ -30,10 +31,14 @@ def note(
         Attributes of each feature of this line that the model reads.
     weights : Sequence[float]
         The magic weights, ascending.
+    marked : bool
+        Whether one price list has a mark-up over the other.
     """
     members = [a for a in ATTRIBUTES.values() if a.line == line]
     if line == "listing":
         there, here = _list(first, listings[0]), _list(second, listings[1])
+        if here == there and marked:
+            return f"{here}, whose mark-up depends on the price"
     elif line == "carat":
         there, here = carats(first.carat), carats(second.carat)
     elif line == MAGIC_LINE:

@@ -9,7 +9,7 @@ left for a stone are a few looked-up numbers and, for each curve, one cubic. It 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, log
+from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.money import cent
 from diamond_pricing.model.support import BLEND, Support, listed
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stone, Stones
-from diamond_pricing.terms import Contrast, Levels, Rows, Spline, Steps, Term, parse
+from diamond_pricing.terms import Contrast, Levels, Rows, Slope, Spline, Steps, Term, parse
 
 if TYPE_CHECKING:
     from diamond_pricing.model.price_model import PriceModel
@@ -89,6 +89,8 @@ class Plan:
         gathered: dict[tuple[str, tuple[str, ...]], list[tuple[Term, dict[int, Matrix]]]] = {}
         self.levels: dict[str, dict[str, int]] = {}
         for term, table in zip(effects.terms, effects.tables, strict=True):
+            if not term.bases:
+                continue  # the intercept moves no line
             by_line = self._by_line(effects, term, table, reference)
             feature, grades = self._kind(term)
             gathered.setdefault((feature, grades), []).append((term, by_line))
@@ -113,7 +115,8 @@ class Plan:
         total, marked, _ = model._total(reference)
         plan.reference, plan.marked = float(total[0]), float(marked[0])
         plan.base = plan.reference - plan.marked
-        plan.start = exp(plan.reference)
+        with np.errstate(over="ignore"):  # inf is refused where it becomes money
+            plan.start = float(np.exp(plan.reference))
         plan.start_cents = cent(plan.start)
         plan.listing = model.lines.index(LISTING.name) if LISTING.name in model.lines else -1
         training, read = model.training, model._effects.attributes
@@ -152,13 +155,22 @@ class Plan:
         """Effect of each line over all rows of the bases, listing taken at the blend."""
         rows = [basis.rows(reference, effects.averages) for basis in term.bases]
 
+        # The columns of a basis sum to 1, so that a constant is one too; a slope's do not,
+        # and it gets a column of ones in front.
+        slopes = [isinstance(basis, Slope) for basis in term.bases]
+        whole = np.pad(table, [(int(slope), 0) for slope in slopes])
+
         def moved_to(moved: frozenset[str]) -> Matrix:
-            part = table
-            for axis, (basis, row) in enumerate(zip(term.bases, rows, strict=True)):
+            part = whole
+            for axis, (basis, row, slope) in enumerate(
+                zip(term.bases, rows, slopes, strict=True)
+            ):
                 if basis.line not in moved:
-                    fixed = _contracted(part, axis, row)
-                    part = np.broadcast_to(np.expand_dims(fixed, axis), table.shape)
-            return np.asarray(part)
+                    fixed = _contracted(part, axis, Rows(row.position + slope, row.weight))
+                    part = np.repeat(np.expand_dims(fixed, axis), whole.shape[axis], axis)
+                    if slope:
+                        part[(slice(None),) * axis + (1,)] = 0.0
+            return part
 
         found = {}
         for line, effect in shares(term.lines, moved_to).items():
@@ -180,6 +192,9 @@ class Plan:
                 isinstance(numbers[0], Spline) and numbers[0].degree > 3
             ):
                 raise NotImplementedError("a number that depends on the order of the sides")
+        levels = [b for b in term.bases if isinstance(b, Levels)]
+        if any(not ATTRIBUTES[b.attribute].required for b in levels if b.attribute in NAMES):
+            raise NotImplementedError("a grade that a stone may lack")
         grades = tuple(
             b.attribute for b in term.bases if isinstance(b, Levels) and b.attribute in NAMES
         )
@@ -407,13 +422,14 @@ def _cubics(term: Term, effect: Matrix, edges: list[float]) -> tuple[Matrix, Mat
         return known, None
     basis = bases[number]
     first = np.moveaxis(effect, number, 0)
-    real, mean = first[: basis.width], first[basis.width :]
     assert not isinstance(basis, Levels | Contrast)
-    if not edges or not isinstance(basis, Spline | Steps):
-        known = np.zeros((max(len(edges) - 1, 1), *real.shape[1:], 4))
-        if isinstance(basis, Steps | Spline) or edges:
+    width = basis.width + isinstance(basis, Slope)
+    real, mean = first[:width], first[width:]
+    if isinstance(basis, Slope):
+        if edges:
             raise NotImplementedError("a slope beside a curve over the same number")
-        known[0, ..., 1] = real[0]
+        known = np.zeros((1, *real.shape[1:], 4))
+        known[0, ..., :2] = np.moveaxis(real, 0, -1)
         return known, mean if len(mean) else None
     low, high = np.array(edges[:-1]), np.array(edges[1:])
     if isinstance(basis, Steps):

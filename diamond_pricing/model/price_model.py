@@ -50,7 +50,7 @@ from diamond_pricing.terms import Averages, Term
 Total = tuple[Vector, Vector, TermRows]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PriceModel:
     """A fitted hedonic price model that explains itself. Immutable.
 
@@ -481,6 +481,9 @@ class PriceModel:
     def __hash__(self) -> int:
         return hash(self.sha256)
 
+    def __repr__(self) -> str:
+        return f"<PriceModel: {self}>"
+
     def __str__(self) -> str:
         t = self.training
         return (
@@ -506,7 +509,8 @@ class _Details:
             return str(self.first)
         effects = self.model._effects
         words = effects.features(name)
-        return note(name, self.first, self.second, self.listings, words, effects.magic)
+        marked = self.model.markup is not None
+        return note(name, self.first, self.second, self.listings, words, effects.magic, marked)
 
     def standard_error(self, name: str) -> float:
         """Of a line, from the covariance; the mark-up of the lists is taken as known."""

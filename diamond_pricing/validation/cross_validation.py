@@ -89,7 +89,7 @@ class Evaluation:
 
 def cross_validate(
     frame: "pd.DataFrame",
-    families: Sequence[str] = ("loglinear", "gam"),
+    families: Sequence[str] = ("loglinear", "monotone"),
     *,
     folds: int = 5,
     seed: int = 0,

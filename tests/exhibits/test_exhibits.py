@@ -84,8 +84,24 @@ def test_the_page_says_what_the_explanation_says(why):
 def test_text_from_outside_cannot_become_markup(packaged):
     from dataclasses import replace
 
+    from diamond_pricing.model.explanation import Line
+    from diamond_pricing.model.verdict import Verdict
+
     hostile = "<script>alert(1)</script>"
     why = packaged.explain(Stone(1.01, "Ideal", "E", "VS1"))
-    lines = (why.lines[0], *(replace(line, note=hostile) for line in why.lines[1:]))
-    page = explanation_page(replace(why, lines=lines, currency=hostile, effective=hostile))
+
+    class Hostile:
+        def note(self, name):
+            return hostile
+
+        def range(self, level):
+            return None
+
+        def verdict(self):
+            return Verdict("priced", ())
+
+    details = Hostile()
+    lines = tuple(Line(x.name, x.label, x.log_effect, x.cents, details) for x in why.lines)
+    why = replace(why, lines=lines, details=details, currency=hostile, effective=hostile)
+    page = explanation_page(why)
     assert "<script" not in page

@@ -11,7 +11,7 @@ from diamond_pricing.fitting.gam import LAMBDAS
 from tests.strategies import COLORS, CUTS
 
 
-@pytest.mark.parametrize("family", ["loglinear", "gam"])
+@pytest.mark.parametrize("family", ["loglinear", "gam", "monotone"])
 def test_known_effects_are_found_again(family):
     """On sales whose truth is known, each line gives back its true factor."""
     rng = np.random.default_rng(5)
@@ -114,18 +114,18 @@ def test_currency_and_date_travel_with_the_sales(sales):
         (lambda s: s.assign(depth=np.inf), StoneError, "depth must be"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("family", ["loglinear", "gam"])
+@pytest.mark.parametrize("family", ["loglinear", "gam", "monotone"])
 def test_bad_sales_are_refused_with_the_reason(sales, family, change, error, says):
     with pytest.raises(error, match=says):
         fit(change(sales), family)
 
 
 def test_an_unknown_family_is_refused(sales):
-    with pytest.raises(FitError, match="'forest' is not known; choose loglinear or gam"):
+    with pytest.raises(FitError, match="'forest' is not known; choose monotone or gam or loglinear"):
         fit(sales, "forest")
 
 
-@pytest.mark.parametrize("family", ["loglinear", "gam"])
+@pytest.mark.parametrize("family", ["loglinear", "gam", "monotone"])
 @pytest.mark.parametrize("rows", [30, 60, 300])
 def test_few_sales_give_a_model_or_a_clear_error(sales, family, rows):
     few = sales.sample(rows, random_state=1)

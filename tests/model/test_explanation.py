@@ -34,11 +34,11 @@ def test_a_missing_attribute_is_averaged_and_the_line_says_so(line):
     assert "not given: averaged over Ideal stones of about 1.01 ct" in line("proportions")
     some = Stone(1.01, "Fair", "E", "VS1", depth=64.5)
     assert line("proportions", some).startswith(
-        "Proportions depth 64.5 % (table, length, width not given: averaged over Fair stones"
+        "Proportions depth 64.5 % (table, length, width, height not given: averaged over Fair stones"
     )
-    full = Stone(1.01, "Ideal", "E", "VS1", 62.9, 57, 6.41, 6.45)
+    full = Stone(1.01, "Ideal", "E", "VS1", 62.9, 57, 6.41, 6.45, 4.05)
     assert line("proportions", full).startswith(
-        "Proportions depth 62.9 %, table 57 %, length 6.41 mm, width 6.45 mm: "
+        "Proportions depth 62.9 %, table 57 %, length 6.41 mm, width 6.45 mm, height 4.05 mm: "
     )
 
 
@@ -70,7 +70,7 @@ def test_a_comparison_says_what_is_known_of_either_stone(packaged):
 
 def test_the_price_list_is_named(line):
     sold = Stone(1.01, "Ideal", "E", "VS1", x=6.41, y=6.45)
-    assert line("listing").startswith("Price list blend of the lists, as the reference: ±$0")
+    assert line("listing").startswith("Price list blend of the lists, whose mark-up depends on the price: ")
     assert line("listing", sold, listing="recorded").startswith(
         "Price list x<y (shorter side first) rather than"
     )
@@ -92,7 +92,9 @@ def test_the_text_shows_every_step(packaged):
     why = packaged.explain(STONE)
     text = str(why)
     assert text.splitlines()[0] == f"1.01 ct Ideal E VS1: ${why.price:,.2f} (2008 US dollars)"
-    assert text.splitlines()[-1].endswith(f"${why.price:,.2f}")
+    assert text.splitlines()[-3].endswith(f"${why.price:,.2f}")
+    low, high = why.range()
+    assert text.splitlines()[-1] == f"  90 % of such sales lie between ${low:,.0f} and ${high:,.0f}."
     for each in why.lines:
         assert f"{each.label}: {each.note}" in text
 
