@@ -1,7 +1,15 @@
 import pytest
 
 from diamond_pricing.errors import StoneError, UnknownGradeError
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LINES, MEASURES, Grade, attribute_named
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    LINES,
+    MAGIC_LINE,
+    MEASURES,
+    Grade,
+    attribute_named,
+)
 from diamond_pricing.stones.attributes import fold
 
 
