@@ -67,7 +67,9 @@ def read_sales(
         raise FitError(f"sales need one column 'price'; found {len(columns)}.")
     given = np.asarray(frame[columns[0]])
     numbers = given.dtype.kind not in "Mm"  # a date would come out as nanoseconds
-    wrong = [v for v in given.tolist() if isinstance(v, bool) or not isinstance(v, Real)]
+    wrong = []
+    if given.dtype.kind not in "iuf":
+        wrong = [v for v in given.tolist() if isinstance(v, bool) or not isinstance(v, Real)]
     if wrong or not numbers:
         first = shown((wrong or [given[0]])[0])
         raise FitError(f"the column 'price' holds what is not a number: {first}.")

@@ -409,7 +409,12 @@ def _edges(numbers: Sequence[Any]) -> list[float]:
             edges |= {0.0, *basis.at, 2 * basis.at[-1]}
         elif isinstance(basis, Spline):
             edges |= set(basis.knots[basis.degree : -basis.degree])
-    return sorted(edges)
+    inner = sorted(edges)
+    if not any(isinstance(basis, Spline) for basis in numbers):
+        return inner
+    # Outside, a curve goes on as a straight line: two more intervals hold it.
+    far = inner[-1] - inner[0]
+    return [inner[0] - far, *inner, inner[-1] + far]
 
 
 def _cubics(term: Term, effect: Matrix, edges: list[float]) -> tuple[Matrix, Matrix | None]:
@@ -433,11 +438,11 @@ def _cubics(term: Term, effect: Matrix, edges: list[float]) -> tuple[Matrix, Mat
         return known, mean if len(mean) else None
     low, high = np.array(edges[:-1]), np.array(edges[1:])
     if isinstance(basis, Steps):
-        values = ((low + high) / 2)[:, None] * np.ones(4)
-        rows = basis.placed(values.ravel())
-    else:
-        values = low[:, None] + (high - low)[:, None] * _SAMPLES
-        rows = basis.at(values.ravel())
+        known = np.zeros((len(low), *real.shape[1:], 4))
+        known[..., 0] = real[basis.placed((low + high) / 2).position[:, 0]]
+        return known, None
+    values = low[:, None] + (high - low)[:, None] * _SAMPLES
+    rows = basis.at(values.ravel())
     full = np.zeros((len(rows.position), basis.width))
     for i, w in zip(rows.position.T, rows.weight.T, strict=True):
         full[np.arange(len(full)), i] += w

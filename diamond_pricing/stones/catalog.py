@@ -82,5 +82,11 @@ def stone_keys(stones: Stones) -> Integers:
     measured = ~np.isnan(low)
     low = np.where(measured, low, -np.nan_to_num(stones["depth"]))
     high = np.where(measured, high, -np.nan_to_num(stones["table"]))
-    key = np.column_stack([stones["carat"], stones["color"], stones["clarity"], low, high])
-    return np.unique(key, axis=0, return_inverse=True)[1].astype(np.int64).ravel()
+    number: Integers = np.zeros(len(stones), np.int64)
+    for column in (stones["carat"], stones["color"], stones["clarity"], low, high):
+        _, code = np.unique(column, return_inverse=True)
+        # Numbered anew each time, so that the product never grows beyond n².
+        _, number = np.unique(
+            number * (code.max(initial=0) + 1) + code.ravel(), return_inverse=True
+        )
+    return number.astype(np.int64).ravel()

@@ -22,6 +22,7 @@ from diamond_pricing.fitting.engine.tables import Gram
 
 SMALLEST, LARGEST = 1e-8, 1e7  # of λ over the scale of its columns
 FELLNER_SCHALL = 6  # safe steps before the first Newton step
+SINGULAR = 1e-13  # pivot of a column of unit length that the others determine
 STEPS = 60
 FLAT = 3e-3  # largest derivative of twice the REML score by log λ at the end
 LONGEST = 6.0  # step of log λ
@@ -62,7 +63,8 @@ class _State:
         # Columns of very different length spoil the digits of the factor.
         self.scale = 1 / np.sqrt(np.maximum(np.diag(A), 1e-300))
         L, failed = lapack.dpotrf(A * self.scale * self.scale[:, None], lower=1, overwrite_a=1)
-        if failed:
+        # Rounding may leave a pivot of what is nothing a little above it.
+        if failed or np.diag(L).min() ** 2 < SINGULAR:
             raise FitError(
                 "the sales do not tell the terms apart: some columns are determined by others."
             )
@@ -143,8 +145,6 @@ def smooth(gram: Gram, penalties: Matrix, start: Vector | None = None) -> Penali
         # At a bound λ is as good as infinite or nothing: it may stay there.
         stuck = ((rho >= high) & (gradient < 0)) | ((rho <= low) & (gradient > 0))
         if np.abs(np.where(stuck, 0.0, gradient)).max(initial=0) < FLAT:
-            import os
-            if os.environ.get("DBG"): print("its",count,len(rho),len(state.beta))
             return _fit(state, V)
         rho, state = _moved(state, rho, gradient, hessian, safe, ~stuck, (low, high), count)
     raise FitError(
@@ -171,7 +171,7 @@ def _moved(
         if count < FELLNER_SCHALL or new.score <= state.score + 1e-9 * abs(state.score):
             return tried, new
         step = step / 2
-    return tried, new
+    return rho, state  # nothing better is near: the caller gives up
 
 
 def solve(gram: Gram, penalties: Matrix, smoothing: Vector) -> PenalisedFit:

@@ -90,7 +90,8 @@ class Gram:
         Shape (p,).
     yy : float
     n : int
-        Number of sales.
+        Number of sales. Weights say how precise each is, not how often it stands there: a
+        sale of weight 2 counts once.
     """
 
     XX: Matrix
