@@ -158,10 +158,10 @@ def compare(
     _answer(why, where, model, as_json, f"\nDifference: {difference}.")
 
 
-@cli.command(
-    epilog=_example("fit --data sales.csv --effective 2026 --out model.json")
+@cli.command(epilog=_example("fit --data sales.csv --effective 2026 --out model.json"))
+@click.option(
+    "--family", type=click.Choice(tuple(FAMILIES)), default=DEFAULT, show_default=True
 )
-@click.option("--family", type=click.Choice(tuple(FAMILIES)), default=DEFAULT, show_default=True)
 @data_option
 @click.option("--currency", help="ISO code of the prices. Default: USD.")
 @click.option("--effective", help="When the prices were true: a year or a date.")

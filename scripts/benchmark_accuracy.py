@@ -96,7 +96,7 @@ def _ours(work: Path, which: str, family: str, frame: pd.DataFrame, fold: np.nda
         np.savez(file, log_price=found[way], **kept)
 
 
-def _peer(work: Path, which: str, name: str, sales, groups, fold) -> None:  # noqa: ANN001
+def _peer(work: Path, which: str, name: str, sales, groups, fold) -> None:
     for hidden in (False, True):
         setting = f"{which}, {'hidden' if hidden else 'recorded'}"
         file = work / f"{setting} - {name}.npz"
@@ -107,13 +107,9 @@ def _peer(work: Path, which: str, name: str, sales, groups, fold) -> None:  # no
         config = None
         if "columns only" in name and twin.exists():
             config = json.loads(str(np.load(twin)["config"]))
-        found, config, seconds = out_of_fold(
-            name, X, np.log(sales.price), groups, fold, config
-        )
+        found, config, seconds = out_of_fold(name, X, np.log(sales.price), groups, fold, config)
         click.echo(f"{setting}, {name}: {seconds}, {config}", err=True)
-        np.savez(
-            file, log_price=found, config=json.dumps(config), seconds=json.dumps(seconds)
-        )
+        np.savez(file, log_price=found, config=json.dumps(config), seconds=json.dumps(seconds))
 
 
 @main.command()
@@ -135,15 +131,26 @@ def table(work: Path, out: Path) -> None:
     click.echo("\n".join(text))
 
 
-HEAD = f"""# Accuracy beside black boxes
+HEAD = " ".join(
+    f"""# Accuracy beside black boxes
 
-Every price is predicted by a model that never saw the stone: {FOLDS} folds grouped by stone (seed {SCORED_ON}; the structure of our model was chosen on the folds of seed 0). Each peer is the best of {CONFIGURATIONS} configurations, drawn at random and scored on inner folds of the training part of the first fold, the number of trees by early stopping; that configuration serves all folds. Boosted peers get the same derived features as our terms. `scripts/benchmark_accuracy.py` makes this table and `accuracy.json` beside it.
+Every price is predicted by a model that never saw the stone: {FOLDS} folds grouped by stone
+(seed {SCORED_ON}; the structure of our model was chosen on the folds of seed 0). Each peer is
+the best of {CONFIGURATIONS} configurations, drawn at random and scored on inner folds of the
+training part of the first fold, the number of trees by early stopping; that configuration
+serves all folds. Boosted peers get the same derived features as our terms, unless their name
+says otherwise. `scripts/benchmark_accuracy.py` makes this table and `accuracy.json`.
+¶
+*Recorded*: the order of length and width, which tells the price list, is known. *Hidden*: it
+is not; ours then mixes the lists by their probability (`listing="inferred"`), and the blend,
+which is what a client is quoted, is shown as what blindness to the lists costs. The last
+column is the ratio of the log-RMSE to that of ours, with a 95 % interval of a bootstrap over
+stones.
+""".replace("\n\n", "\n¶\n").split("\n")
+).replace(" ¶ ", "\n\n")
 
-*Recorded*: the order of length and width, which tells the price list, is known. *Hidden*: it is not; ours then mixes the lists by their probability (`listing="inferred"`), and the blend, which is what a client is quoted, is shown as what blindness to the lists costs. The last column is the ratio of the log-RMSE to that of ours, with a 95 % interval of a bootstrap over stones.
-"""
 
-
-def _setting(work, which, setting, way, price, stone):  # noqa: ANN001, ANN202
+def _setting(work, which, setting, way, price, stone):
     rows = {}
     for family, label in OURS.items():
         for how in (way, *(("blend",) if setting == "hidden" else ())):
@@ -184,7 +191,7 @@ def _setting(work, which, setting, way, price, stone):  # noqa: ANN001, ANN202
     return "\n".join(text), {"models": found, "ours_against_best": ratios}
 
 
-def _ratio(other, ours, stone):  # noqa: ANN001, ANN202
+def _ratio(other, ours, stone):
     """Ratio of two RMSEs with a bootstrap interval over stones."""
     _, member = np.unique(stone, return_inverse=True)
     n = member.max() + 1

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-
 def _fit_monotone(
     sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
 ) -> PriceModel:
@@ -43,11 +42,11 @@ def fit(
         that are absent are left out of the model.
     family : str
         ``monotone``, the default: our own penalised additive model on the trade's price
-        grid, its smoothness by REML, whose prices never fall when a stone improves; it
-        states ranges. ``loglinear``: a short log-linear regression by statsmodels, with standard errors
-        robust to heteroskedasticity and to the same stone standing in the sales twice.
-        ``gam``: smooth curves by pyGAM, their smoothness searched by generalised
-        cross-validation.
+        grid, its smoothness by REML, whose prices never fall when a stone improves and
+        which states ranges. ``loglinear``: a short log-linear regression by statsmodels,
+        with standard errors robust to heteroskedasticity and to the same stone standing in
+        the sales twice. ``gam``: smooth curves by pyGAM, their smoothness searched by
+        generalised cross-validation.
     currency, effective : str, optional
         What the prices are, and of when. Default: what ``sales.attrs`` says, else ``USD``
         and ``undated``.

@@ -40,9 +40,7 @@ def inferred(sales: Sales, shape: tuple[str, ...], averages: Averages) -> Infere
     for count in range(PASSES):
         p = 1 / (1 + np.exp(-eta))
         w = np.maximum(p * (1 - p), 1e-3)
-        made = gram(
-            laid.design, tabulate(laid.codes, laid.axes, groups, eta + (z - p) / w, w)
-        )
+        made = gram(laid.design, tabulate(laid.codes, laid.axes, groups, eta + (z - p) / w, w))
         # Smoothness hardly changes once the weights are about right.
         if start is None or count == 1:
             fit = smooth(made, laid.design.penalties, start)

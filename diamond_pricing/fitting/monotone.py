@@ -17,7 +17,13 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.compile import averages_of, factored, reference_of, training_of
 from diamond_pricing.fitting.engine import (
-    Design, Gram, PenalisedFit, gram, smooth, solve, tabulate,
+    Design,
+    Gram,
+    PenalisedFit,
+    gram,
+    smooth,
+    solve,
+    tabulate,
 )  # fmt: skip
 from diamond_pricing.fitting.engine.shape import shaped
 from diamond_pricing.fitting.engine.tables import grouped
@@ -31,7 +37,6 @@ from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.ranges import Ranges, kept_quantiles
 from diamond_pricing.model.support import Support
-from diamond_pricing.model.training import Training
 from diamond_pricing.stones import GRADES, LISTING, Stones, stone_keys
 from diamond_pricing.terms import Averages, Term, dense, interleaved, looked_up, parse
 
@@ -59,9 +64,7 @@ def fit_monotone(
     Parameters, returns and errors as `diamond_pricing.fitting.fit`; also raises FitError
     when the certificate of its shape would not hold.
     """
-    kept, shape, left_out = _prepared(
-        read_sales(sales, currency=currency, effective=effective)
-    )
+    kept, shape, left_out = _prepared(read_sales(sales, currency=currency, effective=effective))
     # More threads than cores, or many for small matrices, only get in each other's way.
     with threadpool_limits(1):
         return _model(kept, shape, left_out)
@@ -335,7 +338,12 @@ def _parts(band: Integers, column: Integers, clarities: int) -> tuple[tuple[int,
             sizes.append(0)
         left = int(row.sum())
         for j, cell in enumerate(row.tolist()):
-            if sizes[-1] >= SMALLEST_PART and left >= SMALLEST_PART and part[i, j - 1] == len(sizes) - 1 and j:
+            if (
+                sizes[-1] >= SMALLEST_PART
+                and left >= SMALLEST_PART
+                and part[i, j - 1] == len(sizes) - 1
+                and j
+            ):
                 sizes.append(0)
             part[i, j] = len(sizes) - 1
             sizes[-1] += cell
@@ -356,7 +364,9 @@ def _support(stones: Stones) -> Support:
     counts = np.zeros((len(SUPPORT_BANDS) + 1, len(seen["color"]), len(seen["clarity"])), int)
     place = [np.array([seen[n].index(g) for g in one.labels(n)]) for n in ("color", "clarity")]
     np.add.at(counts, (band, *place), 1)
-    return Support(SUPPORT_BANDS, seen["color"], seen["clarity"], tuple(counts.ravel().tolist()))
+    return Support(
+        SUPPORT_BANDS, seen["color"], seen["clarity"], tuple(counts.ravel().tolist())
+    )
 
 
 def _origin(

@@ -76,7 +76,8 @@ def taken_off(pairs: Pairs, sales: Sales) -> Vector:
     heavy = (sales.stones["carat"] >= PARTED_AT).astype(np.int64)
     near = np.round((log_price - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
     marked = sales.stones[LISTING.name] == LISTING.grades.index(MARKED)
-    return log_price - np.where(marked, curves[heavy, near], 0.0)
+    taken: Vector = np.where(marked, curves[heavy, near], 0.0)
+    return np.asarray(log_price - taken, float)
 
 
 def put_back(pairs: Pairs, share: float, sd: float) -> Markup:

@@ -23,7 +23,11 @@ from diamond_pricing.terms import AnyBasis, Averages, Contrast, Levels, Spline, 
 MAGIC = (
     0.30, 0.40, 0.50, 0.60, 0.70, 0.75, 0.80, 0.90, 1.0, 1.2, 1.25, 1.5, 1.7, 2.0, 2.5, 3.0,
 )  # fmt: skip
-BANDED = (0.40, 0.50, 0.70, 0.90, 1.0, 1.2, 1.5, 2.0)  # those that price lists are parted at
+# The coarser bands of the price grid itself.
+BANDED = (
+    0.30, 0.33, 0.35, 0.38, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0, 1.2, 1.5, 1.7, 2.0,
+)  # fmt: skip
+HEAVIEST_HUNDREDTH = 1.3  # carats; heavier stones are too few for a step of their own
 FEWEST_BESIDE = 20  # sales on either side of a magic weight
 
 WEIGHT = "log(carat)"
@@ -41,7 +45,7 @@ Part = str | Curve
 
 
 def structure(many: bool, shape: Sequence[str], lists: bool) -> list[tuple[Part, ...]]:
-    """Give the terms: each a tuple of attributes, ``magic``, ``bands``, ``contrast`` or curves."""
+    """Give the terms: tuples of attributes, curves and the parts of `_basis`."""
 
     def weight(fine: int, coarse: int) -> Curve:
         return (WEIGHT, fine if many else coarse)
@@ -56,6 +60,8 @@ def structure(many: bool, shape: Sequence[str], lists: bool) -> list[tuple[Part,
         ("color", "clarity"), ("bands", "color", "clarity"), ("cut", "color"),
         ("cut", "clarity"),
     ]  # fmt: skip
+    if many:
+        terms.append(("hundredths",))
     for text in shape:
         terms.append((curve(text, 14, 10),))
         if text != RATIO:
@@ -67,6 +73,8 @@ def structure(many: bool, shape: Sequence[str], lists: bool) -> list[tuple[Part,
             (weight(16, 10), "clarity", "contrast"), (weight(16, 10), "color", "contrast"),
             (weight(12, 7), "cut", "contrast"),
         ]  # fmt: skip
+        if many:
+            terms.append(("hundredths", "contrast"))
         for text in shape:
             terms.append((curve(text, 8, 6), "contrast"))
             if text != RATIO:
@@ -129,15 +137,24 @@ def columns(basis: AnyBasis, values: Vector) -> Matrix:
 
 
 def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
-    """Basis of one part, and the values of its feature; None when it does not vary."""
+    """Basis of one part, and the values of its feature; None when it does not vary.
+
+    Beside attributes and curves a part may be ``magic`` (jumps at the magic weights),
+    ``bands`` (those of the price grid), ``hundredths`` (an effect of every hundredth of a
+    carat) or ``contrast`` (one price list against the other).
+    """
     if part in ("magic", "bands"):
         carat = stones["carat"]
         at = tuple(
-            w for w in (MAGIC if part == "magic" else BANDED) if FEWEST_BESIDE <= (carat >= w).sum() <= len(carat) - FEWEST_BESIDE
+            w
+            for w in (MAGIC if part == "magic" else BANDED)
+            if FEWEST_BESIDE <= (carat >= w).sum() <= len(carat) - FEWEST_BESIDE
         )
         return (Steps(at) if at else None), carat
     if part == "contrast":
         return Contrast(LISTING.grades, (-0.5, 0.0, 0.5)), stones[LISTING.name].astype(float)
+    if part == "hundredths":
+        return _hundredths(stones["carat"]), stones["carat"]
     if isinstance(part, str):
         grade = ATTRIBUTES[part]
         assert isinstance(grade, Grade)
@@ -161,6 +178,24 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
     k = max(degree + 1, min(k, len(distinct) - 1))
     spline = Spline(expression.text, _knots(values, distinct, k, degree), degree)
     return spline, stones["carat"] if spline.feature == "carat" else values
+
+
+def _hundredths(carat: Vector) -> AnyBasis | None:
+    """Straight pieces between all hundredths of a carat that are often sold."""
+    weights, count = np.unique(np.round(carat, 2), return_counts=True)
+    often = weights[count >= FEWEST_BESIDE]
+    if len(often) < 4:
+        return None
+    low, high = float(often[0]), float(min(often[-1], HEAVIEST_HUNDREDTH))
+    knots = np.round(np.arange(low, high + 0.005, 0.01), 2)
+    if len(knots) < 4:
+        return None
+    ends = (
+        round(float(knots[0]) - 0.01, 2),
+        *knots.tolist(),
+        round(float(knots[-1]) + 0.01, 2),
+    )
+    return Spline(parse(f"min(max(carat, {low}), {high})").text, ends, 1)
 
 
 def _knots(values: Vector, distinct: Vector, k: int, degree: int) -> tuple[float, ...]:

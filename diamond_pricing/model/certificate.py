@@ -161,7 +161,7 @@ def certify(effects: Effects, markup: Markup | None, training: Training) -> Cert
     for grid in grids(training, list(listings.values())):
         log_price = over(effects, grid)
         if markup is not None:
-            heavy = (WEIGHTS >= markup.parted_at).astype(np.int64)[:, None, None, None]
+            heavy = (markup.parted_at <= WEIGHTS).astype(np.int64)[:, None, None, None]
             how = np.full((1, 1, 1, 1), 2 if grid.listing < 0 else 0)
             log_price = log_price + markup.at(log_price, heavy, how)
         for axis, count in inversions(log_price).items():

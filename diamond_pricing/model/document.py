@@ -10,6 +10,7 @@ docs/reference/model-document.md goes through it field by field.
 
 import hashlib
 import re
+
 import msgspec
 import numpy as np
 
@@ -77,7 +78,8 @@ class Covariance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.bits not in (8, 16, 32) or not row or len(self.data) % row:
             raise DocumentError("the covariance of a model document must be a rectangle.")
         steps = np.frombuffer(self.data, f"<i{self.bits // 8}").reshape(-1, len(self.scales))
-        return steps * np.array(self.scales)
+        matrix: Matrix = steps * np.array(self.scales)
+        return matrix
 
 
 def quantised(factor: Matrix) -> Matrix:

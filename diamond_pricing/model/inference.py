@@ -60,8 +60,7 @@ class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Log odds by line, from those of one typical stone; each shape (n,)."""
         effects = self._effects(averages)
         here, there = (
-            effects.rows(s.with_columns(listing=np.full(len(s), -1)))
-            for s in (stones, typical)
+            effects.rows(s.with_columns(listing=np.full(len(s), -1))) for s in (stones, typical)
         )
         divided = effects.divided(here, there, len(stones))
         return dict(zip(effects.lines, divided.T, strict=True))

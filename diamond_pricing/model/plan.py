@@ -30,6 +30,7 @@ CHUNK = 16_384  # stones at a time, so that what is worked on stays in the cache
 _SAMPLES = np.array([0.0, 1 / 3, 2 / 3, 1.0])  # of an interval; a cubic is told by four
 _TO_CUBIC = np.linalg.inv(np.vander(_SAMPLES, 4, increasing=True))
 
+Member = tuple[Term, dict[int, Matrix]]  # a term, and each line's effect over its rows
 Cubics = Any  # nested lists: interval, grades, line, four coefficients
 
 
@@ -121,9 +122,7 @@ class Plan:
         plan.listing = model.lines.index(LISTING.name) if LISTING.name in model.lines else -1
         training, read = model.training, model._effects.attributes
         plan.ranges = [
-            (m.name, *training.ranges[m.name])
-            for m in MEASURES
-            if m.name in read | {"carat"}
+            (m.name, *training.ranges[m.name]) for m in MEASURES if m.name in read | {"carat"}
         ]
         plan.grades = [
             (g.name, training.grades[g.name]) for g in GRADES if g.required or g.name in read
@@ -187,25 +186,22 @@ class Plan:
         numbers = [b for b in term.bases if not isinstance(b, Levels | Contrast)]
         if len(numbers) > 1 or any(LISTING.name in b.attributes for b in numbers):
             raise NotImplementedError("a term over two numbers")
-        if numbers and not isinstance(numbers[0], Steps):
-            if parse(numbers[0].expression).ordered or (
-                isinstance(numbers[0], Spline) and numbers[0].degree > 3
-            ):
-                raise NotImplementedError("a number that depends on the order of the sides")
         levels = [b for b in term.bases if isinstance(b, Levels)]
         if any(not ATTRIBUTES[b.attribute].required for b in levels if b.attribute in NAMES):
             raise NotImplementedError("a grade that a stone may lack")
-        grades = tuple(
-            b.attribute for b in term.bases if isinstance(b, Levels) and b.attribute in NAMES
-        )
-        feature = ""
-        if numbers:
-            steps = isinstance(numbers[0], Steps)
-            feature = "carat" if steps else parse(numbers[0].expression).text
-        return feature, grades
+        grades = tuple(b.attribute for b in levels if b.attribute in NAMES)
+        if not numbers:
+            return "", grades
+        (number,) = numbers
+        if isinstance(number, Steps):
+            return "carat", grades
+        expression = parse(number.expression)
+        if expression.ordered or (isinstance(number, Spline) and number.degree > 3):
+            raise NotImplementedError("a number that depends on the order of the sides")
+        return expression.text, grades
 
     def _curve(
-        self, feature: str, members: dict[tuple[str, ...], list[tuple[Term, dict[int, Matrix]]]],
+        self, feature: str, members: dict[tuple[str, ...], list[Member]],
         effects: Effects,
     ) -> _Curve:  # fmt: skip
         numbers = [
@@ -216,7 +212,8 @@ class Plan:
         sheets = []
         for grades, terms in members.items():
             lines = tuple(dict.fromkeys(line for _, by_line in terms for line in by_line))
-            known, means = 0.0, None
+            known: Any = 0.0
+            means: Any = None
             for term, by_line in terms:
                 for line, effect in by_line.items():
                     cubics, mean = _cubics(term, effect, edges)
@@ -300,9 +297,7 @@ class Plan:
                 self._add(curve, columns, some, total[:, rows])
         return total.T
 
-    def _add(
-        self, curve: _Curve, columns: Any, place: dict[str, Any], total: Matrix
-    ) -> None:
+    def _add(self, curve: _Curve, columns: Any, place: dict[str, Any], total: Matrix) -> None:
         n = total.shape[1]
         if curve.feature == "":
             x = np.zeros(n)

@@ -410,7 +410,11 @@ class PriceModel:
             few = f"only {near} stones of about its weight, color and clarity have been seen"
             return Verdict(
                 CAUTION,
-                (Reason("thin_support", "", str(stone), None, f"{few}.", "See the comparables."),),
+                (
+                    Reason(
+                        "thin_support", "", str(stone), None, f"{few}.", "See the comparables."
+                    ),
+                ),
             )
         return Verdict(PRICED)
 
@@ -421,7 +425,11 @@ class PriceModel:
 
     def _unsupported(self, stones: Stones, extrapolate: bool = False) -> Iterator[Unsupported]:
         return unsupported(
-            stones, self.training, self._effects.attributes, self.support, extrapolate=extrapolate
+            stones,
+            self.training,
+            self._effects.attributes,
+            self.support,
+            extrapolate=extrapolate,
         )
 
     # --------------------------------------------------------------- documents

@@ -8,8 +8,8 @@ scores; Papadopoulos, Gammerman & Vovk 2008).
 """
 
 from bisect import bisect_right
-from math import ceil, sqrt
 from itertools import pairwise
+from math import ceil, sqrt
 
 import msgspec
 import numpy as np
@@ -79,8 +79,11 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         band = np.searchsorted(self.bands, stones["carat"], side="right")
         grade = ATTRIBUTES["clarity"]
         assert isinstance(grade, Grade)
-        column = np.array([self.clarities.index(g) if g in self.clarities else 0 for g in grade.grades])
-        return np.array(self.part)[band, column[stones["clarity"]]]
+        column = np.array(
+            [self.clarities.index(g) if g in self.clarities else 0 for g in grade.grades]
+        )
+        parts: Integers = np.array(self.part)[band, column[stones["clarity"]]]
+        return parts
 
     def expected(self, stones: Stones) -> Vector:
         """What errors are divided by, shape (n,)."""
@@ -114,7 +117,9 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 given=level,
             )
         table = self.quantiles.get(listing, self.quantiles["recorded"])
-        width = np.array([self._quantile(row, n, level) for row, n in zip(table, self.counts, strict=True)])
+        width = np.array(
+            [self._quantile(row, n, level) for row, n in zip(table, self.counts, strict=True)]
+        )
         return width[self.parts(stones)] * self.expected(stones)
 
     @staticmethod

@@ -176,7 +176,12 @@ def unsupported(
         if unseen.any():
             why = f"has not been seen; this model knows {', '.join(known)}"
             yield Unsupported(
-                "grade_not_seen", grade.name, unseen, stones.labels(grade.name), why, tuple(known)
+                "grade_not_seen",
+                grade.name,
+                unseen,
+                stones.labels(grade.name),
+                why,
+                tuple(known),
             )
     for measure in MEASURES:
         if extrapolate or measure.name not in read | {"carat"}:
@@ -186,7 +191,9 @@ def unsupported(
         outside = (values < low) | (values > high)
         if outside.any():
             why = f"is outside what this model has seen, {low:g} to {high:g} {measure.unit}"
-            code = "weight_outside_range" if measure.name == "carat" else "measure_outside_range"
+            code = (
+                "weight_outside_range" if measure.name == "carat" else "measure_outside_range"
+            )
             yield Unsupported(code, measure.name, outside, values, why, (low, high))
     if support is not None and not extrapolate:
         alone = support.near(stones) == 0

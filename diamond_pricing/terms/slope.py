@@ -48,4 +48,3 @@ class Slope(Over, frozen=True, forbid_unknown_fields=True, tag="slope", tag_fiel
             return self
         means = averages.mean_rows(self, stones)
         return Slope(self.expression, means)
-

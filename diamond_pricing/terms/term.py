@@ -25,7 +25,9 @@ from diamond_pricing.terms.steps import Steps
 MOST_BASES = 5
 LARGEST = 2_000_000  # coefficients and mean rows of one term
 
-AnyBasis = Levels | Slope | Spline | Steps | Contrast  # one entry here registers a kind of basis
+AnyBasis = (
+    Levels | Slope | Spline | Steps | Contrast
+)  # one entry here registers a kind of basis
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

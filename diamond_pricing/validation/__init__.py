@@ -1,22 +1,29 @@
-"""How far a model can be trusted: splits, scores, baselines, cross-validation."""
+"""How far a model can be trusted: splits, scores, baselines, cross-validation, evidence."""
 
 from diamond_pricing.validation.baselines import BASELINES
+from diamond_pricing.validation.comparables import Comparable, Comparables, Evidence
 from diamond_pricing.validation.cross_validation import (
     BANDS,
     Evaluation,
     Predictions,
     cross_validate,
 )
+from diamond_pricing.validation.noise_floor import NoiseFloor, noise_floor
 from diamond_pricing.validation.scores import Scores, scores
 from diamond_pricing.validation.splits import grouped_folds
 
 __all__ = [
     "BANDS",
     "BASELINES",
+    "Comparable",
+    "Comparables",
     "Evaluation",
+    "Evidence",
+    "NoiseFloor",
     "Predictions",
     "Scores",
     "cross_validate",
     "grouped_folds",
+    "noise_floor",
     "scores",
 ]

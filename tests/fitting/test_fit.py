@@ -126,7 +126,9 @@ def test_bad_sales_are_refused_with_the_reason(sales, family, change, error, say
 
 
 def test_an_unknown_family_is_refused(sales):
-    with pytest.raises(FitError, match="'forest' is not known; choose monotone or gam or loglinear"):
+    with pytest.raises(
+        FitError, match="'forest' is not known; choose monotone or gam or loglinear"
+    ):
         fit(sales, "forest")
 
 

@@ -70,7 +70,9 @@ def test_a_comparison_says_what_is_known_of_either_stone(packaged):
 
 def test_the_price_list_is_named(line):
     sold = Stone(1.01, "Ideal", "E", "VS1", x=6.41, y=6.45)
-    assert line("listing").startswith("Price list blend of the lists, whose mark-up depends on the price: ")
+    assert line("listing").startswith(
+        "Price list blend of the lists, whose mark-up depends on the price: "
+    )
     assert line("listing", sold, listing="recorded").startswith(
         "Price list x<y (shorter side first) rather than"
     )
@@ -95,7 +97,10 @@ def test_the_text_shows_every_step(packaged):
     assert text.splitlines()[0] == f"1.01 ct Ideal E VS1: ${why.price:,.2f} (2008 US dollars)"
     assert text.splitlines()[-3].endswith(f"${why.price:,.2f}")
     low, high = why.range()
-    assert text.splitlines()[-1] == f"  90 % of such sales lie between ${low:,.0f} and ${high:,.0f}."
+    assert (
+        text.splitlines()[-1]
+        == f"  90 % of such sales lie between ${low:,.0f} and ${high:,.0f}."
+    )
     for each in why.lines:
         assert f"{each.label}: {each.note}" in text
 

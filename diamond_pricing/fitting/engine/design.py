@@ -10,7 +10,6 @@ Models*, 2nd ed., §5.6; centred margins are his ``ti`` terms).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 
@@ -60,8 +59,7 @@ class Sheet:
     @property
     def transform(self) -> Matrix:
         """T of the whole term, shape (width of the term, q)."""
-        parts = (margin.transform for margin in self.margins)
-        return reduce(np.kron, parts, np.ones((1, 1)))
+        return kron([margin.transform for margin in self.margins], np.ones((1, 1)))
 
     @property
     def term(self) -> Term:
@@ -87,7 +85,15 @@ class Design:
     @property
     def p(self) -> int:
         """Number of columns."""
-        return self.penalties.shape[1]
+        return int(self.penalties.shape[1])
+
+
+def kron(parts: Sequence[Matrix], start: Matrix) -> Matrix:
+    """Kronecker product of ``start`` and the parts, the last fastest."""
+    product = start
+    for part in parts:
+        product = np.asarray(np.kron(product, part), float)
+    return product
 
 
 def learned(basis: AnyBasis, rows: Matrix, weight: Vector, *, centred: bool = True) -> Margin:
@@ -150,7 +156,9 @@ def sheets(terms: Sequence[tuple[tuple[Margin, ...], bool]]) -> Design:
         for i, margin in enumerate(sheet.margins):
             if margin.penalty.any():
                 row = np.zeros(stop)
-                row[sheet.columns] = reduce(np.kron, [*ones[:i], margin.penalty, *ones[i + 1 :]])
+                row[sheet.columns] = kron(
+                    [*ones[:i], margin.penalty, *ones[i + 1 :]], np.ones(1)
+                )
                 rows.append(row)
         if sheet.ridge:
             row = np.zeros(stop)

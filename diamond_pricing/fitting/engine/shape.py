@@ -65,9 +65,9 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
         )  # fmt: skip
         if outcome != 1:
             raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")
-        beta = turn @ u
+        beta = np.asarray(turn @ u)
         kept = rows[rows @ beta < MARGIN + BINDING]
         found = broken(beta)
         if not len(found):
-            return beta
+            return np.asarray(beta)
     raise FitError(f"the shape constraints were not met in {ROUNDS} rounds.")

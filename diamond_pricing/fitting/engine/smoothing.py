@@ -14,11 +14,14 @@ which are fast near it.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine.tables import Gram
+
+Flags = NDArray[np.bool_]
 
 SMALLEST, LARGEST = 1e-8, 1e7  # of λ over the scale of its columns
 FELLNER_SCHALL = 6  # safe steps before the first Newton step
@@ -155,7 +158,7 @@ def smooth(gram: Gram, penalties: Matrix, start: Vector | None = None) -> Penali
 
 def _moved(
     state: _State, rho: Vector, gradient: Vector, hessian: Matrix, safe: Vector,
-    free: Vector, bounds: tuple[Vector, Vector], count: int,
+    free: Flags, bounds: tuple[Vector, Vector], count: int,
 ) -> tuple[Vector, _State]:  # fmt: skip
     """Take one step that does not raise the score."""
     step = safe.clip(-LONGEST, LONGEST)

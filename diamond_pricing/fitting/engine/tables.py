@@ -101,11 +101,15 @@ class Gram:
 
     def __add__(self, other: "Gram") -> "Gram":
         """Put two parts of the sales together."""
-        return Gram(self.XX + other.XX, self.Xy + other.Xy, self.yy + other.yy, self.n + other.n)
+        return Gram(
+            self.XX + other.XX, self.Xy + other.Xy, self.yy + other.yy, self.n + other.n
+        )
 
     def __sub__(self, other: "Gram") -> "Gram":
         """Take away a part of the sales."""
-        return Gram(self.XX - other.XX, self.Xy - other.Xy, self.yy - other.yy, self.n - other.n)
+        return Gram(
+            self.XX - other.XX, self.Xy - other.Xy, self.yy - other.yy, self.n - other.n
+        )
 
 
 def axis(values: Vector, bins: int = BINS) -> Vector:
@@ -160,9 +164,7 @@ def tabulate(
         features = tuple(sorted({*first, *second}))
         if features not in tables:
             cell, at = np.unique(_flat(codes, axes, features), return_inverse=True)
-            tables[features] = Table(
-                cell, np.bincount(at, w, len(cell)), np.bincount(at, w * y, len(cell))
-            )
+            tables[features] = Table(cell, _sums(at, w, len(cell)), _sums(at, w * y, len(cell)))
     return Tables(axes, tables, float(w @ y**2), len(y))
 
 
@@ -173,12 +175,16 @@ def _flat(codes: Mapping[str, Integers], axes: Mapping[str, Vector], f: Features
     return flat
 
 
+def _sums(at: Integers, values: Vector, n: int) -> Vector:
+    return np.bincount(at, values, n).astype(np.float64)
+
+
 def _added(a: Table, b: Table) -> Table:
     cell, at = np.unique(np.concatenate([a.cell, b.cell]), return_inverse=True)
     return Table(
         cell,
-        np.bincount(at, np.concatenate([a.weight, b.weight]), len(cell)),
-        np.bincount(at, np.concatenate([a.total, b.total]), len(cell)),
+        _sums(at, np.concatenate([a.weight, b.weight]), len(cell)),
+        _sums(at, np.concatenate([a.total, b.total]), len(cell)),
     )
 
 
@@ -189,7 +195,10 @@ def gram(design: Design, tables: Tables) -> Gram:
         next(g for g, features in enumerate(groups) if set(_features(sheet)) <= set(features))
         for sheet in design.sheets
     ]
-    members = [[s for s, h in zip(design.sheets, home, strict=True) if h == g] for g in range(len(groups))]
+    members = [
+        [s for s, h in zip(design.sheets, home, strict=True) if h == g]
+        for g in range(len(groups))
+    ]
     XX, Xy = np.zeros((design.p, design.p)), np.zeros(design.p)
     own = [tables.tables[features] for features in groups]
     blocks = [
@@ -237,7 +246,9 @@ def _part(
     cell: Integers, features: Features, wanted: Features, axes: Mapping[str, Vector]
 ) -> Integers:
     """Flat index over the wanted features of cells over more of them."""
-    index = dict(zip(features, np.unravel_index(cell, [len(axes[f]) for f in features]), strict=True))
+    index = dict(
+        zip(features, np.unravel_index(cell, [len(axes[f]) for f in features]), strict=True)
+    )
     flat = np.zeros(len(cell), np.int64)
     for name in wanted:
         flat = flat * len(axes[name]) + index[name]
@@ -248,7 +259,13 @@ def _columns(
     sheets: Sequence[Sheet], features: Features, cell: Integers, axes: Mapping[str, Vector]
 ) -> Any:
     """Columns of the terms of a group at its cells, before they are centred; sparse."""
-    index = dict(zip(features, np.unravel_index(cell, [len(axes[f]) for f in features]), strict=True)) if features else {}
+    index = (
+        dict(
+            zip(features, np.unravel_index(cell, [len(axes[f]) for f in features]), strict=True)
+        )
+        if features
+        else {}
+    )
     blocks = []
     for sheet in sheets:
         position, weight = np.zeros((len(cell), 1), np.int64), np.ones((len(cell), 1))
@@ -257,7 +274,9 @@ def _columns(
             rows = basis.placed(axes[basis.feature])
             at = index[basis.feature]
             p, w = rows.position[at], rows.weight[at]
-            position = (position[:, :, None] * basis.width + p[:, None, :]).reshape(len(cell), -1)
+            position = (position[:, :, None] * basis.width + p[:, None, :]).reshape(
+                len(cell), -1
+            )
             weight = (weight[:, :, None] * w[:, None, :]).reshape(len(cell), -1)
         width = reduce(lambda a, m: a * m.basis.width, sheet.margins, 1)
         start = np.arange(len(cell) + 1) * position.shape[1]

@@ -1,0 +1,152 @@
+"""Sales like this stone, each adjusted to it line by line: the evidence beside a price.
+
+How alike two stones are is told by the model: the distance is that of their lines, in log
+price. A sale that differs by one grade of clarity is as far away as that grade is worth.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting import Sales
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.support import BLEND, RECORDED
+from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparable:
+    """One sale like the stone.
+
+    Attributes
+    ----------
+    row : int
+        Of the sales, counted from 0.
+    stone : Stone
+    price, adjusted : float
+        What it fetched, and what that comes to for the stone asked about.
+    factors : dict[str, float]
+        The adjustment by line; their product is ``adjusted / price``.
+    distance : float
+        Between the two stones, log dollars.
+    """
+
+    row: int
+    stone: Stone
+    price: float
+    adjusted: float
+    factors: dict[str, float]
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The sales nearest to a stone.
+
+    Attributes
+    ----------
+    comparables : tuple[Comparable, ...]
+        Nearest first.
+    price : float
+        The model's, on the blend of the price lists.
+    median : float
+        Of the adjusted prices.
+    """
+
+    comparables: tuple[Comparable, ...]
+    price: float
+    median: float
+
+
+class Comparables:
+    """Sales made ready to be searched.
+
+    Parameters
+    ----------
+    model : PriceModel
+    sales : Sales
+        Those that the model declines to price are left out.
+    """
+
+    def __init__(self, model: PriceModel, sales: Sales) -> None:
+        self.model = model
+        rows = np.flatnonzero(model.supports(sales.stones))
+        if not len(rows):
+            raise FitError("the model supports none of these sales.")
+        self.rows, self.stones, self.prices = rows, sales.stones.take(rows), sales.price[rows]
+        # Once on the blend, for the distance, and once as recorded, for the adjustment.
+        self._blend: Matrix = np.ascontiguousarray(model.contributions(self.stones))
+        self._squares = np.einsum("ij,ij->i", self._blend, self._blend)
+        self._listed = self._on_list()
+
+    def _on_list(self) -> Vector:
+        """Log mark-up of each sale's list over the blend, shape (n,)."""
+        recorded = self.model.log_price(self.stones, listing=RECORDED)
+        return recorded - self.model.log_price(self.stones, listing=BLEND)
+
+    def nearest(self, stone: Stone, k: int = 5) -> Evidence:
+        """Give the k sales nearest to a stone, never a sale of the stone itself.
+
+        Raises
+        ------
+        StoneError
+            When the model declines the stone.
+        FitError
+            For a k that is not from 1 to the number of sales.
+        """
+        if not 1 <= k <= len(self.rows):
+            raise FitError(f"k must be from 1 to {len(self.rows)}, not {k}.")
+        why = self.model.explain(stone)
+        lines = self.model.lines
+        here = np.array([line.log_effect for line in why.lines[1:]])
+        # |a − b|² = |a|² − 2a·b + |b|², in one pass over the sales.
+        square = self._squares - 2 * (self._blend @ here) + here @ here
+        distance = np.sqrt(np.maximum(square, 0))
+        distance[self._same(stone)] = np.inf
+        nearest = np.argpartition(distance, min(k, len(distance) - 1))[:k]
+        nearest = nearest[np.lexsort((nearest, distance[nearest]))]
+        found = []
+        for i in nearest[np.isfinite(distance[nearest])].tolist():
+            steps = dict(zip(lines, (here - self._blend[i]).tolist(), strict=True))
+            if LISTING.line in steps:
+                steps[LISTING.line] -= float(self._listed[i])
+            factors = {name: float(np.exp(step)) for name, step in steps.items()}
+            price = float(self.prices[i])
+            found.append(
+                Comparable(
+                    row=int(self.rows[i]),
+                    stone=self.stones.stone(i),
+                    price=price,
+                    adjusted=price * float(np.exp(sum(steps.values()))),
+                    factors=factors,
+                    distance=float(distance[i]),
+                )
+            )
+        median = float(np.median([c.adjusted for c in found])) if found else float("nan")
+        return Evidence(tuple(found), why.price, median)
+
+    def _same(self, stone: Stone) -> Flags:
+        """Sales of the stone itself: alike in grades, weight and all that is measured.
+
+        Stones that only agree in weight and grades are many; without measurements none can
+        be told to be this very one.
+        """
+        one = Stones.of([stone])
+        measured = [m.name for m in MEASURES if not m.required and one.known(m.name)[0]]
+        same = np.full(len(self.rows), bool(measured))
+        if not measured:
+            return same
+        for name in ("carat", *(g.name for g in GRADES if g.required and g.name != "cut")):
+            same &= self.stones[name] == one[name][0]
+        if {"x", "y"} <= set(measured):  # in either order; the lists grade cut differently
+            sides = [np.sort([s["x"], s["y"]], axis=0) for s in (self.stones, one)]
+            both: Flags = same & (sides[0] == sides[1]).all(axis=0)
+            return both
+        for name in measured:
+            same &= self.stones[name] == one[name][0]
+        return same
