@@ -25,13 +25,16 @@ from black_boxes import CONFIGURATIONS, PEERS, features, out_of_fold
 
 from diamond_pricing import load_sales
 from diamond_pricing.fitting import fit, read_sales
-from diamond_pricing.stones import stone_keys
+from diamond_pricing.stones import ATTRIBUTES, stone_keys
 from diamond_pricing.validation import grouped_folds, scores
 
 SCORED_ON = 2026
 FOLDS = 5
 DRAWS = 2000  # of the bootstrap
 OURS = {"monotone": "ours", "loglinear": "log-linear regression", "gam": "pyGAM"}
+EDGES = (0.4, 0.7, 1.0, 1.5)
+BANDS = ("under 0.4 ct", "0.4–0.7 ct", "0.7–1 ct", "1–1.5 ct", "from 1.5 ct")
+CLARITIES = ATTRIBUTES["clarity"].grades
 METRICS = ("log_rmse", "mape", "mae", "rmse")
 HIDDEN_BY = {"recorded": "recorded", "hidden": "inferred"}
 
@@ -67,7 +70,11 @@ def run(
         sales = read_sales(frame)
         groups = stone_keys(sales.stones)
         fold = grouped_folds(groups, FOLDS, SCORED_ON)
-        np.savez(work / f"{which}.npz", price=sales.price, stone=groups)
+        np.savez(
+            work / f"{which}.npz",
+            price=sales.price, stone=groups, fold=fold,
+            carat=sales.stones["carat"], clarity=sales.stones["clarity"],
+        )  # fmt: skip
         for name in only or (*OURS, *PEERS):
             if name in OURS:
                 _ours(work, which, name, frame, fold)
@@ -126,6 +133,11 @@ def table(work: Path, out: Path) -> None:
             part, numbers = _setting(work, which, setting, way, known["price"], known["stone"])
             text.append(part)
             figures[f"{which}, {setting}"] = numbers
+    for which in ("collection", "catalog"):
+        if (work / f"{which}, recorded - monotone.npz").exists():
+            part, numbers = _coverage(work, which)
+            text.append(part)
+            figures[f"{which}, coverage"] = numbers
     out.write_text("\n".join(text), encoding="utf-8", newline="\n")
     out.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     click.echo("\n".join(text))
@@ -189,6 +201,79 @@ def _setting(work, which, setting, way, price, stone):
     )
     text += ["", f"Ours against the best peer in each column: {words}.", ""]
     return "\n".join(text), {"models": found, "ours_against_best": ratios}
+
+
+def _coverage(work, which):
+    """Observed coverage of the 90 % ranges by weight band and clarity, held out."""
+    known = np.load(work / f"{which}.npz")
+    log_price, fold = np.log(known["price"]), known["fold"]
+    band = np.searchsorted(EDGES, known["carat"], side="right")
+    segment = band * 100 + known["clarity"]
+    text = [f"## {which.capitalize()}: do the 90 % ranges hold?", ""]
+    text += ["| ranges | covered % | worst segment of 100 sales | mean width / price |"]
+    text += ["|---|---|---|---|"]
+    numbers = {}
+    error, half = {}, {}
+    for how in ("recorded", "blend"):
+        file = np.load(work / f"{which}, {how} - monotone.npz")
+        error[f"ours, {how}"] = np.abs(file["log_price"] - log_price)
+        half[f"ours, {how}"] = file["half"]
+    for setting in ("recorded", "hidden"):
+        file = work / f"{which}, {setting} - CatBoost.npz"
+        if file.exists():
+            missed = np.abs(np.load(file)["log_price"] - log_price)
+            name = f"CatBoost with the same segments, {setting}"
+            error[name], half[name] = missed, _mondrian(missed, segment, fold)
+    rows = []
+    for name, missed in error.items():
+        inside = missed <= half[name]
+        found = []
+        for s in np.unique(segment):
+            of = segment == s
+            if of.sum() >= 100:
+                found.append((inside[of].mean(), int(of.sum()), int(s)))
+        worst = min(found)
+        width = float(np.mean(np.exp(half[name]) - np.exp(-half[name])))
+        where = f"{BANDS[worst[2] // 100]} {CLARITIES[worst[2] % 100]}"
+        text.append(
+            f"| {name} | {100 * inside.mean():.1f} | {100 * worst[0]:.1f} ({where}, "
+            f"{worst[1]} sales) | {width:.3f} |"
+        )
+        numbers[name] = {"covered": float(inside.mean()), "worst": worst[0], "width": width}
+        rows.append([(s, share, n) for share, n, s in found])
+    text += [
+        "",
+        "Ours as recorded, segment by segment, with 95 % confidence limits (Wilson):",
+        "",
+    ]
+    text += ["| segment | sales | covered % | limits |", "|---|---|---|---|"]
+    for s, share, n in sorted(rows[0]):
+        low, high = _wilson(share, n)
+        text.append(
+            f"| {BANDS[s // 100]} {CLARITIES[s % 100]} | {n:,} | {100 * share:.1f} | "
+            f"{100 * low:.1f}–{100 * high:.1f} |"
+        )
+    return "\n".join([*text, ""]), numbers
+
+
+def _mondrian(missed, segment, fold):
+    """Half widths of a split-conformal range by segment, from the other folds."""
+    half = np.empty(len(missed))
+    for k in np.unique(fold):
+        others = fold != k
+        for s in np.unique(segment):
+            scores_of = np.sort(missed[others & (segment == s)])
+            if len(scores_of) < 50:
+                scores_of = np.sort(missed[others])
+            rank = min(int(np.ceil((len(scores_of) + 1) * 0.9)), len(scores_of)) - 1
+            half[(fold == k) & (segment == s)] = scores_of[rank]
+    return half
+
+
+def _wilson(share, n, z=1.96):
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    wide = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return middle - wide, middle + wide
 
 
 def _ratio(other, ours, stone):

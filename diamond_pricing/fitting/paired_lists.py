@@ -76,8 +76,9 @@ def taken_off(pairs: Pairs, sales: Sales) -> Vector:
     heavy = (sales.stones["carat"] >= PARTED_AT).astype(np.int64)
     near = np.round((log_price - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
     marked = sales.stones[LISTING.name] == LISTING.grades.index(MARKED)
-    taken: Vector = np.where(marked, curves[heavy, near], 0.0)
-    return np.asarray(log_price - taken, float)
+    taken = np.where(marked, curves[heavy, near], 0.0)
+    base: Vector = np.asarray(log_price - taken, dtype=np.float64)
+    return base
 
 
 def put_back(pairs: Pairs, share: float, sd: float) -> Markup:

@@ -1,0 +1,191 @@
+"""The default family: its shape, its price lists, its ranges, and what it does with bad sales."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diamond_pricing import PriceModel, Stone, Stones
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting import fit, read_sales
+from diamond_pricing.fitting.paired_lists import Pairs, paired, put_back, taken_off
+from diamond_pricing.model.certificate import AXES, MISSING, Grid, certify, grids, inversions
+from diamond_pricing.validation import cross_validate
+from tests.strategies import CLARITIES, COLORS, CUTS
+
+
+def test_the_certificate_stands_in_the_document_and_is_true(monotone):
+    again = PriceModel.from_json(monotone.to_json())
+    assert again.certificate == monotone.certificate
+    assert again.certificate.holds
+    assert again.certificate.lists == ("blend", "x<y")
+    assert certify(again._effects, again.markup, again.training) == again.certificate
+
+
+def test_the_packaged_model_keeps_its_certificate_when_asked_for_prices(packaged):
+    """Not by the certificate's own arithmetic but by the prices that a client gets."""
+    weights = np.round(np.arange(0.30, 2.51, 0.01), 2)
+    for cut, color in itertools.product(CUTS, COLORS):
+        rows = [Stone(w, cut, color, clarity) for w in weights for clarity in CLARITIES]
+        price = packaged.log_price(Stones.of(rows), extrapolate=True)
+        table = price.reshape(len(weights), len(CLARITIES))
+        assert (np.diff(table, axis=0) > 0).all()
+        assert (np.diff(table, axis=1) > 0).all()
+
+
+def test_an_inversion_would_be_counted():
+    price = np.zeros((3, 2, 2, 2))
+    price += np.arange(3)[:, None, None, None]
+    price[1, 1, 0, 0] -= 5
+    assert inversions(price) == {"carat": 1, "cut": 1, "color": 0, "clarity": 0}
+
+
+def test_a_grid_holds_every_combination_once(monotone):
+    grid = next(grids(monotone.training, [-1]))
+    assert isinstance(grid, Grid)
+    assert grid.dimensions == MISSING
+    stones = grid.stones()
+    assert len(stones) == np.prod(grid.shape)
+    columns = np.column_stack([stones[axis] for axis in AXES])
+    assert len(np.unique(columns, axis=0)) == len(columns)
+
+
+def test_sales_without_constraints_would_have_inversions(sales, monkeypatch):
+    """Otherwise the constraints would not be what keeps prices from falling."""
+    from diamond_pricing.fitting import monotone as family
+
+    monkeypatch.setattr(family, "shaped", lambda A, free, broken: free)
+    with pytest.raises(FitError, match="prices would fall"):
+        fit(sales)
+
+
+def test_a_known_mark_up_is_found_again():
+    rng = np.random.default_rng(0)
+    base = rng.uniform(np.log(400), np.log(3000), 4000)
+    rise = np.where(base < np.log(900), 0.25, 0.05)
+    pairs = Pairs(base, base + rise, np.zeros(4000, np.int64))
+    markup = put_back(pairs, share=0.5, sd=0.01)
+    assert [round(band.factor, 3) for band in markup.bands] == [
+        round(np.exp(0.25), 3),
+        round(np.exp(0.05), 3),
+    ]
+    at = np.log([500.0, 2000.0])
+    none = np.zeros(2, np.int64)
+    np.testing.assert_allclose(markup.at(at, none, np.array([1, 1])), [0.25, 0.05], atol=1e-4)
+    line = np.linspace(base.min(), base.max(), 2000)
+    blend = line + markup.at(line, np.zeros(2000, np.int64), np.full(2000, 2))
+    assert (np.diff(blend) > 0).all()
+    listed = line + markup.at(line, np.zeros(2000, np.int64), np.full(2000, 1))
+    assert (np.diff(listed) < 0).any(), "the list itself truly falls"
+
+
+def test_pairs_are_the_same_stone_on_both_lists(catalog):
+    sales = read_sales(catalog)
+    pairs = paired(sales)
+    assert len(pairs) == 10_015
+    assert np.median(np.exp(pairs.marked - pairs.base)) == pytest.approx(1.0695, abs=0.02)
+    base = taken_off(pairs, sales)
+    untouched = sales.stones["listing"] != 2
+    np.testing.assert_array_equal(base[untouched], np.log(sales.price[untouched]))
+
+
+def test_without_price_lists_the_component_switches_itself_off(sales):
+    plain = fit(sales[["carat", "cut", "color", "clarity", "depth", "table", "price"]])
+    assert plain.markup is None
+    assert plain.inference is None
+    assert "listing" not in plain.lines
+    assert "no price lists told apart" in plain.origin
+    assert plain.certificate.holds
+
+
+def test_guessing_the_list_beats_not_knowing_it(catalog):
+    fold = catalog["stone"] % 12
+    model = fit(catalog[fold == 0])
+    held_out = catalog[fold == 5]
+    stones = Stones.from_frame(held_out)
+    stones = stones.take(model.supports(stones))
+    price = held_out["price"].to_numpy()[model.supports(Stones.from_frame(held_out))]
+    loss = {
+        how: np.sqrt(np.mean((model.log_price(stones, listing=how) - np.log(price)) ** 2))
+        for how in ("recorded", "inferred", "blend")
+    }
+    assert loss["recorded"] < loss["inferred"] < loss["blend"]
+    odds = model.inference.reasons(stones, model.averages, Stones.of([model.reference]))
+    total = model.inference.log_odds(stones, model.averages)
+    start = model.inference.log_odds(Stones.of([model.reference]), model.averages)
+    np.testing.assert_allclose(sum(odds.values()) + start, total, atol=1e-9)
+
+
+def test_ranges_hold_on_sales_that_were_not_seen(catalog):
+    fold = catalog["stone"] % 12
+    model = fit(catalog[fold == 0])
+    held_out = catalog[fold == 5]
+    stones = Stones.from_frame(held_out)
+    rows = model.supports(stones)
+    for level in (0.5, 0.9):
+        for listing in ("blend", "recorded"):
+            low, high = model.range(stones.take(rows), level=level, listing=listing)
+            price = held_out["price"].to_numpy()[rows]
+            inside = np.mean((price >= low) & (price <= high))
+            # 4,400 sales: three standard errors of a share of 0.9 are 0.014, of 0.5 0.023.
+            assert level - 0.025 < inside < level + 0.06
+
+
+def test_a_wider_level_gives_a_wider_range(packaged):
+    stones = Stones.of([Stone(1.01, "Ideal", "E", "VS1"), Stone(0.4, "Fair", "J", "SI2")])
+    widths = [packaged.ranges.half_widths(stones, v, "blend") for v in (0.1, 0.5, 0.9, 0.99)]
+    assert (np.diff(np.array(widths), axis=0) > 0).all()
+
+
+def bad(sales: pd.DataFrame, **columns: object) -> pd.DataFrame:
+    return sales.assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda s: s.assign(carat=1.0, x=np.nan, y=np.nan, z=np.nan), "same weight"),
+        (lambda s: s.assign(price=-1.0), "not positive"),
+        (lambda s: s.assign(price=0.0), "not positive"),
+        (lambda s: s.assign(price=1000.0), "all prices are the same"),
+        (lambda s: s.head(20), "too few"),
+        (lambda s: s.assign(carat=0.0), "carat must be between"),
+    ],
+)
+def test_hopeless_sales_get_a_clear_error(sales, change, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        fit(change(sales))
+
+
+@pytest.mark.parametrize("n", [30, 60, 200])
+def test_few_sales_give_a_penalised_answer_or_say_why_not(sales, n):
+    try:
+        model = fit(sales.head(n))
+    except FitError as error:
+        assert str(error)  # noqa: PT017  a clear error is as good as a model
+        return
+    assert model.certificate.holds
+    assert "NaN" not in model.to_json()
+
+
+def test_a_grade_seen_once_leans_on_its_neighbours(sales):
+    once = sales[sales["clarity"] != "IF"]
+    once = pd.concat([once, sales[sales["clarity"] == "IF"].head(1)], ignore_index=True)
+    model = fit(once)
+    better, known = (Stone(1.0, "Ideal", "G", clarity) for clarity in ("IF", "VVS1"))
+    (step,) = [x for x in model.compare(known, better).lines if x.name == "clarity"]
+    assert 0 <= step.log_effect < 0.5
+    assert np.isfinite(step.standard_error)
+
+
+def test_a_constant_attribute_is_left_out(sales):
+    model = fit(sales.assign(color="G", table=57.0))
+    assert "color" not in model.lines
+    assert model.explain(Stone(1.0, "Ideal", "G", "VS1")).cents > 0
+
+
+def test_the_default_family_can_be_cross_validated(sales):
+    result = cross_validate(sales, ["monotone"], folds=2)
+    (recorded,) = [p for p in result.predictions if p.listing == "recorded"]
+    assert result.overall(recorded).log_rmse < 0.11
