@@ -132,7 +132,10 @@ def _pair(curves: object) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def _nodes(log_price: Vector) -> Vector:
     first = np.floor(log_price.min() / STEP) * STEP
-    return np.round(first + STEP * np.arange(int((log_price.max() - first) / STEP) + 2), 6)
+    nodes: Vector = np.round(
+        first + STEP * np.arange(int((log_price.max() - first) / STEP) + 2), 6
+    )
+    return nodes
 
 
 def _curves(pairs: Pairs, by: Vector, nodes: Vector) -> Vector:

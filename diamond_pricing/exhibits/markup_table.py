@@ -1,0 +1,27 @@
+"""The evidence for the mark-up of one price list over the other, as text."""
+
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.markup import MARKED
+
+
+def markup_table(model: PriceModel) -> str:
+    """Write the bands of the mark-up, or that there are none.
+
+    Each row: stones of which weight, the base prices they had, the median ratio of the two
+    prices, half the distance of its quartiles, and how many stones stood on both lists.
+    """
+    if model.markup is None:
+        return "No mark-up: these sales hold too few stones that stand on two price lists."
+    parted = model.markup.parted_at
+    text = [
+        f"Price on {MARKED} over price on x<y, from stones that stand on both.",
+        "",
+        "weight         base price           ratio  spread  stones",
+    ]
+    for band in model.markup.bands:
+        weight = f"{'from' if band.heavy else 'under'} {parted:.2f} ct"
+        prices = f"{band.low:,.0f} to {band.high:,.0f}"
+        text.append(
+            f"{weight:<13}  {prices:<19}  {band.factor:.3f}  {band.spread:.4f}  {band.pairs:>6,}"
+        )
+    return "\n".join(text)
