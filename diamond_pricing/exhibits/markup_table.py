@@ -21,7 +21,6 @@ def markup_table(model: PriceModel) -> str:
     for band in model.markup.bands:
         weight = f"{'from' if band.heavy else 'under'} {parted:.2f} ct"
         prices = f"{band.low:,.0f} to {band.high:,.0f}"
-        text.append(
-            f"{weight:<13}  {prices:<19}  {band.factor:.3f}  {band.spread:.4f}  {band.pairs:>6,}"
-        )
+        figures = f"{band.factor:.3f}  {band.spread:.4f}  {band.pairs:>6,}"
+        text.append(f"{weight:<13}  {prices:<19}  {figures}")
     return "\n".join(text)
