@@ -210,13 +210,16 @@ class Plan:
         ]  # fmt: skip
         edges = _edges(numbers)
         sheets = []
-        for grades, terms in members.items():
+        for grades, terms in _merged(members).items():
             lines = tuple(dict.fromkeys(line for _, by_line in terms for line in by_line))
             known: Any = 0.0
             means: Any = None
             for term, by_line in terms:
                 for line, effect in by_line.items():
                     cubics, mean = _cubics(term, effect, edges)
+                    if grades and not _graded(term):  # the same for every grade
+                        cubics = cubics[:, None, :]
+                        mean = None if mean is None else mean[:, None]
                     at = np.arange(len(lines)) == lines.index(line)
                     known = known + cubics[..., None, :] * at[:, None]
                     if mean is not None:
@@ -382,6 +385,22 @@ class Plan:
                 low, high = low[place[name]], high[place[name]]
             for line, a, b in zip(sheet.lines, low, high):  # noqa: B905  hot
                 total[line] += a + share * (b - a)
+
+
+def _merged(
+    members: dict[tuple[str, ...], list[Member]],
+) -> dict[tuple[str, ...], list[Member]]:
+    """Let terms without grades stand on the smallest sheet with one: one look-up fewer."""
+    homes = [grades for grades in members if len(grades) == 1]
+    if () not in members or not homes:
+        return members
+    merged = {grades: list(terms) for grades, terms in members.items() if grades}
+    merged[homes[-1]] += members[()]
+    return merged
+
+
+def _graded(term: Term) -> bool:
+    return any(isinstance(b, Levels) and b.attribute in NAMES for b in term.bases)
 
 
 def _any(means: Any, line: int) -> bool:
