@@ -155,7 +155,7 @@ def compare(
     model, where = _model(model_file)
     why = model.compare(first, second, listing=listing)
     difference = written(why.cents - why.lines[0].cents, why.currency, sign=True)
-    _answer(why, where, model, as_json, f"\nDifference: {difference}.")
+    _answer(why, where, model, as_json, f"\n\nDifference: {difference}.")
 
 
 @cli.command(epilog=_example("fit --data sales.csv --effective 2026 --out model.json"))

@@ -35,6 +35,7 @@ from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
     ADVICE,
     BLEND,
+    RECORDED,
     Support,
     Unsupported,
     listed,
@@ -155,8 +156,9 @@ class PriceModel:
         listing : str
             ``blend`` of the price lists, with the same weights for every stone, blind to
             the order of length and width; ``recorded``, the list that this order points
-            to (the blend where it is not known); or the name of one list, ``x<y``,
-            ``x=y`` or ``x>y``.
+            to (the blend where it is not known); ``inferred``, the lists mixed by how
+            likely each is, for forecasts only; or the name of one list, ``x<y``, ``x=y``
+            or ``x>y``.
         extrapolate : bool
             Whether measures beyond those seen in training are priced all the same, along
             straight lines.
@@ -381,6 +383,9 @@ class PriceModel:
             raise DocumentError(f"a {self.family} model states no ranges; fit 'monotone'.")
         log_price = self.log_price(stones, listing=listing, extrapolate=extrapolate)
         half = self.ranges.half_widths(stones, level, listing)
+        if listing == RECORDED:  # where no list is recorded the price is that of the blend
+            known = stones[LISTING.name] >= 0
+            half = np.where(known, half, self.ranges.half_widths(stones, level, BLEND))
         return _exp(log_price - half), _exp(log_price + half)
 
     def assess(self, stone: Stone) -> Verdict:

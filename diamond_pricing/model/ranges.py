@@ -10,6 +10,7 @@ scores; Papadopoulos, Gammerman & Vovk 2008).
 from bisect import bisect_right
 from itertools import pairwise
 from math import ceil, sqrt
+from numbers import Real
 
 import msgspec
 import numpy as np
@@ -110,11 +111,12 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         StoneError
             For a level that is none.
         """
-        if not 0 < level <= 0.99:
+        if not isinstance(level, Real) or not 0 < level <= 0.99:
             raise StoneError(
                 f"the level of a range must be over 0 and at most 0.99, not {level!r}.",
                 attribute="level",
                 given=level,
+                code="level_not_possible",
             )
         table = self.quantiles.get(listing, self.quantiles["recorded"])
         width = np.array(

@@ -43,12 +43,21 @@ def listed(stones: Stones, listing: str, training: Training) -> Stones:
         return stones.with_columns(listing=code)
     if listing == BLEND:
         return stones.with_columns(listing=np.full(len(stones), -1))
+    if listing == INFERRED:
+        raise UnsupportedStoneError(
+            "an inferred list mixes two prices and has no lines of its own: ask for its price "
+            "or its range, and for the reasons of the guess at `model.inference.reasons`.",
+            attribute=LISTING.name,
+            given=listing,
+            code="listing_not_known",
+        )
     if listing not in seen:
         raise UnsupportedStoneError(
             f"listing {shown(listing)} is not known to this model; choose "
             f"{', '.join((BLEND, RECORDED, *seen))}.",
             attribute=LISTING.name,
             given=listing,
+            code="listing_not_known",
         )
     place = LISTING.grades.index(listing)
     x, y = stones["x"], stones["y"]

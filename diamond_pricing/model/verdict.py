@@ -11,6 +11,8 @@ impossible_dimension    ┐
 size_contradicts_weight │ measurements that contradict each other         declined
 height_contradicts_depth│
 depth_contradicts_height┘
+listing_not_known       a price list that the model has not seen           declined
+level_not_possible      a level of a range beyond over 0 to 0.99           declined
 thin_support            fewer than ten stones of about that kind           caution
 """
 

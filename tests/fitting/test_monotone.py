@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from diamond_pricing import PriceModel, Stone, Stones
-from diamond_pricing.errors import FitError
+from diamond_pricing.errors import FitError, StoneError
 from diamond_pricing.fitting import fit, read_sales
 from diamond_pricing.fitting.paired_lists import Pairs, paired, put_back, taken_off
 from diamond_pricing.model.certificate import AXES, MISSING, Grid, certify, grids, inversions
@@ -138,8 +138,16 @@ def test_a_wider_level_gives_a_wider_range(packaged):
     assert (np.diff(np.array(widths), axis=0) > 0).all()
 
 
-def bad(sales: pd.DataFrame, **columns: object) -> pd.DataFrame:
-    return sales.assign(**columns)
+def test_where_no_list_is_recorded_the_range_is_that_of_the_blend(packaged):
+    stone = Stone(1.01, "Ideal", "E", "VS1")
+    blend, recorded = (
+        packaged.explain(stone, listing=v).range() for v in ("blend", "recorded")
+    )
+    assert blend == recorded
+    for level in (0, 1, "0.9", None, float("nan")):
+        with pytest.raises(StoneError) as caught:
+            packaged.explain(stone).range(level)
+        assert caught.value.code == "level_not_possible"
 
 
 @pytest.mark.parametrize(

@@ -164,11 +164,14 @@ def test_contradictory_measurements_are_refused_with_every_reason(packaged):
 def test_unknown_lists_are_refused(packaged, surfaces, sales):
     from diamond_pricing.fitting import fit
 
-    for bad in ("x", "", "X>Y", "inferred"):
+    for bad in ("x", "", "X>Y"):
         with pytest.raises(
             UnsupportedStoneError, match="not known to this model; choose blend"
         ):
             packaged.explain(STONE, listing=bad)
+    with pytest.raises(UnsupportedStoneError, match="has no lines of its own") as caught:
+        packaged.explain(STONE, listing="inferred")
+    assert caught.value.code == "listing_not_known"
     with pytest.raises(UnsupportedStoneError, match="choose blend, recorded, x<y, x>y"):
         surfaces.explain(STONE, listing="x=y")
     plain = fit(sales[["carat", "cut", "color", "clarity", "price"]], "loglinear")

@@ -70,4 +70,7 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
         found = broken(beta)
         if not len(found):
             return np.asarray(beta)
-    raise FitError(f"the shape constraints were not met in {ROUNDS} rounds.")
+    raise FitError(
+        f"prices could not be kept from falling within {ROUNDS} rounds: the sales are too few "
+        "or contradict it too much. Bring more sales, or fit the family 'loglinear'."
+    )
