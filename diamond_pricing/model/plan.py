@@ -34,6 +34,10 @@ Member = tuple[Term, dict[int, Matrix]]  # a term, and each line's effect over i
 Cubics = Any  # nested lists: interval, grades, line, four coefficients
 
 
+class NoPlanError(Exception):
+    """A model has effects that no plan holds; it is explained the general way."""
+
+
 @dataclass(slots=True)
 class _Sheet:
     """Everything over one number and some grades.
@@ -73,7 +77,7 @@ class Plan:
 
     Raises
     ------
-    NotImplementedError
+    NoPlanError
         For a model with a term over two numbers, or over one that depends on the order of
         the sides; `Effects.divided` serves those.
     """
@@ -111,7 +115,7 @@ class Plan:
         reference = listed(Stones.of([model.reference]), BLEND, model.training)
         try:
             plan = cls(model._effects, reference)
-        except NotImplementedError:
+        except NoPlanError:
             return None
         total, marked, _ = model._total(reference)
         plan.reference, plan.marked = float(total[0]), float(marked[0])
@@ -185,10 +189,10 @@ class Plan:
         """Tell the number and the grades of a term."""
         numbers = [b for b in term.bases if not isinstance(b, Levels | Contrast)]
         if len(numbers) > 1 or any(LISTING.name in b.attributes for b in numbers):
-            raise NotImplementedError("a term over two numbers")
+            raise NoPlanError("a term over two numbers")
         levels = [b for b in term.bases if isinstance(b, Levels)]
         if any(not ATTRIBUTES[b.attribute].required for b in levels if b.attribute in NAMES):
-            raise NotImplementedError("a grade that a stone may lack")
+            raise NoPlanError("a grade that a stone may lack")
         grades = tuple(b.attribute for b in levels if b.attribute in NAMES)
         if not numbers:
             return "", grades
@@ -197,7 +201,7 @@ class Plan:
             return "carat", grades
         expression = parse(number.expression)
         if expression.ordered or (isinstance(number, Spline) and number.degree > 3):
-            raise NotImplementedError("a number that depends on the order of the sides")
+            raise NoPlanError("a number that depends on the order of the sides")
         return expression.text, grades
 
     def _curve(
@@ -229,7 +233,7 @@ class Plan:
                     if isinstance(basis, Levels) and basis.attribute in NAMES:
                         seen = {name: i for i, name in enumerate(basis.levels)}
                         if self.levels.setdefault(basis.attribute, seen) != seen:
-                            raise NotImplementedError("levels in different orders")
+                            raise NoPlanError("levels in different orders")
             by_cut = None
             if means is not None:
                 cells = (len(effects.averages.cuts), len(self.nodes))
@@ -446,7 +450,7 @@ def _cubics(term: Term, effect: Matrix, edges: list[float]) -> tuple[Matrix, Mat
     real, mean = first[:width], first[width:]
     if isinstance(basis, Slope):
         if edges:
-            raise NotImplementedError("a slope beside a curve over the same number")
+            raise NoPlanError("a slope beside a curve over the same number")
         known = np.zeros((1, *real.shape[1:], 4))
         known[0, ..., :2] = np.moveaxis(real, 0, -1)
         return known, mean if len(mean) else None
