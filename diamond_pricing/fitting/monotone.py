@@ -26,19 +26,38 @@ from diamond_pricing.fitting.engine import (
     tabulate,
 )  # fmt: skip
 from diamond_pricing.fitting.engine.shape import shaped
+from diamond_pricing.fitting.engine.smoothing import FLAT
 from diamond_pricing.fitting.engine.tables import grouped
 from diamond_pricing.fitting.listing_odds import inferred
 from diamond_pricing.fitting.paired_lists import FEWEST, Pairs, paired, put_back, taken_off
 from diamond_pricing.fitting.sales import Sales, read_sales, usable
 from diamond_pricing.fitting.structure import MANY, SHAPE, Structure, laid_out, structure
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.certificate import AXES, Grid, certify, grids, over
+from diamond_pricing.model.certificate import (
+    ANY,
+    AXES,
+    MISSING,
+    MOVING,
+    Grid,
+    certify,
+    grids,
+    over,
+    placed,
+)
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.markup import Markup
+from diamond_pricing.model.proportions import Feature, features, is_proportion
 from diamond_pricing.model.ranges import Ranges, kept_quantiles
 from diamond_pricing.model.support import Support
 from diamond_pricing.stones import GRADES, LISTING, Stones, stone_keys
-from diamond_pricing.terms import Averages, Term, dense, interleaved, looked_up, parse
+from diamond_pricing.terms import (
+    Averages,
+    Term,
+    dense,
+    interleaved,
+    looked_up,
+    parse,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,11 +65,16 @@ if TYPE_CHECKING:
 ENOUGH = 0.8  # share of the sales that must record a measure for it to be used
 FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
 PASSES = 3  # of reweighting
+ROUGHLY = 0.3  # as FLAT, before the first reweighting
 BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of the segments of errors and of the ranges
 LEAN = 20.0  # sales of the mean that a segment's variance leans on
 FOLDS = 5
 SEED = 20081
 SHAPE_ROWS = 250  # broken constraints added at a time, for each axis of each grid
+SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
+# The steps that must be kept from falling; all others follow from these, as proportions
+# have effects by cut but not by color or clarity. The certificate tries all of them.
+NEEDED = {MISSING: ("carat", "color", "clarity"), MOVING: ("carat",), ANY: ("cut",)}
 SMALLEST_PART = 60  # held-out sales of a part of the ranges
 SUPPORT_BANDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 1.7, 2.0, 2.5, 3.0)
 RANK = 200  # columns of the covariance that a document keeps
@@ -95,9 +119,8 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
     training = training_of(sales, left_out)
     codes = (0, 2) if lists else (-1,)
     A = found.gram.XX + np.diag(found.fit.smoothing @ laid.design.penalties)
-    beta = shaped(
-        A, found.fit.coefficients, _Broken(laid.design, averages, list(grids(training, codes)))
-    )
+    broken = _Broken(laid.design, averages, list(grids(training, codes)))
+    beta = broken.shaped(A, found.fit.coefficients)
     residual = y - _at(laid, beta)
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
     markup = put_back(pairs, averages.listings[2], sd) if ladder else None
@@ -162,7 +185,8 @@ def _fitted(laid: Structure, y: Vector, stones: Stones) -> _Found:
             assert start is not None
             fit = solve(whole, laid.design.penalties, start)
         else:
-            fit = smooth(whole, laid.design.penalties, start)
+            flat = FLAT if count else ROUGHLY
+            fit = smooth(whole, laid.design.penalties, start, flat=flat)
         start = fit.smoothing
         if count < PASSES - 1:
             weight = _weights(y - _at(laid, fit.coefficients), stones)
@@ -207,25 +231,97 @@ def _at(
 
 
 class _Broken:
-    """The constraints that coefficients break, as rows of the design."""
+    """The constraints that coefficients break, as rows of the design.
+
+    Where the proportions may be any, the step from a cut to the next is the sum of what the
+    other terms give and of the least that each feature of the proportions can. Each of
+    these least steps is an unknown of its own behind the p coefficients, below all that its
+    feature gives; otherwise every state of one feature would have to be met with every
+    state of the others.
+    """
 
     def __init__(self, design: Design, averages: Averages, over_grids: list[Grid]) -> None:
         self.design, self.averages, self.grids = design, averages, over_grids
+        terms = tuple(sheet.term for sheet in design.sheets)
+        self.at = [placed(terms, averages, grid) for grid in over_grids]
+        self.p = self.size = design.p
+        self.proportions = np.zeros(design.p, bool)
+        for sheet in design.sheets:
+            self.proportions[sheet.columns] = is_proportion(sheet.term)
+        self.least: list[list[tuple[Matrix, slice]]] = []
+        for grid in over_grids:
+            cuts = np.asarray(grid.values["cut"], np.int64)
+            found = (
+                features(terms, averages, cuts, grid.listing) if grid.dimensions == ANY else []
+            )
+            self.least.append([])
+            for feature in found:
+                places = slice(self.size, self.size + len(cuts) - 1)
+                self.least[-1].append((self._steps(feature), places))
+                self.size = places.stop
+
+    def _steps(self, feature: Feature) -> Matrix:
+        """Design rows of the steps of a feature, shape (states · (cuts − 1), p)."""
+        steps = np.zeros((len(feature) // feature.cuts, feature.cuts - 1, self.p))
+        for i, rows in feature.terms.items():
+            sheet = self.design.sheets[i]
+            turned = [
+                dense(m.basis, of) @ m.transform
+                for m, of in zip(sheet.margins, rows, strict=True)
+            ]
+            block = interleaved(turned, len(feature)).reshape(
+                *steps.shape[:1], feature.cuts, -1
+            )
+            steps[:, :, sheet.columns] = np.diff(block, axis=1)
+        return steps.reshape(-1, self.p)
+
+    def shaped(self, A: Matrix, free: Vector) -> Vector:
+        """Coefficients that break none, as near as possible to the free ones; shape (p,)."""
+        if self.size == self.p:
+            return shaped(A, free, self)
+        wide = np.zeros((self.size, self.size))
+        wide[: self.p, : self.p] = A
+        wide[self.p :, self.p :] = SLACK * np.eye(self.size - self.p)
+        start = np.concatenate([free, np.zeros(self.size - self.p)])
+        for found in self.least:
+            for steps, places in found:
+                each = (steps @ free).reshape(-1, places.stop - places.start)
+                start[places] = each.min(axis=0)
+        return shaped(wide, start, self)[: self.p]
 
     def __call__(self, beta: Vector) -> Matrix:
-        terms, coefficients, _ = _documented(self.design, beta)
+        terms, coefficients, _ = _documented(self.design, beta[: self.p])
         effects = Effects.of(terms, coefficients, self.averages)
         rows = [np.empty((0, len(beta)))]
-        for grid in self.grids:
-            log_price = over(effects, grid)
-            for i in range(len(AXES)):
+        for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
+            log_price = over(effects, grid, at)
+            for axis in NEEDED[grid.dimensions]:
+                i = AXES.index(axis)
                 step = np.diff(log_price, axis=i)
-                worst = np.argsort(step, axis=None)[:SHAPE_ROWS]
-                worst = worst[step.ravel()[worst] < 0]
+                for _, places in least:
+                    step = step + beta[places][None, :, None, None]
+                worst = _lowest(step)
                 if not len(worst):
                     continue
                 index = np.unravel_index(worst, step.shape)
-                rows.append(self._row(grid, index, i, 1) - self._row(grid, index, i, 0))
+                broken = np.zeros((len(worst), self.size))
+                broken[:, : self.p] = self._row(grid, index, i, 1) - self._row(
+                    grid, index, i, 0
+                )
+                if grid.dimensions == ANY:
+                    broken[:, : self.p][:, self.proportions] = 0.0
+                for _, places in least:
+                    broken[np.arange(len(worst)), places.start + index[i]] = 1.0
+                rows.append(broken)
+            for steps, places in least:
+                over_least = (steps @ beta[: self.p]).reshape(-1, places.stop - places.start)
+                over_least -= beta[places]
+                worst = _lowest(over_least)
+                broken = np.zeros((len(worst), self.size))
+                broken[:, : self.p] = steps[worst]
+                cut = worst % over_least.shape[1]
+                broken[np.arange(len(worst)), places.start + cut] = -1.0
+                rows.append(broken)
         return np.vstack(rows)
 
     def _row(self, grid: Grid, index: tuple[Integers, ...], axis: int, up: int) -> Matrix:
@@ -238,13 +334,24 @@ class _Broken:
         turned: dict[int, Matrix] = {}
         blocks = []
         for sheet in self.design.sheets:
-            for margin in sheet.margins:
-                if id(margin) not in turned:
-                    basis = margin.basis
-                    rows = dense(basis, basis.rows(stones, self.averages))
-                    turned[id(margin)] = rows @ margin.transform
+            for m in sheet.margins:
+                if id(m) not in turned:
+                    rows = dense(m.basis, m.basis.rows(stones, self.averages))
+                    turned[id(m)] = rows @ m.transform
             blocks.append(interleaved([turned[id(m)] for m in sheet.margins], len(stones)))
         return np.hstack(blocks)
+
+
+def _lowest(step: Vector) -> Integers:
+    """Places of the lowest steps below zero, in the flattened array.
+
+    Of neighbours along the first axis only the lowest: they say nearly the same.
+    """
+    low = step < 0
+    low[1:] &= step[1:] < step[:-1]
+    low[:-1] &= step[:-1] <= step[1:]
+    (places,) = np.nonzero(low.ravel())
+    return np.asarray(places[np.argsort(step.ravel()[places])[:SHAPE_ROWS]])
 
 
 def _documented(design: Design, beta: Vector) -> tuple[tuple[Term, ...], Vector, Matrix]:

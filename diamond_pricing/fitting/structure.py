@@ -9,6 +9,7 @@ what smaller terms could not say. docs/explanation/experiments.md tells what was
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -29,6 +30,7 @@ BANDED = (
 )  # fmt: skip
 HEAVIEST_HUNDREDTH = 1.3  # carats; heavier stones are too few for a step of their own
 FEWEST_BESIDE = 20  # sales on either side of a magic weight
+SALES_PER_COLUMN = 2  # of an interaction, at least; few sales are left with few terms
 
 WEIGHT = "log(carat)"
 SPREAD = "log(x * y) / 2 - log(carat) / 3"  # how large a stone looks for its weight
@@ -121,9 +123,12 @@ def laid_out(
         margins[part] = learned(basis, columns(basis, bins), count)
     made = []
     for term in terms:
-        sides = [margins[part] for part in term]
-        if all(side is not None for side in sides):  # one that does not vary says nothing
-            made.append((tuple(side for side in sides if side is not None), False))
+        sides = tuple(m for part in term if (m := margins[part]) is not None)
+        if len(sides) < len(term):
+            continue  # what does not vary says nothing
+        wide = prod(m.transform.shape[1] for m in sides) * SALES_PER_COLUMN > len(stones)
+        if len(sides) == 1 or not wide:
+            made.append((sides, False))
     return Structure(sheets(made), axes, codes)
 
 

@@ -2,8 +2,9 @@
 
 Every weight of 0.20 to 5.00 ct in steps of 0.01 with every combination of the grades that
 the model knows: each is compared with the next heavier and with one grade better of cut,
-color and clarity, first with its dimensions missing and then with dimensions that grow with
-the weight; at the blend and on the base list.
+color and clarity, with its proportions missing and with dimensions that grow with the
+weight; and with one grade of cut better at whatever proportions favour the worse cut most.
+All at the blend and on the base list.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,14 +18,15 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.markup import Markup
+from diamond_pricing.model.proportions import features, is_proportion
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stones
 from diamond_pricing.stones.checks import expected_diameter
-from diamond_pricing.terms import looked_up
+from diamond_pricing.terms import Averages, Rows, Term, looked_up
 
 WEIGHTS = np.round(np.arange(20, 501) / 100, 2)  # carats
 TYPICAL = {"depth": 61.8, "table": 57.0}  # per cent, of the stones with dimensions
-MISSING, MOVING = "missing", "moving with the weight"
+MISSING, MOVING, ANY = "missing", "moving with the weight", "any that stay the same"
 AXES = ("carat", "cut", "color", "clarity")
 
 
@@ -67,7 +69,7 @@ class Grid(NamedTuple):
     values : Mapping[str, Sequence]
         Weights in carats; codes of the grades, worst first.
     dimensions : str
-        ``MISSING`` or ``MOVING``.
+        ``MISSING``, ``MOVING`` or ``ANY``.
     listing : int
         Code of the price list, −1 for the blend.
     """
@@ -112,7 +114,7 @@ class Grid(NamedTuple):
 
 
 def grids(training: Training, listings: Sequence[int]) -> Iterator[Grid]:
-    """Give the grids of a certificate, both ways to fill the dimensions on each list."""
+    """Give the grids of a certificate, every way to fill the dimensions on each list."""
     values: dict[str, Sequence[float]] = {"carat": WEIGHTS.tolist()}
     for axis in AXES[1:]:
         grade = ATTRIBUTES[axis]
@@ -120,59 +122,89 @@ def grids(training: Training, listings: Sequence[int]) -> Iterator[Grid]:
         known = training.grades[axis]
         values[axis] = [code for code, name in enumerate(grade.grades) if name in known]
     for listing in listings:
-        for dimensions in (MISSING, MOVING):
+        for dimensions in (MISSING, MOVING, ANY):
             yield Grid(values, dimensions, listing)
 
 
-def inversions(log_price: Vector) -> dict[str, int]:
-    """Count the falls along each axis of a grid, shape as `Grid.shape`."""
-    return {a: int((np.diff(log_price, axis=i) < 0).sum()) for i, a in enumerate(AXES)}
+Placed = list[tuple[list[Rows], int, tuple[int, ...]] | None]
 
 
-def compared(shape: tuple[int, ...]) -> int:
-    """How many pairs of neighbours a grid has."""
-    whole = reduce(mul, shape)
-    return sum(whole // n * (n - 1) for n in shape)
+def placed(terms: Sequence[Term], averages: Averages, grid: Grid) -> Placed:
+    """Rows of each term at the stones of a grid, their number, and their shape.
+
+    Each term is worked out only along the axes that it varies along. Where the dimensions
+    may be any, the terms of the proportions are left out.
+    """
+    found: Placed = []
+    for term in terms:
+        if grid.dimensions == ANY and is_proportion(term):
+            found.append(None)
+            continue
+        axes = grid.spanned([name for basis in term.bases for name in basis.attributes])
+        stones = grid.stones(axes)
+        rows = [basis.rows(stones, averages) for basis in term.bases]
+        shape = tuple(n if a in axes else 1 for a, n in zip(AXES, grid.shape, strict=True))
+        found.append((rows, len(stones), shape))
+    return found
 
 
-def over(effects: Effects, grid: Grid) -> Vector:
-    """Sum of all effects at every stone of a grid, shape `Grid.shape`, log dollars.
+def over(effects: Effects, grid: Grid, at: Placed | None = None) -> Vector:
+    """Sum of the effects at every stone of a grid, shape `Grid.shape`, log dollars.
 
-    Each term is worked out only along the axes that it varies along.
+    Parameters
+    ----------
+    at : Placed, optional
+        Saves working it out again for other coefficients.
     """
     total = np.zeros(grid.shape)
-    for table, term in zip(effects.tables, effects.terms, strict=True):
-        attributes = [name for basis in term.bases for name in basis.attributes]
-        axes = grid.spanned(attributes)
-        stones = grid.stones(axes)
-        rows = [basis.rows(stones, effects.averages) for basis in term.bases]
-        shape = tuple(n if a in axes else 1 for a, n in zip(AXES, grid.shape, strict=True))
-        total += looked_up(table, rows, len(stones)).reshape(shape)
+    at = placed(effects.terms, effects.averages, grid) if at is None else at
+    for table, where in zip(effects.tables, at, strict=True):
+        if where is not None:
+            rows, n, shape = where
+            total += looked_up(table, rows, n).reshape(shape)
     return total
 
 
+def steps(effects: Effects, grid: Grid, markup: Markup | None = None) -> dict[str, Vector]:
+    """Log price of each stone less that of its neighbour one step worse, by attribute.
+
+    Where the dimensions may be any, the least that a step can be over all of them, before
+    the mark-up; that rises with the base price and turns no order round.
+    """
+    log_price = over(effects, grid)
+    if grid.dimensions == ANY:
+        cuts = np.asarray(grid.values["cut"], np.int64)
+        found = features(effects.terms, effects.averages, cuts, grid.listing)
+        least = sum(
+            (f.steps(effects.tables).min(axis=0) for f in found),
+            np.zeros(len(cuts) - 1),
+        )
+        of_axis = {a: np.diff(log_price, axis=i) for i, a in enumerate(AXES)}
+        return of_axis | {"cut": of_axis["cut"] + least[None, :, None, None]}
+    if markup is not None:
+        heavy = (markup.parted_at <= WEIGHTS).astype(np.int64)[:, None, None, None]
+        how = np.full((1, 1, 1, 1), 2 if grid.listing < 0 else 0)
+        log_price = log_price + markup.at(log_price, heavy, how)
+    return {a: np.diff(log_price, axis=i) for i, a in enumerate(AXES)}
+
+
 def certify(effects: Effects, markup: Markup | None, training: Training) -> Certificate:
-    """Compare every stone of the grids with its better neighbours."""
+    """Compare every stone of the grids with its worse neighbours."""
     listings = {"blend": -1}
     if LISTING.name in effects.attributes:
         listings["x<y"] = 0
     found = dict.fromkeys(AXES, 0)
-    pairs = 0
+    compared = 0
     for grid in grids(training, list(listings.values())):
-        log_price = over(effects, grid)
-        if markup is not None:
-            heavy = (markup.parted_at <= WEIGHTS).astype(np.int64)[:, None, None, None]
-            how = np.full((1, 1, 1, 1), 2 if grid.listing < 0 else 0)
-            log_price = log_price + markup.at(log_price, heavy, how)
-        for axis, count in inversions(log_price).items():
-            found[axis] += count
-        pairs += compared(grid.shape)
+        for axis, step in steps(effects, grid, markup).items():
+            found[axis] += int((step < 0).sum())
+            compared += step.size
     return Certificate(
-        compared=pairs,
+        compared=compared,
         inversions=found,
         lightest=float(WEIGHTS[0]),
         heaviest=float(WEIGHTS[-1]),
         step=0.01,
         lists=tuple(listings),
-        dimensions=(MISSING, MOVING),
+        dimensions=(MISSING, MOVING, ANY),
     )

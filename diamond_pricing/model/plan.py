@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.model.attribution import shares
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.money import cent
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from diamond_pricing.model.price_model import PriceModel
 
 NAMES = tuple(grade.name for grade in GRADES)
+MOST_CELLS = 4096
 CHUNK = 16_384  # stones at a time, so that what is worked on stays in the cache
 _SAMPLES = np.array([0.0, 1 / 3, 2 / 3, 1.0])  # of an interval; a cubic is told by four
 _TO_CUBIC = np.linalg.inv(np.vander(_SAMPLES, 4, increasing=True))
@@ -62,6 +63,38 @@ class _Sheet:
     columns: Any = None  # ``known`` as an array: (intervals · grades, line, four)
 
 
+class _Intervals:
+    """Finds the interval between ascending edges that many numbers lie in.
+
+    Even cells, each with one edge at most, tell the interval but for one comparison; that
+    is several times faster than a binary search.
+    """
+
+    def __init__(self, edges: Vector) -> None:
+        self.edges, self.lengths = edges, np.diff(edges)
+        inner = edges[1:-1] if len(edges) > 2 else edges
+        width = np.diff(inner).min(initial=inner[-1] - inner[0] + 1) / 2
+        cells = int((inner[-1] - inner[0]) / width) + 2
+        self.start, self.scale = inner[0], 1 / width
+        self.first = None
+        if cells <= MOST_CELLS:
+            begin = inner[0] + (np.arange(cells) - 0.01) * width  # a little early: rounding
+            self.first = self._searched(begin)
+
+    def _searched(self, x: Vector) -> Integers:
+        return (np.searchsorted(self.edges, x, side="right") - 1).clip(0, len(self.edges) - 2)
+
+    def of(self, x: Vector) -> tuple[Integers, Vector]:
+        """Interval of each number, and how far along it is; shapes (n,)."""
+        if self.first is None:
+            i = self._searched(x)
+        else:
+            cell = ((x - self.start) * self.scale).clip(0, len(self.first) - 1)
+            i = self.first[cell.astype(np.int64)]
+            i = np.minimum(i + (x >= self.edges[i + 1]), len(self.edges) - 2)
+        return i, (x - self.edges[i]) / self.lengths[i]
+
+
 @dataclass(slots=True)
 class _Curve:
     """All sheets over one number."""
@@ -70,6 +103,7 @@ class _Curve:
     value: Callable[[Stone], float | None]
     edges: list[float]
     sheets: list[_Sheet]
+    intervals: "_Intervals | None"
 
 
 class Plan:
@@ -251,7 +285,8 @@ class Plan:
             sheets.append(
                 _Sheet(grades, used, level, kept.tolist(), by_cut, columns[:, moved].copy())
             )
-        return _Curve(feature, _value(feature), edges, sheets)
+        intervals = _Intervals(np.array(edges)) if edges else None
+        return _Curve(feature, _value(feature), edges, sheets, intervals)
 
     def effects(self, stone: Stone) -> list[float]:
         """Log effect of each line."""
@@ -316,15 +351,10 @@ class Plan:
         if missing.all():
             self._add_means(curve, columns, place, total, slice(None))
             return
-        if curve.edges:
-            edges = np.array(curve.edges)
-            i = (np.searchsorted(edges, x, side="right") - 1).clip(0, len(edges) - 2)
-            u = (x - edges[i]) / (edges[i + 1] - edges[i])
-        else:
-            i, u = np.zeros(n, np.int64), x
         gone = missing.any()
         if gone:
-            u = np.where(missing, 0.0, u)
+            x = np.where(missing, 1.0, x)
+        i, u = curve.intervals.of(x) if curve.intervals else (np.zeros(n, np.int64), x)
         for sheet in curve.sheets:
             at = i
             for name in sheet.grades:

@@ -300,8 +300,8 @@ class PriceModel:
     ) -> PriceExplanation:
         ends = []
         for stone, listing in zip((first, second), listings, strict=True):
-            refuse_contradictory(stone)
             one = Stones.of([stone])
+            refuse_contradictory(stone)
             refuse(self._unsupported(one))
             ends.append(listed(one, listing, self.training))
         there, here = (self._total(end) for end in ends)
@@ -339,7 +339,7 @@ class PriceModel:
         that has no plan.
         """
         plan = self._plan()
-        if plan is None or not plan.plain(stone):
+        if plan is None or not isinstance(stone, Stone) or not plan.plain(stone):
             return None
         if stone.problems():
             return None
@@ -390,6 +390,7 @@ class PriceModel:
 
     def assess(self, stone: Stone) -> Verdict:
         """Say whether a stone is priced, priced with caution or declined, and why."""
+        one = Stones.of([stone])
         reasons = [
             Reason(
                 p.code, p.attribute, getattr(stone, p.attribute), None, p.reason,
@@ -397,7 +398,6 @@ class PriceModel:
             )
             for p in stone.problems()
         ]  # fmt: skip
-        one = Stones.of([stone])
         for found in self._unsupported(one):
             given = found.values[0]
             given = given.item() if hasattr(given, "item") else given
@@ -429,6 +429,11 @@ class PriceModel:
         return Stones.of([start])
 
     def _unsupported(self, stones: Stones, extrapolate: bool = False) -> Iterator[Unsupported]:
+        if not isinstance(stones, Stones):
+            raise StoneError(
+                f"many stones are priced as Stones, not as {type(stones).__name__}: "
+                "Stones.from_frame(frame), or Stones.of([stone, ...])."
+            )
         return unsupported(
             stones,
             self.training,
@@ -453,6 +458,8 @@ class PriceModel:
             When a byte was changed, a field is missing, the schema is not known, or the
             content makes no sense.
         """
+        if not isinstance(text, str | bytes | bytearray):
+            raise DocumentError(f"a model document is text, not {type(text).__name__}.")
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
         read = document.read(data)
         try:

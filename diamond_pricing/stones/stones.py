@@ -64,6 +64,13 @@ class Stones:
     def of(cls, stones: Iterable[Stone]) -> "Stones":
         """Gather single stones into columns."""
         rows = list(stones)
+        for i, row in enumerate(rows):
+            if not isinstance(row, Stone):
+                raise StoneError(
+                    f"stone {i} is of type {type(row).__name__}; give a Stone, as in "
+                    "Stone(1.01, 'Ideal', 'E', 'VS1').",
+                    given=row,
+                )
         read: dict[str, NDArray[Any]] = {}
         for measure in MEASURES:
             values = (getattr(stone, measure.name) for stone in rows)

@@ -5,16 +5,20 @@ price. A sale that differs by one grade of clarity is as far away as that grade 
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError
-from diamond_pricing.fitting import Sales
+from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.support import BLEND, RECORDED
 from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Flags = NDArray[np.bool_]
 
@@ -73,8 +77,9 @@ class Comparables:
         Those that the model declines to price are left out.
     """
 
-    def __init__(self, model: PriceModel, sales: Sales) -> None:
+    def __init__(self, model: PriceModel, sales: "Sales | pd.DataFrame") -> None:
         self.model = model
+        sales = sales if isinstance(sales, Sales) else read_sales(sales)
         rows = np.flatnonzero(model.supports(sales.stones))
         if not len(rows):
             raise FitError("the model supports none of these sales.")

@@ -1,6 +1,7 @@
 """The default family: its shape, its price lists, its ranges, and what it does with bad sales."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.errors import FitError, StoneError
 from diamond_pricing.fitting import fit, read_sales
 from diamond_pricing.fitting.paired_lists import Pairs, paired, put_back, taken_off
-from diamond_pricing.model.certificate import AXES, MISSING, Grid, certify, grids, inversions
+from diamond_pricing.model.certificate import AXES, MISSING, Grid, certify, grids
 from diamond_pricing.validation import cross_validate
 from tests.strategies import CLARITIES, COLORS, CUTS
 
@@ -34,11 +35,51 @@ def test_the_packaged_model_keeps_its_certificate_when_asked_for_prices(packaged
         assert (np.diff(table, axis=1) > 0).all()
 
 
-def test_an_inversion_would_be_counted():
-    price = np.zeros((3, 2, 2, 2))
-    price += np.arange(3)[:, None, None, None]
-    price[1, 1, 0, 0] -= 5
-    assert inversions(price) == {"carat": 1, "cut": 1, "color": 0, "clarity": 0}
+@pytest.mark.parametrize("listing", ["blend", "x<y"])
+def test_a_better_stone_of_the_same_proportions_is_never_cheaper(packaged, catalog, listing):
+    """Real proportions of real stones, some of them struck out, and impossible ones."""
+    rng = np.random.default_rng(7)
+    stones = Stones.from_frame(catalog.sample(20_000, random_state=7))
+    stones = stones.take(packaged.supports(stones))
+    n = len(stones)
+    columns = {name: stones[name].copy() for name in ("depth", "table", "x", "y", "z")}
+    for name in ("depth", "table"):
+        columns[name][rng.random(n) < 0.3] = np.nan
+        wild = rng.random(n) < 0.2
+        columns[name][wild] = rng.uniform(43, 79, n)[wild]
+    none = rng.random(n) < 0.3
+    for name in ("x", "y", "z"):
+        columns[name][none] = np.nan
+    code = np.full(n, -1 if listing == "blend" else 0)
+    before = stones.with_columns(listing=code, **columns)
+    for grade, best in (("cut", 4), ("color", 6), ("clarity", 7)):
+        worse = before.take(before[grade] < best)
+        better = worse.with_columns(**{grade: worse[grade] + 1})
+        step = np.diff(
+            [
+                packaged.log_price(s, extrapolate=True, listing="recorded")
+                for s in (worse, better)
+            ],
+            axis=0,
+        )
+        assert (step > 0).all(), grade
+
+
+def test_an_inversion_would_be_counted(monotone):
+    """Plant one in the effect of depth by cut, where only given depths show it."""
+    effects = monotone._effects
+    place = next(
+        i
+        for i, term in enumerate(effects.terms)
+        if [basis.attributes for basis in term.bases] == [("depth",), ("cut",)]
+    )
+    table = effects.tables[place].copy()
+    table[0, 1] += 1.0
+    tables = (*effects.tables[:place], table, *effects.tables[place + 1 :])
+    found = certify(replace(effects, tables=tables), monotone.markup, monotone.training)
+    assert found.inversions["cut"] > 0
+    assert [found.inversions[a] for a in ("carat", "color", "clarity")] == [0, 0, 0]
+    assert found.compared == monotone.certificate.compared
 
 
 def test_a_grid_holds_every_combination_once(monotone):

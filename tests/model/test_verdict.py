@@ -2,11 +2,12 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from diamond_pricing import Stone
 from diamond_pricing.cli import main
-from diamond_pricing.errors import ContradictionError, UnsupportedStoneError
+from diamond_pricing.errors import ContradictionError, DiamondPricingError, UnsupportedStoneError
 
 DECLINED = [
     (Stone(0.1, "Ideal", "G", "VS1"), "weight_outside_range", 0.2),
@@ -62,3 +63,17 @@ def test_the_command_line_says_the_same(capsys, packaged, tmp_path):
     answer = json.loads(capsys.readouterr().out)
     assert answer["verdict"]["status"] == "priced_with_caution"
     assert answer["range"]["low"] < answer["price"] < answer["range"]["high"]
+
+
+@pytest.mark.parametrize(
+    ("ask", "complaint"),
+    [
+        (lambda m: m.explain("1.01 Ideal E VS1"), "give a Stone"),
+        (lambda m: m.price(pd.DataFrame({"carat": [1.0]})), "Stones.from_frame"),
+        (lambda m: m.range(Stone(1.0, "Ideal", "E", "VS1")), "Stones.of"),
+        (lambda m: m.from_json(None), "is text"),
+    ],
+)
+def test_what_is_no_stone_gets_a_plain_error(packaged, ask, complaint):
+    with pytest.raises(DiamondPricingError, match=complaint):
+        ask(packaged)

@@ -4,7 +4,7 @@ Nothing after the tables depends on the number of sales (Wood, Li, Shaddick & Au
 *JASA* 112, 1199–1210).
 """
 
-from diamond_pricing.fitting.engine.design import Design, Margin, learned, sheets
+from diamond_pricing.fitting.engine.design import Design, Margin, Sheet, learned, sheets
 from diamond_pricing.fitting.engine.smoothing import PenalisedFit, reml, smooth, solve
 from diamond_pricing.fitting.engine.tables import Gram, Tables, gram, tabulate
 
@@ -13,6 +13,7 @@ __all__ = [
     "Gram",
     "Margin",
     "PenalisedFit",
+    "Sheet",
     "Tables",
     "gram",
     "learned",

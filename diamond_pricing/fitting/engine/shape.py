@@ -21,7 +21,8 @@ from diamond_pricing.errors import FitError
 
 MARGIN = 1e-5  # log dollars that every step up must bring: under a cent, over all rounding
 ROUNDS = 40
-BINDING = 1e-7  # slack below which a constraint is kept for the next round
+BINDING = 1e-3  # slack, of a row of length 1, below which it is kept for the next round
+ACTIVE_BELOW = 3  # daqp's flags of a constraint to start from, at its lower bound
 
 Broken = Callable[[Vector], Matrix]
 
@@ -54,22 +55,27 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
     # In u = R·β/scale the distance is Euclidean.
     turn = scale[:, None] * inverse
     target = R @ (free / scale)
-    kept, beta = np.empty((0, len(free))), free
+    C, least = np.empty((0, len(free))), np.empty(0)
+    active = np.empty(0, np.int32)
     for _ in range(ROUNDS):
-        rows = np.vstack([kept, found])
-        C = rows @ turn
-        length = np.maximum(np.linalg.norm(C, axis=1), 1e-300)
-        u, _, outcome, _ = daqp.solve(
-            np.eye(len(free)), -target, np.ascontiguousarray(C / length[:, None]),
-            np.full(len(rows), np.inf), MARGIN / length, np.zeros(len(rows), np.int32),
+        turned = found @ turn
+        length = np.maximum(np.linalg.norm(turned, axis=1), 1e-300)
+        # All rows of length 1, so that the solver's tolerances mean the same for each.
+        C = np.vstack([C, turned / length[:, None]])
+        least = np.concatenate([least, MARGIN / length])
+        u, _, outcome, solver = daqp.solve(
+            np.eye(len(free)), -target, C, np.full(len(C), np.inf), least,
+            np.concatenate([active, np.zeros(len(found), np.int32)]),
         )  # fmt: skip
         if outcome != 1:
             raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")
         beta = np.asarray(turn @ u)
-        kept = rows[rows @ beta < MARGIN + BINDING]
+        near = C @ u < least + BINDING
+        active = np.where(solver["lam"][near] != 0, ACTIVE_BELOW, 0).astype(np.int32)
+        C, least = C[near], least[near]
         found = broken(beta)
         if not len(found):
-            return np.asarray(beta)
+            return beta
     raise FitError(
         f"prices could not be kept from falling within {ROUNDS} rounds: the sales are too few "
         "or contradict it too much. Bring more sales, or fit the family 'loglinear'."
