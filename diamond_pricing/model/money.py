@@ -79,19 +79,24 @@ def whole_cents(parts: Matrix, totals: Integers) -> Integers:
     MoneyError
         When the parts do not sum to the totals within a cent.
     """
-    n, k = parts.shape
     first = np.take_along_axis(parts, (parts != 0).argmax(axis=1)[:, None], axis=1)[:, 0]
     sign = np.where(np.where(totals != 0, totals, first) < 0, -1, 1)
-    parts, totals = parts * 100 * sign[:, None], totals * sign
-    whole = np.floor(parts)
-    left_over = totals - whole.sum(axis=1).astype(np.int64)
-    order = np.argsort(whole - parts, axis=1, kind="stable")
-    rank = np.empty((n, k), np.int64)
-    np.put_along_axis(rank, order, np.broadcast_to(np.arange(k), (n, k)), axis=1)
-    rounded = whole.astype(np.int64) + (rank < left_over[:, None])
-    if (rounded.sum(axis=1) != totals).any():
+    # Line by line: vectors over all rows, as there are few lines and many rows.
+    scaled = np.ascontiguousarray(parts.T) * (100 * sign)
+    floors = np.floor(scaled)
+    whole = floors.astype(np.int64)
+    left_over = totals * sign - whole.sum(axis=0)
+    remainder = scaled - floors
+    rank = np.zeros(whole.shape, np.int8)
+    for i in range(len(rank)):
+        for j in range(i):
+            behind = remainder[i] <= remainder[j]
+            rank[i] += behind
+            rank[j] += ~behind
+    whole += rank < left_over
+    if (whole.sum(axis=0) != totals * sign).any():
         raise MoneyError("the lines of a price are too large for it to be divided into cents.")
-    signed: Integers = rounded * sign[:, None]
+    signed: Integers = (whole * sign).T
     return signed
 
 

@@ -60,7 +60,7 @@ class _Sheet:
     level: bool  # whether all cubics are constants, kept as single numbers
     known: Any
     means: Any
-    columns: Any = None  # ``known`` as an array: (intervals · grades, line, four)
+    columns: Any = None  # ``known`` by line and power of u: arrays (intervals · grades,)
 
 
 class _Intervals:
@@ -90,9 +90,9 @@ class _Intervals:
             i = self._searched(x)
         else:
             cell = ((x - self.start) * self.scale).clip(0, len(self.first) - 1)
-            i = self.first[cell.astype(np.int64)]
-            i = np.minimum(i + (x >= self.edges[i + 1]), len(self.edges) - 2)
-        return i, (x - self.edges[i]) / self.lengths[i]
+            i = self.first.take(cell.astype(np.int64))
+            i = np.minimum(i + (x >= self.edges[1:].take(i)), len(self.edges) - 2)
+        return i, (x - self.edges.take(i)) / self.lengths.take(i)
 
 
 @dataclass(slots=True)
@@ -274,7 +274,6 @@ class Plan:
                 by_cut = np.reshape(means, (*cells, *means.shape[1:])).tolist()
             known = np.asarray(known)
             level = not known[..., 1:].any()
-            columns = known.reshape(-1, len(lines), 4)
             # A line that no stone moves here (the price list, on the blend) is left out.
             moved = [j for j in range(len(lines)) if known[..., j, :].any() or _any(means, j)]
             known = known[..., moved, :]
@@ -282,9 +281,9 @@ class Plan:
                 by_cut = np.asarray(by_cut)[..., moved].tolist()
             kept = known[..., 0] if level else known
             used = tuple(lines[j] for j in moved)
-            sheets.append(
-                _Sheet(grades, used, level, kept.tolist(), by_cut, columns[:, moved].copy())
-            )
+            powers = np.moveaxis(known.reshape(-1, len(moved), 4), 0, 2)[:, : 1 if level else 4]
+            columns = [[column.copy() for column in line] for line in powers]
+            sheets.append(_Sheet(grades, used, level, kept.tolist(), by_cut, columns))
         intervals = _Intervals(np.array(edges)) if edges else None
         return _Curve(feature, _value(feature), edges, sheets, intervals)
 
@@ -359,12 +358,11 @@ class Plan:
             at = i
             for name in sheet.grades:
                 at = at * len(self.levels[name]) + place[name]
-            for j, line in enumerate(sheet.lines):
-                if sheet.level:
-                    effect = sheet.columns[at, j, 0]
-                else:
-                    c = sheet.columns[at, j]
-                    effect = c[:, 0] + u * (c[:, 1] + u * (c[:, 2] + u * c[:, 3]))
+            for line, powers in zip(sheet.lines, sheet.columns, strict=True):
+                effect = powers[-1].take(at)
+                for column in powers[-2::-1]:
+                    effect *= u
+                    effect += column.take(at)
                 total[line] += np.where(missing, 0.0, effect) if gone else effect
         if gone:
             self._add_means(curve, columns, place, total, np.flatnonzero(missing))

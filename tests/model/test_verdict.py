@@ -7,7 +7,11 @@ import pytest
 
 from diamond_pricing import Stone
 from diamond_pricing.cli import main
-from diamond_pricing.errors import ContradictionError, DiamondPricingError, UnsupportedStoneError
+from diamond_pricing.errors import (
+    ContradictionError,
+    DiamondPricingError,
+    UnsupportedStoneError,
+)
 
 DECLINED = [
     (Stone(0.1, "Ideal", "G", "VS1"), "weight_outside_range", 0.2),
