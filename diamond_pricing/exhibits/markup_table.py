@@ -1,5 +1,7 @@
 """The evidence for the mark-up of one price list over the other, as text."""
 
+from itertools import pairwise
+
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.markup import MARKED
 
@@ -12,15 +14,18 @@ def markup_table(model: PriceModel) -> str:
     """
     if model.markup is None:
         return "No mark-up: these sales hold too few stones that stand on two price lists."
-    parted = model.markup.parted_at
+    edges = [f"{weight:.2f}" for weight in model.markup.parted_at]
+    weights = ["all"]
+    if edges:
+        between = (f"{a} to {b} ct" for a, b in pairwise(edges))
+        weights = [f"under {edges[0]} ct", *between, f"from {edges[-1]} ct"]
     text = [
         f"Price on {MARKED} over price on x<y, from stones that stand on both.",
         "",
-        "weight         base price           ratio  spread  stones",
+        "weight           base price           ratio  spread  stones",
     ]
     for band in model.markup.bands:
-        weight = f"{'from' if band.heavy else 'under'} {parted:.2f} ct"
         prices = f"{band.low:,.0f} to {band.high:,.0f}"
         figures = f"{band.factor:.3f}  {band.spread:.4f}  {band.pairs:>6,}"
-        text.append(f"{weight:<13}  {prices:<19}  {figures}")
+        text.append(f"{weights[band.part]:<15}  {prices:<19}  {figures}")
     return "\n".join(text)

@@ -7,6 +7,7 @@ the mark-up back; measure the ranges on held-out folds; prove the shape on every
 grid.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,14 @@ from diamond_pricing.fitting.engine.shape import shaped
 from diamond_pricing.fitting.engine.smoothing import FLAT
 from diamond_pricing.fitting.engine.tables import grouped
 from diamond_pricing.fitting.listing_odds import inferred
-from diamond_pricing.fitting.paired_lists import FEWEST, Pairs, paired, put_back, taken_off
+from diamond_pricing.fitting.paired_lists import (
+    FEWEST,
+    Pairs,
+    paired,
+    parted_at,
+    put_back,
+    taken_off,
+)
 from diamond_pricing.fitting.sales import Sales, read_sales, usable
 from diamond_pricing.fitting.structure import MANY, SHAPE, Structure, laid_out, structure
 from diamond_pricing.model import PriceModel
@@ -38,6 +46,7 @@ from diamond_pricing.model.certificate import (
     AXES,
     MISSING,
     MOVING,
+    WEIGHTS,
     Grid,
     certify,
     grids,
@@ -49,6 +58,7 @@ from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.proportions import Feature, features, is_proportion
 from diamond_pricing.model.ranges import Ranges, kept_quantiles
 from diamond_pricing.model.support import Support
+from diamond_pricing.model.training import Training
 from diamond_pricing.stones import GRADES, LISTING, Stones, stone_keys
 from diamond_pricing.terms import (
     Averages,
@@ -113,9 +123,15 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
     lists = min(on_list) >= FEWEST
     pairs = paired(sales)
     ladder = lists and len(pairs) >= FEWEST
-    y = taken_off(pairs, sales) if ladder else np.log(sales.price)
+    partings = parted_at(pairs) if ladder else ()
+    y = taken_off(pairs, partings, sales) if ladder else np.log(sales.price)
     laid = laid_out(structure(len(sales) >= MANY, shape, lists), stones, averages)
-    found = _fitted(laid, y, stones)
+
+    def likely(fitted: Vector, sd: float) -> Vector:
+        return taken_off(pairs, partings, sales, fitted, sd) if ladder else y
+
+    found = _fitted(laid, y, stones, likely)
+    y = found.y
     training = training_of(sales, left_out)
     codes = (0, 2) if lists else (-1,)
     A = found.gram.XX + np.diag(found.fit.smoothing @ laid.design.penalties)
@@ -123,9 +139,12 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
     beta = broken.shaped(A, found.fit.coefficients)
     residual = y - _at(laid, beta)
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
-    markup = put_back(pairs, averages.listings[2], sd) if ladder else None
     terms, coefficients, wide = _documented(laid.design, beta)
     effects = Effects.of(terms, coefficients, averages)
+    markup = None
+    if ladder:
+        rises = _rises(effects, training, partings)
+        markup = put_back(pairs, partings, rises, averages.listings[2], sd)
     certificate = certify(effects, markup, training)
     if not certificate.holds:
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
@@ -150,16 +169,38 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
     )
 
 
+def _rises(
+    effects: Effects, training: Training, partings: tuple[float, ...]
+) -> tuple[float, ...]:
+    """The least that the log base price on the blend rises as a weight is reached."""
+    least = [
+        np.diff(over(effects, grid), axis=0).min(axis=(1, 2, 3))
+        for grid in grids(training, (-1,))
+        if grid.dimensions != ANY
+    ]
+    step = np.minimum.reduce(least)
+    return tuple(float(step[np.searchsorted(WEIGHTS, at) - 1]) for at in partings)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
     fit: PenalisedFit
     gram: Gram
     parts: list[Gram]  # of each fold
     fold: Integers
+    y: Vector  # log base prices
 
 
-def _fitted(laid: Structure, y: Vector, stones: Stones) -> _Found:
-    """Penalised least squares, reweighted until the errors are Student's t."""
+def _fitted(
+    laid: Structure, y: Vector, stones: Stones, likely: Callable[[Vector, float], Vector]
+) -> _Found:
+    """Penalised least squares, reweighted until the errors are Student's t.
+
+    Parameters
+    ----------
+    likely : callable
+        Gives the log base prices anew from what is fitted and its standard deviation.
+    """
     rng = np.random.default_rng(SEED)
     keys = stone_keys(stones)
     fold = (rng.permutation(keys.max() + 1) % FOLDS)[keys]
@@ -189,8 +230,10 @@ def _fitted(laid: Structure, y: Vector, stones: Stones) -> _Found:
             fit = smooth(whole, laid.design.penalties, start, flat=flat)
         start = fit.smoothing
         if count < PASSES - 1:
-            weight = _weights(y - _at(laid, fit.coefficients), stones)
-    return _Found(fit, whole, parts, fold)
+            fitted = _at(laid, fit.coefficients)
+            y = likely(fitted, float(np.std(y - fitted)))
+            weight = _weights(y - fitted, stones)
+    return _Found(fit, whole, parts, fold, y)
 
 
 def _weights(residual: Vector, stones: Stones) -> Vector:

@@ -9,19 +9,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.model.markup import MARKED, Band, Markup
 from diamond_pricing.stones import LISTING
 
 FEWEST = 40  # pairs; with fewer there is no mark-up to speak of
-PARTED_AT = 1.0  # carats; the mark-ups of lighter and heavier stones part here
+PARTINGS = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.2, 1.5, 2.0)  # carats, where schedules may part
+GAIN = 0.25  # share of the scatter that a parting must take away
+MOST_PARTINGS = 3
 STEP = 0.01  # of log price from node to node
 WINDOW = 0.02  # log price to either side that a median is taken over
 NEAREST = 8  # pairs at least
 SAME = 0.012  # neighbouring medians closer than this are one band
 LEAST = 0.05  # relative rise of a blended price with its base price
 DIGITS = 6
+LEVEL_DIGITS = 3  # of log mark-ups that are taken for the same
+LEVEL_NEAR = 0.003
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,13 +36,16 @@ class Pairs:
     ----------
     base, marked : Vector
         Log price on x<y and on x>y, shape (pairs,).
-    heavy : ndarray of bool
-        Whether they weigh ``PARTED_AT`` or more.
+    carat : Vector
+        Shape (pairs,).
+    rows : ndarray
+        Which of the sales are those on x>y, shape (pairs,).
     """
 
     base: Vector
     marked: Vector
-    heavy: Integers
+    carat: Vector
+    rows: Integers
 
     def __len__(self) -> int:
         return len(self.base)
@@ -64,28 +71,98 @@ def paired(sales: Sales) -> Pairs:
     both = (single[0] >= 0) & (single[1] >= 0)
     first, second = (row_of[both] for row_of in single)
     log_price = np.log(sales.price)
-    heavy = (stones["carat"][first] >= PARTED_AT).astype(np.int64)
-    return Pairs(log_price[first], log_price[second], heavy)
+    return Pairs(log_price[first], log_price[second], stones["carat"][first], second)
 
 
-def taken_off(pairs: Pairs, sales: Sales) -> Vector:
-    """Log base price of each sale: log price less the mark-up of its list; shape (n,)."""
+def parted_at(pairs: Pairs) -> tuple[float, ...]:
+    """Find the weights at which the schedule of mark-ups changes, carats, ascending.
+
+    Weights are added one at a time, each that which takes most of the scatter of the ratios
+    around their running median away, as long as that is a quarter of it.
+    """
+    found: tuple[float, ...] = ()
+    scatter = _scatter(pairs, found)
+    while len(found) < MOST_PARTINGS:
+        tried = [tuple(sorted({*found, at})) for at in PARTINGS if at not in found]
+        tried = [t for t in tried if np.bincount(_part(pairs.carat, t)).min() >= FEWEST]
+        left = [_scatter(pairs, partings) for partings in tried]
+        if not left or min(left) > (1 - GAIN) * scatter:
+            return found
+        scatter = min(left)
+        found = tried[left.index(scatter)]
+    return found
+
+
+def taken_off(
+    pairs: Pairs, partings: tuple[float, ...], sales: Sales,
+    fitted: Vector | None = None, sd: float = 0.0,
+) -> Vector:  # fmt: skip
+    """Log base price of each sale: log price less the mark-up of its list; shape (n,).
+
+    A stone that stands on both lists has the base price that it has there. Where bands
+    overlap, two base prices may have led to the same marked price; then a fit tells which
+    is the likelier.
+
+    Parameters
+    ----------
+    fitted : Vector, optional
+        Log base price by a fit, shape (n,): of the base prices that may be, the mean by
+        their probability around it. Without it, the running median of the mark-ups at
+        about that marked price.
+    sd : float
+        Standard deviation of the errors around it.
+    """
     log_price = np.log(sales.price)
-    nodes = _nodes(pairs.marked)
-    curves = _curves(pairs, pairs.marked, nodes)
-    heavy = (sales.stones["carat"] >= PARTED_AT).astype(np.int64)
-    near = np.round((log_price - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
     marked = sales.stones[LISTING.name] == LISTING.grades.index(MARKED)
-    taken = np.where(marked, curves[heavy, near], 0.0)
-    base: Vector = np.asarray(log_price - taken, dtype=np.float64)
+    part = _part(sales.stones["carat"], partings)
+    base: Vector = log_price.copy()
+    if fitted is None:
+        nodes = _nodes(pairs.marked)
+        curves = _curves(pairs, partings, pairs.marked, nodes)
+        near = np.round((log_price - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
+        base -= np.where(marked, curves[part, near], 0.0)
+    else:
+        rows = np.flatnonzero(marked)
+        base[rows] = _likely(pairs, partings, part[rows], log_price[rows], fitted[rows], sd)
+    base[pairs.rows] = pairs.base
     return base
 
 
-def put_back(pairs: Pairs, share: float, sd: float) -> Markup:
+def _likely(
+    pairs: Pairs, partings: tuple[float, ...], part: Integers, marked: Vector, fitted: Vector,
+    sd: float,
+) -> Vector:  # fmt: skip
+    """Mean of the base prices that may have led to marked ones, shape (n,)."""
+    nodes = _nodes(pairs.base)
+    curves = _curves(pairs, partings, pairs.base, nodes)
+    found: Vector = np.empty(len(marked))
+    for which, curve in enumerate(curves):
+        rows = np.flatnonzero(part == which)
+        levels = np.unique(np.round(curve, LEVEL_DIGITS))
+        base = marked[rows, None] - levels  # if this level was the mark-up …
+        node = np.round((base - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
+        # … is it the mark-up of about that base price?
+        near = np.stack([curve[(node + k).clip(0, len(nodes) - 1)] for k in (-1, 0, 1)])
+        off = np.abs(near - levels).min(axis=0)
+        possible = off <= np.maximum(off.min(axis=1, keepdims=True), LEVEL_NEAR)
+        far = (base - fitted[rows, None]) / sd
+        weight = np.where(
+            possible, np.exp(-(far**2 - far.min(axis=1, keepdims=True) ** 2) / 2), 0.0
+        )
+        weight = np.where(weight.sum(axis=1, keepdims=True) > 0, weight, possible)
+        found[rows] = (weight * base).sum(axis=1) / weight.sum(axis=1)
+    return found
+
+
+def put_back(
+    pairs: Pairs, partings: tuple[float, ...], rises: tuple[float, ...], share: float, sd: float
+) -> Markup:
     """Learn the mark-up as a function of a base price that is known but for an error.
 
     Parameters
     ----------
+    rises : tuple[float, ...]
+        The least that the log base price rises as the weight reaches each of the partings.
     share : float
         Of the list x>y in the blend.
     sd : float
@@ -93,7 +170,7 @@ def put_back(pairs: Pairs, share: float, sd: float) -> Markup:
         near the end of a band nobody knows which side of it a stone is on.
     """
     nodes = _nodes(pairs.base)
-    sharp = _curves(pairs, pairs.base, nodes)
+    sharp = _curves(pairs, partings, pairs.base, nodes)
     z = np.linspace(-2.5, 2.5, 41)
     kernel = np.exp(-(z**2) / 2)
     curves = [
@@ -105,17 +182,21 @@ def put_back(pairs: Pairs, share: float, sd: float) -> Markup:
     ]
     listed = np.round(curves, DIGITS)
     # On the blend a higher base price, or a heavier stone, never comes out lower.
-    light, heavy = (_rising(nodes, nodes + share * curve) for curve in listed)
-    heavy = np.maximum(heavy, light)
+    lines = np.array([_rising(nodes, nodes + share * curve) for curve in listed])
+    for which, rise in enumerate(rises, 1):
+        whole = np.floor(rise / STEP) * STEP  # of whole nodes, or a bend could fall between
+        before = np.interp(nodes - whole, nodes, lines[which - 1])
+        before += np.minimum(nodes - whole - nodes[0], 0) + 2 / 10.0**DIGITS  # over rounding
+        lines[which] = np.maximum(lines[which], before)
     up = 10.0**DIGITS  # rounding must not make a price fall: round so that sums keep order
-    blended = [np.floor((line - nodes) * up + 0.5) / up for line in (light, heavy)]
+    blended = np.floor((lines - nodes) * up + 0.5) / up
     return Markup(
-        parted_at=PARTED_AT,
+        parted_at=partings,
         start=float(nodes[0]),
         step=STEP,
-        listed=_pair(listed),
-        blended=_pair(blended),
-        bands=_bands(pairs, nodes, sharp),
+        listed=_tuples(listed),
+        blended=_tuples(blended),
+        bands=_bands(pairs, partings, nodes, sharp),
     )
 
 
@@ -125,9 +206,22 @@ def _rising(nodes: Vector, line: Vector) -> Vector:
     return lifted
 
 
-def _pair(curves: object) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    light, heavy = (tuple(float(v) for v in curve) for curve in np.asarray(curves))
-    return light, heavy
+def _tuples(curves: Matrix) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(curve) for curve in curves.tolist())
+
+
+def _part(carat: Vector, partings: tuple[float, ...]) -> Integers:
+    """Which side of the partings stones are on: 0 for the lightest, shape (n,)."""
+    return np.searchsorted(partings, carat, side="right")
+
+
+def _scatter(pairs: Pairs, partings: tuple[float, ...]) -> float:
+    """Mean distance of the log ratios from their running median."""
+    nodes = _nodes(pairs.base)
+    node = np.round((pairs.base - nodes[0]) / STEP).astype(np.int64)
+    curves = _curves(pairs, partings, pairs.base, nodes)
+    off = pairs.marked - pairs.base - curves[_part(pairs.carat, partings), node]
+    return float(np.abs(off).mean())
 
 
 def _nodes(log_price: Vector) -> Vector:
@@ -138,12 +232,14 @@ def _nodes(log_price: Vector) -> Vector:
     return nodes
 
 
-def _curves(pairs: Pairs, by: Vector, nodes: Vector) -> Vector:
-    """Median log ratio around each node: lighter stones, heavier stones; shape (2, nodes)."""
-    curves = np.zeros((2, len(nodes)))
-    for heavy in (0, 1):
-        of = pairs.heavy == heavy
-        if of.sum() < NEAREST:  # too few of this side: what the others say
+def _curves(pairs: Pairs, partings: tuple[float, ...], by: Vector, nodes: Vector) -> Matrix:
+    """Median log ratio around each node in each part of the weights, shape (parts, nodes)."""
+    parts = len(partings) + 1
+    curves = np.zeros((parts, len(nodes)))
+    part = _part(pairs.carat, partings)
+    for which in range(parts):
+        of = part == which
+        if of.sum() < NEAREST:  # too few of this part: what the others say
             of = np.ones(len(pairs), bool)
         order = np.argsort(by[of], kind="stable")
         at, ratio = by[of][order], (pairs.marked - pairs.base)[of][order]
@@ -152,27 +248,30 @@ def _curves(pairs: Pairs, by: Vector, nodes: Vector) -> Vector:
         few = high - low < NEAREST
         low = np.where(few, np.clip(middle - NEAREST // 2, 0, len(at) - NEAREST), low)
         high = np.where(few, low + NEAREST, high)
-        curves[heavy] = [np.median(ratio[a:b]) for a, b in zip(low, high, strict=True)]
+        curves[which] = [np.median(ratio[a:b]) for a, b in zip(low, high, strict=True)]
     return curves
 
 
-def _bands(pairs: Pairs, nodes: Vector, sharp: Vector) -> tuple[Band, ...]:
+def _bands(
+    pairs: Pairs, partings: tuple[float, ...], nodes: Vector, sharp: Matrix
+) -> tuple[Band, ...]:
     bands = []
-    for heavy in (0, 1):
-        of = pairs.heavy == heavy
+    of_pair = _part(pairs.carat, partings)
+    for which in range(len(sharp)):
+        of = of_pair == which
         if not of.any():
             continue
         base, ratio = pairs.base[of], (pairs.marked - pairs.base)[of]
         node = np.round((base - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
-        part = np.concatenate([[0], np.cumsum(np.abs(np.diff(sharp[heavy])) > SAME)])[node]
-        for which in np.unique(part):
-            inside = part == which
+        run = np.concatenate([[0], np.cumsum(np.abs(np.diff(sharp[which])) > SAME)])[node]
+        for band in np.unique(run):
+            inside = run == band
             if inside.sum() < 2 * NEAREST:  # the edge between two bands
                 continue
             quartiles = np.exp(np.quantile(ratio[inside], (0.25, 0.5, 0.75)))
             bands.append(
                 Band(
-                    heavy=bool(heavy),
+                    part=which,
                     low=round(float(np.exp(base[inside].min())), 2),
                     high=round(float(np.exp(base[inside].max())), 2),
                     factor=round(float(quartiles[1]), 4),

@@ -182,9 +182,9 @@ def steps(effects: Effects, grid: Grid, markup: Markup | None = None) -> dict[st
         of_axis = {a: np.diff(log_price, axis=i) for i, a in enumerate(AXES)}
         return of_axis | {"cut": of_axis["cut"] + least[None, :, None, None]}
     if markup is not None:
-        heavy = (markup.parted_at <= WEIGHTS).astype(np.int64)[:, None, None, None]
+        part = markup.part(WEIGHTS)[:, None, None, None]
         how = np.full((1, 1, 1, 1), 2 if grid.listing < 0 else 0)
-        log_price = log_price + markup.at(log_price, heavy, how)
+        log_price = log_price + markup.at(log_price, part, how)
     return {a: np.diff(log_price, axis=i) for i, a in enumerate(AXES)}
 
 

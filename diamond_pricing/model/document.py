@@ -24,7 +24,7 @@ from diamond_pricing.model.support import Support
 from diamond_pricing.model.training import Training
 from diamond_pricing.terms import AnyBasis, Averages
 
-SCHEMA = 2
+SCHEMA = 3
 EXACT_BELOW = 500  # coefficients up to which the covariance is kept whole
 LARGEST = 64 * 2**20  # bytes
 SHARED = (

@@ -10,11 +10,13 @@ price of $877 is listed at $1,125, one of $900 at $962. On the blend it is shape
 higher base price never has a lower blend.
 """
 
+from bisect import bisect_right
+from itertools import pairwise
+
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Vector
+from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.stones import LISTING, Stones
 
@@ -26,8 +28,8 @@ class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    heavy : bool
-        Of stones that weigh ``parted_at`` or more, or of lighter ones.
+    part : int
+        Of stones on which side of the weights that part the schedules, 0 the lightest.
     low, high : float
         Least and largest base price of the pairs.
     factor : float
@@ -38,7 +40,7 @@ class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Stones seen on both lists.
     """
 
-    heavy: bool
+    part: int
     low: float
     high: float
     factor: float
@@ -51,29 +53,38 @@ class Markup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes
     ----------
-    parted_at : float
-        Carats; lighter and heavier stones have mark-ups of their own.
+    parted_at : tuple[float, ...]
+        Carats, ascending; between them stones have a schedule of mark-ups of their own.
     start, step : float
         Log base price of the first node, and from each to the next.
-    listed : tuple[tuple[float, ...], tuple[float, ...]]
-        Log mark-up on the list x>y at the nodes: lighter stones, heavier stones.
-    blended : tuple[tuple[float, ...], tuple[float, ...]]
+    listed : tuple[tuple[float, ...], ...]
+        Log mark-up on the list x>y at the nodes, for each part of the weights.
+    blended : tuple[tuple[float, ...], ...]
         The same on the blend of the lists.
     bands : tuple[Band, ...]
         The evidence.
     """
 
-    parted_at: float
+    parted_at: tuple[float, ...]
     start: float
     step: float
-    listed: tuple[tuple[float, ...], tuple[float, ...]]
-    blended: tuple[tuple[float, ...], tuple[float, ...]]
+    listed: tuple[tuple[float, ...], ...]
+    blended: tuple[tuple[float, ...], ...]
     bands: tuple[Band, ...]
 
     def __post_init__(self) -> None:
         sizes = {len(curve) for curve in (*self.listed, *self.blended)}
-        if len(sizes) != 1 or sizes.pop() < 2 or not self.step > 0 or not self.parted_at > 0:
-            raise DocumentError("the mark-up needs four curves over the same nodes.")
+        parts = len(self.parted_at) + 1
+        ascending = all(a < b for a, b in pairwise((0.0, *self.parted_at)))
+        if (
+            len(sizes) != 1
+            or sizes.pop() < 2
+            or not self.step > 0
+            or not ascending
+            or len(self.listed) != parts
+            or len(self.blended) != parts
+        ):
+            raise DocumentError("the mark-up needs two curves a part, over the same nodes.")
 
     def of(self, base: Vector, stones: Stones) -> Vector:
         """Log mark-up of n stones, shape (n,).
@@ -84,24 +95,27 @@ class Markup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             Log base price on the list of each stone, shape (n,).
         """
         marked = LISTING.grades.index(MARKED)
-        listing, heavy = stones[LISTING.name], (stones["carat"] >= self.parted_at).astype(int)
-        return self.at(base, heavy, np.where(listing == marked, 1, np.where(listing < 0, 2, 0)))
+        listing, part = stones[LISTING.name], self.part(stones["carat"])
+        return self.at(base, part, np.where(listing == marked, 1, np.where(listing < 0, 2, 0)))
 
-    def at(self, base: Vector, heavy: NDArray[np.int_], how: NDArray[np.int_]) -> Vector:
+    def part(self, carat: Vector) -> Integers:
+        """Part of the weights, shape (n,)."""
+        return np.searchsorted(self.parted_at, carat, side="right")
+
+    def at(self, base: Vector, part: Integers, how: Integers) -> Vector:
         """Log mark-up; ``how`` is 0 for none, 1 for the list x>y, 2 for the blend."""
-        zero = (0.0,) * len(self.listed[0])
-        curves = np.array([[zero, zero], self.listed, self.blended])
+        curves = np.array([np.zeros_like(self.listed), self.listed, self.blended])
         last = curves.shape[2] - 1
         place = ((base - self.start) / self.step).clip(0, last)
         node = np.minimum(place.astype(np.int64), last - 1)
         share = place - node
-        low, high = curves[how, heavy, node], curves[how, heavy, node + 1]
+        low, high = curves[how, part, node], curves[how, part, node + 1]
         marked: Vector = low + share * (high - low)
         return marked
 
-    def blend(self, base: float, heavy: bool) -> float:
+    def blend(self, base: float, carat: float) -> float:
         """Log mark-up of one stone on the blend."""
-        curve = self.blended[heavy]
+        curve = self.blended[bisect_right(self.parted_at, carat)]
         last = len(curve) - 1
         place = min(max((base - self.start) / self.step, 0.0), float(last))
         node = min(int(place), last - 1)

@@ -346,8 +346,7 @@ class PriceModel:
         effects = plan.effects(stone)
         base = plan.base + sum(effects)
         if self.markup is not None:
-            heavy = stone.carat >= self.markup.parted_at
-            effects[plan.listing] += self.markup.blend(base, heavy) - plan.marked
+            effects[plan.listing] += self.markup.blend(base, stone.carat) - plan.marked
         price, start = exp(plan.reference + sum(effects)), plan.start
         price_cents = money.cent(price)
         mean = money.one_logarithmic_mean(price, start)

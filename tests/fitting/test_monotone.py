@@ -10,7 +10,7 @@ import pytest
 from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.errors import FitError, StoneError
 from diamond_pricing.fitting import fit, read_sales
-from diamond_pricing.fitting.paired_lists import Pairs, paired, put_back, taken_off
+from diamond_pricing.fitting.paired_lists import Pairs, paired, parted_at, put_back, taken_off
 from diamond_pricing.model.certificate import AXES, MISSING, Grid, certify, grids
 from diamond_pricing.validation import cross_validate
 from tests.strategies import CLARITIES, COLORS, CUTS
@@ -101,24 +101,63 @@ def test_sales_without_constraints_would_have_inversions(sales, monkeypatch):
         fit(sales)
 
 
-def test_a_known_mark_up_is_found_again():
+def _schedule(base, carat):
+    """A mark-up that parts at half a carat and has overlapping bands."""
+    light = np.where(base < np.log(900), 0.25, 0.05)
+    return np.where(carat < 0.5, light, 0.10)
+
+
+@pytest.fixture(scope="module")
+def scheduled():
     rng = np.random.default_rng(0)
+    carat = np.round(rng.uniform(0.3, 0.9, 4000), 2)
     base = rng.uniform(np.log(400), np.log(3000), 4000)
-    rise = np.where(base < np.log(900), 0.25, 0.05)
-    pairs = Pairs(base, base + rise, np.zeros(4000, np.int64))
-    markup = put_back(pairs, share=0.5, sd=0.01)
-    assert [round(band.factor, 3) for band in markup.bands] == [
-        round(np.exp(0.25), 3),
-        round(np.exp(0.05), 3),
+    return Pairs(base, base + _schedule(base, carat), carat, np.zeros(4000, np.int64))
+
+
+def test_a_known_mark_up_is_found_again_with_the_weight_it_parts_at(scheduled):
+    assert parted_at(scheduled) == (0.5,)
+    markup = put_back(scheduled, (0.5,), (0.03,), share=0.5, sd=0.01)
+    assert [(band.part, round(band.factor, 3)) for band in markup.bands] == [
+        (0, round(np.exp(0.25), 3)),
+        (0, round(np.exp(0.05), 3)),
+        (1, round(np.exp(0.10), 3)),
     ]
-    at = np.log([500.0, 2000.0])
-    none = np.zeros(2, np.int64)
-    np.testing.assert_allclose(markup.at(at, none, np.array([1, 1])), [0.25, 0.05], atol=1e-4)
+    at, carat = np.log([500.0, 2000.0, 2000.0]), np.array([0.3, 0.3, 0.5])
+    listed = markup.at(at, markup.part(carat), np.array([1, 1, 1]))
+    np.testing.assert_allclose(listed, [0.25, 0.05, 0.10], atol=1e-4)
+
+
+def test_on_the_blend_a_higher_base_or_a_heavier_stone_is_never_cheaper(scheduled):
+    rise = 0.03
+    markup = put_back(scheduled, (0.5,), (rise,), share=0.5, sd=0.01)
+    base = scheduled.base
     line = np.linspace(base.min(), base.max(), 2000)
-    blend = line + markup.at(line, np.zeros(2000, np.int64), np.full(2000, 2))
-    assert (np.diff(blend) > 0).all()
-    listed = line + markup.at(line, np.zeros(2000, np.int64), np.full(2000, 1))
+    whole = np.ones(2000, np.int64)
+    light, heavy = (line + markup.at(line, part * whole, 2 * whole) for part in (0, 1))
+    assert (np.diff(light) > 0).all()
+    assert (np.diff(heavy) > 0).all()
+    reached = line + rise + markup.at(line + rise, whole, 2 * whole)
+    assert (reached > light - 1e-9).all()
+    listed = line + markup.at(line, 0 * whole, whole)
     assert (np.diff(listed) < 0).any(), "the list itself truly falls"
+
+
+def test_a_fit_tells_which_of_two_base_prices_led_to_a_marked_one(catalog, scheduled):
+    """$1,100 is $857 with 25 % on top, or $1,046 with 5 %: the schedule allows both."""
+    sales = read_sales(catalog.head(2000))
+    marked = np.flatnonzero((sales.stones["listing"] == 2) & (sales.stones["carat"] < 0.5))
+    assert len(marked) > 20
+    price = sales.price.copy()
+    price[marked] = 1100.0
+    sales = replace(sales, price=price)
+    for factor in (np.exp(0.25), np.exp(0.05)):
+        fitted = np.full(len(sales), np.log(1100 / factor))
+        base = taken_off(scheduled, (0.5,), sales, fitted, 0.03)
+        np.testing.assert_allclose(np.exp(base[marked]), 1100 / factor, rtol=2e-3)
+    others = sales.stones["listing"] != 2
+    others[0] = False  # the row that all these pairs point to
+    np.testing.assert_array_equal(base[others], np.log(price[others]))
 
 
 def test_pairs_are_the_same_stone_on_both_lists(catalog):
@@ -126,9 +165,19 @@ def test_pairs_are_the_same_stone_on_both_lists(catalog):
     pairs = paired(sales)
     assert len(pairs) == 10_015
     assert np.median(np.exp(pairs.marked - pairs.base)) == pytest.approx(1.0695, abs=0.02)
-    base = taken_off(pairs, sales)
+    partings = parted_at(pairs)
+    assert partings == (0.5, 1.0)
+    base = taken_off(pairs, partings, sales)
     untouched = sales.stones["listing"] != 2
     np.testing.assert_array_equal(base[untouched], np.log(sales.price[untouched]))
+    np.testing.assert_array_equal(base[pairs.rows], pairs.base)
+
+
+def test_the_schedule_leaves_hardly_any_scatter(packaged):
+    """Were the weights it parts at wrong, bands would mix and their quartiles part."""
+    assert packaged.markup.parted_at == (0.5, 1.0)
+    assert max(band.spread for band in packaged.markup.bands) < 0.001
+    assert sum(band.pairs for band in packaged.markup.bands) > 9_900
 
 
 def test_without_price_lists_the_component_switches_itself_off(sales):
@@ -184,7 +233,7 @@ def test_where_no_list_is_recorded_the_range_is_that_of_the_blend(packaged):
     blend, recorded = (
         packaged.explain(stone, listing=v).range() for v in ("blend", "recorded")
     )
-    assert blend == recorded
+    assert blend == pytest.approx(recorded, rel=1e-12)
     for level in (0, 1, "0.9", None, float("nan")):
         with pytest.raises(StoneError) as caught:
             packaged.explain(stone).range(level)
