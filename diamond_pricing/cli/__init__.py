@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__, packaged_model
+from diamond_pricing.cli.home import COMMANDS, example
 from diamond_pricing.errors import DiamondPricingError, DocumentError, FitError
 from diamond_pricing.fitting import DEFAULT, FAMILIES
 from diamond_pricing.model.document import LARGEST
@@ -97,18 +98,13 @@ data_option = click.option(
 )
 
 
-def _example(words: str) -> str:
-    # A backspace on a line of its own keeps click from wrapping what follows.
-    return f"\b\nExample:\n  diamond-pricing {words}"
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
     """Diamond prices that explain themselves."""
 
 
-@cli.command(epilog=_example("explain --carat 1.01 --cut Ideal --color E --clarity VS1"))
+@cli.command(epilog=example("explain --carat 1.01 --cut Ideal --color E --clarity VS1"))
 @stone_options
 @click.option(
     "--reference", type=Described(), help="Stone to measure from: '0.70 Ideal G SI1'."
@@ -139,7 +135,7 @@ def explain(
     _answer(why, where, model, as_json)
 
 
-@cli.command(epilog=_example("compare '1.01 Ideal E VS1' '0.70 Very Good G VS2 depth=61.5'"))
+@cli.command(epilog=example("compare '1.01 Ideal E VS1' '0.70 Very Good G VS2 depth=61.5'"))
 @click.argument("first", type=Described())
 @click.argument("second", type=Described())
 @listing_option
@@ -158,7 +154,7 @@ def compare(
     _answer(why, where, model, as_json, f"\n\nDifference: {difference}.")
 
 
-@cli.command(epilog=_example("fit --data sales.csv --effective 2026 --out model.json"))
+@cli.command(epilog=example("fit --data sales.csv --effective 2026 --out model.json"))
 @click.option(
     "--family", type=click.Choice(tuple(FAMILIES)), default=DEFAULT, show_default=True
 )
@@ -207,7 +203,7 @@ def fit(
     click.echo(f"  {model.origin}")
 
 
-@cli.command(epilog=_example("evaluate --family monotone --data sales.csv"))
+@cli.command(epilog=example("evaluate --family monotone --data sales.csv"))
 @click.option(
     "--family", "families", type=click.Choice(tuple(FAMILIES)), multiple=True,
     default=("loglinear", DEFAULT), show_default=True, help="May be given more than once.",
@@ -263,7 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
     if sys.stdout is None:
         return _fail("standard output is closed.")
     try:
-        cli(arguments, standalone_mode=False)
+        code = cli(arguments, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -279,6 +275,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
         return 130
+    else:
+        return code if isinstance(code, int) else 0
     return 0
 
 
@@ -369,5 +367,5 @@ def _answer(
     click.echo(f"\nFrom {where}: {model}.")
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+for _command in COMMANDS:
+    cli.add_command(_command)

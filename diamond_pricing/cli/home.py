@@ -1,0 +1,251 @@
+"""Commands around a home: its models, its sales, and the scheduled refit."""
+
+import getpass
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from diamond_pricing.errors import DiamondPricingError
+
+if TYPE_CHECKING:
+    from diamond_pricing.registry import Entry, Registry
+
+# Exit codes of refit; 2 is an error, as for every command.
+CODES = {"promoted": 0, "kept": 10, "nothing new": 11, "data rejected": 12, "busy": 13}
+
+home_option = click.option(
+    "--home", required=True, envvar="DIAMOND_PRICING_HOME",
+    help="A directory, or a URL such as s3://bucket/prefix (extra 'cloud').",
+)  # fmt: skip
+reason_option = click.option("--reason", required=True, help="Why, for the log.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+
+def now() -> str:
+    """The time for the log, UTC; SOURCE_DATE_EPOCH stands in for the clock."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(given) if given else None))
+
+
+def who() -> str:
+    """Who runs this, for the log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _registry(home: str) -> "Registry":
+    from diamond_pricing.registry import Registry, open_store
+
+    return Registry(open_store(home))
+
+
+def example(words: str, before: str = "") -> str:
+    """An example for the end of a help text, which is not wrapped."""
+    # A backspace on a line of its own keeps click from wrapping what follows.
+    return f"{before}\b\nExample:\n  diamond-pricing {words}"
+
+
+EXITS = (
+    "Exit codes: 0 promoted, 10 kept, 11 nothing new, 12 data rejected, 13 busy, 2 error.\n\n"
+)
+
+
+@click.command(epilog=example("refit --inbox inbox --home home", EXITS))
+@click.option("--inbox", type=click.Path(path_type=Path), required=True, help="New files.")
+@home_option
+@click.option("--dry-run", is_flag=True, help="Decide, and write nothing.")
+@click.option("--force", default="", help="Promote in spite of the gates; give the reason.")
+@json_option
+@click.pass_context
+def refit(
+    ctx: click.Context, inbox: Path, home: str, dry_run: bool, force: str, as_json: bool
+) -> None:
+    """Take new sales in, refit, judge, and promote or keep.
+
+    Reads the CSV, Parquet and JSON-lines files of INBOX that this home has not seen; a file
+    in a folder belongs to the source of that name. Nothing is moved or changed there.
+    """
+    from diamond_pricing.refit import refit as run
+    from diamond_pricing.registry import BusyError, ConflictError, open_store
+
+    if force and not force.strip():
+        raise click.UsageError("--force needs a reason.")
+    try:
+        outcome = run(
+            inbox, open_store(home), at=now(), by=who(), dry_run=dry_run, force=force,
+            tell=lambda text: click.echo(text, err=True),
+        )  # fmt: skip
+    except (BusyError, ConflictError) as error:
+        click.echo(f"Busy: {error}", err=True)
+        ctx.exit(CODES["busy"])
+    if as_json:
+        number = outcome.entry.number if outcome.entry else None
+        answer = {"verdict": outcome.verdict, "says": outcome.says, "entry": number}
+        click.echo(msgspec.json.encode(answer | {"record": outcome.record}).decode())
+    else:
+        click.echo(f"{outcome.verdict.capitalize()}{' (dry run)' if dry_run else ''}.")
+        click.echo(outcome.says)
+        for finding in outcome.record.get("findings", []):
+            mark = "passed" if finding["passed"] else "FAILED"
+            against = f" against the {finding['against']}" if finding["against"] else ""
+            click.echo(f"  {mark}  {finding['gate']}{against}: {finding['says']}")
+        for sentence in outcome.record.get("movers", []):
+            click.echo(f"  {sentence}")
+    ctx.exit(CODES[outcome.verdict])
+
+
+@click.command(epilog=example("inspect partner.csv > home/sources/partner.toml"))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--source", type=click.Path(path_type=Path), help="A declared source to try.")
+@click.option("--currency", default="USD", show_default=True, help="Of the home.")
+def inspect(file: Path, source: Path | None, currency: str) -> None:
+    """Show how a file of sales would be understood, as a source to be confirmed.
+
+    The source goes to standard output, what would become of the rows to standard error.
+    """
+    from diamond_pricing.warehouse import Source, guessed, read_sheet, take_in
+    from diamond_pricing.warehouse.suggestions import suggested
+
+    declared = Source.from_toml(source.read_text(encoding="utf-8")) if source else Source()
+    data = file.read_bytes()
+    sheet = read_sheet(
+        file.name, data, encoding=declared.encoding, delimiter=declared.delimiter
+    )
+    understood, notes = suggested(sheet, guessed(sheet, declared))
+    click.echo(understood.to_toml(), nl=False)
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
+    intake = take_in(file.name, data, understood, currency=currency)
+    click.echo(
+        f"{intake.read:,} rows: {len(intake.sales):,} would be accepted, "
+        f"{len(intake.quarantined):,} set aside.", err=True,
+    )  # fmt: skip
+    for row in intake.quarantined[:5]:
+        click.echo(f"  row {row.row}, {row.field}: {row.reason}", err=True)
+
+
+@click.group(epilog=example("registry list --home home"))
+def registry() -> None:
+    """Look at the models of a home, and choose the active one."""
+
+
+@registry.command("list", epilog=example("registry list --home home"))
+@home_option
+@json_option
+def list_(home: str, as_json: bool) -> None:
+    """Show the log, and which model is active."""
+    entries = _registry(home).entries()
+    if as_json:
+        click.echo(msgspec.json.encode(entries).decode())
+        return
+    if not entries:
+        click.echo(f"There is no model in {home} yet.")
+    for entry in entries:
+        click.echo(_line(entry))
+    if entries and entries[-1].active:
+        click.echo(f"active {entries[-1].active[:12]}, anchor {entries[-1].anchor[:12]}")
+
+
+@registry.command(epilog=example("registry show 3ddb4d29 --home home"))
+@home_option
+@click.argument("model")
+def show(home: str, model: str) -> None:
+    """Say what a model is."""
+    found = _registry(home).model(model)
+    click.echo(f"{found}\n{found.origin}")
+    click.echo(
+        f"typical residual {100 * found.residual_sd:.1f} %, {found.edf:.0f} effective df"
+    )
+
+
+@registry.command(epilog=example("registry diff 3ddb4d29 73a37450 --home home"))
+@home_option
+@click.argument("first")
+@click.argument("second")
+def diff(home: str, first: str, second: str) -> None:
+    """Say how prices move from one model to another, on stones that both know."""
+    from diamond_pricing.refit.ledger import ledger
+    from diamond_pricing.refit.run import deliveries_of, known_stones
+
+    models = _registry(home)
+    old, new = models.model(first), models.model(second)
+    stones = known_stones(models.store, list(deliveries_of(models.entries()).values()))
+    moves = ledger(old, new, stones)
+    click.echo(f"{len(moves.old):,} stones; the largest movements:")
+    for sentence in moves.movers():
+        click.echo(f"  {sentence}")
+
+
+@registry.command(
+    epilog=example("registry promote 3ddb4d29 --home home --reason 'new prices agreed'")
+)
+@home_option
+@click.argument("model")
+@reason_option
+def promote(home: str, model: str, reason: str) -> None:
+    """Make MODEL active: an id of this home, or a file to be added to it."""
+    from diamond_pricing import PriceModel
+    from diamond_pricing.model.document import LARGEST
+
+    models = _registry(home)
+    with models.store.writing(wait=True):
+        if Path(model).is_file():
+            with Path(model).open("rb") as source:
+                model = models.add(PriceModel.from_json(source.read(LARGEST + 1)))
+        click.echo(_line(models.promote(model, at=now(), by=who(), reason=reason)))
+
+
+@registry.command(
+    epilog=example("registry rollback --home home --reason 'a partner complained'")
+)
+@home_option
+@reason_option
+def rollback(home: str, reason: str) -> None:
+    """Make the model active again that was so before the present one."""
+    models = _registry(home)
+    with models.store.writing(wait=True):
+        click.echo(_line(models.rollback(at=now(), by=who(), reason=reason)))
+
+
+@registry.command(
+    epilog=example("registry pin 73a37450 --home home --reason 'checked by Don Francesco'")
+)
+@home_option
+@click.argument("model")
+@reason_option
+def pin(home: str, model: str, reason: str) -> None:
+    """Make MODEL the anchor that slow drift is measured from."""
+    models = _registry(home)
+    with models.store.writing(wait=True):
+        click.echo(_line(models.pin(model, at=now(), by=who(), reason=reason)))
+
+
+@registry.command(epilog=example("registry verify --home home"))
+@home_option
+def verify(home: str) -> None:
+    """Check every model, every entry of the log and every file that it names."""
+    from diamond_pricing.registry import RegistryError
+
+    models = _registry(home)
+    wrong = models.verify()
+    if wrong:
+        raise RegistryError(" ".join(wrong))
+    click.echo(f"All is as it was written: {len(models.entries())} entries, "
+               f"{len(models.models())} models.")  # fmt: skip
+
+
+def _line(entry: "Entry") -> str:
+    what = entry.details.get("verdict", entry.action)
+    reason = entry.reason if len(entry.reason) <= 70 else f"{entry.reason[:69]}…"
+    model = entry.active[:12] or "none yet"
+    return f"{entry.number:>4}  {entry.at}  {what:<13}  active {model}  {entry.by}: {reason}"
+
+
+COMMANDS: list[Any] = [refit, inspect, registry]
+__all__ = ["CODES", "COMMANDS", "DiamondPricingError"]

@@ -1,0 +1,285 @@
+"""New files of the inbox: which there are, what is in them, and whether they can be true."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import DiamondPricingError
+from diamond_pricing.fitting import fit
+from diamond_pricing.model import PriceModel
+from diamond_pricing.refit.gates import Gates
+from diamond_pricing.refit.judgement import BANDS, Finding
+from diamond_pricing.registry import Store
+from diamond_pricing.stones import GRADES, Stones
+from diamond_pricing.validation.drift import (
+    kolmogorov_smirnov,
+    population_stability,
+    shift,
+)  # fmt: skip
+from diamond_pricing.warehouse import Intake, RejectedFileError, Source, SourceError, take_in
+from diamond_pricing.warehouse.intake import row_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT = "default"
+ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson")
+GROUP = 30  # sales from which a group is looked at
+FEWEST = 200  # sales, old and new, from which the make-up of a source's is looked at
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """What the log keeps of a file.
+
+    Attributes
+    ----------
+    file, source : str
+        Its name within the inbox; whose it is.
+    sha256 : str
+        Of its content.
+    status : str
+        ``accepted``, ``held`` (its sales are kept but not used) or ``rejected``.
+    reason : str
+        Why it is held or rejected.
+    read, accepted, quarantined, relisted : int
+        Rows; those of stones that were on sale before at another price.
+    faults : dict[str, int]
+        Quarantined rows by the field at fault.
+    sales, quarantine : str
+        Where they stand in the home; empty for none.
+    """
+
+    file: str
+    source: str
+    sha256: str
+    status: str = "accepted"
+    reason: str = ""
+    read: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    relisted: int = 0
+    faults: dict[str, int] = {}
+    sales: str = ""
+    quarantine: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Arrival:
+    """A file that is being looked at."""
+
+    delivery: Delivery
+    intake: Intake | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+
+def new_files(inbox: Path, seen: set[str]) -> list[tuple[str, str, bytes]]:
+    """Name, source and content of the files whose content was not seen before, in order.
+
+    A file's source is the folder that it lies in, else ``default``. Names that begin with a
+    dot, and files that are still called .part or .tmp, are left alone.
+    """
+    found = []
+    taken = set(seen)
+    for path in sorted(inbox.rglob("*")):
+        name = path.relative_to(inbox)
+        if not path.is_file() or any(part.startswith(".") for part in name.parts):
+            continue
+        if path.suffix in (".part", ".tmp"):
+            continue
+        data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if digest not in taken:
+            taken.add(digest)
+            source = name.parts[0] if len(name.parts) > 1 else DEFAULT
+            found.append((name.as_posix(), source, data))
+    return found
+
+
+def arrived(name: str, source: str, data: bytes, store: Store, currency: str) -> Arrival:
+    """Read one file by what its source declares."""
+    delivery = Delivery(name, source, hashlib.sha256(data).hexdigest())
+    try:
+        intake = take_in(name, data, declared(store, source), currency=currency)
+    except (RejectedFileError, SourceError) as error:
+        return Arrival(_replace(delivery, status="rejected", reason=str(error)))
+    return Arrival(delivery, intake)
+
+
+def declared(store: Store, source: str) -> Source | None:
+    """What a home says of a source; None when it says nothing."""
+    try:
+        text = store.read(f"sources/{source}.toml").decode()
+    except FileNotFoundError:
+        return None
+    return Source.from_toml(text)
+
+
+def without_known(arrival: Arrival, known: "pd.DataFrame | None") -> Arrival:
+    """Set aside sales that the home has already, and count stones that are listed again."""
+    if arrival.intake is None or known is None or not len(arrival.intake.sales):
+        return arrival
+    seen = set(row_keys(known))
+    rows = [
+        (i, "row", "the home has this very sale already")
+        for i, key in enumerate(row_keys(arrival.intake.sales))
+        if key in seen
+    ]
+    intake = arrival.intake.aside(rows)
+    stones = {key[:-1] for key in seen}
+    again = sum(key[:-1] in stones for key in row_keys(intake.sales))
+    return Arrival(_replace(arrival.delivery, relisted=again), intake)
+
+
+def screened(arrival: Arrival, champion: PriceModel | None, gates: Gates) -> Arrival:
+    """Set aside sales whose price no stone of this kind has, by the active model.
+
+    Without one, by a log-linear fit to the delivery itself, around its median.
+    """
+    intake = arrival.intake
+    if intake is None or not len(intake.sales):
+        return arrival
+    model, words = champion, "the active model's"
+    if model is None:
+        try:
+            model, words = fit(intake.sales, "loglinear"), "what its other sales lead to expect"
+        except DiamondPricingError:
+            return arrival  # too few or too odd to tell; the fit will say so
+    _, residual = residuals(model, intake.sales)
+    off = residual - (0.0 if champion is not None else np.nanmedian(residual))
+    limit = np.log(gates.outlier_factor)
+    rows = []
+    for i in np.flatnonzero(np.abs(off) > limit):
+        times = float(np.exp(off[i]))
+        how = f"{times:.1f} times" if times > 1 else f"1/{1 / times:.1f} of"
+        rows.append((int(i), "price", f"the price is {how} {words}"))
+    return Arrival(arrival.delivery, intake.aside(rows), arrival.findings)
+
+
+def residuals(model: PriceModel, sales: "pd.DataFrame") -> tuple[Stones, Vector]:
+    """Log of price over the model's, as recorded; NaN for stones that it does not support."""
+    stones = Stones.from_frame(sales)
+    residual = np.full(len(stones), np.nan)
+    rows = np.flatnonzero(model.supports(stones))
+    if len(rows):
+        price = np.log(sales["price"].to_numpy()[rows])
+        residual[rows] = price - model.log_price(stones.take(rows), listing="recorded")
+    return stones, residual
+
+
+def doubts(
+    arrival: Arrival, old: "pd.DataFrame | None", champion: PriceModel | None,
+    anchor: PriceModel | None, gates: Gates,
+) -> list[Finding]:  # fmt: skip
+    """Hold what is left of a delivery against the active model, the anchor and old sales."""
+    intake, name = arrival.intake, arrival.delivery.file
+    assert intake is not None
+    share = len(intake.quarantined) / max(intake.read, 1)
+    found = [
+        Finding(
+            "quarantined", "", share, gates.most_quarantined, share <= gates.most_quarantined,
+            f"{len(intake.quarantined):,} of {intake.read:,} rows of {name} were set aside",
+        )
+    ]  # fmt: skip
+    if not len(intake.sales):
+        return found
+    for who, model, limit in (
+        ("champion", champion, gates.level_shift), ("anchor", anchor, gates.level_shift_anchor),
+    ):  # fmt: skip
+        if model is None:
+            continue
+        stones, residual = residuals(model, intake.sales)
+        known = ~np.isnan(residual)
+        if known.sum() < GROUP:
+            continue
+        level = shift("all", residual[known])
+        most = limit + 2 * level.error
+        found.append(
+            Finding(
+                "level_shift", who, level.median, most, abs(level.median) <= most,
+                f"the prices of {name} lie {100 * np.expm1(level.median):+.1f} % from the "
+                f"{who}'s, allowed ±{100 * most:.1f} %",
+            )
+        )  # fmt: skip
+        if who == "champion":
+            found += _groups(name, stones, residual, gates)
+    before = old
+    if old is not None and "source" in old:
+        before = old[old["source"] == arrival.delivery.source]
+    if before is not None and min(len(before), len(intake.sales)) >= FEWEST:
+        found += _make_up(name, before, intake.sales, gates)
+    return found
+
+
+def _groups(name: str, stones: Stones, residual: Vector, gates: Gates) -> list[Finding]:
+    """The grade or weight band whose prices lie farthest off, beyond its own error."""
+    known = ~np.isnan(residual)
+    labels = {g.name: stones.labels(g.name) for g in GRADES}
+    labels["weight"] = np.searchsorted(BANDS, stones["carat"], side="right").astype(str)
+    worst = None
+    for attribute, label in labels.items():
+        for group in np.unique(label[known]):
+            of = known & (label == group)
+            if of.sum() >= GROUP:
+                here = shift(f"{attribute} {group}", residual[of])
+                beyond = abs(here.median) - 3 * here.error
+                if worst is None or beyond > worst[0]:
+                    worst = (beyond, here)
+    if worst is None:
+        return []
+    beyond, here = worst
+    return [
+        Finding(
+            "group_shift", "champion", beyond, gates.group_shift, beyond <= gates.group_shift,
+            f"of {name} the {here.n:,} sales of {here.group} lie "
+            f"{100 * np.expm1(here.median):+.1f} % from the champion's prices",
+        )
+    ]  # fmt: skip
+
+
+def _make_up(  # against earlier sales of the same source: others may sell other stones
+    name: str, old: "pd.DataFrame", new: "pd.DataFrame", gates: Gates
+) -> list[Finding]:
+    found = []
+    for grade in GRADES:
+        index = population_stability(
+            old[grade.name].to_numpy(str), new[grade.name].to_numpy(str)
+        )
+        found.append(
+            Finding(
+                "psi", "", index, gates.psi, index <= gates.psi,
+                f"the make-up of {grade.name} in {name} differs from the old sales by a "
+                f"stability index of {index:.2f}",
+            )
+        )  # fmt: skip
+    distance = kolmogorov_smirnov(old["carat"].to_numpy(), new["carat"].to_numpy())
+    found.append(
+        Finding(
+            "ks_weight", "", distance, 1.0, True,
+            f"the weights of {name} differ from the old sales' by a KS distance of "
+            f"{distance:.2f} (told, not judged)",
+        )
+    )  # fmt: skip
+    return found
+
+
+def settled(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Reject files of which nothing is left."""
+    for arrival in arrivals:
+        if arrival.intake is not None and not len(arrival.intake.sales):
+            first = arrival.intake.quarantined[0]
+            arrival.delivery = _replace(
+                arrival.delivery, status="rejected",
+                reason=f"none of its {arrival.intake.read:,} rows could be used; row "
+                f"{first.row}: {first.reason}.",
+            )  # fmt: skip
+    return list(arrivals)
+
+
+def _replace(delivery: Delivery, **changes: Any) -> Delivery:
+    return msgspec.structs.replace(delivery, **changes)

@@ -1,0 +1,82 @@
+"""The limits that a delivery and a candidate model must keep, in one TOML file."""
+
+import tomllib
+
+import msgspec
+
+from diamond_pricing.errors import DiamondPricingError
+
+
+class GatesError(DiamondPricingError, ValueError):
+    """A file of gates that cannot be read."""
+
+
+class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits with their defaults; shares and log distances as fractions of 1.
+
+    Attributes
+    ----------
+    outlier_factor : float
+        A sale at more than this many times the active model's price, or under its inverse,
+        is set aside.
+    most_quarantined : float
+        Share of a file's rows; above it the file is refused whole.
+    level_shift, level_shift_anchor : float
+        Median of the new sales' residuals against the active model and the anchor.
+    group_shift : float
+        The same within each grade and weight band of 30 sales or more.
+    psi : float
+        Population stability index of each grade against earlier sales of the same source.
+    worse_error : float
+        Mean squared log error may be larger by this share beyond its confidence limit.
+    coverage : float
+        What 90 % ranges must cover in every segment of 100 frozen sales.
+    prd_low, prd_high, prb : float
+        Equity, as the IAAO standard asks (2013, §5.6 and appendix B).
+    median_move, median_move_anchor : float
+        Median absolute movement of log price of the frozen stones.
+    far_move, far_move_anchor : float
+        The same, the 99th of a hundred.
+    largest_move, largest_move_anchor : float
+        The same, the largest.
+    worst_error : float
+        Root mean squared log error that a first model may have.
+    """
+
+    outlier_factor: float = 2.5
+    most_quarantined: float = 0.10
+    level_shift: float = 0.03
+    level_shift_anchor: float = 0.05
+    group_shift: float = 0.06
+    psi: float = 0.25
+    worse_error: float = 0.01
+    coverage: float = 0.88
+    prd_low: float = 0.98
+    prd_high: float = 1.03
+    prb: float = 0.05
+    median_move: float = 0.03
+    median_move_anchor: float = 0.05
+    far_move: float = 0.15
+    far_move_anchor: float = 0.20
+    largest_move: float = 0.5
+    largest_move_anchor: float = 0.6
+    worst_error: float = 0.25
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Gates":
+        """Read the limits that differ from the defaults.
+
+        Raises
+        ------
+        GatesError
+            Naming what is wrong.
+        """
+        try:
+            gates = msgspec.convert(tomllib.loads(text), cls, strict=False)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+            raise GatesError(f"gates.toml: {error}") from error
+        for name in cls.__struct_fields__:
+            value = getattr(gates, name)
+            if not 0 < value < 1000:
+                raise GatesError(f"gates.toml: {name} must be positive, not {value}.")
+        return gates

@@ -1,0 +1,231 @@
+"""May a candidate take the champion's place? A pure function from evaluations to a decision.
+
+All evaluations are of the same held-out sales. Against the champion a jump shows, against a
+pinned anchor the sum of many small steps.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.fitting import Sales
+from diamond_pricing.model import PriceModel
+from diamond_pricing.refit.gates import Gates
+from diamond_pricing.stones import stone_keys
+from diamond_pricing.validation import scores
+
+LEVEL = 0.90
+SEGMENT = 100  # sales from which a segment is judged
+BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of segments
+ONE_SIDED = 1.645  # 95 %
+TWO_SIDED = 1.96
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What one gate found.
+
+    Attributes
+    ----------
+    gate, against : str
+        Which gate; ``champion``, ``anchor`` or empty.
+    value, limit : float
+    passed : bool
+    says : str
+        One sentence for a person.
+    """
+
+    gate: str
+    against: str
+    value: float
+    limit: float
+    passed: bool
+    says: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Whether to promote, and why.
+
+    Attributes
+    ----------
+    promote : bool
+    findings : tuple[Finding, ...]
+        Of every gate, passed or not.
+    """
+
+    promote: bool
+    findings: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The findings that stand against promotion."""
+        return tuple(f for f in self.findings if not f.passed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """A model on n held-out sales.
+
+    Attributes
+    ----------
+    model : str
+        Its id.
+    certified : bool
+        Whether its document proves that no price falls as a stone improves.
+    price, predicted : Vector
+        Dollars, as recorded, shape (n,).
+    quoted : Vector
+        Log price on the blend, what a client is told; shape (n,).
+    inside : ndarray of bool, or None
+        Whether the 90 % range holds each price; None for a model without ranges.
+    segment : ndarray of str
+        Weight band and clarity, shape (n,).
+    stone : ndarray
+        Equal for sales of one stone, shape (n,).
+    """
+
+    model: str
+    certified: bool
+    price: Vector
+    predicted: Vector
+    quoted: Vector
+    inside: NDArray[np.bool_] | None
+    segment: NDArray[np.str_]
+    stone: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, model: PriceModel, sales: Sales) -> "Evaluation":
+        """Evaluate a model; stones that it would refuse are extrapolated."""
+        stones = sales.stones
+        recorded = model.log_price(stones, listing="recorded", extrapolate=True)
+        inside = None
+        if model.ranges is not None:
+            half = model.ranges.half_widths(stones, LEVEL, "recorded")
+            inside = np.abs(np.log(sales.price) - recorded) <= half
+        band = np.searchsorted(BANDS, stones["carat"], side="right")
+        names = np.array(
+            ["under 0.4 ct", "0.4 to 0.7 ct", "0.7 to 1 ct", "1 to 1.5 ct", "from 1.5 ct"]
+        )[band]
+        segment = np.char.add(np.char.add(names, " "), stones.labels("clarity"))
+        return cls(
+            model=model.sha256,
+            certified=model.certificate is not None and model.certificate.holds,
+            price=sales.price,
+            predicted=np.exp(recorded),
+            quoted=model.log_price(stones, extrapolate=True),
+            inside=inside,
+            segment=segment,
+            stone=stone_keys(stones),
+        )
+
+
+def judge(
+    candidate: Evaluation, champion: Evaluation | None, anchor: Evaluation | None, gates: Gates
+) -> Decision:
+    """Hold a candidate against the gates.
+
+    Parameters
+    ----------
+    champion, anchor : Evaluation, optional
+        Of the same sales; None where there is none yet.
+    """
+    findings = [*_itself(candidate, champion, gates)]
+    for name, other in (("champion", champion), ("anchor", anchor)):
+        if other is not None:
+            findings += _against(candidate, other, name, gates)
+    return Decision(all(f.passed for f in findings), tuple(findings))
+
+
+def _itself(
+    candidate: Evaluation, champion: Evaluation | None, gates: Gates
+) -> Iterator[Finding]:
+    yield Finding(
+        "certificate", "", float(candidate.certified), 1.0, candidate.certified,
+        "no price falls as a stone improves"
+        if candidate.certified
+        else "it is not proved that no price falls as a stone improves",
+    )  # fmt: skip
+    score = scores(candidate.price, candidate.predicted)
+    if champion is None:
+        yield Finding(
+            "error", "", score.log_rmse, gates.worst_error, score.log_rmse <= gates.worst_error,
+            f"the typical error is {100 * score.log_rmse:.1f} %",
+        )  # fmt: skip
+    before = None if champion is None else scores(champion.price, champion.predicted)
+    low, high = gates.prd_low, gates.prd_high
+    if before is not None:  # what the champion has already is no reason to keep it
+        low, high = min(low, before.prd), max(high, before.prd)
+    yield Finding(
+        "prd", "", score.prd, gates.prd_high, low <= score.prd <= high,
+        f"the price-related differential is {score.prd:.3f}, allowed {low:.3f} to {high:.3f}",
+    )  # fmt: skip
+    most = max(gates.prb, abs(before.prb) if before is not None else 0.0)
+    yield Finding(
+        "prb", "", score.prb, most, abs(score.prb) <= most,
+        f"the price-related bias is {score.prb:+.3f}, allowed ±{most:.3f}",
+    )  # fmt: skip
+    yield _coverage(candidate, gates)
+
+
+def _coverage(candidate: Evaluation, gates: Gates) -> Finding:
+    """The worst segment, by what its coverage may be at most."""
+    if candidate.inside is None:
+        return Finding("coverage", "", 0.0, gates.coverage, False, "the model states no ranges")
+    worst, where = 1.0, "no segment has enough sales"
+    for segment in np.unique(candidate.segment):
+        of = candidate.segment == segment
+        n, share = int(of.sum()), float(candidate.inside[of].mean())
+        if n < SEGMENT:
+            continue
+        centre = share + TWO_SIDED**2 / (2 * n)
+        spread = TWO_SIDED * np.sqrt(share * (1 - share) / n + (TWO_SIDED / (2 * n)) ** 2)
+        upper = float((centre + spread) / (1 + TWO_SIDED**2 / n))
+        if upper < worst:
+            worst = upper
+            where = f"its 90 % ranges hold {100 * share:.1f} % of {n} sales {segment}"
+    return Finding("coverage", "", worst, gates.coverage, worst >= gates.coverage, where)
+
+
+def _against(
+    candidate: Evaluation, other: Evaluation, name: str, gates: Gates
+) -> Iterator[Finding]:
+    if len(candidate.price) != len(other.price) or (candidate.price != other.price).any():
+        raise ValueError("evaluations must be of the same sales.")
+    anchor = name == "anchor"
+    if not anchor:
+        yield _error(candidate, other, gates)
+    move = np.abs(candidate.quoted - other.quoted)
+    if not len(move):
+        return
+    for gate, value, limit, words in (
+        ("median_move", np.median(move), (gates.median_move, gates.median_move_anchor),
+         "half the prices move by less than"),
+        ("far_move", np.quantile(move, 0.99), (gates.far_move, gates.far_move_anchor),
+         "99 of 100 prices move by less than"),
+        ("largest_move", move.max(), (gates.largest_move, gates.largest_move_anchor),
+         "the largest movement of a price is"),
+    ):  # fmt: skip
+        most = limit[anchor]
+        says = f"{words} {100 * np.expm1(value):.1f} % against the {name}"
+        yield Finding(gate, name, float(value), most, bool(value <= most), says)
+
+
+def _error(candidate: Evaluation, champion: Evaluation, gates: Gates) -> Finding:
+    """Mean squared log error, paired by stone, beyond its one-sided confidence limit."""
+    squares = [np.log(e.predicted / e.price) ** 2 for e in (candidate, champion)]
+    _, at = np.unique(candidate.stone, return_inverse=True)
+    difference = np.bincount(at, squares[0] - squares[1])
+    n = len(squares[0])
+    mean = difference.sum() / n
+    centred = difference - mean * np.bincount(at)
+    error = np.sqrt(np.sum(centred**2)) / n
+    base = float(squares[1].mean())
+    surely = float((mean - ONE_SIDED * error) / base)
+    return Finding(
+        "error", "champion", surely, gates.worse_error, surely <= gates.worse_error,
+        f"the typical error is {100 * np.sqrt(squares[0].mean()):.2f} %, the champion's "
+        f"{100 * np.sqrt(base):.2f} %",
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""What a promotion does to prices: each stone in stock, old to new, divided among the lines."""
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from diamond_pricing.arrays import Integers
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.money import cents, dollars, whole_cents, written
+from diamond_pricing.stones import LINES, Stones
+
+LEVEL = "level"  # the reference stone's own price
+MOVERS = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ledger:
+    """Price movements of n stones.
+
+    Attributes
+    ----------
+    stones : Stones
+    old, new : ndarray of int
+        Cents, shape (n,).
+    lines : tuple[str, ...]
+        ``level``, then the lines of an explanation.
+    parts : ndarray of int
+        Cents of each line, shape (n, k); a row sums to new − old.
+    currency : str
+    """
+
+    stones: Stones
+    old: Integers
+    new: Integers
+    lines: tuple[str, ...]
+    parts: Integers
+    currency: str
+
+    def order(self) -> Integers:
+        """Rows, the largest movement first."""
+        return np.argsort(-np.abs(self.new - self.old), kind="stable")
+
+    def movers(self, most: int = MOVERS) -> list[str]:
+        """A sentence for each of the stones that move most."""
+        return [self._sentence(int(row)) for row in self.order()[:most]]
+
+    def _sentence(self, row: int) -> str:
+        old, new = int(self.old[row]), int(self.new[row])
+        move = new - old
+        sign = "−" if move < 0 else "+"
+        first, second = np.argsort(-np.abs(self.parts[row]), kind="stable")[:2]
+        because = ", ".join(
+            f"{_label(self.lines[i])} {self._written(int(self.parts[row, i]), sign=True)}"
+            for i in (first, second)
+            if self.parts[row, i]
+        )
+        return (
+            f"{self.stones.stone(row)}: {self._written(old)} → {self._written(new)} "
+            f"({sign}{100 * abs(move) / max(old, 1):.1f} %): {because or 'no change'}."
+        )
+
+    def _written(self, amount: int, *, sign: bool = False) -> str:
+        return written(amount, self.currency, sign=sign, digits=0)
+
+    def to_csv(self) -> bytes:
+        """Write all movements, the largest first."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        attributes = ["carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z"]
+        table.writerow([*attributes, "old", "new", "change", *self.lines])
+        columns = [
+            self.stones.labels(a).tolist()
+            if a in ("cut", "color", "clarity")
+            else ["" if v != v else f"{v:g}" for v in self.stones[a].tolist()]
+            for a in attributes
+        ]
+        money = np.column_stack([self.old, self.new, self.new - self.old, self.parts])
+        for row in self.order().tolist():
+            amounts = (f"{v / 100:.2f}" for v in money[row].tolist())
+            table.writerow([*(column[row] for column in columns), *amounts])
+        return text.getvalue().encode()
+
+
+def ledger(champion: PriceModel, candidate: PriceModel, stones: Stones) -> Ledger:
+    """Compare the prices that clients are told, line by line from one reference stone.
+
+    Stones that either model does not support are left out.
+    """
+    rows = np.flatnonzero(champion.supports(stones) & candidate.supports(stones))
+    stones = stones.take(rows)
+    reference = champion.reference
+    lines = tuple(name for name in LINES if name in champion.lines or name in candidate.lines)
+    moved = np.zeros((len(stones), 1 + len(lines)))
+    ends = []
+    for sign, model in ((-1, champion), (1, candidate)):
+        start = model.log_price(Stones.of([reference]))[0]
+        effects = model.contributions(stones, reference=reference)
+        moved[:, 0] += sign * start
+        for j, name in enumerate(model.lines):
+            moved[:, 1 + lines.index(name)] += sign * effects[:, j]
+        ends.append(np.exp(start + effects.sum(axis=1)))
+    old, new = ends
+    before, after = cents(old), cents(new)
+    parts = whole_cents(dollars(moved, new, old), after - before)
+    return Ledger(stones, before, after, (LEVEL, *lines), parts, candidate.training.currency)
+
+
+def _label(line: str) -> str:
+    return "level" if line == LEVEL else LINES[line].casefold()

@@ -1,0 +1,19 @@
+"""Where models live: documents named by their content, and a log of what is active.
+
+The log is numbered and chained. `Registry` is all that most code needs; `open_store` turns a
+path or a URL into its storage.
+"""
+
+from diamond_pricing.registry.registry import ConflictError, Entry, Registry, RegistryError
+from diamond_pricing.registry.store import BusyError, LocalStore, Store, open_store
+
+__all__ = [
+    "BusyError",
+    "ConflictError",
+    "Entry",
+    "LocalStore",
+    "Registry",
+    "RegistryError",
+    "Store",
+    "open_store",
+]

@@ -1,0 +1,268 @@
+"""Which model is active, and how it came to be: a log that only grows.
+
+Models stand under the hash of their document. What happens to them is a numbered entry;
+each entry carries the hash of the one before and its own, and says which model is active
+after it. An entry is put where no other may stand, so of two writers one comes second and
+is told so. The active model is what the last entry says.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from diamond_pricing.errors import DiamondPricingError, DocumentError
+from diamond_pricing.model import PriceModel
+from diamond_pricing.registry.store import Store
+
+ATTEMPTS = 50  # of a writer that keeps coming second
+
+
+class RegistryError(DiamondPricingError):
+    """The registry is damaged, or has not what was asked for."""
+
+
+class ConflictError(RegistryError):
+    """Somebody else wrote an entry first."""
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One step of the log.
+
+    Attributes
+    ----------
+    number : int
+        From 1, without gaps.
+    previous : str
+        SHA-256 of the entry before; empty for the first.
+    at : str
+        When, UTC.
+    action : str
+        ``promote``, ``rollback``, ``pin`` or ``refit``.
+    active : str
+        Id of the model that is active after this; empty for none.
+    anchor : str
+        Id of the model that slow drift is measured from; empty for none.
+    by, reason : str
+        Who, and why in plain words.
+    details : dict
+        What else a refit records: see `diamond_pricing.refit`.
+    """
+
+    number: int
+    previous: str
+    at: str
+    action: str
+    active: str
+    anchor: str
+    by: str
+    reason: str
+    details: dict[str, Any] = {}
+
+
+class Registry:
+    """Models and their log in one storage."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    # -------------------------------------------------------------------- models
+
+    def add(self, model: PriceModel) -> str:
+        """Keep a model; give its id. Adding it again changes nothing."""
+        self.store.put(_model_key(model.sha256), model.to_json().encode())
+        return model.sha256
+
+    def model(self, name: str) -> PriceModel:
+        """Read a model by its id, or by the first 8 or more characters of it.
+
+        Raises
+        ------
+        RegistryError
+            When there is none, more than one, or its document is damaged.
+        """
+        wanted = self.find(name)
+        try:
+            found = PriceModel.from_json(self.store.read(_model_key(wanted)))
+        except DocumentError as error:
+            raise RegistryError(f"model {wanted[:12]}: {error}") from error
+        except FileNotFoundError as error:
+            raise RegistryError(f"there is no model {wanted[:12]} in {self.store}.") from error
+        if found.sha256 != wanted:
+            raise RegistryError(f"the file of model {wanted[:12]} holds another model.")
+        return found
+
+    def models(self) -> list[str]:
+        """Ids of all models, sorted."""
+        return [name.removesuffix(".json") for name in self.store.names("models")]
+
+    def find(self, name: str) -> str:
+        """Complete an id of which only the beginning is given."""
+        if len(name) == 64:
+            return name
+        found = [full for full in self.models() if full.startswith(name) and len(name) >= 8]
+        if len(found) != 1:
+            how = "no model" if not found else f"{len(found)} models"
+            raise RegistryError(
+                f"{how} in {self.store} with an id that begins with {name!r}; give 8 or more "
+                "of its characters."
+            )
+        return found[0]
+
+    # ----------------------------------------------------------------------- log
+
+    def last(self) -> Entry | None:
+        """The last entry; None in an empty registry."""
+        names = self.store.names("log")
+        return self._read(len(names), names) if names else None
+
+    def active(self) -> PriceModel | None:
+        """The active model; None when there is none yet."""
+        last = self.last()
+        return self.model(last.active) if last is not None and last.active else None
+
+    def entries(self) -> list[Entry]:
+        """The whole log, its chain checked.
+
+        Raises
+        ------
+        RegistryError
+            When an entry is damaged or missing.
+        """
+        names = self.store.names("log")
+        found: list[Entry] = []
+        previous = ""
+        for number in range(1, len(names) + 1):
+            entry = self._read(number, names)
+            if entry.previous != previous:
+                raise RegistryError(
+                    f"entry {number} of the log does not follow from entry {number - 1}."
+                )
+            previous = _sealed(entry)[1]
+            found.append(entry)
+        return found
+
+    def append(
+        self, action: str, *, at: str, by: str, reason: str, after: int | None = None,
+        active: str | None = None, anchor: str | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> Entry:  # fmt: skip
+        """Add an entry.
+
+        Parameters
+        ----------
+        after : int, optional
+            The number of the last entry that the decision rests on; by default it rests on
+            none, and whoever comes second tries again.
+        active, anchor : str, optional
+            Default: as before.
+
+        Raises
+        ------
+        ConflictError
+            When another entry stands there already.
+        """
+        for _ in range(ATTEMPTS):
+            last = self.last()
+            number = last.number if last is not None else 0
+            if after is not None and after != number:
+                raise ConflictError(
+                    f"the log has gone on to entry {number} since {after} was read; nothing "
+                    "was changed. Run again."
+                )
+            entry = Entry(
+                number=number + 1,
+                previous=_sealed(last)[1] if last is not None else "",
+                at=at, action=action,
+                active=_or(active, last.active if last else ""),
+                anchor=_or(anchor, last.anchor if last else ""),
+                by=by, reason=reason, details=details or {},
+            )  # fmt: skip
+            if self.store.put(_entry_key(entry.number), _sealed(entry)[0]):
+                return entry
+        raise ConflictError(f"others kept writing to {self.store}; nothing was changed.")
+
+    def promote(self, name: str, *, at: str, by: str, reason: str) -> Entry:
+        """Make a model active. The first one is also the anchor."""
+        model = self.model(name)
+        last = self.last()
+        anchor = model.sha256 if last is None or not last.anchor else None
+        return self.append(
+            "promote", at=at, by=by, reason=reason, active=model.sha256, anchor=anchor
+        )
+
+    def rollback(self, *, at: str, by: str, reason: str) -> Entry:
+        """Make the model active that was active before the present one."""
+        entries = self.entries()
+        present = entries[-1].active if entries else ""
+        before = [e.active for e in entries if e.active]
+        while before and before[-1] == present:
+            before.pop()
+        if not before:
+            raise RegistryError("there is no earlier model to go back to.")
+        return self.append(
+            "rollback", at=at, by=by, reason=reason, active=self.model(before[-1]).sha256
+        )
+
+    def pin(self, name: str, *, at: str, by: str, reason: str) -> Entry:
+        """Make a model the anchor that slow drift is measured from."""
+        model = self.model(name)
+        return self.append("pin", at=at, by=by, reason=reason, anchor=model.sha256)
+
+    def verify(self) -> list[str]:
+        """Check everything; give what is wrong, in words."""
+        wrong = []
+        try:
+            named = {m for e in self.entries() for m in (e.active, e.anchor) if m}
+        except RegistryError as error:
+            return [str(error)]
+        for name in sorted(named | set(self.models())):
+            try:
+                self.model(name)
+            except RegistryError as error:
+                wrong.append(str(error))
+        for folder in ("sales", "quarantine", "records", "ledgers"):
+            for name in self.store.names(folder):
+                content = self.store.read(f"{folder}/{name}")
+                if hashlib.sha256(content).hexdigest() != name.partition(".")[0]:
+                    wrong.append(f"{folder}/{name} is not what its name says.")
+        return wrong
+
+    def _read(self, number: int, names: list[str]) -> Entry:
+        key = _entry_key(number)
+        if key.partition("/")[2] not in names:
+            raise RegistryError(f"entry {number} of the log is missing.")
+        data = self.store.read(key)
+        try:
+            sealed = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+            entry = msgspec.json.decode(sealed["entry"], type=Entry)
+            whole = _sealed(entry)[0] == data
+        except (msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
+            raise RegistryError(f"entry {number} of the log is damaged.") from error
+        if not whole or entry.number != number:
+            raise RegistryError(f"entry {number} of the log is damaged.")
+        return entry
+
+
+def content_key(folder: str, data: bytes, suffix: str) -> str:
+    """Name a file by its content."""
+    return f"{folder}/{hashlib.sha256(data).hexdigest()}{suffix}"
+
+
+def _sealed(entry: Entry) -> tuple[bytes, str]:
+    """An entry as it is written, and its hash."""
+    body = msgspec.json.encode(entry, order="deterministic")
+    digest = hashlib.sha256(body).hexdigest()
+    return b'{"entry":' + body + b',"sha256":"' + digest.encode() + b'"}\n', digest
+
+
+def _model_key(name: str) -> str:
+    return f"models/{name}.json"
+
+
+def _entry_key(number: int) -> str:
+    return f"log/{number:08d}.json"
+
+
+def _or(given: str | None, default: str) -> str:
+    return default if given is None else given

@@ -1,0 +1,209 @@
+"""Files that are written once and never changed, locally or behind any fsspec URL.
+
+Everything a home holds is either named by its content or numbered, so two operations are
+enough: read a file, and put one where none is yet. Putting is all or nothing: a reader sees
+the whole file or none, and when `put` returns, the file survives a power cut.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from diamond_pricing.errors import DiamondPricingError, MissingExtraError
+
+LOCK = ".lock"
+ASIDE = ".part-"
+
+
+class BusyError(DiamondPricingError):
+    """Another process is writing to the same home."""
+
+
+class Store(Protocol):
+    """What a home needs of a storage. Keys are relative, with forward slashes."""
+
+    def read(self, key: str) -> bytes:
+        """Content of a file; FileNotFoundError when there is none."""
+        ...
+
+    def put(self, key: str, data: bytes) -> bool:
+        """Write a file unless it is there; say whether it was written."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files in a folder, sorted; none when there is no folder."""
+        ...
+
+    @contextmanager
+    def writing(self, *, wait: bool) -> Iterator[None]:
+        """Hold the home against other writers; BusyError unless ``wait``."""
+        ...
+
+
+class LocalStore:
+    """A directory of a local file system.
+
+    A file is written aside, flushed to the disk and linked to its name, which fails when
+    the name is taken; then the directory is flushed.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def read(self, key: str) -> bytes:
+        """Content of a file."""
+        return self._path(key).read_bytes()
+
+    def put(self, key: str, data: bytes) -> bool:
+        """Write a file unless it is there; say whether it was written."""
+        target = self._path(key)
+        self._folder(target.parent)
+        if target.exists():
+            _flush(target)  # whoever wrote it may not have come so far
+            _flush(target.parent)
+            return False
+        aside = target.parent / f"{ASIDE}{os.getpid()}-{secrets.token_hex(4)}"
+        try:
+            _write(aside, data)
+            try:
+                os.link(aside, target)
+            except FileExistsError:
+                return False
+        finally:
+            with suppress(FileNotFoundError):
+                aside.unlink()
+        try:
+            _flush(target.parent)
+        except OSError:
+            # What is not known to last must not be seen by anybody.
+            target.unlink(missing_ok=True)
+            raise
+        return True
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files in a folder, sorted."""
+        try:
+            found = [path.name for path in self._path(folder).iterdir()]
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in found if not name.startswith("."))
+
+    @contextmanager
+    def writing(self, *, wait: bool) -> Iterator[None]:
+        """Hold the directory against other writers on this machine."""
+        self._folder(self.root)
+        with (self.root / LOCK).open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError as error:
+                raise BusyError(f"another process is writing to {self.root}.") from error
+            self._tidy()
+            yield
+
+    def _tidy(self) -> None:
+        """Remove what writers that were killed left aside; only under the lock."""
+        for left in self.root.glob(f"*/{ASIDE}*"):
+            left.unlink(missing_ok=True)
+
+    def _folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _flush(folder.parent)
+
+    def _path(self, key: str) -> Path:
+        return self.root / _checked(key)
+
+
+class UrlStore:
+    """A prefix behind an fsspec URL, such as ``s3://``, ``gs://``, ``abfs://``.
+
+    Putting relies on the storage's own exclusive creation (on S3 a conditional request), so
+    that of two writers one is told that it came second. There is no lock to wait for.
+    """
+
+    def __init__(self, url: str, **options: Any) -> None:
+        try:
+            import fsspec
+        except ImportError as error:
+            raise MissingExtraError(f"a home at {url}", "cloud") from error
+        self.url = url.rstrip("/")
+        self.files, self.prefix = fsspec.core.url_to_fs(self.url, **options)
+
+    def __str__(self) -> str:
+        return self.url
+
+    def read(self, key: str) -> bytes:
+        """Content of a file."""
+        self.files.invalidate_cache()
+        content: bytes = self.files.cat_file(self._path(key))
+        return content
+
+    def put(self, key: str, data: bytes) -> bool:
+        """Write a file unless it is there; say whether it was written."""
+        path = self._path(key)
+        self.files.invalidate_cache()
+        if self.files.exists(path):
+            return False
+        self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        try:
+            self.files.pipe_file(path, data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files in a folder, sorted."""
+        self.files.invalidate_cache()
+        try:
+            found = self.files.ls(self._path(folder), detail=False)
+        except FileNotFoundError:
+            return []
+        names = (PurePosixPath(path).name for path in found)
+        return sorted(name for name in names if name and not name.startswith("."))
+
+    @contextmanager
+    def writing(self, *, wait: bool) -> Iterator[None]:
+        """Nothing is held: a writer that comes second is told when it puts its entry."""
+        yield
+
+    def _path(self, key: str) -> str:
+        return f"{self.prefix.rstrip('/')}/{_checked(key)}"
+
+
+def open_store(where: str | Path) -> Store:
+    """Open the storage at a path or a URL."""
+    text = str(where)
+    if "://" in text and not text.startswith("file://"):
+        return UrlStore(text)
+    return LocalStore(Path(text.removeprefix("file://")))
+
+
+def _checked(key: str) -> str:
+    path = PurePosixPath(key)
+    if path.is_absolute() or ".." in path.parts or "\\" in key or "\0" in key or not path.parts:
+        raise ValueError(f"{key!r} is no place within a home.")
+    return str(path)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

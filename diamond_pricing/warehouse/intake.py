@@ -1,0 +1,401 @@
+"""From a sheet of text to sales that are checked, and a reason for each row that is not.
+
+Every row of the file is counted once: accepted, or set aside with the field at fault, the
+reason, and the text as it stood in the file.
+"""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diamond_pricing.errors import StoneError
+from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stones
+from diamond_pricing.stones.attributes import fold
+from diamond_pricing.warehouse.reading import RejectedFileError, Sheet, read_sheet
+from diamond_pricing.warehouse.source import (
+    CURRENCIES,
+    PER_CARAT,
+    PRICE,
+    SHAPE,
+    UNITS,
+    Source,
+    understood,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEAREST = 1e9
+GONE = {"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "?", "unknown", "nil"}
+ROUND = {
+    fold(w) for w in ("round", "rd", "rb", "br", "rbc", "r", "round brilliant", "brilliant")
+}
+_ATTRIBUTES: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
+OURS = tuple(a.name for a in _ATTRIBUTES)
+_SIGNS = re.compile(r"(?:[$€£]|US\$|USD|EUR|GBP|CHF|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row that was set aside.
+
+    Attributes
+    ----------
+    row : int
+        As a person counts the lines of the file.
+    field, reason : str
+        What is at fault, and why.
+    original : str
+        The row as it stood in the file.
+    """
+
+    row: int
+    field: str
+    reason: str
+    original: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intake:
+    """What became of a file.
+
+    Attributes
+    ----------
+    sales : DataFrame
+        One row a sale: our columns, ``price``, ``row``, and other columns of the file as
+        text, ``other:`` before their name.
+    quarantined : list[Quarantined]
+    read : int
+        Rows of the file; the sum of the two.
+    originals : list[str]
+        The accepted rows as they stood in the file.
+    """
+
+    sales: "pd.DataFrame"
+    quarantined: list[Quarantined]
+    read: int
+    originals: list[str]
+
+    def aside(self, rows: Iterable[tuple[int, str, str]]) -> "Intake":
+        """Set accepted rows aside too: position, field and reason of each."""
+        found = {position: (field, reason) for position, field, reason in rows}
+        kept = [i for i in range(len(self.sales)) if i not in found]
+        more = [
+            Quarantined(int(self.sales["row"].iloc[i]), *found[i], self.originals[i])
+            for i in sorted(found)
+        ]
+        return Intake(
+            self.sales.iloc[kept].reset_index(drop=True),
+            sorted([*self.quarantined, *more], key=lambda q: q.row),
+            self.read,
+            [self.originals[i] for i in kept],
+        )
+
+    def reasons(self) -> dict[str, int]:
+        """How many rows were set aside for each field."""
+        return dict(sorted(Counter(q.field for q in self.quarantined).items()))
+
+
+def take_in(
+    name: str, data: bytes, source: Source | None = None, *, currency: str = "USD"
+) -> Intake:
+    """Read, map and check a file of sales.
+
+    Parameters
+    ----------
+    name : str
+        Of the file; its ending tells what it is.
+    source : Source, optional
+        How it is written; what it does not say is guessed from the headers.
+    currency : str
+        That prices must be in, or be converted to by a declared rate.
+
+    Raises
+    ------
+    RejectedFileError
+        When the whole file is refused.
+    """
+    source = source or Source()
+    sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
+    source = guessed(sheet, source)
+    rate = _rate(source, currency)
+    return _Reader(sheet, source, rate).intake()
+
+
+def guessed(sheet: Sheet, source: Source) -> Source:
+    """Complete a declaration from the headers and cells of a sheet.
+
+    Raises
+    ------
+    RejectedFileError
+        When a column that is needed is not there, or two mean the same.
+    """
+    headers = [header.strip() for header in sheet.header]
+    columns, units, currency = dict(source.columns), dict(source.units), source.currency
+    for name, header in columns.items():
+        if header.strip() not in headers:
+            raise RejectedFileError(
+                f"the source declares column {header!r} for {name}; the file has "
+                f"{', '.join(headers)}."
+            )
+    taken = set(columns.values())
+    for header in headers:
+        if header in taken:
+            continue
+        found = understood(header)
+        if found is None or found[0] in source.columns:
+            continue
+        if found[0] in columns:
+            raise RejectedFileError(
+                f"columns {columns[found[0]]!r} and {header!r} both mean {found[0]}; declare "
+                "the source."
+            )
+        columns[found[0]] = header
+        if found[1] and found[0] not in units:
+            units[found[0]] = found[1]
+        currency = currency or found[2]
+    if len(set(headers)) < len(headers):
+        twice = next(h for h in headers if headers.count(h) > 1)
+        raise RejectedFileError(f"two columns are called {twice!r}.")
+    needed = [a.name for a in _ATTRIBUTES if a.required]
+    lacking = [n for n in needed if n not in columns]
+    if PRICE not in columns and PER_CARAT not in columns:
+        lacking.append(PRICE)
+    if lacking:
+        raise RejectedFileError(
+            f"no column for {', '.join(lacking)}; the file has {', '.join(headers)}. Declare "
+            "the source; 'diamond-pricing inspect' shows what was understood."
+        )
+    if PRICE in columns:
+        columns.pop(PER_CARAT, None)
+    cells = {n: _cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
+    priced = cells.get(PRICE) or cells.get(PER_CARAT) or []
+    signs = {s for text in set(priced[:2000]) for s in CURRENCIES if s in text.casefold()}
+    codes = {CURRENCIES[s] for s in signs}
+    if not currency and len(codes) == 1:
+        currency = codes.pop()
+    decimal = source.decimal or _decimal(
+        text for name, values in cells.items() if name not in _GRADED for text in set(values)
+    )
+    return Source(
+        columns, units, source.grades, currency, source.rates, decimal, source.delimiter,
+        source.encoding,
+    )  # fmt: skip
+
+
+_GRADED = {g.name for g in GRADES} | {SHAPE}
+
+
+def _cells(sheet: Sheet, at: int) -> list[str]:
+    return [row[at] if at < len(row) else "" for row in sheet.rows]
+
+
+def _decimal(texts: Iterable[str]) -> str:
+    """Tell the sign of decimals; a comma before three digits may also part thousands."""
+    comma = False
+    for text in texts:
+        plain = _SIGNS.sub("", text)
+        if re.fullmatch(r"[+-]?\d*\.\d+", plain) or re.fullmatch(
+            r"[+-]?[\d,]*,\d{3}\.\d+", plain
+        ):
+            return "."
+        comma |= bool(re.fullmatch(r"[+-]?\d*,(?:\d{1,2}|\d{4,})", plain)) or bool(
+            re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+", plain)
+        )
+    return "," if comma else "."
+
+
+def _rate(source: Source, currency: str) -> float:
+    given = source.currency or currency
+    if given == currency:
+        return 1.0
+    if given not in source.rates:
+        raise RejectedFileError(
+            f"prices are in {given}, this home's in {currency}; declare a rate for {given}."
+        )
+    return source.rates[given]
+
+
+def number(text: str, decimal: str = ".") -> float | None:
+    """Read a number as people write it; None when it is none."""
+    plain = _SIGNS.sub("", text)
+    if decimal == ",":
+        if "." in plain and not re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?", plain):
+            return None
+        plain = plain.replace(".", "").replace(",", ".")
+    elif "," in plain:
+        if not _GROUPED.fullmatch(plain):
+            return None
+        plain = plain.replace(",", "")
+    if not _PLAIN.fullmatch(plain):
+        return None
+    value = float(plain)
+    return value if isfinite(value) else None
+
+
+class _Reader:
+    """Works one sheet off, column by column."""
+
+    def __init__(self, sheet: Sheet, source: Source, rate: float) -> None:
+        self.sheet, self.source, self.rate = sheet, source, rate
+        self.headers = [header.strip() for header in sheet.header]
+        self.n = len(sheet.rows)
+        self.wrong: dict[int, tuple[str, str]] = {}  # the first fault of each row
+
+    def intake(self) -> Intake:
+        """Check everything."""
+        import pandas as pd
+
+        for i, row in enumerate(self.sheet.rows):
+            if len(row) != len(self.headers):
+                self._set_aside(
+                    i, "row", f"it has {len(row)} fields, the header {len(self.headers)}"
+                )
+        if SHAPE in self.source.columns:
+            self._column(SHAPE, _round)
+        columns: dict[str, Any] = {}
+        for measure in MEASURES:
+            columns[measure.name] = self._measure(measure)
+        for grade in GRADES:
+            columns[grade.name] = self._grade(grade)
+        columns[PRICE] = self._price(columns["carat"])
+        self._contradictions(columns)
+        frame = pd.DataFrame(columns)[[*OURS, PRICE]]
+        self._duplicates(frame)
+        frame["row"] = self.sheet.lines
+        ours = set(self.source.columns.values())
+        for at, header in enumerate(self.headers):
+            if header and header not in ours:
+                frame[f"other:{header}"] = _cells(self.sheet, at)
+        kept = [i for i in range(self.n) if i not in self.wrong]
+        aside = [
+            Quarantined(self.sheet.lines[i], *self.wrong[i], self._original(i))
+            for i in sorted(self.wrong)
+        ]
+        accepted = frame.iloc[kept].reset_index(drop=True)
+        return Intake(accepted, aside, self.n, [self._original(i) for i in kept])
+
+    def _set_aside(self, row: int, field: str, reason: str) -> None:
+        self.wrong.setdefault(row, (field, reason))
+
+    def _original(self, row: int) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow(self.sheet.rows[row])
+        return text.getvalue()
+
+    def _column(self, name: str, read: Callable[[str], tuple[Any, str]]) -> list[Any]:
+        """Read a column by its distinct texts: a value, and what is wrong with it."""
+        header = self.source.columns.get(name)
+        if header is None:
+            return [None] * self.n
+        cells = [c.strip() for c in _cells(self.sheet, self.headers.index(header.strip()))]
+        known = {text: read(text) for text in set(cells)}
+        values = []
+        for i, text in enumerate(cells):
+            value, fault = known[text]
+            if fault and len(self.sheet.rows[i]) == len(self.headers):
+                self._set_aside(i, name, fault)
+            values.append(value)
+        return values
+
+    def _measure(self, measure: Measure) -> Any:
+        factor = UNITS.get(measure.name, {}).get(self.source.units.get(measure.name, ""), 1.0)
+
+        def read(text: str) -> tuple[float | None, str]:
+            if text.casefold() in GONE:
+                return None, f"{measure.name} is missing" if measure.required else ""
+            value = number(text, self.source.decimal)
+            if value is None:
+                return None, f"{measure.name} is not a number: {text[:40]!r}"
+            try:
+                return measure.read(round(value * factor, 9)), ""
+            except StoneError as error:
+                return None, str(error).rstrip(".")
+
+        values = self._column(measure.name, read)
+        return np.array([np.nan if v is None else v for v in values], float)
+
+    def _grade(self, grade: Grade) -> list[str | None]:
+        words = {fold(k): v for k, v in self.source.grades.get(grade.name, {}).items()}
+
+        def read(text: str) -> tuple[str | None, str]:
+            if text.casefold() in GONE:
+                return None, f"{grade.name} is missing" if grade.required else ""
+            try:
+                return grade.read(words.get(fold(text), text)), ""
+            except StoneError as error:
+                return None, str(error).rstrip(".")
+
+        return self._column(grade.name, read)
+
+    def _price(self, carat: Any) -> Any:
+        name = PRICE if PRICE in self.source.columns else PER_CARAT
+
+        def read(text: str) -> tuple[float | None, str]:
+            if text.casefold() in GONE:
+                return None, "price is missing"
+            signs = {code for sign, code in CURRENCIES.items() if sign in text.casefold()}
+            if signs and self.source.currency and signs != {self.source.currency}:
+                return None, f"price {text[:40]!r} is not in {self.source.currency}"
+            value = number(text, self.source.decimal)
+            if value is None:
+                return None, f"price is not a number: {text[:40]!r}"
+            if not 0 < value < DEAREST:
+                return None, f"price must be positive and under {DEAREST:g}, not {text[:40]}"
+            return value * self.rate, ""
+
+        values = self._column(name, read)
+        price = np.array([np.nan if v is None else v for v in values], float)
+        return price if name == PRICE else np.round(price * carat, 2)
+
+    def _contradictions(self, columns: dict[str, Any]) -> None:
+        """Set aside stones whose measurements contradict each other."""
+        import pandas as pd
+
+        rows = [i for i in range(self.n) if i not in self.wrong]
+        if not rows:
+            return
+        some = {name: pd.Series(columns[name]).iloc[rows].to_numpy() for name in OURS}
+        for at, problem in Stones.from_frame(pd.DataFrame(some)).left_out:
+            self._set_aside(rows[at], problem.attribute, problem.reason.rstrip("."))
+
+    def _duplicates(self, frame: "pd.DataFrame") -> None:
+        seen: dict[tuple[Any, ...], int] = {}
+        for i, key in enumerate(row_keys(frame)):
+            if i in self.wrong:
+                continue
+            if key in seen:
+                first = self.sheet.lines[seen[key]]
+                self._set_aside(i, "row", f"the same sale as row {first}")
+            else:
+                seen[key] = i
+
+
+def row_keys(frame: "pd.DataFrame") -> list[tuple[Any, ...]]:
+    """What tells one sale from another: all attributes and the price."""
+    plain = frame[[*OURS, PRICE]].astype(object).where(frame[[*OURS, PRICE]].notna(), None)
+    return list(plain.itertuples(index=False, name=None))
+
+
+def _round(text: str) -> tuple[str, str]:
+    if text.casefold() in GONE or fold(text) in ROUND:
+        return text, ""
+    return text, f"shape {text[:40]!r}: these models price round stones"
+
+
+def quarantine_csv(file: str, rows: list[Quarantined]) -> bytes:
+    """Write the rows that were set aside."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", "row", "field", "reason", "original"])
+    writer.writerows((file, q.row, q.field, q.reason, q.original) for q in rows)
+    return text.getvalue().encode()

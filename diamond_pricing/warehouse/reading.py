@@ -1,0 +1,204 @@
+"""From the bytes of a file to rows of text, or the reason why it is refused whole.
+
+Nothing is interpreted here: a cell is the text that stood in it.
+"""
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from diamond_pricing.errors import DiamondPricingError
+
+LARGEST = 512 * 2**20  # bytes
+WIDEST = 400  # columns
+LONGEST = 2_000  # characters of a cell
+MOST = 5_000_000  # rows
+# What a spreadsheet would run; a number with its sign is none.
+_FORMULA = re.compile(r"^\s*(?:[=@]|[+\-](?![\d.,\s\-]*$))")
+_FOREIGN = {
+    b"PK\x03\x04": "a spreadsheet or archive; save the sheet as CSV",
+    b"\x1f\x8b": "compressed; unpack it first",
+    b"%PDF": "a PDF",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet; save the sheet as CSV",
+}
+
+
+class RejectedFileError(DiamondPricingError):
+    """A file that is refused whole; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The cells of a file.
+
+    Attributes
+    ----------
+    header : list[str]
+    rows : list[list[str]]
+        As many cells as the header has, or another number where the file is ragged.
+    lines : list[int]
+        Row number of each, as a person counts them in the file.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+
+
+def read_sheet(name: str, data: bytes, *, encoding: str = "", delimiter: str = "") -> Sheet:
+    """Read a file of sales.
+
+    Parameters
+    ----------
+    name : str
+        Its ending tells what it is: .csv, .tsv, .txt, .parquet, .jsonl, .ndjson.
+
+    Raises
+    ------
+    RejectedFileError
+        When it is empty, truncated, binary, too large or holds formulas.
+    """
+    if not data.strip():
+        raise RejectedFileError("the file is empty.")
+    if len(data) > LARGEST:
+        raise RejectedFileError(f"the file is larger than {LARGEST // 2**20} MB.")
+    ending = name.rpartition(".")[2].casefold()
+    if ending == "parquet":
+        sheet = _parquet(data)
+    else:
+        for magic, what in _FOREIGN.items():
+            if data.startswith(magic):
+                raise RejectedFileError(f"the file is {what}.")
+        text = _decoded(data, encoding)
+        if ending in ("jsonl", "ndjson"):
+            sheet = _json_lines(text)
+        elif ending in ("csv", "tsv", "txt"):
+            sheet = _csv(text, delimiter)
+        else:
+            raise RejectedFileError(
+                f"files that end in .{ending} are not read; give CSV, Parquet or JSON lines."
+            )
+    return _checked(sheet)
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif b"\0" in data:
+        raise RejectedFileError("the file is binary, not text.")
+    for name in (encoding,) if encoding else ("utf-8-sig", "cp1252"):
+        try:
+            return data.decode(name)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    raise RejectedFileError(f"the file is not text in {encoding or 'UTF-8 or Windows-1252'}.")
+
+
+def _csv(text: str, delimiter: str) -> Sheet:
+    if not delimiter:
+        head = text.partition("\n")[0]
+        delimiter = max(",;\t|", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, lines = [], []
+    try:
+        header = next(reader)
+        for row in reader:
+            if row and any(cell.strip() for cell in row):
+                rows.append(row)
+                lines.append(reader.line_num)
+            if len(rows) > MOST:
+                raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+    except csv.Error as error:
+        if "limit" in str(error):
+            raise RejectedFileError("a cell is far too long to be one of a sale.") from error
+        raise RejectedFileError(
+            f"the file is cut off or its quotes do not match: {error}, line {reader.line_num}."
+        ) from error
+    if rows and len(rows[-1]) < len(header) and not text.endswith(("\n", "\r")):
+        raise RejectedFileError(
+            f"the file is cut off: its last line has {len(rows[-1])} of {len(header)} fields."
+        )
+    return Sheet(header, rows, lines)
+
+
+def _json_lines(text: str) -> Sheet:
+    objects: list[dict[str, Any]] = []
+    lines = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            found = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise RejectedFileError(
+                f"line {number} is not JSON: the file is cut off or no JSON lines."
+            ) from error
+        if not isinstance(found, dict) or any(
+            isinstance(v, dict | list) for v in found.values()
+        ):
+            raise RejectedFileError(f"line {number} is not an object of plain values.")
+        objects.append(found)
+        lines.append(number)
+        if len(objects) > MOST:
+            raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+    header = list(dict.fromkeys(key for found in objects for key in found))
+    return Sheet(
+        header, [[_text(found.get(key)) for key in header] for found in objects], lines
+    )
+
+
+def _parquet(data: bytes) -> Sheet:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(io.BytesIO(data))
+        rows = file.metadata.num_rows
+        if rows > MOST:
+            raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+        if any(pa.types.is_nested(field.type) for field in file.schema_arrow):
+            raise RejectedFileError("the file has nested columns.")
+        size = sum(
+            file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)
+        )
+        if size > LARGEST:
+            raise RejectedFileError(f"the file unpacks to more than {LARGEST // 2**20} MB.")
+        table = file.read()
+    except (pa.ArrowException, OSError) as error:
+        raise RejectedFileError("the file is cut off, damaged or no Parquet file.") from error
+    columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
+    cells = [list(row) for row in zip(*columns, strict=True)]
+    return Sheet(table.column_names, cells, list(range(1, len(cells) + 1)))
+
+
+def _text(value: object) -> str:
+    if value is None or value != value:
+        return ""
+    return (
+        value
+        if isinstance(value, str)
+        else repr(value)
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def _checked(sheet: Sheet) -> Sheet:
+    if not sheet.rows:
+        raise RejectedFileError("the file has a header but no rows.")
+    if len(sheet.header) > WIDEST:
+        raise RejectedFileError(f"the file has {len(sheet.header):,} columns.")
+    for row, line in zip([sheet.header, *sheet.rows], [1, *sheet.lines], strict=True):
+        for cell in row:
+            if len(cell) > LONGEST:
+                raise RejectedFileError(
+                    f"line {line} has a cell of {len(cell):,} characters, which is no sale's."
+                )
+            if cell and cell.lstrip()[:1] in "=@+-" and _FORMULA.match(cell):
+                raise RejectedFileError(f"line {line} holds a formula: {cell.strip()[:40]!r}.")
+            if "\0" in cell:
+                raise RejectedFileError(f"line {line} is binary, not text.")
+    return sheet
