@@ -391,14 +391,12 @@ def _paragraph(
             f"{100 * np.median(change):.1f} %; the largest movement is {moves.movers(1)[0]}"
         )
     failed = [f for f in findings if not f.passed]
-    if verdict == PROMOTED:
-        text.append(
-            f"It was promoted by force: {force}. Against it stood: "
-            + "; ".join(f.says for f in failed)
-            + "."
-            if failed
-            else f"All {len(findings)} gates passed; it is promoted."
-        )
+    against = [f"{f.says}." for f in failed] + [d.reason for d in deliveries if d.reason]
+    if verdict == PROMOTED and force:
+        text.append(f"It was promoted by force: {force}.")
+        text += [f"Against it stood: {' '.join(dict.fromkeys(against))}"] if against else []
+    elif verdict == PROMOTED:
+        text.append(f"All {len(findings)} gates passed; it is promoted.")
     elif numbers is not None:
         text.append(f"{len(failed)} of {len(findings)} gates failed: the active model is kept.")
     else:

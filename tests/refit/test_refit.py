@@ -1,0 +1,270 @@
+"""A home over its life, through the command line: what comes in, what is decided, what stays."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diamond_pricing.cli import main
+from diamond_pricing.cli.home import CODES
+from diamond_pricing.model import PriceModel
+from diamond_pricing.refit.ledger import ledger
+from diamond_pricing.refit.run import held_out
+from diamond_pricing.registry import LocalStore, Registry
+from diamond_pricing.stones import Stones
+
+COLUMNS = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
+
+
+@pytest.fixture(scope="module")
+def feeds(catalog):
+    """A first delivery of one stone in eight, and later ones of other stones."""
+    first = catalog[catalog["stone"] % 8 == 0][COLUMNS]
+    rest = catalog[catalog["stone"] % 8 == 1][COLUMNS]
+    rest = rest.sample(frac=1, random_state=3).reset_index(drop=True)
+    return first, [rest.iloc[k * 700 : (k + 1) * 700] for k in range(6)]
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory, feeds):
+    """A home after its first delivery, which had faults."""
+    place = tmp_path_factory.mktemp("founded")
+    first = feeds[0].copy()
+    first.iloc[5, first.columns.get_loc("price")] = -1
+    first.iloc[9, first.columns.get_loc("price")] *= 10
+    first.iloc[12, [first.columns.get_loc(c) for c in "xyz"]] = 0
+    first = pd.concat([first, first.iloc[[20]]])
+    (place / "inbox").mkdir()
+    first.to_csv(place / "inbox" / "first.csv", index=False)
+    assert refit(place) == "promoted"
+    return place
+
+
+@pytest.fixture
+def place(founded, tmp_path):
+    """A copy of that home, to do something to."""
+    shutil.copytree(founded, tmp_path / "place")
+    return tmp_path / "place"
+
+
+def refit(place, *words):
+    code = main(
+        ["refit", "--inbox", str(place / "inbox"), "--home", str(place / "home"), *words]
+    )
+    return {v: k for k, v in CODES.items()}.get(code, f"error {code}")
+
+
+def registry(place):
+    return Registry(LocalStore(place / "home"))
+
+
+def last_record(place):
+    entry = registry(place).entries()[-1]
+    return json.loads((place / "home" / entry.details["record"]).read_text())
+
+
+def files(place):
+    return {p.relative_to(place): p.read_bytes() for p in place.rglob("*") if p.is_file()}
+
+
+def deliver(place, feed, name="next.csv"):
+    target = place / "inbox" / name
+    target.parent.mkdir(exist_ok=True)
+    feed.to_csv(target, index=False)
+
+
+def test_the_first_delivery_founds_a_home(founded, feeds):
+    (entry,) = registry(founded).entries()
+    assert entry.active == entry.anchor != ""
+    (delivery,) = entry.details["deliveries"]
+    assert (
+        delivery["read"] == len(feeds[0]) + 1 == delivery["accepted"] + delivery["quarantined"]
+    )
+    with (founded / "home" / delivery["quarantine"]).open() as table:
+        aside = {int(row["row"]): row for row in csv.DictReader(table)}
+    assert "must be positive" in aside[7]["reason"]
+    assert "times what its other sales" in aside[11]["reason"]
+    assert "between 1 and 40" in aside[14]["reason"]
+    assert "the same sale as row 22" in aside[len(feeds[0]) + 2]["reason"]
+    assert registry(founded).verify() == []
+
+
+def test_no_model_was_fitted_on_the_frozen_stones(founded, feeds):
+    record = last_record(founded)
+    sales = pd.read_parquet(founded / "home" / record["deliveries"][0]["sales"])
+    frozen = held_out(sales)
+    assert record["trained_on"] == (~frozen).sum()
+    assert 0.07 < frozen.mean() < 0.13
+    # Whichever other sales stand beside it, a stone stays on its side.
+    some = sales.sample(500, random_state=0)
+    np.testing.assert_array_equal(held_out(some), frozen[some.index])
+    turned = sales.rename(columns={"x": "y", "y": "x"})
+    np.testing.assert_array_equal(held_out(turned), frozen)
+
+
+def test_nothing_new_changes_nothing(place):
+    before = files(place)
+    assert refit(place) == "nothing new"
+    shutil.copy(place / "inbox" / "first.csv", place / "inbox" / "renamed.csv")
+    assert refit(place) == "nothing new", "a file is known by what is in it"
+    (place / "inbox" / "renamed.csv").unlink()
+    after = files(place)
+    after.pop(next((p for p in after if p.name == ".lock"), None), None)
+    before.pop(next((p for p in before if p.name == ".lock"), None), None)
+    assert after == before
+
+
+def test_clean_sales_are_promoted_with_a_ledger_that_adds_up(place, feeds, monkeypatch):
+    deliver(place, feeds[1][0], "partner/monthly.csv")
+    before = registry(place).active()
+    dry = files(place)
+    assert refit(place, "--dry-run") == "promoted"
+    assert files(place) == dry, "a dry run writes nothing"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1760000000")
+    twin = place.parent / "twin"
+    shutil.copytree(place, twin)
+    assert refit(place) == "promoted"
+    after = registry(place).active()
+    assert after != before
+    record = last_record(place)
+    assert record["deliveries"][0]["source"] == "partner"
+    assert all(f["passed"] for f in record["findings"])
+    with (place / "home" / record["ledger"]).open() as table:
+        rows = list(csv.DictReader(table))
+    lines = ["level", *(c for c in rows[0] if c in after.lines)]
+    for row in rows[:200] + rows[-200:]:
+        parts = sum(round(100 * float(row[name])) for name in lines)
+        assert parts == round(100 * float(row["change"]))
+        assert round(100 * (float(row["new"]) - float(row["old"]))) == parts
+    # The same home and inbox give the same bytes.
+    assert refit(twin) == "promoted"
+    assert files(twin) == files(place)
+
+
+def test_poisoned_sales_are_held_and_the_model_stays(place, feeds):
+    active = registry(place).active()
+    feed = feeds[1][1]
+    deliver(place, feed.assign(price=(feed["price"] * 1.12).round()))
+    assert refit(place) == "data rejected"
+    (held,) = registry(place).entries()[-1].details["deliveries"]
+    assert held["status"] == "held"
+    assert "lie +1" in held["reason"]
+    assert registry(place).active() == active
+    assert refit(place) == "nothing new"
+    # Nothing of it is in what is fitted next.
+    deliver(place, feeds[1][2], "good.csv")
+    assert refit(place) == "promoted"
+    fitted = last_record(place)["trained_on"] + last_record(place)["judged_on"]
+    accepted = sum(
+        d["accepted"]
+        for e in registry(place).entries()
+        for d in e.details["deliveries"]
+        if d["status"] == "accepted"
+    )
+    assert fitted == accepted
+
+
+def test_force_promotes_what_was_held_and_says_why(place, feeds, capsys):
+    feed = feeds[1][3]
+    deliver(place, feed.assign(price=(feed["price"] * 1.06).round()))
+    assert refit(place) == "data rejected"
+    assert refit(place, "--force", " ") == "error 2"
+    capsys.readouterr()
+    assert refit(place, "--force", "prices rose, says Don Francesco") == "promoted"
+    out = capsys.readouterr().out
+    assert "promoted by force: prices rose, says Don Francesco" in out
+    assert "Against it stood: the prices of next.csv lie" in out
+    entry = registry(place).entries()[-1]
+    assert entry.reason == "prices rose, says Don Francesco"
+    assert entry.details["deliveries"][0]["status"] == "accepted"
+    assert refit(place) == "nothing new"
+
+
+def test_a_candidate_that_fails_a_gate_is_not_let_in(place, feeds):
+    (place / "home" / "gates.toml").write_text("largest_move = 1e-9\n")
+    active = registry(place).active()
+    deliver(place, feeds[1][4])
+    assert refit(place) == "kept"
+    assert registry(place).active() == active
+    record = last_record(place)
+    assert [f["gate"] for f in record["findings"] if not f["passed"]] == ["largest_move"]
+    assert "the active model is kept" in record["says"]
+    assert refit(place) == "nothing new"
+
+
+def test_files_that_cannot_be_right_are_rejected_with_their_reason(place, feeds):
+    (place / "inbox" / "cut.csv").write_text("carat,cut,color,clarity,price\n1.0,Ide")
+    feed = feeds[1][5]
+    deliver(place, feed.assign(x=feed["x"] / 10, y=feed["y"] / 10, z=feed["z"] / 10), "cm.csv")
+    assert refit(place) == "data rejected"
+    found = {d["file"]: d for d in registry(place).entries()[-1].details["deliveries"]}
+    assert "cut off" in found["cut.csv"]["reason"]
+    assert "none of its" in found["cm.csv"]["reason"]
+    assert found["cm.csv"]["quarantined"] == found["cm.csv"]["read"] == 700
+
+
+def test_a_second_run_is_told_that_it_is_busy(place, feeds):
+    deliver(place, feeds[1][5])
+    with LocalStore(place / "home").writing(wait=True):
+        assert refit(place) == "busy"
+
+
+def test_a_file_that_is_still_being_written_is_left_alone(place):
+    (place / "inbox" / "big.csv.part").write_text("half")
+    (place / "inbox" / ".hidden.csv").write_text("half")
+    assert refit(place) == "nothing new"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("gates.toml", "psy = 1"), ("home.toml", "curency = 'EUR'")],
+)
+def test_a_setting_that_is_misspelt_is_told(place, feeds, capsys, file, text):
+    (place / "home" / file).write_text(text)
+    deliver(place, feeds[1][5])
+    assert refit(place) == "error 2"
+    assert file in capsys.readouterr().err
+
+
+def test_no_inbox_and_a_full_disk_are_errors_that_name_the_place(place, capsys):
+    shutil.rmtree(place / "inbox")
+    assert refit(place) == "error 2"
+    assert "inbox" in capsys.readouterr().err
+
+
+def test_the_ledger_turns_round_exactly(loglinear, gam, sales):
+    stones = Stones.from_frame(sales.head(300))
+    there, back = ledger(loglinear, gam, stones), ledger(gam, loglinear, stones)
+    np.testing.assert_array_equal(there.old, back.new)
+    assert (there.parts.sum(axis=1) == there.new - there.old).all()
+    assert isinstance(loglinear, PriceModel)
+
+
+def test_registry_commands_answer(founded, place, capsys):
+    home = ["--home", str(place / "home")]
+    name = registry(place).active().sha256
+    for words in (["list"], ["show", name[:8]], ["diff", name[:8], name], ["verify"]):
+        assert main(["registry", *words, *home]) == 0
+        assert capsys.readouterr().out.strip()
+    assert main(["registry", "rollback", *home, "--reason", "x"]) == 2
+    assert "no earlier model" in capsys.readouterr().err
+    assert main(["registry", "pin", name, *home, "--reason", "checked"]) == 0
+    assert main(["registry", "show", "ffffffff", *home]) == 2
+
+
+def test_inspect_shows_a_source_that_works(tmp_path, feeds, capsys):
+    feed = feeds[1][0].rename(columns={"price": "Total Price", "carat": "Carat Weight"})
+    feed = feed.assign(x=feed["x"] / 10, y=feed["y"] / 10, z=feed["z"] / 10)
+    feed["cut"] = feed["cut"].astype(str).replace("Ideal", "Excellent")
+    feed.to_csv(tmp_path / "theirs.csv", index=False)
+    assert main(["inspect", str(tmp_path / "theirs.csv")]) == 0
+    told = capsys.readouterr()
+    assert 'x = "cm"' in told.out
+    assert "Excellent" in told.err
+    (tmp_path / "source.toml").write_text(told.out + '\n[grades.cut]\nExcellent = "Ideal"\n')
+    words = ["inspect", str(tmp_path / "theirs.csv"), "--source", str(tmp_path / "source.toml")]
+    assert main(words) == 0
+    assert "700 rows: 700 would be accepted" in capsys.readouterr().err

@@ -1,0 +1,249 @@
+"""Other people's files: understood, or set aside row by row with the reason, or refused whole."""
+
+import io
+import json
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diamond_pricing.warehouse import (
+    RejectedFileError,
+    Source,
+    SourceError,
+    read_sales_file,
+    take_in,
+    written_sales,
+)
+from diamond_pricing.warehouse.intake import number
+
+PLAIN = "carat,cut,color,clarity,depth,table,price,x,y,z\n"
+ROW = "1.01,Ideal,E,VS1,61.8,57,7000,6.43,6.4,3.97\n"
+
+
+def taken(text, name="a.csv", **source):
+    data = text.encode() if isinstance(text, str) else text
+    return take_in(name, data, Source(**source))
+
+
+def test_our_own_columns_need_nothing_declared():
+    intake = taken(PLAIN + ROW)
+    assert intake.read == len(intake.sales) == 1
+    assert intake.quarantined == []
+    row = intake.sales.iloc[0]
+    assert (row.carat, row.cut, row.price, row.x, row.row) == (1.01, "Ideal", 7000.0, 6.43, 2)
+
+
+def test_a_retailers_headers_money_and_words_are_understood():
+    intake = taken(
+        "\ufeffCarat Weight;Colour;CLARITY;Cut Grade;Total Price;Length (cm);Width [cm];Height (cm);"
+        "Depth %;Polish\n"
+        '"1,01";e;vs-1;ideal;"$7.000,50";"0,643";"0,64";"0,397";"61,8";EX\n'
+    )
+    assert intake.quarantined == []
+    row = intake.sales.iloc[0]
+    assert (row.carat, row.color, row.clarity, row.price) == (1.01, "E", "VS1", 7000.5)
+    assert (row.x, row.y, row.z) == (6.43, 6.4, 3.97)
+    assert row["other:Polish"] == "EX"
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "value"),
+    [
+        ("1,234", ".", 1234.0), ("$1,234.50", ".", 1234.5), ("1.234,50 €", ",", 1234.5),
+        ("0,71", ",", 0.71), ("0,71", ".", None), ("1 234", ".", 1234.0), ("12'500", ".", 12500.0),
+        ("USD 900", ".", 900.0), ("61.8 %", ".", 61.8), ("6.43 mm", ".", 6.43), ("1e3", ".", 1000.0),
+        ("nan", ".", None), ("inf", ".", None), ("1_000", ".", None), ("0x10", ".", None),
+        ("1,23,4", ".", None), ("--1", ".", None), ("1.2.3", ",", None), ("", ".", None),
+    ],
+)  # fmt: skip
+def test_numbers_as_people_write_them(text, decimal, value):
+    assert number(text, decimal) == value
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "reason"),
+    [
+        (("7000", "-1"), "price", "must be positive"),
+        (("7000", "0"), "price", "must be positive"),
+        (("7000", ""), "price", "price is missing"),
+        (("7000", "seven"), "price", "not a number: 'seven'"),
+        (("7000", "€ 7000"), "price", "not in USD"),
+        (("1.01,", ","), "carat", "carat is missing"),
+        (("1.01,", "1_0,"), "carat", "not a number"),
+        (("Ideal", "Lovely"), "cut", "'Lovely' is not a grade"),
+        ((",E,", ",Е,"), "color", "CYRILLIC"),
+        (("6.43,6.4,3.97", "0,0,0"), "x", "between 1 and 40"),
+        (("6.43,6.4,3.97", "0.643,0.64,0.397"), "x", "between 1 and 40"),
+        (("6.43,6.4,3.97", "4.43,4.4,2.73"), "x", "does not fit 1.01 ct"),
+        (("6.43,6.4,3.97", "6.43,6.4"), "row", "9 fields, the header 10"),
+    ],
+)
+def test_a_bad_row_is_set_aside_with_its_field_and_reason(change, field, reason):
+    bad = ROW.replace(*change)
+    source = {"currency": "USD"}
+    intake = taken(PLAIN + ROW + bad + ROW.replace("7000", "7001"), **source)
+    (aside,) = intake.quarantined
+    assert (aside.row, aside.field) == (3, field)
+    assert reason in aside.reason
+    assert aside.original == bad.strip()
+    assert len(intake.sales) == 2
+
+
+def test_the_same_sale_twice_counts_once():
+    intake = taken(PLAIN + ROW + ROW)
+    assert [q.reason for q in intake.quarantined] == ["the same sale as row 2"]
+    assert len(taken(PLAIN + ROW + ROW.replace("7000", "7100")).sales) == 2, "listed again"
+
+
+def test_other_shapes_are_set_aside():
+    text = PLAIN.replace("z\n", "z,Shape\n") + ROW.replace("3.97\n", "3.97,RD\n") * 1
+    text += ROW.replace("3.97\n", "3.97,Princess\n").replace("7000", "7100")
+    intake = taken(text)
+    assert [q.field for q in intake.quarantined] == ["shape"]
+
+
+def parquet_bytes():
+    target = io.BytesIO()
+    pd.read_csv(io.StringIO(PLAIN + ROW)).to_parquet(target)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.csv", b"", "empty"),
+        ("a.csv", b"  \n\n", "empty"),
+        ("a.csv", PLAIN.encode(), "no rows"),
+        ("a.csv", (PLAIN + ROW + "1.0,Ide").encode(), "cut off"),
+        ("a.csv", (PLAIN + ROW + '1.0,"Ide').encode(), "cut off or its quotes"),
+        ("a.csv", b"\x00\x01\x02" * 99, "binary"),
+        ("a.csv", b"PK\x03\x04rest", "spreadsheet"),
+        ("a.csv", (PLAIN + ROW.replace("Ideal", "=HYPERLINK(1)")).encode(), "formula"),
+        ("a.csv", (PLAIN + ROW.replace("Ideal", "@SUM(A1)")).encode(), "formula"),
+        ("a.csv", (PLAIN + ROW.replace("Ideal", "-cmd|' /C calc'!A0")).encode(), "formula"),
+        ("a.csv", (PLAIN + ROW.replace("Ideal", "I" * 5000)).encode(), "characters"),
+        ("a.csv", (PLAIN + ROW.replace("Ideal", "I" * 500_000)).encode(), "too long"),
+        ("a.csv", (PLAIN.replace("price", "weight2") + ROW).encode(), "no column for price"),
+        ("a.csv", (PLAIN.replace("depth", "Carats") + ROW).encode(), "both mean carat"),
+        (
+            "a.csv",
+            (PLAIN.replace("price", "price eur") + ROW).encode(),
+            "declare a rate for EUR",
+        ),
+        ("a.xlsx", b"anything", "not read"),
+        ("a.parquet", parquet_bytes()[:-40], "cut off"),
+        ("a.parquet", b"PAR1 no", "cut off"),
+        ("a.jsonl", b'{"carat": 1}\n{"carat": ', "line 2 is not JSON"),
+        ("a.jsonl", b'{"carat": [1]}\n', "plain values"),
+        ("a.jsonl", b"[" * 100_000, "not JSON"),
+    ],
+)
+def test_a_file_that_cannot_be_right_is_refused_whole(name, data, reason):
+    with pytest.raises(RejectedFileError, match=reason):
+        take_in(name, data)
+
+
+@pytest.mark.parametrize("kind", ["csv", "utf-16", "cp1252", "tsv", "jsonl", "parquet"])
+def test_the_same_sales_in_any_format_are_the_same(kind, catalog):
+    frame = catalog[
+        ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
+    ]
+    frame = frame.sample(300, random_state=1).reset_index(drop=True)
+    frame = frame.astype({"cut": str, "color": str, "clarity": str})
+    text = frame.to_csv(index=False)
+    name, data = "a.csv", text.encode()
+    if kind == "utf-16":
+        data = text.encode("utf-16")
+    elif kind == "cp1252":
+        data = text.replace("price", "price (€)").encode("cp1252")
+    elif kind == "tsv":
+        name, data = "a.tsv", text.replace(",", "\t").encode()
+    elif kind == "jsonl":
+        rows = frame.to_dict("records")
+        name, data = "a.jsonl", "\n".join(json.dumps(row) for row in rows).encode()
+    elif kind == "parquet":
+        target = io.BytesIO()
+        frame.to_parquet(target)
+        name, data = "a.parquet", target.getvalue()
+    expected = take_in("a.csv", text.encode())
+    intake = take_in(name, data, Source(currency="EUR") if kind == "cp1252" else None,
+                     currency="EUR" if kind == "cp1252" else "USD")  # fmt: skip
+    pd.testing.assert_frame_equal(
+        intake.sales.drop(columns="row"), expected.sales.drop(columns="row")
+    )
+    assert intake.reasons() == expected.reasons()
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_every_row_is_counted_once_whatever_is_in_it(data):
+    cells = st.sampled_from(
+        ["1.01", "0", "-1", "", "Ideal", "E", "VS1", "61.8", "nan", "7,000", "$5", "x", '"', "€", "1e99"]
+    ) | st.text(st.characters(exclude_characters=",\n\r\0=@+-\"", codec="utf-8"), max_size=8)  # fmt: skip
+    rows = data.draw(
+        st.lists(st.lists(cells, min_size=1, max_size=12), min_size=1, max_size=12)
+    )
+    body = pd.Series([",".join(c.replace('"', "'") for c in row) for row in rows])
+    kept = [row for row in body if row.replace(",", "").strip()]
+    try:
+        intake = taken(PLAIN + "\n".join(body) + "\n")
+    except RejectedFileError:
+        return
+    assert intake.read == len(kept) == len(intake.sales) + len(intake.quarantined)
+    assert all(q.reason and q.field for q in intake.quarantined)
+    assert (intake.sales["price"] > 0).all()
+
+
+def test_accepted_sales_come_back_from_their_file_bit_for_bit(catalog):
+    text = catalog.sample(500, random_state=2).to_csv(index=False)
+    sales = taken(text).sales
+    data = written_sales(sales, "here")
+    assert data == written_sales(sales, "here")
+    back = read_sales_file(data)
+    assert (back["source"] == "here").all()
+    for name in ("carat", "price", "x", "row"):
+        np.testing.assert_array_equal(back[name], sales[name])
+    assert back["cut"].tolist() == sales["cut"].tolist()
+
+
+def test_a_source_says_what_is_wrong_with_it():
+    for text, complaint in (
+        ("columns = 3", "cannot be read"), ("[columns]\nsparkle = 'a'", "sparkle"),
+        ("[units]\nx = 'miles'", "known: mm, cm, in"), ("decimal = ';'", "decimal must be"),
+        ("[grades.cut]\nExc = 'Excellent'", "not a grade"), ("[rates]\nEUR = 0", "positive"),
+        ("nonsense", "cannot be read"), ("secret = 1", "cannot be read"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=complaint):
+            Source.from_toml(text)
+    assert issubclass(SourceError, ValueError)
+
+
+def test_a_source_written_is_the_source_read():
+    source = Source(
+        columns={"carat": 'a "b"', "price": "Preis"}, units={"x": "cm"},
+        grades={"cut": {"Excellent": "Ideal"}}, currency="EUR", rates={"EUR": 1.08}, decimal=",",
+    )  # fmt: skip
+    assert Source.from_toml(source.to_toml()) == source
+
+
+def test_declared_words_units_and_rates_are_used():
+    text = "W;P;C;K;R;L\n0,2;1000;F;SI1;Excellent;0,64\n"
+    source = Source(
+        columns={"carat": "W", "price": "P", "color": "C", "clarity": "K", "cut": "R", "x": "L"},
+        units={"carat": "g", "x": "cm"}, grades={"cut": {"excellent": "Ideal"}}, currency="EUR",
+        rates={"EUR": 1.1}, decimal=",",
+    )  # fmt: skip
+    row = take_in("a.csv", text.encode(), source).sales.iloc[0]
+    assert (row.carat, row.cut, row.price, row.x) == (1.0, "Ideal", 1100.0, 6.4)
+
+
+def test_random_bytes_are_refused_and_never_crash():
+    generator = random.Random(0)
+    for size in (1, 10, 100, 5000):
+        for name in ("a.csv", "a.jsonl", "a.parquet"):
+            with pytest.raises(RejectedFileError):
+                take_in(name, generator.randbytes(size))
