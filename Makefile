@@ -1,6 +1,7 @@
 # make demo   fit both families on the packaged sales, evaluate them, explain a stone
 # make test   every check and every test
 # make test-long  the property tests on many more stones
+# make torture    refits killed at every system call, a thousand promotions at once
 # Both need Python 3.11 and a package registry; they build their environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -10,7 +11,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test test-long lint lock packaged-model clean
+.PHONY: demo test test-long torture lint lock packaged-model clean
 .DELETE_ON_ERROR:
 
 $(BIN)/uv:
@@ -35,6 +36,9 @@ test: lint
 # The promises that hold for every stone, on twenty times as many stones.
 test-long: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties tests/model/test_money.py tests/terms
+
+torture: $(VENV)/.dev
+	TORTURE_KILLS=100000 TORTURE_PROMOTIONS=125 $(BIN)/python -m pytest -s tests/faults tests/registry
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
