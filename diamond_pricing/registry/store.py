@@ -5,9 +5,9 @@ enough: read a file, and put one where none is yet. Putting is all or nothing: a
 the whole file or none, and when `put` returns, the file survives a power cut.
 """
 
-import fcntl
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -101,8 +101,8 @@ class LocalStore:
         self._folder(self.root)
         with (self.root / LOCK).open("wb") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError as error:
+                _hold(lock.fileno(), wait)
+            except (BlockingIOError, PermissionError) as error:
                 raise BusyError(f"another process is writing to {self.root}.") from error
             self._tidy()
             yield
@@ -201,7 +201,21 @@ def _write(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
+def _hold(handle: int, wait: bool) -> None:
+    """Lock a file until it is closed, or the process ends."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+
+
 def _flush(path: Path) -> None:
+    if sys.platform == "win32" and path.is_dir():
+        return  # Windows flushes no directories; NTFS keeps a journal of them
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
