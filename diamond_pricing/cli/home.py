@@ -12,6 +12,7 @@ import msgspec
 from diamond_pricing.errors import DiamondPricingError
 
 if TYPE_CHECKING:
+    from diamond_pricing import PriceModel
     from diamond_pricing.registry import Entry, Registry
 
 # Exit codes of refit; 2 is an error, as for every command.
@@ -247,5 +248,57 @@ def _line(entry: "Entry") -> str:
     return f"{entry.number:>4}  {entry.at}  {what:<13}  active {model}  {entry.by}: {reason}"
 
 
-COMMANDS: list[Any] = [refit, inspect, registry]
+@click.group(epilog=example("expert plan --home home --out to-price.csv"))
+def expert() -> None:
+    """Test a new expert blind, and say whether to trust their prices."""
+
+
+@expert.command("plan", epilog=example("expert plan --home home --out to-price.csv"))
+@home_option
+@click.option("--stones", default=60, show_default=True, type=click.IntRange(12, 1000))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV to fill in.")
+def plan_(home: str, stones: int, seed: int, out: Path) -> None:
+    """Choose stones on whose price the sales and the model agree; write them without it."""
+    from diamond_pricing.refit.expert import plan, sheet
+    from diamond_pricing.refit.run import sales_of
+
+    models = _registry(home)
+    chosen = plan(_active(models), sales_of(models.store, models.entries()), stones, seed)
+    out.write_text(sheet(chosen), encoding="utf-8")
+    click.echo(f"Wrote {stones} stones to {out}; the expert fills in the column price.")
+
+
+@expert.command("judge", epilog=example("expert judge priced.csv --home home"))
+@click.argument("file", type=click.Path(path_type=Path))
+@home_option
+def judge_(file: Path, home: str) -> None:
+    """Say how the expert's prices in FILE compare with the model's."""
+    import numpy as np
+
+    from diamond_pricing.fitting import Sales
+    from diamond_pricing.refit.expert import judge_expert
+    from diamond_pricing.stones import Stones
+    from diamond_pricing.warehouse import take_in
+
+    model = _active(_registry(home))
+    intake = take_in(file.name, file.read_bytes(), currency=model.training.currency)
+    for row in intake.quarantined:
+        click.echo(f"left out: row {row.row}, {row.field}: {row.reason}", err=True)
+    price = intake.sales["price"].to_numpy(np.float64)
+    training = model.training
+    sales = Sales(Stones.from_frame(intake.sales), price, training.currency, training.effective)
+    click.echo(str(judge_expert(model, sales)))
+
+
+def _active(models: "Registry") -> "PriceModel":
+    from diamond_pricing.registry import RegistryError
+
+    model = models.active()
+    if model is None:
+        raise RegistryError(f"there is no active model in {models.store} yet.")
+    return model
+
+
+COMMANDS: list[Any] = [refit, inspect, registry, expert]
 __all__ = ["CODES", "COMMANDS", "DiamondPricingError"]

@@ -17,7 +17,7 @@ import numpy as np
 
 from diamond_pricing import __version__
 from diamond_pricing.errors import DiamondPricingError, FitError
-from diamond_pricing.fitting import DEFAULT, Sales, fit
+from diamond_pricing.fitting import DEFAULT, Sales, fit, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit.deliveries import (
     Arrival,
@@ -305,6 +305,19 @@ def known_stones(store: Store, deliveries: Sequence[Delivery]) -> Stones:
     if not parts:
         raise FitError(f"there are no sales in {store} yet.")
     return _stock(store, pd.concat(parts, ignore_index=True))
+
+
+def sales_of(store: Store, entries: Sequence[Entry]) -> Sales:
+    """All accepted sales of a home."""
+    import pandas as pd
+
+    known = deliveries_of(entries).values()
+    keys = [d.sales for d in known if d.sales and d.status == "accepted"]
+    if not keys:
+        raise FitError(f"there are no sales in {store} yet.")
+    home = _home(store)
+    frame = pd.concat([read_sales_file(store.read(key)) for key in keys], ignore_index=True)
+    return read_sales(frame, currency=home.currency, effective=home.effective)
 
 
 def held_out(sales: "pd.DataFrame") -> np.ndarray[Any, np.dtype[np.bool_]]:

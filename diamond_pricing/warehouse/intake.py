@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from diamond_pricing.errors import StoneError
@@ -127,7 +128,7 @@ def take_in(
     source = source or Source()
     sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
     source = guessed(sheet, source)
-    rate = _rate(source, currency)
+    rate = _rate(source, currency) / source.offset
     return _Reader(sheet, source, rate).intake()
 
 
@@ -186,10 +187,9 @@ def guessed(sheet: Sheet, source: Source) -> Source:
     decimal = source.decimal or _decimal(
         text for name, values in cells.items() if name not in _GRADED for text in set(values)
     )
-    return Source(
-        columns, units, source.grades, currency, source.rates, decimal, source.delimiter,
-        source.encoding,
-    )  # fmt: skip
+    return msgspec.structs.replace(
+        source, columns=columns, units=units, currency=currency, decimal=decimal
+    )
 
 
 _GRADED = {g.name for g in GRADES} | {SHAPE}

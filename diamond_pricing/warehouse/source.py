@@ -56,6 +56,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Of their prices; empty when it is that of the home.
     rates : dict[str, float]
         What one unit of other currencies is in that of the home.
+    offset : float
+        What their prices are divided by: 1.05 for somebody who prices 5 % high.
     decimal : str
         ``.`` or ``,``; empty to tell from the numbers.
     delimiter, encoding : str
@@ -67,6 +69,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grades: dict[str, dict[str, str]] = {}
     currency: str = ""
     rates: dict[str, float] = {}
+    offset: float = 1.0
     decimal: str = ""
     delimiter: str = ""
     encoding: str = ""
@@ -102,6 +105,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SourceError(f"decimal must be '.' or ',', not {read.decimal!r}.")
         if any(rate <= 0 for rate in read.rates.values()):
             raise SourceError("a rate must be positive.")
+        if not 0.2 < read.offset < 5:
+            raise SourceError(f"offset must be between 0.2 and 5, not {read.offset:g}.")
         return read
 
     def to_toml(self) -> str:
@@ -111,6 +116,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for name in ("currency", "decimal", "delimiter", "encoding")
             if getattr(self, name)
         ]
+        if self.offset != 1:
+            lines.append(f"offset = {self.offset}")
         for table in ("columns", "units", "rates"):
             values: dict[str, str | float] = getattr(self, table)
             if values:

@@ -1,0 +1,108 @@
+"""A blind test finds the bias and the spread that an expert has, and no others."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from diamond_pricing.cli import main
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting import Sales, read_sales
+from diamond_pricing.refit.expert import judge_expert, plan, sheet
+from diamond_pricing.registry import LocalStore
+from diamond_pricing.stones import stone_keys
+from diamond_pricing.warehouse import Source, take_in
+
+
+@pytest.fixture(scope="module")
+def chosen(packaged, catalog):
+    return plan(packaged, read_sales(catalog), 80)
+
+
+def priced(packaged, stones, *, bias=0.0, spread=0.05, seed=0):
+    rng = np.random.default_rng(seed)
+    log_price = packaged.log_price(stones, listing="recorded")
+    price = np.exp(log_price + bias + rng.normal(0, spread, len(stones)))
+    return Sales(stones, price, "USD", "2008")
+
+
+def test_the_stones_are_blind_distinct_and_spread(chosen):
+    assert len(np.unique(stone_keys(chosen))) == 80
+    assert len(np.unique(chosen["color"])) == 7
+    assert len(np.unique(chosen["clarity"])) >= 7
+    rows = list(csv.DictReader(io.StringIO(sheet(chosen))))
+    assert {row["price"] for row in rows} == {""}
+
+
+def test_an_expert_like_the_last_one_agrees(packaged, chosen):
+    verdict = judge_expert(packaged, priced(packaged, chosen))
+    assert verdict.agrees
+    assert verdict.power > 0.99
+
+
+def test_a_biased_expert_is_found_and_the_offset_takes_it_off(packaged, chosen):
+    verdict = judge_expert(packaged, priced(packaged, chosen, bias=0.08))
+    assert not verdict.agrees
+    assert verdict.overall.low < 0.08 < verdict.overall.high
+    assert f"offset = {verdict.offset:.4f}" in str(verdict)
+    data = b"carat,cut,color,clarity,price\n1,Ideal,E,VS1,1080\n"
+    row = take_in("a.csv", data, Source(offset=1.08)).sales.iloc[0]
+    assert row.price == pytest.approx(1000)
+
+
+def test_an_erratic_expert_is_told_apart_from_a_biased_one(packaged, chosen):
+    verdict = judge_expert(packaged, priced(packaged, chosen, spread=0.2))
+    assert not verdict.agrees
+    assert "blur the model" in str(verdict)
+
+
+def test_limits_hold_as_often_as_they_say(packaged, chosen):
+    inside = agreed = 0
+    for seed in range(200):
+        verdict = judge_expert(packaged, priced(packaged, chosen, bias=0.03, seed=seed))
+        inside += verdict.overall.low < 0.03 < verdict.overall.high
+        agreed += verdict.agrees
+    assert inside > 0.91 * 200  # three standard errors under 0.95
+    assert agreed < 0.10 * 200, "at the margin itself agreement is claimed in 5 % at most"
+
+
+def test_a_few_stones_are_no_evidence(packaged, chosen):
+    with pytest.raises(FitError, match="too few"):
+        judge_expert(packaged, priced(packaged, chosen.take(np.arange(5))))
+    with pytest.raises(FitError, match="only"):
+        plan(packaged, read_sales_of(chosen), 10_000)
+
+
+def read_sales_of(stones):
+    return Sales(stones, np.full(len(stones), 1000.0), "USD", "2008")
+
+
+def test_the_commands_work_together(tmp_path, packaged, catalog, capsys):
+    from diamond_pricing.refit import run as running
+
+    columns = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
+    (tmp_path / "inbox").mkdir()
+    catalog[columns].sample(3000, random_state=0).to_csv(
+        tmp_path / "inbox" / "a.csv", index=False
+    )
+    home = str(tmp_path / "home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "fit", lambda *_, **__: packaged)
+        running.refit(tmp_path / "inbox", LocalStore(tmp_path / "home"), at="now", by="test")
+    out = tmp_path / "plan.csv"
+    assert main(["expert", "plan", "--home", home, "--out", str(out), "--stones", "40"]) == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
+    stones = take_in("a.csv", out.read_bytes().replace(b",\n", b",1\n")).sales
+    from diamond_pricing import Stones
+
+    price = np.exp(packaged.log_price(Stones.from_frame(stones), listing="recorded")) * 1.1
+    with out.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(rows[0])
+        table.writerows(
+            [*list(row.values())[:-1], f"{p:.0f}"] for row, p in zip(rows, price, strict=True)
+        )
+    capsys.readouterr()
+    assert main(["expert", "judge", str(out), "--home", home]) == 0
+    assert "offset = 1.09" in capsys.readouterr().out
