@@ -88,7 +88,8 @@ class Verdict:
             f"{self.n} stones. The expert prices {mean:+.1f} % from the model "
             f"(95 % limits {low:+.1f} to {high:+.1f} %).",
             f"The spread around that is {100 * self.spread:.1f} % "
-            f"({100 * self.spread_low:.1f} to {100 * self.spread_high:.1f} %); sales scatter by {100 * self.noise:.1f} %.",
+            f"({100 * self.spread_low:.1f} to {100 * self.spread_high:.1f} %); "
+            f"sales scatter by {100 * self.noise:.1f} %.",
             f"A bias of 5 % would have shown with a probability of {100 * self.power:.0f} %.",
         ]
         surely = [g for g in self.groups if g.low > 0 or g.high < 0]
