@@ -21,6 +21,7 @@ from diamond_pricing.refit import Gates
 from diamond_pricing.refit.deliveries import arrived, doubts, screened, settled, without_known
 from diamond_pricing.registry import LocalStore
 from diamond_pricing.stones import ATTRIBUTES
+from diamond_pricing.warehouse.intake import row_keys
 
 COLUMNS = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
 ROWS = 1000
@@ -76,7 +77,9 @@ def received(
     """What becomes of a feed: a verdict, bad rows that got through, rows set aside."""
     data = feed[COLUMNS].to_csv(index=False).encode()
     arrival = arrived("feed.csv", "default", data, store, "USD")
-    (arrival,) = settled([screened(without_known(arrival, old), champion, Gates())])
+    (arrival,) = settled(
+        [screened(without_known(arrival, set(row_keys(old))), champion, Gates())]
+    )
     if arrival.delivery.status == "rejected":
         return "rejected", 0, len(feed)
     failed = [f.gate for f in doubts(arrival, old, champion, anchor, Gates()) if not f.passed]

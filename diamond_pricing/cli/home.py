@@ -22,14 +22,28 @@ home_option = click.option(
     "--home", required=True, envvar="DIAMOND_PRICING_HOME",
     help="A directory, or a URL such as s3://bucket/prefix (extra 'cloud').",
 )  # fmt: skip
-reason_option = click.option("--reason", required=True, help="Why, for the log.")
+
+
+def _said(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not value.strip():
+        raise click.BadParameter("say why, for the log.")
+    return value.strip()
+
+
+reason_option = click.option(
+    "--reason", required=True, callback=_said, help="Why, for the log."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
 def now() -> str:
     """The time for the log, UTC; SOURCE_DATE_EPOCH stands in for the clock."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(given) if given else None))
+    try:
+        moment = time.gmtime(float(given) if given else None)
+    except (ValueError, OverflowError) as error:
+        raise click.UsageError(f"SOURCE_DATE_EPOCH is no time: {given!r}.") from error
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
 
 
 def who() -> str:
@@ -40,10 +54,13 @@ def who() -> str:
         return "unknown"
 
 
-def _registry(home: str) -> "Registry":
-    from diamond_pricing.registry import Registry, open_store
+def _registry(home: str, *, must_be: bool = True) -> "Registry":
+    from diamond_pricing.registry import LocalStore, Registry, RegistryError, open_store
 
-    return Registry(open_store(home))
+    store = open_store(home)
+    if must_be and isinstance(store, LocalStore) and not store.root.is_dir():
+        raise RegistryError(f"there is no home at {home}.")
+    return Registry(store)
 
 
 def example(words: str, before: str = "") -> str:
@@ -110,15 +127,28 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
 
     The source goes to standard output, what would become of the rows to standard error.
     """
-    from diamond_pricing.warehouse import Source, guessed, read_sheet, take_in
-    from diamond_pricing.warehouse.suggestions import suggested
+    from diamond_pricing.warehouse import (
+        RejectedFileError,
+        Source,
+        guessed,
+        read_sheet,
+        take_in,
+    )
+    from diamond_pricing.warehouse.suggestions import suggested, unfinished
 
     declared = Source.from_toml(source.read_text(encoding="utf-8")) if source else Source()
     data = file.read_bytes()
     sheet = read_sheet(
         file.name, data, encoding=declared.encoding, delimiter=declared.delimiter
     )
-    understood, notes = suggested(sheet, guessed(sheet, declared))
+    try:
+        full = guessed(sheet, declared)
+    except RejectedFileError as error:
+        click.echo(declared.to_toml() + unfinished(sheet, declared), nl=False)
+        raise click.ClickException(
+            f"{error} Complete the columns that stand as comments."
+        ) from error
+    understood, notes = suggested(sheet, full)
     click.echo(understood.to_toml(), nl=False)
     for note in notes:
         click.echo(f"Note: {note}", err=True)
@@ -194,7 +224,7 @@ def promote(home: str, model: str, reason: str) -> None:
     from diamond_pricing import PriceModel
     from diamond_pricing.model.document import LARGEST
 
-    models = _registry(home)
+    models = _registry(home, must_be=False)
     with models.store.writing(wait=True):
         if Path(model).is_file():
             with Path(model).open("rb") as source:

@@ -23,7 +23,8 @@ from diamond_pricing.validation.drift import (
     shift,
 )  # fmt: skip
 from diamond_pricing.warehouse import Intake, RejectedFileError, Source, SourceError, take_in
-from diamond_pricing.warehouse.intake import row_keys
+from diamond_pricing.warehouse.intake import DUPLICATE, row_keys
+from diamond_pricing.warehouse.reading import LARGEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,9 @@ class Delivery(msgspec.Struct, frozen=True):
         Quarantined rows by the field at fault.
     sales, quarantine : str
         Where they stand in the home; empty for none.
+    settings : str
+        Hash of the settings that it was read with; with others, what was not accepted is
+        read again.
     """
 
     file: str
@@ -67,6 +71,7 @@ class Delivery(msgspec.Struct, frozen=True):
     faults: dict[str, int] = {}
     sales: str = ""
     quarantine: str = ""
+    settings: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -92,13 +97,21 @@ def new_files(inbox: Path, seen: set[str]) -> list[tuple[str, str, bytes]]:
             continue
         if path.suffix in (".part", ".tmp"):
             continue
+        if path.stat().st_size > LARGEST:
+            found.append((printable(name.as_posix()), DEFAULT, b""))
+            continue
         data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         if digest not in taken:
             taken.add(digest)
             source = name.parts[0] if len(name.parts) > 1 else DEFAULT
-            found.append((name.as_posix(), source, data))
+            found.append((printable(name.as_posix()), source, data))
     return found
+
+
+def printable(text: str) -> str:
+    """Text without what would act on a terminal or cannot be written."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:500]
 
 
 def arrived(name: str, source: str, data: bytes, store: Store, currency: str) -> Arrival:
@@ -107,7 +120,8 @@ def arrived(name: str, source: str, data: bytes, store: Store, currency: str) ->
     try:
         intake = take_in(name, data, declared(store, source), currency=currency)
     except (RejectedFileError, SourceError) as error:
-        return Arrival(_replace(delivery, status="rejected", reason=str(error)))
+        reason = printable(str(error))
+        return Arrival(_replace(delivery, status="rejected", reason=reason))
     return Arrival(delivery, intake)
 
 
@@ -115,24 +129,35 @@ def declared(store: Store, source: str) -> Source | None:
     """What a home says of a source; None when it says nothing."""
     try:
         text = store.read(f"sources/{source}.toml").decode()
+        return Source.from_toml(text)
     except FileNotFoundError:
         return None
-    return Source.from_toml(text)
+    except (SourceError, UnicodeDecodeError) as error:
+        raise SourceError(f"sources/{source}.toml: {error}") from error
+    except (OSError, ValueError) as error:
+        raise SourceError(f"a source cannot be called {source[:40]!r}.") from error
 
 
-def without_known(arrival: Arrival, known: "pd.DataFrame | None") -> Arrival:
-    """Set aside sales that the home has already, and count stones that are listed again."""
-    if arrival.intake is None or known is None or not len(arrival.intake.sales):
+def without_known(arrival: Arrival, seen: set[tuple[Any, ...]]) -> Arrival:
+    """Set aside sales that the home has already, and count stones that are listed again.
+
+    Parameters
+    ----------
+    seen : set
+        Keys of the sales that are known; those of this delivery are added.
+    """
+    if arrival.intake is None or not len(arrival.intake.sales):
         return arrival
-    seen = set(row_keys(known))
     rows = [
-        (i, "row", "the home has this very sale already")
+        (i, DUPLICATE, "the home has this very sale already")
         for i, key in enumerate(row_keys(arrival.intake.sales))
         if key in seen
     ]
     intake = arrival.intake.aside(rows)
     stones = {key[:-1] for key in seen}
-    again = sum(key[:-1] in stones for key in row_keys(intake.sales))
+    keys = row_keys(intake.sales)
+    again = sum(key[:-1] in stones for key in keys)
+    seen |= set(keys)
     return Arrival(_replace(arrival.delivery, relisted=again), intake)
 
 
@@ -179,11 +204,12 @@ def doubts(
     """Hold what is left of a delivery against the active model, the anchor and old sales."""
     intake, name = arrival.intake, arrival.delivery.file
     assert intake is not None
-    share = len(intake.quarantined) / max(intake.read, 1)
+    wrong = sum(q.field != DUPLICATE for q in intake.quarantined)
+    share = wrong / max(intake.read - len(intake.quarantined) + wrong, 1)
     found = [
         Finding(
             "quarantined", "", share, gates.most_quarantined, share <= gates.most_quarantined,
-            f"{len(intake.quarantined):,} of {intake.read:,} rows of {name} were set aside",
+            f"{wrong:,} of {intake.read:,} rows of {name} were set aside as wrong",
         )
     ]  # fmt: skip
     if not len(intake.sales):

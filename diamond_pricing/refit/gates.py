@@ -77,6 +77,8 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise GatesError(f"gates.toml: {error}") from error
         for name in cls.__struct_fields__:
             value = getattr(gates, name)
+            if name == "outlier_factor" and value <= 1:
+                raise GatesError(f"gates.toml: outlier_factor must be above 1, not {value}.")
             if not 0 < value < 1000:
                 raise GatesError(f"gates.toml: {name} must be positive, not {value}.")
         return gates

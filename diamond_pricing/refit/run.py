@@ -4,6 +4,7 @@ Everything is written before the entry that names it; the entry is the moment at
 run has happened. A run that dies earlier leaves nothing that anybody reads.
 """
 
+import hashlib
 import io
 import tomllib
 from collections.abc import Callable, Sequence
@@ -17,8 +18,9 @@ import numpy as np
 
 from diamond_pricing import __version__
 from diamond_pricing.errors import DiamondPricingError, FitError
-from diamond_pricing.fitting import DEFAULT, Sales, fit, read_sales
+from diamond_pricing.fitting import DEFAULT, FAMILIES, Sales, fit, read_sales
 from diamond_pricing.model import PriceModel
+from diamond_pricing.model.training import CURRENCY, EFFECTIVE
 from diamond_pricing.refit.deliveries import (
     Arrival,
     Delivery,
@@ -32,11 +34,11 @@ from diamond_pricing.refit.deliveries import (
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.refit.judgement import Decision, Evaluation, Finding, judge
 from diamond_pricing.refit.ledger import Ledger, ledger
-from diamond_pricing.registry import Entry, Registry, Store
+from diamond_pricing.registry import Entry, Registry, RegistryError, Store
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones, stone_keys
 from diamond_pricing.warehouse import read_sales_file, written_sales
-from diamond_pricing.warehouse.intake import quarantine_csv
+from diamond_pricing.warehouse.intake import quarantine_csv, row_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +111,9 @@ def refit(
     BusyError
         When another run is under way.
     """
+    root = getattr(store, "root", None)
+    if root is not None and root.resolve().is_relative_to(inbox.resolve()):
+        raise FitError(f"the home {root} lies in the inbox; keep them apart.")
     if not inbox.is_dir():
         raise FileNotFoundError(2, "there is no such inbox", str(inbox))
     if dry_run:
@@ -130,8 +135,14 @@ class _Run:
     def decide(self, *, write: bool) -> Outcome:
         entries = self.registry.entries()
         known = deliveries_of(entries)
-        files = new_files(self.inbox, set(known))
-        held = [d for d in known.values() if d.status == "held"] if self.force else []
+        settings = self._settings()
+        seen = {k for k, d in known.items() if d.status == "accepted" or d.settings == settings}
+        files = new_files(self.inbox, seen)
+        again = {hashlib.sha256(data).hexdigest() for _, _, data in files}
+        held = [
+            d for d in known.values()
+            if self.force and d.status == "held" and d.sha256 not in again
+        ]  # fmt: skip
         if not files and not held:
             return Outcome(NOTHING, f"Nothing new in {self.inbox}.", {})
         last = entries[-1] if entries else None
@@ -140,11 +151,13 @@ class _Run:
         old = self._sales([d for d in known.values() if d.status == "accepted"])
 
         arrivals = []
+        keys = set(row_keys(old)) if old is not None else set()
         for name, source, data in files:
             self.tell(f"Reading {name} …")
             arrival = arrived(name, source, data, self.store, self.home.currency)
-            arrival = without_known(arrival, old)
-            arrivals.append(screened(arrival, champion, self.gates))
+            arrival = screened(without_known(arrival, keys), champion, self.gates)
+            arrival.delivery = msgspec.structs.replace(arrival.delivery, settings=settings)
+            arrivals.append(arrival)
         arrivals = settled(arrivals)
         findings: list[Finding] = []
         for arrival in arrivals:
@@ -177,6 +190,8 @@ class _Run:
         new = [a.intake.sales for a in good if a.intake is not None]
         parts = [p for p in (old, self._sales(held), *new) if p is not None]
         sales = pd.concat(parts, ignore_index=True)
+        # Held deliveries may repeat each other, and what came after them.
+        sales = sales[~pd.Series(row_keys(sales)).duplicated()].reset_index(drop=True)
         frozen = held_out(sales)
         self.tell(f"Fitting {self.home.family} to {int((~frozen).sum()):,} sales …")
         try:
@@ -232,8 +247,15 @@ class _Run:
     def _sales(self, deliveries: Sequence[Delivery]) -> "pd.DataFrame | None":
         import pandas as pd
 
-        parts = [read_sales_file(self.store.read(d.sales)) for d in deliveries if d.sales]
+        parts = [checked_sales(self.store, d.sales) for d in deliveries if d.sales]
         return pd.concat(parts, ignore_index=True) if parts else None
+
+    def _settings(self) -> str:
+        """Hash of all that a file is read and judged by."""
+        text = msgspec.json.encode((self.gates, self.home, __version__))
+        for name in self.store.names("sources"):
+            text += self.store.read(f"sources/{name}")
+        return hashlib.sha256(text).hexdigest()[:16]
 
     def _close(
         self, verdict: str, arrivals: list[Arrival], held: list[Delivery],
@@ -301,7 +323,7 @@ def known_stones(store: Store, deliveries: Sequence[Delivery]) -> Stones:
     import pandas as pd
 
     keys = [d.sales for d in deliveries if d.sales and d.status == "accepted"]
-    parts = [read_sales_file(store.read(key)) for key in keys]
+    parts = [checked_sales(store, key) for key in keys]
     if not parts:
         raise FitError(f"there are no sales in {store} yet.")
     return _stock(store, pd.concat(parts, ignore_index=True))
@@ -316,7 +338,7 @@ def sales_of(store: Store, entries: Sequence[Entry]) -> Sales:
     if not keys:
         raise FitError(f"there are no sales in {store} yet.")
     home = _home(store)
-    frame = pd.concat([read_sales_file(store.read(key)) for key in keys], ignore_index=True)
+    frame = pd.concat([checked_sales(store, key) for key in keys], ignore_index=True)
     return read_sales(frame, currency=home.currency, effective=home.effective)
 
 
@@ -332,13 +354,26 @@ def held_out(sales: "pd.DataFrame") -> np.ndarray[Any, np.dtype[np.bool_]]:
     return frozen
 
 
+def checked_sales(store: Store, key: str) -> "pd.DataFrame":
+    """Read a file of sales that is what its name says."""
+    data = store.read(key)
+    if content_key("sales", data, ".parquet") != key:
+        raise RegistryError(f"{key} is not what its name says; 'registry verify' tells more.")
+    return read_sales_file(data)
+
+
 def _home(store: Store) -> Home:
     try:
-        return msgspec.convert(tomllib.loads(store.read("home.toml").decode()), Home)
+        home = msgspec.convert(tomllib.loads(store.read("home.toml").decode()), Home)
     except FileNotFoundError:
         return Home()
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise FitError(f"home.toml: {error}") from error
+    if home.family not in FAMILIES:
+        raise FitError(f"home.toml: family must be one of {', '.join(FAMILIES)}.")
+    if not CURRENCY.fullmatch(home.currency) or not EFFECTIVE.fullmatch(home.effective):
+        raise FitError("home.toml: currency must be three capitals, effective a year or date.")
+    return home
 
 
 def _gates(store: Store) -> Gates:
@@ -346,6 +381,8 @@ def _gates(store: Store) -> Gates:
         return Gates.from_toml(store.read("gates.toml").decode())
     except FileNotFoundError:
         return Gates()
+    except UnicodeDecodeError as error:
+        raise FitError(f"gates.toml: {error}") from error
 
 
 def _stock(store: Store, sales: "pd.DataFrame") -> Stones:

@@ -7,6 +7,7 @@ is told so. The active model is what the last entry says.
 """
 
 import hashlib
+import re
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from diamond_pricing.errors import DiamondPricingError, DocumentError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.registry.store import Store
 
+ENTRY = re.compile(r"\d{8}\.json")
+CONTENT = re.compile(r"[0-9a-f]{64}\.\w+")
 ATTEMPTS = 50  # of a writer that keeps coming second
 
 
@@ -94,7 +97,8 @@ class Registry:
 
     def models(self) -> list[str]:
         """Ids of all models, sorted."""
-        return [name.removesuffix(".json") for name in self.store.names("models")]
+        names = self.store.names("models")
+        return [name.removesuffix(".json") for name in names if CONTENT.fullmatch(name)]
 
     def find(self, name: str) -> str:
         """Complete an id of which only the beginning is given."""
@@ -113,7 +117,7 @@ class Registry:
 
     def last(self) -> Entry | None:
         """The last entry; None in an empty registry."""
-        names = self.store.names("log")
+        names = self._log()
         return self._read(len(names), names) if names else None
 
     def active(self) -> PriceModel | None:
@@ -129,7 +133,7 @@ class Registry:
         RegistryError
             When an entry is damaged or missing.
         """
-        names = self.store.names("log")
+        names = self._log()
         found: list[Entry] = []
         previous = ""
         for number in range(1, len(names) + 1):
@@ -213,9 +217,18 @@ class Registry:
         """Check everything; give what is wrong, in words."""
         wrong = []
         try:
-            named = {m for e in self.entries() for m in (e.active, e.anchor) if m}
+            entries = self.entries()
         except RegistryError as error:
             return [str(error)]
+        named = {m for e in entries for m in (e.active, e.anchor) if m}
+        for entry in entries:
+            files = [entry.details.get("record", "")]
+            for delivery in entry.details.get("deliveries", []):
+                files += [delivery.get("sales", ""), delivery.get("quarantine", "")]
+            for key in filter(None, files):
+                folder, _, name = key.partition("/")
+                if name not in self.store.names(folder):
+                    wrong.append(f"{key}, which entry {entry.number} names, is missing.")
         for name in sorted(named | set(self.models())):
             try:
                 self.model(name)
@@ -223,10 +236,16 @@ class Registry:
                 wrong.append(str(error))
         for folder in ("sales", "quarantine", "records", "ledgers"):
             for name in self.store.names(folder):
+                if not CONTENT.fullmatch(name):
+                    continue  # not ours
                 content = self.store.read(f"{folder}/{name}")
                 if hashlib.sha256(content).hexdigest() != name.partition(".")[0]:
                     wrong.append(f"{folder}/{name} is not what its name says.")
         return wrong
+
+    def _log(self) -> list[str]:
+        """Names of the entries; what a desktop or a copy left beside them is none."""
+        return [name for name in self.store.names("log") if ENTRY.fullmatch(name)]
 
     def _read(self, number: int, names: list[str]) -> Entry:
         key = _entry_key(number)

@@ -33,12 +33,13 @@ from diamond_pricing.warehouse.source import (
 if TYPE_CHECKING:
     import pandas as pd
 
-DEAREST = 1e9
+CHEAPEST, DEAREST = 0.01, 1e9
 GONE = {"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "?", "unknown", "nil"}
 ROUND = {
     fold(w) for w in ("round", "rd", "rb", "br", "rbc", "r", "round brilliant", "brilliant")
 }
 _ATTRIBUTES: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
+DUPLICATE = "duplicate"  # the field of a row that is there already
 OURS = tuple(a.name for a in _ATTRIBUTES)
 _SIGNS = re.compile(r"(?:[$€£]|US\$|USD|EUR|GBP|CHF|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)
@@ -129,7 +130,7 @@ def take_in(
     sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
     source = guessed(sheet, source)
     rate = _rate(source, currency) / source.offset
-    return _Reader(sheet, source, rate).intake()
+    return _Reader(sheet, source, rate, source.currency or currency).intake()
 
 
 def guessed(sheet: Sheet, source: Source) -> Source:
@@ -176,13 +177,18 @@ def guessed(sheet: Sheet, source: Source) -> Source:
             f"no column for {', '.join(lacking)}; the file has {', '.join(headers)}. Declare "
             "the source; 'diamond-pricing inspect' shows what was understood."
         )
-    if PRICE in columns:
-        columns.pop(PER_CARAT, None)
+    if PRICE in columns and PER_CARAT in columns:
+        columns.pop(PER_CARAT if PER_CARAT not in source.columns else PRICE)
     cells = {n: _cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
     priced = cells.get(PRICE) or cells.get(PER_CARAT) or []
-    signs = {s for text in set(priced[:2000]) for s in CURRENCIES if s in text.casefold()}
-    codes = {CURRENCIES[s] for s in signs}
-    if not currency and len(codes) == 1:
+    told = _cells(sheet, headers.index(money)) if (money := _money(headers)) else []
+    codes = {c for text in {*priced, *told} if (c := _currency(text))}
+    if len(codes) > 1 and not currency:
+        raise RejectedFileError(
+            f"prices are in several currencies ({', '.join(sorted(codes))}); declare the "
+            "source's currency, then the other rows are set aside."
+        )
+    if not currency and codes:
         currency = codes.pop()
     decimal = source.decimal or _decimal(
         text for name, values in cells.items() if name not in _GRADED for text in set(values)
@@ -193,6 +199,21 @@ def guessed(sheet: Sheet, source: Source) -> Source:
 
 
 _GRADED = {g.name for g in GRADES} | {SHAPE}
+
+
+def _money(headers: list[str]) -> str:
+    """The header of a column that names the currency, if there is one."""
+    return next(
+        (h for h in headers if fold(h) in ("currency", "ccy", "waehrung", "valuta")), ""
+    )
+
+
+def _currency(text: str) -> str:
+    """The currency that a cell names; empty when it names none."""
+    plain = text.strip().casefold()
+    if re.fullmatch("[a-z]{3}", plain):
+        return plain.upper()
+    return next((code for sign, code in CURRENCIES.items() if sign in plain), "")
 
 
 def _cells(sheet: Sheet, at: int) -> list[str]:
@@ -227,6 +248,9 @@ def _rate(source: Source, currency: str) -> float:
 
 def number(text: str, decimal: str = ".") -> float | None:
     """Read a number as people write it; None when it is none."""
+    text = text.strip()
+    if re.search(r"\d\s+\d", text) and not re.search(r"^\D*\d{1,3}(?:\s\d{3})+(?!\d)", text):
+        return None
     plain = _SIGNS.sub("", text)
     if decimal == ",":
         if "." in plain and not re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?", plain):
@@ -245,8 +269,9 @@ def number(text: str, decimal: str = ".") -> float | None:
 class _Reader:
     """Works one sheet off, column by column."""
 
-    def __init__(self, sheet: Sheet, source: Source, rate: float) -> None:
+    def __init__(self, sheet: Sheet, source: Source, rate: float, currency: str) -> None:
         self.sheet, self.source, self.rate = sheet, source, rate
+        self.currency = currency
         self.headers = [header.strip() for header in sheet.header]
         self.n = len(sheet.rows)
         self.wrong: dict[int, tuple[str, str]] = {}  # the first fault of each row
@@ -317,7 +342,8 @@ class _Reader:
             if value is None:
                 return None, f"{measure.name} is not a number: {text[:40]!r}"
             try:
-                return measure.read(round(value * factor, 9)), ""
+                # Four decimals: single-precision files must not make other stones of theirs.
+                return measure.read(round(value * factor, 4)), ""
             except StoneError as error:
                 return None, str(error).rstrip(".")
 
@@ -343,10 +369,11 @@ class _Reader:
         def read(text: str) -> tuple[float | None, str]:
             if text.casefold() in GONE:
                 return None, "price is missing"
-            signs = {code for sign, code in CURRENCIES.items() if sign in text.casefold()}
-            if signs and self.source.currency and signs != {self.source.currency}:
-                return None, f"price {text[:40]!r} is not in {self.source.currency}"
+            if _currency(text) not in ("", self.currency):
+                return None, f"price {text[:40]!r} is not in {self.currency}"
             value = number(text, self.source.decimal)
+            if self.source.decimal == "," and re.fullmatch(r"\d{1,3},\d{3}", text):
+                return None, f"price {text[:40]!r} may have thousands or decimals: declare"
             if value is None:
                 return None, f"price is not a number: {text[:40]!r}"
             if not 0 < value < DEAREST:
@@ -355,7 +382,16 @@ class _Reader:
 
         values = self._column(name, read)
         price = np.array([np.nan if v is None else v for v in values], float)
-        return price if name == PRICE else np.round(price * carat, 2)
+        if name == PER_CARAT:
+            price = np.round(price * carat, 2)
+        for i in np.flatnonzero(~np.isnan(price) & ~((price >= CHEAPEST) & (price < DEAREST))):
+            self._set_aside(int(i), PRICE, f"the price comes out at {price[i]:g}")
+        if money := _money(self.headers):
+            told = _cells(self.sheet, self.headers.index(money))
+            for row, text in enumerate(told):
+                if (code := _currency(text)) not in ("", self.currency):
+                    self._set_aside(row, PRICE, f"the price is in {code}, not {self.currency}")
+        return price
 
     def _contradictions(self, columns: dict[str, Any]) -> None:
         """Set aside stones whose measurements contradict each other."""
@@ -375,7 +411,7 @@ class _Reader:
                 continue
             if key in seen:
                 first = self.sheet.lines[seen[key]]
-                self._set_aside(i, "row", f"the same sale as row {first}")
+                self._set_aside(i, DUPLICATE, f"the same sale as row {first}")
             else:
                 seen[key] = i
 
@@ -397,5 +433,5 @@ def quarantine_csv(file: str, rows: list[Quarantined]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "row", "field", "reason", "original"])
-    writer.writerows((file, q.row, q.field, q.reason, q.original) for q in rows)
-    return text.getvalue().encode()
+    writer.writerows((f"inbox/{file}", q.row, q.field, q.reason, q.original) for q in rows)
+    return text.getvalue().encode("utf-8", "replace")

@@ -17,7 +17,7 @@ WIDEST = 400  # columns
 LONGEST = 2_000  # characters of a cell
 MOST = 5_000_000  # rows
 # What a spreadsheet would run; a number with its sign is none.
-_FORMULA = re.compile(r"^\s*(?:[=@]|[+\-](?![\d.,\s\-]*$))")
+_FORMULA = re.compile(r"^\s*(?:[=@]|[+\-](?=.*[A-Za-z])(?:.*[(|!=@]|\s*\$?[A-Za-z]{1,3}\$?\d))")
 _FOREIGN = {
     b"PK\x03\x04": "a spreadsheet or archive; save the sheet as CSV",
     b"\x1f\x8b": "compressed; unpack it first",
@@ -61,6 +61,13 @@ def read_sheet(name: str, data: bytes, *, encoding: str = "", delimiter: str = "
     RejectedFileError
         When it is empty, truncated, binary, too large or holds formulas.
     """
+    try:
+        return _read(name, data, encoding, delimiter)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise RejectedFileError(f"the file cannot be read: {type(error).__name__}.") from error
+
+
+def _read(name: str, data: bytes, encoding: str, delimiter: str) -> Sheet:
     if not data.strip():
         raise RejectedFileError("the file is empty.")
     if len(data) > LARGEST:
@@ -105,10 +112,12 @@ def _csv(text: str, delimiter: str) -> Sheet:
     rows, lines = [], []
     try:
         header = next(reader)
+        before = reader.line_num
         for row in reader:
             if row and any(cell.strip() for cell in row):
                 rows.append(row)
-                lines.append(reader.line_num)
+                lines.append(before + 1)
+            before = reader.line_num
             if len(rows) > MOST:
                 raise RejectedFileError(f"the file has more than {MOST:,} rows.")
     except csv.Error as error:
@@ -127,7 +136,7 @@ def _csv(text: str, delimiter: str) -> Sheet:
 def _json_lines(text: str) -> Sheet:
     objects: list[dict[str, Any]] = []
     lines = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -199,6 +208,8 @@ def _checked(sheet: Sheet) -> Sheet:
                 )
             if cell and cell.lstrip()[:1] in "=@+-" and _FORMULA.match(cell):
                 raise RejectedFileError(f"line {line} holds a formula: {cell.strip()[:40]!r}.")
-            if "\0" in cell:
+            if "\0" in cell or (
+                not cell.isascii() and any("\ud800" <= c <= "\udfff" for c in cell)
+            ):
                 raise RejectedFileError(f"line {line} is binary, not text.")
     return sheet

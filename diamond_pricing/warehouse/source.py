@@ -5,7 +5,7 @@ import tomllib
 
 import msgspec
 
-from diamond_pricing.errors import DiamondPricingError
+from diamond_pricing.errors import DiamondPricingError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, Grade, Measure, attribute_named
 from diamond_pricing.stones.attributes import fold
 
@@ -17,6 +17,8 @@ UNITS = {
     "depth": {"%": 1.0, "fraction": 100.0},
 }
 UNITS |= {"y": UNITS["x"], "z": UNITS["x"], "table": UNITS["depth"]}
+ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "iso-8859-1", "iso-8859-15",
+             "mac-roman", "shift-jis", "gb18030", "big5")  # fmt: skip
 _WORDS = {"mm": "mm", "cm": "cm", "inch": "in", "inches": "in", "in": "in", "g": "g",
           "gram": "g", "grams": "g", "mg": "mg", "ct": "ct", "cts": "ct", "carat": "ct",
           "points": "pt", "%": "%", "percent": "%"}  # fmt: skip
@@ -85,8 +87,14 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         try:
             read = msgspec.convert(tomllib.loads(text), cls)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
             raise SourceError(f"this source cannot be read: {error}") from error
+        if read.delimiter and (len(read.delimiter) != 1 or read.delimiter in '"\r\n\0'):
+            raise SourceError(f"delimiter must be one character, not {read.delimiter!r}.")
+        if read.encoding and read.encoding.casefold() not in ENCODINGS:
+            raise SourceError(f"encoding must be one of {', '.join(ENCODINGS)}.")
+        if read.currency and not re.fullmatch("[A-Z]{3}", read.currency):
+            raise SourceError(f"currency must be three capitals, not {read.currency!r}.")
         known = {*ATTRIBUTES, PRICE, PER_CARAT, SHAPE} - {"listing"}
         for name in read.columns:
             if name not in known:
@@ -100,11 +108,14 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if not isinstance(grade, Grade):
                 raise SourceError(f"grades: {name!r} is no grade.")
             for grade_name in words.values():
-                grade.read(grade_name)
+                try:
+                    grade.read(grade_name)
+                except StoneError as error:
+                    raise SourceError(f"grades: {error}") from error
         if read.decimal not in ("", ".", ","):
             raise SourceError(f"decimal must be '.' or ',', not {read.decimal!r}.")
-        if any(rate <= 0 for rate in read.rates.values()):
-            raise SourceError("a rate must be positive.")
+        if not all(1e-6 < rate < 1e6 for rate in read.rates.values()):
+            raise SourceError("a rate must be positive, from 0.000001 to 1000000.")
         if not 0.2 < read.offset < 5:
             raise SourceError(f"offset must be between 0.2 and 5, not {read.offset:g}.")
         return read

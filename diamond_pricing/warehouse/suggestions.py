@@ -10,7 +10,7 @@ from diamond_pricing.stones import GRADES
 from diamond_pricing.stones.checks import expected_diameter
 from diamond_pricing.warehouse.intake import GONE, number
 from diamond_pricing.warehouse.reading import Sheet
-from diamond_pricing.warehouse.source import UNITS, Source
+from diamond_pricing.warehouse.source import UNITS, Source, understood
 
 NEAR = 0.1  # of log size
 
@@ -58,3 +58,17 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str]]:
     if others:
         notes.append(f"kept as text, not used by any model: {', '.join(others)}.")
     return msgspec.structs.replace(source, units=units), notes
+
+
+def unfinished(sheet: Sheet, source: Source) -> str:
+    """The columns that are to be told, as comments of a declaration, beside what is there."""
+    lines = [] if source.columns else ["", "[columns]"]
+    known = {f[0]: h.strip() for h in sheet.header if (f := understood(h)) is not None}
+    for name in ("carat", "cut", "color", "clarity", "price", "depth", "table", "x", "y", "z"):
+        if name not in source.columns:
+            header = known.get(name, "")
+            lines.append(
+                f"{'' if header else '# '}{name} = {msgspec.json.encode(header).decode()}"
+            )
+    headers = ", ".join(repr(header.strip()) for header in sheet.header)
+    return "\n".join([*lines, f"# the file has: {headers}", ""])

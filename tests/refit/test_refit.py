@@ -206,6 +206,55 @@ def test_files_that_cannot_be_right_are_rejected_with_their_reason(place, feeds)
     assert found["cm.csv"]["quarantined"] == found["cm.csv"]["read"] == 700
 
 
+def test_the_same_sales_in_two_files_count_once(place, feeds):
+    deliver(place, feeds[1][5], "one.csv")
+    deliver(place, feeds[1][5].iloc[::-1], "two.csv")
+    assert refit(place, "--dry-run") == "promoted"
+
+
+def test_old_sales_among_the_new_are_no_fault(place, feeds):
+    deliver(place, feeds[0].head(2000), "again.csv")
+    assert refit(place) == "data rejected"
+    (delivery,) = registry(place).entries()[-1].details["deliveries"]
+    assert delivery["status"] == "rejected"
+    assert set(delivery["faults"]) <= {"duplicate", "x", "y", "z", "depth", "price"}
+
+
+def test_what_was_refused_is_read_again_with_other_settings(place, feeds):
+    feed = feeds[1][5].rename(columns={"price": "Price (EUR)"})
+    deliver(place, feed)
+    assert refit(place) == "data rejected"
+    assert refit(place) == "nothing new"
+    (place / "home" / "sources").mkdir()
+    (place / "home" / "sources" / "default.toml").write_text("[rates]\nEUR = 1.0\n")
+    assert refit(place, "--dry-run") == "promoted"
+
+
+def test_missing_and_foreign_files_of_a_home(place, capsys):
+    record = registry(place).entries()[-1].details["record"]
+    (place / "home" / "log" / ".DS_Store").write_text("x")
+    (place / "home" / "log" / "Copy of 1.json").write_text("x")
+    assert registry(place).verify() == []
+    (place / "home" / record).unlink()
+    assert "is missing" in registry(place).verify()[0]
+    assert main(["registry", "verify", "--home", str(place / "nowhere")]) == 2
+    assert "there is no home" in capsys.readouterr().err
+
+
+def test_changed_sales_are_not_fitted(place, feeds, capsys):
+    (sales,) = (place / "home" / "sales").iterdir()
+    sales.write_bytes(sales.read_bytes() + b"x")
+    deliver(place, feeds[1][5])
+    assert refit(place) == "error 2"
+    assert "not what its name says" in capsys.readouterr().err
+
+
+def test_a_home_in_its_own_inbox_is_refused(place, capsys):
+    code = main(["refit", "--inbox", str(place), "--home", str(place / "home")])
+    assert code == 2
+    assert "keep them apart" in capsys.readouterr().err
+
+
 def test_a_second_run_is_told_that_it_is_busy(place, feeds):
     deliver(place, feeds[1][5])
     with LocalStore(place / "home").writing(wait=True):
@@ -220,7 +269,13 @@ def test_a_file_that_is_still_being_written_is_left_alone(place):
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [("gates.toml", "psy = 1"), ("home.toml", "curency = 'EUR'")],
+    [
+        ("gates.toml", "psy = 1"),
+        ("gates.toml", "outlier_factor = 0.5"),
+        ("home.toml", "curency = 'EUR'"),
+        ("home.toml", "currency = 'usd'"),
+        ("home.toml", "family = 'foo'"),
+    ],
 )
 def test_a_setting_that_is_misspelt_is_told(place, feeds, capsys, file, text):
     (place / "home" / file).write_text(text)

@@ -247,3 +247,76 @@ def test_random_bytes_are_refused_and_never_crash():
         for name in ("a.csv", "a.jsonl", "a.parquet"):
             with pytest.raises(RejectedFileError):
                 take_in(name, generator.randbytes(size))
+
+
+@pytest.mark.parametrize(
+    "cell", ["-12%", "-1e-05", "+49 (30) 12", "-Infinity", "-1 day, 23:59:55"]
+)
+def test_a_number_with_its_sign_is_no_formula(cell):
+    text = PLAIN.replace("z\n", "z,Discount\n") + ROW.replace("3.97\n", f'3.97,"{cell}"\n')
+    assert len(taken(text).sales) == 1
+
+
+def test_single_precision_makes_no_other_stone(catalog):
+    frame = catalog[
+        ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
+    ]
+    frame = frame.sample(200, random_state=4).reset_index(drop=True)
+    small = frame.astype(dict.fromkeys(("carat", "depth", "table", "x", "y", "z"), "float32"))
+    target = io.BytesIO()
+    small.to_parquet(target)
+    one = take_in("a.csv", frame.to_csv(index=False).encode()).sales
+    two = take_in("a.parquet", target.getvalue()).sales
+    pd.testing.assert_frame_equal(one.drop(columns="row"), two.drop(columns="row"))
+
+
+def test_prices_in_other_currencies_never_pass_for_ours():
+    rows = [ROW.replace("7000", price) for price in ("$7000", "€7001", "£7002")]
+    with pytest.raises(RejectedFileError, match="several currencies"):
+        taken(PLAIN + "".join(rows))
+    intake = taken(PLAIN + "".join(rows), currency="USD")
+    assert [q.row for q in intake.quarantined] == [3, 4]
+    told = PLAIN.replace("z\n", "z,Currency\n") + ROW.replace("3.97\n", "3.97,EUR\n")
+    with pytest.raises(RejectedFileError, match="declare a rate for EUR"):
+        taken(told)
+    assert [q.field for q in taken(told, currency="USD").quarantined] == ["price"]
+
+
+def test_a_declared_price_per_carat_is_used_though_a_price_stands_beside():
+    text = PLAIN.replace("z\n", "z,Net\n") + ROW.replace("3.97\n", "3.97,5000\n")
+    (price,) = taken(text, columns={"price_per_carat": "Net"}).sales["price"]
+    assert price == 5050
+
+
+def test_thousands_are_not_taken_for_decimals():
+    text = PLAIN.replace(",", ";") + ROW.replace(",", ";").replace(".", ",").replace(
+        "7000", "7,000"
+    )
+    (aside,) = taken(text).quarantined
+    assert "thousands or decimals" in aside.reason
+    assert number("47 33") is None
+    assert number("4 733") == 4733
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.jsonl", b'{"carat": ' + b"1" * 5000 + b"}\n"),
+        ("a.jsonl", b'{"carat": "\\ud800"}\n'),
+    ],
+)
+def test_what_python_chokes_on_is_refused(name, data):
+    with pytest.raises(RejectedFileError):
+        take_in(name, data)
+
+
+def test_damaged_parquet_is_refused_or_read_and_never_crashes():
+    whole, generator = bytearray(parquet_bytes()), random.Random(1)
+    for _ in range(400):
+        broken = bytearray(whole)
+        for _ in range(generator.randint(1, 4)):
+            broken[generator.randrange(len(broken))] ^= 1 << generator.randrange(8)
+        try:
+            take_in("a.parquet", bytes(broken))
+        except RejectedFileError as error:
+            assert str(error)  # noqa: PT017
