@@ -205,7 +205,7 @@ def doubts(
     intake, name = arrival.intake, arrival.delivery.file
     assert intake is not None
     wrong = sum(q.field != DUPLICATE for q in intake.quarantined)
-    share = wrong / max(intake.read - len(intake.quarantined) + wrong, 1)
+    share = wrong / max(intake.read, 1)
     found = [
         Finding(
             "quarantined", "", share, gates.most_quarantined, share <= gates.most_quarantined,

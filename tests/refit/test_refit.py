@@ -212,12 +212,14 @@ def test_the_same_sales_in_two_files_count_once(place, feeds):
     assert refit(place, "--dry-run") == "promoted"
 
 
-def test_old_sales_among_the_new_are_no_fault(place, feeds):
-    deliver(place, feeds[0].head(2000), "again.csv")
-    assert refit(place) == "data rejected"
-    (delivery,) = registry(place).entries()[-1].details["deliveries"]
-    assert delivery["status"] == "rejected"
-    assert set(delivery["faults"]) <= {"duplicate", "x", "y", "z", "depth", "price"}
+def test_old_sales_among_the_new_are_no_fault(place, feeds, capsys):
+    both = pd.concat([feeds[0].head(2000), feeds[1][5].head(300)])
+    deliver(place, both, "all.csv")
+    capsys.readouterr()
+    assert refit(place, "--dry-run", "--json") == "promoted"
+    (delivery,) = json.loads(capsys.readouterr().out)["record"]["deliveries"]
+    assert delivery["faults"]["duplicate"] > 1990
+    assert delivery["read"] == 2300 == delivery["accepted"] + delivery["quarantined"]
 
 
 def test_what_was_refused_is_read_again_with_other_settings(place, feeds):
