@@ -1,7 +1,7 @@
 """New files of the inbox: which there are, what is in them, and whether they can be true."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,11 +83,14 @@ class Arrival:
     findings: list[Finding] = field(default_factory=list)
 
 
-def new_files(inbox: Path, seen: set[str]) -> list[tuple[str, str, bytes]]:
+def new_files(
+    inbox: Path, seen: set[str], tell: Callable[[str], None]
+) -> list[tuple[str, str, bytes]]:
     """Name, source and content of the files whose content was not seen before, in order.
 
     A file's source is the folder that it lies in, else ``default``. Names that begin with a
-    dot, and files that are still called .part or .tmp, are left alone.
+    dot, and files that are still called .part or .tmp, are left alone; those that cannot be
+    read or are too large too, which is told.
     """
     found = []
     taken = set(seen)
@@ -97,10 +100,15 @@ def new_files(inbox: Path, seen: set[str]) -> list[tuple[str, str, bytes]]:
             continue
         if path.suffix in (".part", ".tmp"):
             continue
-        if path.stat().st_size > LARGEST:
-            found.append((printable(name.as_posix()), DEFAULT, b""))
+        try:
+            if path.stat().st_size > LARGEST:
+                tell(f"{printable(name.as_posix())} is left alone: it is too large.")
+                continue
+            data = path.read_bytes()
+        except OSError as error:
+            reason = error.strerror or "it cannot be read"
+            tell(f"{printable(name.as_posix())} is left alone: {reason}.")
             continue
-        data = path.read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         if digest not in taken:
             taken.add(digest)

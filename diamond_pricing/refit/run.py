@@ -137,7 +137,7 @@ class _Run:
         known = deliveries_of(entries)
         settings = self._settings()
         seen = {k for k, d in known.items() if d.status == "accepted" or d.settings == settings}
-        files = new_files(self.inbox, seen)
+        files = new_files(self.inbox, seen, self.tell)
         again = {hashlib.sha256(data).hexdigest() for _, _, data in files}
         held = [
             d for d in known.values()

@@ -263,6 +263,16 @@ def test_a_second_run_is_told_that_it_is_busy(place, feeds):
         assert refit(place) == "busy"
 
 
+def test_a_file_that_cannot_be_read_is_told_and_stops_nothing(place, capsys):
+    (place / "inbox" / "m.csv").symlink_to("/proc/self/mem")
+    with (place / "inbox" / "big.csv").open("wb") as file:
+        file.truncate(2**40)
+    assert refit(place) == "nothing new"
+    told = capsys.readouterr().err
+    assert "m.csv is left alone" in told
+    assert "big.csv is left alone: it is too large" in told
+
+
 def test_a_file_that_is_still_being_written_is_left_alone(place):
     (place / "inbox" / "big.csv.part").write_text("half")
     (place / "inbox" / ".hidden.csv").write_text("half")
