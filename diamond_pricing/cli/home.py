@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from diamond_pricing.errors import DiamondPricingError
-
 if TYPE_CHECKING:
     from diamond_pricing import PriceModel
     from diamond_pricing.registry import Entry, Registry
@@ -331,4 +329,3 @@ def _active(models: "Registry") -> "PriceModel":
 
 
 COMMANDS: list[Any] = [refit, inspect, registry, expert]
-__all__ = ["CODES", "COMMANDS", "DiamondPricingError"]

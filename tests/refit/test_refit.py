@@ -206,10 +206,16 @@ def test_files_that_cannot_be_right_are_rejected_with_their_reason(place, feeds)
     assert found["cm.csv"]["quarantined"] == found["cm.csv"]["read"] == 700
 
 
-def test_the_same_sales_in_two_files_count_once(place, feeds):
+def test_the_same_sales_in_two_files_count_once(place, feeds, capsys):
+    """The second file then has nothing of its own, and a held one is not used twice."""
+    (place / "home" / "gates.toml").write_text("largest_move = 1e-9\n")
     deliver(place, feeds[1][5], "one.csv")
     deliver(place, feeds[1][5].iloc[::-1], "two.csv")
-    assert refit(place, "--dry-run") == "promoted"
+    capsys.readouterr()
+    assert refit(place, "--dry-run", "--json") == "kept"
+    one, two = json.loads(capsys.readouterr().out)["record"]["deliveries"]
+    assert one["accepted"] > 690
+    assert (two["accepted"], two["status"]) == (0, "rejected")
 
 
 def test_old_sales_among_the_new_are_no_fault(place, feeds, capsys):
