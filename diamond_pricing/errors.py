@@ -10,6 +10,12 @@ DiamondPricingError
 │   └── NotCompilableError    a fit of another library that has no exact document
 ├── MoneyError                amounts that cannot be divided into cents
 ├── DocumentError             a model document that is damaged or not understood
+├── RejectedFileError         a file of sales that is refused whole
+├── SourceError               a declared source that says what cannot be
+├── GatesError                limits that cannot be read
+├── RegistryError             a home is damaged, or has not what was asked for
+│   └── ConflictError         somebody else wrote an entry first
+├── BusyError                 another process is writing to the same home
 └── MissingExtraError         a part of the package that was not installed
 """
 
@@ -91,6 +97,30 @@ class MoneyError(DiamondPricingError, ArithmeticError):
 
 class DocumentError(DiamondPricingError, ValueError):
     """A model document that is damaged or not understood."""
+
+
+class RejectedFileError(DiamondPricingError):
+    """A file of sales that is refused whole; the message is the reason."""
+
+
+class SourceError(DiamondPricingError, ValueError):
+    """A declared source that cannot be read, or that says what cannot be."""
+
+
+class GatesError(DiamondPricingError, ValueError):
+    """A file of limits that cannot be read."""
+
+
+class RegistryError(DiamondPricingError):
+    """A home is damaged, or has not what was asked for."""
+
+
+class ConflictError(RegistryError):
+    """Somebody else wrote an entry of the log first."""
+
+
+class BusyError(DiamondPricingError):
+    """Another process is writing to the same home."""
 
 
 class MissingExtraError(DiamondPricingError, ImportError):

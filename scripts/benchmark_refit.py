@@ -4,9 +4,15 @@ python scripts/benchmark_refit.py --seeds 50
 
 Half of the catalog's stones are a home's first delivery; 1,000 sales of the other half are
 each feed, as they are or with a fault. What is counted is what the checks of a delivery
-decide, which needs no fit; and a fit is judged for every feed that passes, with --fit.
+decide, which needs no fit.
+
+python scripts/benchmark_refit.py --seeds 0 --refits 100
+
+Whole refits, of a home of 5,000 stones: clean feeds of 500 sales, each fitted and judged; and
+prices that creep up by 1 % a month, each month fitted and judged on top of the last.
 """
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,11 +23,11 @@ import pandas as pd
 
 from diamond_pricing import PriceModel, load_sales
 from diamond_pricing.fitting import fit
-from diamond_pricing.refit import Gates
+from diamond_pricing.refit import Gates, refit
 from diamond_pricing.refit.deliveries import arrived, doubts, screened, settled, without_known
 from diamond_pricing.registry import LocalStore
 from diamond_pricing.stones import ATTRIBUTES
-from diamond_pricing.warehouse.intake import row_keys
+from diamond_pricing.warehouse import row_keys
 
 COLUMNS = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
 ROWS = 1000
@@ -77,9 +83,7 @@ def received(
     """What becomes of a feed: a verdict, bad rows that got through, rows set aside."""
     data = feed[COLUMNS].to_csv(index=False).encode()
     arrival = arrived("feed.csv", "default", data, store, "USD")
-    (arrival,) = settled(
-        [screened(without_known(arrival, set(row_keys(old))), champion, Gates())]
-    )
+    arrival = settled(screened(without_known(arrival, set(row_keys(old))), champion, Gates()))
     if arrival.delivery.status == "rejected":
         return "rejected", 0, len(feed)
     failed = [f.gate for f in doubts(arrival, old, champion, anchor, Gates()) if not f.passed]
@@ -92,12 +96,65 @@ def received(
     return "accepted", int(bad.sum()), aside
 
 
+def refitted(home: Path, inbox: Path, name: str, feed: pd.DataFrame) -> tuple[str, str]:
+    """The verdict of a whole refit on one more file, and the gates that failed."""
+    inbox.mkdir(exist_ok=True)
+    feed[COLUMNS].to_csv(inbox / name, index=False)
+    outcome = refit(inbox, LocalStore(home), at="2026-01-01T00:00:00Z", by="benchmark")
+    failed = [
+        f"{f['gate']} {f['against']}" for f in outcome.record["findings"] if not f["passed"]
+    ]
+    return outcome.verdict, ", ".join(sorted({f.strip() for f in failed}))
+
+
+def whole_refits(catalog: pd.DataFrame, refits: int, months: int) -> None:
+    """Print what became of clean feeds and of a drip when every candidate is fitted."""
+    rng = np.random.default_rng(2026)
+    stones = rng.permutation(catalog["stone"].unique())
+    first = catalog[catalog["stone"].isin(stones[:5000])]
+    rest = catalog[~catalog["stone"].isin(stones[:5000])].reset_index(drop=True)
+    with TemporaryDirectory() as place:
+        base = Path(place) / "base"
+        verdict, failed = refitted(base, Path(place) / "first", "first.csv", first)
+        click.echo(f"first delivery, {len(first):,} sales: {verdict} {failed}")
+        verdicts: Counter[str] = Counter()
+        stops: Counter[str] = Counter()
+        for seed in range(refits):
+            rng = np.random.default_rng(seed)
+            home, inbox = Path(place) / "home", Path(place) / "inbox"
+            for drip in (False, True) if seed % 2 == 0 else (False,):
+                shutil.copytree(base, home)
+                for month in range(1, months + 1 if drip else 2):
+                    feed = rest.iloc[rng.choice(len(rest), 500, replace=False)]
+                    level = 1.01**month if drip else 1.0
+                    feed = feed.assign(price=(feed["price"] * level).round())
+                    verdict, failed = refitted(home, inbox, f"{month:02d}.csv", feed)
+                    if verdict != "promoted":
+                        break
+                told = f"{verdict} {failed}".strip()
+                if drip:
+                    told = f"{told} in month {month}"
+                    stops[told] += 1
+                else:
+                    verdicts[told] += 1
+                click.echo(f"  {seed} {'drip' if drip else 'clean'}: {told}")
+                shutil.rmtree(home)
+                shutil.rmtree(inbox)
+        click.echo(f"clean feeds, fitted and judged: {dict(verdicts)}")
+        click.echo(f"1 % a month on top, fitted and judged: {dict(stops)}")
+
+
 @click.command()
 @click.option("--seeds", default=50, show_default=True)
+@click.option("--refits", default=0, show_default=True, help="Whole refits of clean feeds.")
 @click.option("--months", default=24, show_default=True, help="Of the slow drip.")
-def main(seeds: int, months: int) -> None:
+def main(seeds: int, refits: int, months: int) -> None:
     """Print what became of the feeds."""
     catalog = load_sales()
+    if refits:
+        whole_refits(catalog, refits, months)
+    if not seeds:
+        return
     half = catalog["stone"] % 2 == 0
     old, rest = catalog[half].reset_index(drop=True), catalog[~half].reset_index(drop=True)
     champion = fit(old)

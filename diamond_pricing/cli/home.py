@@ -199,12 +199,12 @@ def show(home: str, model: str) -> None:
 @click.argument("second")
 def diff(home: str, first: str, second: str) -> None:
     """Say how prices move from one model to another, on stones that both know."""
+    from diamond_pricing.refit.home import accepted_sales, stock_of
     from diamond_pricing.refit.ledger import ledger
-    from diamond_pricing.refit.run import deliveries_of, known_stones
 
     models = _registry(home)
     old, new = models.model(first), models.model(second)
-    stones = known_stones(models.store, list(deliveries_of(models.entries()).values()))
+    stones = stock_of(models.store, accepted_sales(models.store, models.entries()))
     moves = ledger(old, new, stones)
     click.echo(f"{len(moves.old):,} stones; the largest movements:")
     for sentence in moves.movers():
@@ -289,7 +289,7 @@ def expert() -> None:
 def plan_(home: str, stones: int, seed: int, out: Path) -> None:
     """Choose stones on whose price the sales and the model agree; write them without it."""
     from diamond_pricing.refit.expert import plan, sheet
-    from diamond_pricing.refit.run import sales_of
+    from diamond_pricing.refit.home import sales_of
 
     models = _registry(home)
     chosen = plan(_active(models), sales_of(models.store, models.entries()), stones, seed)

@@ -7,7 +7,7 @@ import numpy as np  # the formula calls it by this name too
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.from_statsmodels import compiled_regression
 from diamond_pricing.fitting.recipe import WEIGHT, prepared
-from diamond_pricing.fitting.sales import read_sales
+from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, stone_keys
 
@@ -29,17 +29,13 @@ def fit_loglinear(
     Parameters, returns and errors as `diamond_pricing.fitting.fit`.
     """
     try:
-        import pandas as pd
         import statsmodels.formula.api as smf
     except ImportError as error:
         raise MissingExtraError("family 'loglinear'", "fit") from error
     kept, features, left_out = prepared(
         read_sales(sales, currency=currency, effective=effective)
     )
-    columns = {name: kept.stones[name] for name in (m.name for m in MEASURES)}
-    columns |= {g.name: kept.stones.labels(g.name) for g in (*GRADES, LISTING)}
-    frame = pd.DataFrame(columns | {"price": kept.price})
-    regression = smf.ols(_formula(features), frame)
+    regression = smf.ols(f"np.log(price) ~ {right_side(features)}", regressors(kept))
     if len(kept) < SALES_PER_COLUMN * regression.exog.shape[1]:
         raise FitError(
             f"{len(kept)} sales cannot carry {regression.exog.shape[1]} coefficients; at least "
@@ -54,7 +50,17 @@ def fit_loglinear(
     return compiled_regression(result, kept, "loglinear", left_out)
 
 
-def _formula(features: tuple[str, ...]) -> str:
+def regressors(sales: Sales) -> "pd.DataFrame":
+    """The columns that a formula of the family speaks of."""
+    import pandas as pd
+
+    columns = {name: sales.stones[name] for name in (m.name for m in MEASURES)}
+    columns |= {g.name: sales.stones.labels(g.name) for g in (*GRADES, LISTING)}
+    return pd.DataFrame(columns | {"price": sales.price})
+
+
+def right_side(features: tuple[str, ...]) -> str:
+    """The right side of a formula, as patsy reads it."""
     parts = []
     for feature in features:
         if feature == WEIGHT:
@@ -64,4 +70,4 @@ def _formula(features: tuple[str, ...]) -> str:
             parts.append(f"C({feature})")
         else:
             parts.append(f"I({feature.replace('log', 'np.log')})")
-    return "np.log(price) ~ " + " + ".join(parts)
+    return " + ".join(parts)

@@ -1,8 +1,8 @@
 """New files of the inbox: which there are, what is in them, and whether they can be true."""
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,24 +14,31 @@ from diamond_pricing.errors import DiamondPricingError
 from diamond_pricing.fitting import fit
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit.gates import Gates
-from diamond_pricing.refit.judgement import BANDS, Finding
+from diamond_pricing.refit.judgement import BANDS, GROUP, Finding
 from diamond_pricing.registry import Store
-from diamond_pricing.stones import GRADES, Stones
+from diamond_pricing.stones import GRADES, MEASURES, Stones
 from diamond_pricing.validation.drift import (
+    Shift,
     kolmogorov_smirnov,
     population_stability,
     shift,
 )  # fmt: skip
-from diamond_pricing.warehouse import Intake, RejectedFileError, Source, SourceError, take_in
-from diamond_pricing.warehouse.intake import DUPLICATE, row_keys
-from diamond_pricing.warehouse.reading import LARGEST
+from diamond_pricing.warehouse import (
+    DUPLICATE,
+    LARGEST,
+    Intake,
+    RejectedFileError,
+    Source,
+    SourceError,
+    row_keys,
+    take_in,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = "default"
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson")
-GROUP = 30  # sales from which a group is looked at
 FEWEST = 200  # sales, old and new, from which the make-up of a source's is looked at
 
 
@@ -76,11 +83,23 @@ class Delivery(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """A file that is being looked at."""
+    """A file that is being looked at.
+
+    Attributes
+    ----------
+    delivery : Delivery
+    intake : Intake or None
+        None when the file is rejected.
+    findings : list[Finding]
+    level : float or None
+        Log of the ratio of its source's prices to others'; None when that is to be fitted
+        and was not yet.
+    """
 
     delivery: Delivery
     intake: Intake | None = None
     findings: list[Finding] = field(default_factory=list)
+    level: float | None = 0.0
 
 
 def new_files(
@@ -152,7 +171,7 @@ def without_known(arrival: Arrival, seen: set[tuple[Any, ...]]) -> Arrival:
     Parameters
     ----------
     seen : set
-        Keys of the sales that are known; those of this delivery are added.
+        Keys of the sales that are known.
     """
     if arrival.intake is None or not len(arrival.intake.sales):
         return arrival
@@ -165,8 +184,7 @@ def without_known(arrival: Arrival, seen: set[tuple[Any, ...]]) -> Arrival:
     stones = {key[:-1] for key in seen}
     keys = row_keys(intake.sales)
     again = sum(key[:-1] in stones for key in keys)
-    seen |= set(keys)
-    return Arrival(_replace(arrival.delivery, relisted=again), intake)
+    return replace(arrival, delivery=_replace(arrival.delivery, relisted=again), intake=intake)
 
 
 def screened(arrival: Arrival, champion: PriceModel | None, gates: Gates) -> Arrival:
@@ -184,14 +202,15 @@ def screened(arrival: Arrival, champion: PriceModel | None, gates: Gates) -> Arr
         except DiamondPricingError:
             return arrival  # too few or too odd to tell; the fit will say so
     _, residual = residuals(model, intake.sales)
-    off = residual - (0.0 if champion is not None else np.nanmedian(residual))
+    level = arrival.level if champion is not None else None
+    off = residual - (float(np.nanmedian(residual)) if level is None else level)
     limit = np.log(gates.outlier_factor)
     rows = []
     for i in np.flatnonzero(np.abs(off) > limit):
         times = float(np.exp(off[i]))
         how = f"{times:.1f} times" if times > 1 else f"1/{1 / times:.1f} of"
         rows.append((int(i), "price", f"the price is {how} {words}"))
-    return Arrival(arrival.delivery, intake.aside(rows), arrival.findings)
+    return replace(arrival, intake=intake.aside(rows))
 
 
 def residuals(model: PriceModel, sales: "pd.DataFrame") -> tuple[Stones, Vector]:
@@ -231,6 +250,10 @@ def doubts(
         known = ~np.isnan(residual)
         if known.sum() < GROUP:
             continue
+        if arrival.level is None:
+            found += [_first_level(arrival, shift("all", residual[known]), gates)]
+            break
+        residual = residual - arrival.level
         level = shift("all", residual[known])
         most = limit + 2 * level.error
         found.append(
@@ -248,6 +271,16 @@ def doubts(
     if before is not None and min(len(before), len(intake.sales)) >= FEWEST:
         found += _make_up(name, before, intake.sales, gates)
     return found
+
+
+def _first_level(arrival: Arrival, level: Shift, gates: Gates) -> Finding:
+    """Judge where a source's prices lie, when the offset is to be fitted for the first time."""
+    return Finding(
+        "first_offset", "", level.median, gates.largest_offset,
+        abs(level.median) <= gates.largest_offset,
+        f"the prices of {arrival.delivery.source} lie {100 * np.expm1(level.median):+.1f} % "
+        f"from the active model's, an offset of ±{100 * gates.largest_offset:.0f} % is allowed",
+    )  # fmt: skip
 
 
 def _groups(name: str, stones: Stones, residual: Vector, gates: Gates) -> list[Finding]:
@@ -291,28 +324,31 @@ def _make_up(  # against earlier sales of the same source: others may sell other
                 f"stability index of {index:.2f}",
             )
         )  # fmt: skip
-    distance = kolmogorov_smirnov(old["carat"].to_numpy(), new["carat"].to_numpy())
-    found.append(
-        Finding(
-            "ks_weight", "", distance, 1.0, True,
-            f"the weights of {name} differ from the old sales' by a KS distance of "
-            f"{distance:.2f} (told, not judged)",
-        )
-    )  # fmt: skip
+    for measure in MEASURES:
+        before, now = (f[measure.name].dropna().to_numpy(np.float64) for f in (old, new))
+        if min(len(before), len(now)) < FEWEST:
+            continue
+        distance = kolmogorov_smirnov(before, now)
+        found.append(
+            Finding(
+                f"ks_{measure.name}", "", distance, 1.0, True,
+                f"{measure.label.lower()} in {name} differs from the old sales by a KS "
+                f"distance of {distance:.2f} (told, not judged)",
+            )
+        )  # fmt: skip
     return found
 
 
-def settled(arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Reject files of which nothing is left."""
-    for arrival in arrivals:
-        if arrival.intake is not None and not len(arrival.intake.sales):
-            first = arrival.intake.quarantined[0]
-            arrival.delivery = _replace(
-                arrival.delivery, status="rejected",
-                reason=f"none of its {arrival.intake.read:,} rows could be used; row "
-                f"{first.row}: {first.reason}.",
-            )  # fmt: skip
-    return list(arrivals)
+def settled(arrival: Arrival) -> Arrival:
+    """Reject a file of which nothing is left."""
+    intake = arrival.intake
+    if intake is None or len(intake.sales):
+        return arrival
+    first = intake.quarantined[0]
+    reason = f"none of its {intake.read:,} rows could be used; row {first.row}: {first.reason}."
+    return replace(
+        arrival, delivery=_replace(arrival.delivery, status="rejected", reason=reason)
+    )
 
 
 def _replace(delivery: Delivery, **changes: Any) -> Delivery:

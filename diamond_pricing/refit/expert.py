@@ -110,7 +110,8 @@ class Verdict:
         else:
             lines.append(
                 "It is not shown that they agree. To take the bias off, declare in the "
-                f"expert's source: offset = {self.offset:.4f}"
+                f'expert\'s source: offset = {self.offset:.4f}; or offset = "fitted" to '
+                "estimate it anew with each model."
             )
         return "\n".join(lines)
 

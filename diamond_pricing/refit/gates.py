@@ -4,11 +4,7 @@ import tomllib
 
 import msgspec
 
-from diamond_pricing.errors import DiamondPricingError
-
-
-class GatesError(DiamondPricingError, ValueError):
-    """A file of gates that cannot be read."""
+from diamond_pricing.errors import GatesError
 
 
 class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +21,9 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Median of the new sales' residuals against the active model and the anchor.
     group_shift : float
         The same within each grade and weight band of 30 sales or more.
+    largest_offset : float
+        Median of a source's first sales against the active model, where the offset of the
+        source is to be fitted.
     psi : float
         Population stability index of each grade against earlier sales of the same source.
     worse_error : float
@@ -48,6 +47,7 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level_shift: float = 0.03
     level_shift_anchor: float = 0.05
     group_shift: float = 0.06
+    largest_offset: float = 0.15
     psi: float = 0.25
     worse_error: float = 0.01
     coverage: float = 0.88

@@ -17,9 +17,11 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.stones import stone_keys
 from diamond_pricing.validation import scores
+from diamond_pricing.validation.drift import shift
 
 LEVEL = 0.90
 SEGMENT = 100  # sales from which a segment is judged
+GROUP = 30  # sales from which a group is looked at
 BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of segments
 ONE_SIDED = 1.645  # 95 %
 TWO_SIDED = 1.96
@@ -137,6 +139,27 @@ def judge(
         if other is not None:
             findings += _against(candidate, other, name, gates)
     return Decision(all(f.passed for f in findings), tuple(findings))
+
+
+def residuals_by_source(candidate: Evaluation, source: NDArray[np.str_]) -> Iterator[Finding]:
+    """Where the sales of each source lie from the candidate's prices; told, not judged.
+
+    Parameters
+    ----------
+    source : ndarray of str
+        Of each sale, shape (n,).
+    """
+    residual = np.log(candidate.price / candidate.predicted)
+    for name in np.unique(source):
+        of = source == name
+        if of.sum() >= GROUP and not of.all():
+            here = shift(name, residual[of])
+            yield Finding(
+                "residual", "", here.median, 1.0, True,
+                f"the {here.n:,} held-out sales of {name} lie "
+                f"{100 * np.expm1(here.median):+.1f} % (± {100 * TWO_SIDED * here.error:.1f}) "
+                "from the candidate's prices (told, not judged)",
+            )  # fmt: skip
 
 
 def _itself(

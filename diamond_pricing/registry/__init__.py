@@ -4,8 +4,9 @@ The log is numbered and chained. `Registry` is all that most code needs; `open_s
 path or a URL into its storage.
 """
 
-from diamond_pricing.registry.registry import ConflictError, Entry, Registry, RegistryError
-from diamond_pricing.registry.store import BusyError, LocalStore, Store, open_store
+from diamond_pricing.errors import BusyError, ConflictError, RegistryError
+from diamond_pricing.registry.registry import Entry, Registry
+from diamond_pricing.registry.store import LocalStore, Store, open_store
 
 __all__ = [
     "BusyError",

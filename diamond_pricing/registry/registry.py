@@ -12,21 +12,17 @@ from typing import Any
 
 import msgspec
 
-from diamond_pricing.errors import DiamondPricingError, DocumentError
+from diamond_pricing.errors import (
+    ConflictError,
+    DocumentError,
+    RegistryError,
+)
 from diamond_pricing.model import PriceModel
 from diamond_pricing.registry.store import Store
 
 ENTRY = re.compile(r"\d{8}\.json")
 CONTENT = re.compile(r"[0-9a-f]{64}\.\w+")
 ATTEMPTS = 50  # of a writer that keeps coming second
-
-
-class RegistryError(DiamondPricingError):
-    """The registry is damaged, or has not what was asked for."""
-
-
-class ConflictError(RegistryError):
-    """Somebody else wrote an entry first."""
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,14 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from diamond_pricing.errors import DiamondPricingError, MissingExtraError
+from diamond_pricing.errors import BusyError, MissingExtraError
 
 LOCK = ".lock"
 ASIDE = ".part-"
-
-
-class BusyError(DiamondPricingError):
-    """Another process is writing to the same home."""
 
 
 class Store(Protocol):

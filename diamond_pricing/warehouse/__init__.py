@@ -1,11 +1,23 @@
 """Where sales live: how other people's files become ours, and the store of accepted sales."""
 
-from diamond_pricing.warehouse.intake import Intake, Quarantined, guessed, take_in
-from diamond_pricing.warehouse.reading import RejectedFileError, Sheet, read_sheet
+from diamond_pricing.errors import RejectedFileError, SourceError
+from diamond_pricing.warehouse.intake import (
+    DUPLICATE,
+    Intake,
+    Quarantined,
+    quarantine_csv,
+    row_keys,
+    take_in,
+)
+from diamond_pricing.warehouse.mapping import guessed
+from diamond_pricing.warehouse.reading import LARGEST, Sheet, read_sheet
 from diamond_pricing.warehouse.sales_file import read_sales_file, written_sales
-from diamond_pricing.warehouse.source import Source, SourceError
+from diamond_pricing.warehouse.source import FITTED, Source
 
 __all__ = [
+    "DUPLICATE",
+    "FITTED",
+    "LARGEST",
     "Intake",
     "Quarantined",
     "RejectedFileError",
@@ -13,8 +25,10 @@ __all__ = [
     "Source",
     "SourceError",
     "guessed",
+    "quarantine_csv",
     "read_sales_file",
     "read_sheet",
+    "row_keys",
     "take_in",
     "written_sales",
 ]

@@ -10,40 +10,38 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
-from diamond_pricing.errors import StoneError
+from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stones
 from diamond_pricing.stones.attributes import fold
-from diamond_pricing.warehouse.reading import RejectedFileError, Sheet, read_sheet
-from diamond_pricing.warehouse.source import (
-    CURRENCIES,
+from diamond_pricing.warehouse.headers import (
+    MEASUREMENTS,
+    ORIGIN,
     PER_CARAT,
     PRICE,
     SHAPE,
+    SIDES,
     UNITS,
-    Source,
-    understood,
 )
+from diamond_pricing.warehouse.mapping import cells, guessed, money_column
+from diamond_pricing.warehouse.numbers import GONE, currency_named, number, sides
+from diamond_pricing.warehouse.reading import Sheet, read_sheet
+from diamond_pricing.warehouse.source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CHEAPEST, DEAREST = 0.01, 1e9
-GONE = {"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "?", "unknown", "nil"}
 ROUND = {
     fold(w) for w in ("round", "rd", "rb", "br", "rbc", "r", "round brilliant", "brilliant")
 }
-_ATTRIBUTES: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
+_GROWN = re.compile(r"lab|cvd|hpht|synthetic|created|simul|moissanite")
+_YES = {"yes", "true", "y", "1"}
 DUPLICATE = "duplicate"  # the field of a row that is there already
-OURS = tuple(a.name for a in _ATTRIBUTES)
-_SIGNS = re.compile(r"(?:[$€£]|US\$|USD|EUR|GBP|CHF|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
-_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)
-_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+OURS = (*(m.name for m in MEASURES), *(g.name for g in GRADES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,110 +127,8 @@ def take_in(
     source = source or Source()
     sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
     source = guessed(sheet, source)
-    rate = _rate(source, currency) / source.offset
+    rate = _rate(source, currency)
     return _Reader(sheet, source, rate, source.currency or currency).intake()
-
-
-def guessed(sheet: Sheet, source: Source) -> Source:
-    """Complete a declaration from the headers and cells of a sheet.
-
-    Raises
-    ------
-    RejectedFileError
-        When a column that is needed is not there, or two mean the same.
-    """
-    headers = [header.strip() for header in sheet.header]
-    columns, units, currency = dict(source.columns), dict(source.units), source.currency
-    for name, header in columns.items():
-        if header.strip() not in headers:
-            raise RejectedFileError(
-                f"the source declares column {header!r} for {name}; the file has "
-                f"{', '.join(headers)}."
-            )
-    taken = set(columns.values())
-    for header in headers:
-        if header in taken:
-            continue
-        found = understood(header)
-        if found is None or found[0] in source.columns:
-            continue
-        if found[0] in columns:
-            raise RejectedFileError(
-                f"columns {columns[found[0]]!r} and {header!r} both mean {found[0]}; declare "
-                "the source."
-            )
-        columns[found[0]] = header
-        if found[1] and found[0] not in units:
-            units[found[0]] = found[1]
-        currency = currency or found[2]
-    if len(set(headers)) < len(headers):
-        twice = next(h for h in headers if headers.count(h) > 1)
-        raise RejectedFileError(f"two columns are called {twice!r}.")
-    needed = [a.name for a in _ATTRIBUTES if a.required]
-    lacking = [n for n in needed if n not in columns]
-    if PRICE not in columns and PER_CARAT not in columns:
-        lacking.append(PRICE)
-    if lacking:
-        raise RejectedFileError(
-            f"no column for {', '.join(lacking)}; the file has {', '.join(headers)}. Declare "
-            "the source; 'diamond-pricing inspect' shows what was understood."
-        )
-    if PRICE in columns and PER_CARAT in columns:
-        columns.pop(PER_CARAT if PER_CARAT not in source.columns else PRICE)
-    cells = {n: _cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
-    priced = cells.get(PRICE) or cells.get(PER_CARAT) or []
-    told = _cells(sheet, headers.index(money)) if (money := _money(headers)) else []
-    codes = {c for text in {*priced, *told} if (c := _currency(text))}
-    if len(codes) > 1 and not currency:
-        raise RejectedFileError(
-            f"prices are in several currencies ({', '.join(sorted(codes))}); declare the "
-            "source's currency, then the other rows are set aside."
-        )
-    if not currency and codes:
-        currency = codes.pop()
-    decimal = source.decimal or _decimal(
-        text for name, values in cells.items() if name not in _GRADED for text in set(values)
-    )
-    return msgspec.structs.replace(
-        source, columns=columns, units=units, currency=currency, decimal=decimal
-    )
-
-
-_GRADED = {g.name for g in GRADES} | {SHAPE}
-
-
-def _money(headers: list[str]) -> str:
-    """The header of a column that names the currency, if there is one."""
-    return next(
-        (h for h in headers if fold(h) in ("currency", "ccy", "waehrung", "valuta")), ""
-    )
-
-
-def _currency(text: str) -> str:
-    """The currency that a cell names; empty when it names none."""
-    plain = text.strip().casefold()
-    if re.fullmatch("[a-z]{3}", plain):
-        return plain.upper()
-    return next((code for sign, code in CURRENCIES.items() if sign in plain), "")
-
-
-def _cells(sheet: Sheet, at: int) -> list[str]:
-    return [row[at] if at < len(row) else "" for row in sheet.rows]
-
-
-def _decimal(texts: Iterable[str]) -> str:
-    """Tell the sign of decimals; a comma before three digits may also part thousands."""
-    comma = False
-    for text in texts:
-        plain = _SIGNS.sub("", text)
-        if re.fullmatch(r"[+-]?\d*\.\d+", plain) or re.fullmatch(
-            r"[+-]?[\d,]*,\d{3}\.\d+", plain
-        ):
-            return "."
-        comma |= bool(re.fullmatch(r"[+-]?\d*,(?:\d{1,2}|\d{4,})", plain)) or bool(
-            re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+", plain)
-        )
-    return "," if comma else "."
 
 
 def _rate(source: Source, currency: str) -> float:
@@ -244,26 +140,6 @@ def _rate(source: Source, currency: str) -> float:
             f"prices are in {given}, this home's in {currency}; declare a rate for {given}."
         )
     return source.rates[given]
-
-
-def number(text: str, decimal: str = ".") -> float | None:
-    """Read a number as people write it; None when it is none."""
-    text = text.strip()
-    if re.search(r"\d\s+\d", text) and not re.search(r"^\D*\d{1,3}(?:\s\d{3})+(?!\d)", text):
-        return None
-    plain = _SIGNS.sub("", text)
-    if decimal == ",":
-        if "." in plain and not re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?", plain):
-            return None
-        plain = plain.replace(".", "").replace(",", ".")
-    elif "," in plain:
-        if not _GROUPED.fullmatch(plain):
-            return None
-        plain = plain.replace(",", "")
-    if not _PLAIN.fullmatch(plain):
-        return None
-    value = float(plain)
-    return value if isfinite(value) else None
 
 
 class _Reader:
@@ -287,6 +163,8 @@ class _Reader:
                 )
         if SHAPE in self.source.columns:
             self._column(SHAPE, _round)
+        if ORIGIN in self.source.columns:
+            self._column(ORIGIN, _natural)
         columns: dict[str, Any] = {}
         for measure in MEASURES:
             columns[measure.name] = self._measure(measure)
@@ -300,7 +178,7 @@ class _Reader:
         ours = set(self.source.columns.values())
         for at, header in enumerate(self.headers):
             if header and header not in ours:
-                frame[f"other:{header}"] = _cells(self.sheet, at)
+                frame[f"other:{header}"] = cells(self.sheet, at)
         kept = [i for i in range(self.n) if i not in self.wrong]
         aside = [
             Quarantined(self.sheet.lines[i], *self.wrong[i], self._original(i))
@@ -322,10 +200,10 @@ class _Reader:
         header = self.source.columns.get(name)
         if header is None:
             return [None] * self.n
-        cells = [c.strip() for c in _cells(self.sheet, self.headers.index(header.strip()))]
-        known = {text: read(text) for text in set(cells)}
+        texts = [c.strip() for c in cells(self.sheet, self.headers.index(header.strip()))]
+        known = {text: read(text) for text in set(texts)}
         values = []
-        for i, text in enumerate(cells):
+        for i, text in enumerate(texts):
             value, fault = known[text]
             if fault and len(self.sheet.rows[i]) == len(self.headers):
                 self._set_aside(i, name, fault)
@@ -333,9 +211,18 @@ class _Reader:
         return values
 
     def _measure(self, measure: Measure) -> Any:
-        factor = UNITS.get(measure.name, {}).get(self.source.units.get(measure.name, ""), 1.0)
+        column = measure.name
+        if column not in self.source.columns and column in SIDES:
+            column = MEASUREMENTS
+        unit = self.source.units.get(measure.name, self.source.units.get(column, ""))
+        factor = UNITS.get(measure.name, {}).get(unit, 1.0)
 
         def read(text: str) -> tuple[float | None, str]:
+            if column == MEASUREMENTS and text.casefold() not in GONE:
+                parts = sides(text)
+                if len(parts) != len(SIDES):
+                    return None, f"measurements are not three numbers: {text[:40]!r}"
+                text = parts[SIDES.index(measure.name)]
             if text.casefold() in GONE:
                 return None, f"{measure.name} is missing" if measure.required else ""
             value = number(text, self.source.decimal)
@@ -347,7 +234,7 @@ class _Reader:
             except StoneError as error:
                 return None, str(error).rstrip(".")
 
-        values = self._column(measure.name, read)
+        values = self._column(column, read)
         return np.array([np.nan if v is None else v for v in values], float)
 
     def _grade(self, grade: Grade) -> list[str | None]:
@@ -369,7 +256,7 @@ class _Reader:
         def read(text: str) -> tuple[float | None, str]:
             if text.casefold() in GONE:
                 return None, "price is missing"
-            if _currency(text) not in ("", self.currency):
+            if currency_named(text) not in ("", self.currency):
                 return None, f"price {text[:40]!r} is not in {self.currency}"
             value = number(text, self.source.decimal)
             if self.source.decimal == "," and re.fullmatch(r"\d{1,3},\d{3}", text):
@@ -386,10 +273,10 @@ class _Reader:
             price = np.round(price * carat, 2)
         for i in np.flatnonzero(~np.isnan(price) & ~((price >= CHEAPEST) & (price < DEAREST))):
             self._set_aside(int(i), PRICE, f"the price comes out at {price[i]:g}")
-        if money := _money(self.headers):
-            told = _cells(self.sheet, self.headers.index(money))
+        if money := money_column(self.headers):
+            told = cells(self.sheet, self.headers.index(money))
             for row, text in enumerate(told):
-                if (code := _currency(text)) not in ("", self.currency):
+                if (code := currency_named(text)) not in ("", self.currency):
                     self._set_aside(row, PRICE, f"the price is in {code}, not {self.currency}")
         return price
 
@@ -426,6 +313,12 @@ def _round(text: str) -> tuple[str, str]:
     if text.casefold() in GONE or fold(text) in ROUND:
         return text, ""
     return text, f"shape {text[:40]!r}: these models price round stones"
+
+
+def _natural(text: str) -> tuple[str, str]:
+    if text.casefold() in _YES or _GROWN.search(text.casefold()):
+        return text, f"grown, not mined ({text[:40]!r}): these models price natural stones"
+    return text, ""
 
 
 def quarantine_csv(file: str, rows: list[Quarantined]) -> bytes:

@@ -10,12 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from diamond_pricing.errors import DiamondPricingError
+from diamond_pricing.errors import RejectedFileError
 
 LARGEST = 512 * 2**20  # bytes
 WIDEST = 400  # columns
 LONGEST = 2_000  # characters of a cell
 MOST = 5_000_000  # rows
+BATCH = 4096  # rows of a Parquet file that are unpacked at a time
 # What a spreadsheet would run; a number with its sign is none.
 _FORMULA = re.compile(r"^\s*(?:[=@]|[+\-](?=.*[A-Za-z])(?:.*[(|!=@]|\s*\$?[A-Za-z]{1,3}\$?\d))")
 _FOREIGN = {
@@ -24,10 +25,6 @@ _FOREIGN = {
     b"%PDF": "a PDF",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet; save the sheet as CSV",
 }
-
-
-class RejectedFileError(DiamondPricingError):
-    """A file that is refused whole; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +167,18 @@ def _parquet(data: bytes) -> Sheet:
             raise RejectedFileError(f"the file has more than {MOST:,} rows.")
         if any(pa.types.is_nested(field.type) for field in file.schema_arrow):
             raise RejectedFileError("the file has nested columns.")
-        size = sum(
-            file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)
-        )
-        if size > LARGEST:
-            raise RejectedFileError(f"the file unpacks to more than {LARGEST // 2**20} MB.")
-        table = file.read()
+        cells: list[list[str]] = []
+        size = 0
+        # What a row group says of its size is what the file says; count what comes out.
+        for batch in file.iter_batches(batch_size=BATCH):
+            columns = [[_text(value) for value in column.to_pylist()] for column in batch]
+            size += sum(len(cell) for column in columns for cell in column)
+            if size > LARGEST:
+                raise RejectedFileError(f"the file unpacks to over {LARGEST // 2**20} MB.")
+            cells += (list(row) for row in zip(*columns, strict=True))
     except (pa.ArrowException, OSError) as error:
         raise RejectedFileError("the file is cut off, damaged or no Parquet file.") from error
-    columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
-    cells = [list(row) for row in zip(*columns, strict=True)]
-    return Sheet(table.column_names, cells, list(range(1, len(cells) + 1)))
+    return Sheet(file.schema_arrow.names, cells, list(range(1, len(cells) + 1)))
 
 
 def _text(value: object) -> str:

@@ -5,42 +5,20 @@ import tomllib
 
 import msgspec
 
-from diamond_pricing.errors import DiamondPricingError, StoneError
-from diamond_pricing.stones import ATTRIBUTES, Grade, Measure, attribute_named
-from diamond_pricing.stones.attributes import fold
+from diamond_pricing.errors import SourceError, StoneError
+from diamond_pricing.stones import ATTRIBUTES, Grade
+from diamond_pricing.warehouse.headers import (
+    MEASUREMENTS,
+    ORIGIN,
+    PER_CARAT,
+    PRICE,
+    SHAPE,
+    UNITS,
+)
 
-PRICE, PER_CARAT, SHAPE = "price", "price_per_carat", "shape"
-# What one of theirs is in ours.
-UNITS = {
-    "x": {"mm": 1.0, "cm": 10.0, "in": 25.4},
-    "carat": {"ct": 1.0, "g": 5.0, "mg": 0.005, "pt": 0.01},
-    "depth": {"%": 1.0, "fraction": 100.0},
-}
-UNITS |= {"y": UNITS["x"], "z": UNITS["x"], "table": UNITS["depth"]}
+FITTED = "fitted"  # an offset that is estimated with each model
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "iso-8859-1", "iso-8859-15",
              "mac-roman", "shift-jis", "gb18030", "big5")  # fmt: skip
-_WORDS = {"mm": "mm", "cm": "cm", "inch": "in", "inches": "in", "in": "in", "g": "g",
-          "gram": "g", "grams": "g", "mg": "mg", "ct": "ct", "cts": "ct", "carat": "ct",
-          "points": "pt", "%": "%", "percent": "%"}  # fmt: skip
-_PRICES = {
-    fold(word)
-    for word in (
-        "price", "total price", "price usd", "price eur", "price gbp", "price chf", "amount",
-        "total", "total amount", "sale price", "selling price", "sold price", "sold for",
-        "net price", "value", "cost", "preis", "prix", "prezzo", "precio",
-    )
-}  # fmt: skip
-_PER_CARAT = {
-    fold(word)
-    for word in ("price per carat", "price/carat", "price/ct", "ppc", "$/ct", "per carat")
-}
-CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "usd": "USD", "eur": "EUR", "gbp": "GBP",
-              "chf": "CHF", "us$": "USD"}  # fmt: skip
-_UNIT = re.compile(r"^(.*?)[\s_]*[(\[]\s*([^)\]]+?)\s*[)\]]$")
-
-
-class SourceError(DiamondPricingError, ValueError):
-    """A declared source that cannot be read, or that says what cannot be."""
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,7 +27,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes
     ----------
     columns : dict[str, str]
-        By our name (carat, cut … and price or price_per_carat) theirs.
+        By our name theirs: carat, cut …, price or price_per_carat; measurements for three
+        numbers in one column; shape and origin, of which only round and natural are taken.
     units : dict[str, str]
         By our name the unit of their numbers, where it is not ours.
     grades : dict[str, dict[str, str]]
@@ -58,8 +37,9 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Of their prices; empty when it is that of the home.
     rates : dict[str, float]
         What one unit of other currencies is in that of the home.
-    offset : float
-        What their prices are divided by: 1.05 for somebody who prices 5 % high.
+    offset : float or str
+        What their prices are divided by when a model is fitted: 1.05 for somebody who prices
+        5 % high; ``fitted`` to estimate it with each model against all other sources.
     decimal : str
         ``.`` or ``,``; empty to tell from the numbers.
     delimiter, encoding : str
@@ -71,7 +51,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grades: dict[str, dict[str, str]] = {}
     currency: str = ""
     rates: dict[str, float] = {}
-    offset: float = 1.0
+    offset: float | str = 1.0
     decimal: str = ""
     delimiter: str = ""
     encoding: str = ""
@@ -95,7 +75,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SourceError(f"encoding must be one of {', '.join(ENCODINGS)}.")
         if read.currency and not re.fullmatch("[A-Z]{3}", read.currency):
             raise SourceError(f"currency must be three capitals, not {read.currency!r}.")
-        known = {*ATTRIBUTES, PRICE, PER_CARAT, SHAPE} - {"listing"}
+        known = {*ATTRIBUTES, PRICE, PER_CARAT, SHAPE, ORIGIN, MEASUREMENTS} - {"listing"}
         for name in read.columns:
             if name not in known:
                 raise SourceError(f"columns: {name!r} is none of {', '.join(sorted(known))}.")
@@ -116,8 +96,9 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SourceError(f"decimal must be '.' or ',', not {read.decimal!r}.")
         if not all(1e-6 < rate < 1e6 for rate in read.rates.values()):
             raise SourceError("a rate must be positive, from 0.000001 to 1000000.")
-        if not 0.2 < read.offset < 5:
-            raise SourceError(f"offset must be between 0.2 and 5, not {read.offset:g}.")
+        offset = read.offset
+        if offset != FITTED and (isinstance(offset, str) or not 0.2 < offset < 5):
+            raise SourceError(f"offset must be from 0.2 to 5, or {FITTED!r}; not {offset!r}.")
         return read
 
     def to_toml(self) -> str:
@@ -128,44 +109,20 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if getattr(self, name)
         ]
         if self.offset != 1:
-            lines.append(f"offset = {self.offset}")
+            lines.append(f"offset = {_written(self.offset)}")
         for table in ("columns", "units", "rates"):
             values: dict[str, str | float] = getattr(self, table)
             if values:
                 lines += ["", f"[{table}]"]
-                lines += [
-                    f"{name} = {_quoted(v) if isinstance(v, str) else v}"
-                    for name, v in values.items()
-                ]
+                lines += [f"{name} = {_written(value)}" for name, value in values.items()]
         for name, words in self.grades.items():
             lines += ["", f"[grades.{name}]"]
             lines += [f"{_quoted(word)} = {_quoted(grade)}" for word, grade in words.items()]
         return "\n".join(lines).strip() + "\n"
 
 
-def understood(header: str) -> tuple[str, str, str] | None:
-    """Give what a header means: our name, unit and currency; None for none of ours."""
-    text, unit, currency = header.strip(), "", ""
-    if (found := _UNIT.match(text)) is not None:
-        inside = found[2].strip().casefold()
-        if inside in _WORDS or inside in CURRENCIES:
-            text = found[1]
-            unit, currency = _WORDS.get(inside, ""), CURRENCIES.get(inside, "")
-    for word in re.split(r"[\s_]+", text.casefold()):
-        currency = currency or CURRENCIES.get(word, "")
-    if fold(text) == SHAPE:
-        return SHAPE, "", ""
-    if fold(text) in _PER_CARAT:
-        return PER_CARAT, "", currency
-    if fold(text) in _PRICES:
-        return PRICE, "", currency
-    name = attribute_named(text)
-    if name is None or name == "listing":
-        return None
-    attribute = ATTRIBUTES[name]
-    if not isinstance(attribute, Measure) or unit == attribute.unit:
-        unit = ""
-    return name, unit if unit in UNITS.get(name, ()) else "", ""
+def _written(value: float | str) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 def _quoted(text: str) -> str:

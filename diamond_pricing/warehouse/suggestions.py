@@ -8,9 +8,10 @@ import numpy as np
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones import GRADES
 from diamond_pricing.stones.checks import expected_diameter
-from diamond_pricing.warehouse.intake import GONE, number
+from diamond_pricing.warehouse.headers import UNITS, understood
+from diamond_pricing.warehouse.numbers import GONE, number
 from diamond_pricing.warehouse.reading import Sheet
-from diamond_pricing.warehouse.source import UNITS, Source, understood
+from diamond_pricing.warehouse.source import Source
 
 NEAR = 0.1  # of log size
 

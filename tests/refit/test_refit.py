@@ -11,8 +11,8 @@ import pytest
 from diamond_pricing.cli import main
 from diamond_pricing.cli.home import CODES
 from diamond_pricing.model import PriceModel
+from diamond_pricing.refit.home import held_out
 from diamond_pricing.refit.ledger import ledger
-from diamond_pricing.refit.run import held_out
 from diamond_pricing.registry import LocalStore, Registry
 from diamond_pricing.stones import Stones
 

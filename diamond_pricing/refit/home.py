@@ -1,0 +1,182 @@
+"""What a home keeps beside its models: settings, deliveries, and the sales that count."""
+
+import hashlib
+import io
+import tomllib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import msgspec
+import numpy as np
+
+from diamond_pricing import __version__
+from diamond_pricing.errors import FitError, RegistryError
+from diamond_pricing.fitting import DEFAULT, FAMILIES, Sales, read_sales
+from diamond_pricing.model.training import CURRENCY, EFFECTIVE
+from diamond_pricing.refit.deliveries import Delivery, declared
+from diamond_pricing.refit.gates import Gates
+from diamond_pricing.refit.offsets import Offset, taken_off
+from diamond_pricing.registry import Entry, Store
+from diamond_pricing.registry.registry import content_key
+from diamond_pricing.stones import Stones, stone_keys
+from diamond_pricing.warehouse import Source, read_sales_file, row_keys
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FROZEN = 10  # one stone in so many is held out for ever, to judge by
+
+
+class Home(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``home.toml``: what holds for all that a home keeps.
+
+    Attributes
+    ----------
+    currency : str
+        Of all prices.
+    effective : str
+        When prices are true, for the documents: a year or date, or ``undated``.
+    family : str
+        Of the models.
+    """
+
+    currency: str = "USD"
+    effective: str = "undated"
+    family: str = DEFAULT
+
+
+def home_of(store: Store) -> Home:
+    """Read ``home.toml``.
+
+    Raises
+    ------
+    FitError
+        Naming what is wrong with it.
+    """
+    try:
+        home = msgspec.convert(tomllib.loads(store.read("home.toml").decode()), Home)
+    except FileNotFoundError:
+        return Home()
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise FitError(f"home.toml: {error}") from error
+    if home.family not in FAMILIES:
+        raise FitError(f"home.toml: family must be one of {', '.join(FAMILIES)}.")
+    if not CURRENCY.fullmatch(home.currency) or not EFFECTIVE.fullmatch(home.effective):
+        raise FitError("home.toml: currency must be three capitals, effective a year or date.")
+    return home
+
+
+def gates_of(store: Store) -> Gates:
+    """Read ``gates.toml``."""
+    try:
+        return Gates.from_toml(store.read("gates.toml").decode())
+    except FileNotFoundError:
+        return Gates()
+    except UnicodeDecodeError as error:
+        raise FitError(f"gates.toml: {error}") from error
+
+
+def settings_hash(store: Store) -> str:
+    """Hash of all that a file is read and judged by."""
+    text = msgspec.json.encode((gates_of(store), home_of(store), __version__))
+    for name in store.names("sources"):
+        text += store.read(f"sources/{name}")
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def deliveries_of(entries: Sequence[Entry]) -> dict[str, Delivery]:
+    """The latest state of every file that a home has seen, by its hash."""
+    found: dict[str, Delivery] = {}
+    for entry in entries:
+        for read in entry.details.get("deliveries", []):
+            delivery = msgspec.convert(read, Delivery)
+            found[delivery.sha256] = delivery
+    return found
+
+
+def offsets_of(entries: Sequence[Entry]) -> dict[str, Offset]:
+    """The offsets that the active model was fitted with, by source."""
+    for entry in reversed(entries):
+        if "offsets" in entry.details:
+            found = msgspec.convert(entry.details["offsets"], list[Offset])
+            return {offset.source: offset for offset in found}
+    return {}
+
+
+def declared_sources(store: Store, names: Iterable[str]) -> dict[str, Source]:
+    """What the home says of each of these sources, where it says anything."""
+    found = {name: declared(store, name) for name in sorted(set(names))}
+    return {name: source for name, source in found.items() if source is not None}
+
+
+def stored_sales(store: Store, deliveries: Iterable[Delivery]) -> "pd.DataFrame | None":
+    """The sales of deliveries, each once, at the prices that were delivered."""
+    import pandas as pd
+
+    parts = [_checked(store, d.sales) for d in deliveries if d.sales]
+    return once(pd.concat(parts, ignore_index=True)) if parts else None
+
+
+def once(sales: "pd.DataFrame") -> "pd.DataFrame":
+    """Each sale once: deliveries that were held may repeat others."""
+    import pandas as pd
+
+    return sales[~pd.Series(row_keys(sales)).duplicated()].reset_index(drop=True)
+
+
+def accepted_sales(store: Store, entries: Sequence[Entry]) -> "pd.DataFrame":
+    """All sales that count, at the prices that were delivered.
+
+    Raises
+    ------
+    FitError
+        When there are none.
+    """
+    known = deliveries_of(entries).values()
+    sales = stored_sales(store, [d for d in known if d.status == "accepted"])
+    if sales is None:
+        raise FitError(f"there are no sales in {store} yet.")
+    return sales
+
+
+def sales_of(store: Store, entries: Sequence[Entry]) -> Sales:
+    """All sales that count, as models are fitted to them: offsets of sources taken off."""
+    frame = accepted_sales(store, entries)
+    home = home_of(store)
+    sources = declared_sources(store, frame["source"])
+    price = taken_off(frame, sources, offsets_of(entries))
+    return read_sales(
+        frame.assign(price=price), currency=home.currency, effective=home.effective
+    )
+
+
+def stock_of(store: Store, sales: "pd.DataFrame") -> Stones:
+    """The stones of ``stock.csv`` in the home, else each stone of the sales once."""
+    import pandas as pd
+
+    try:
+        return Stones.from_frame(pd.read_csv(io.BytesIO(store.read("stock.csv"))))
+    except FileNotFoundError:
+        stones = Stones.from_frame(sales)
+        return stones.take(np.sort(np.unique(stone_keys(stones), return_index=True)[1]))
+
+
+def held_out(sales: "pd.DataFrame") -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which sales are of stones that no model of a home is ever fitted on, shape (n,)."""
+    names = ("carat", "color", "clarity", "depth", "table", "x", "y")
+    columns = {name: sales[name].tolist() for name in names}
+    frozen = np.zeros(len(sales), bool)
+    for i, row in enumerate(zip(*columns.values(), strict=True)):
+        carat, color, clarity, depth, table, x, y = row
+        sides = (min(x, y), max(x, y)) if x == x and y == y else (depth, table)
+        frozen[i] = crc32(f"{carat:g}|{color}|{clarity}|{sides}".encode()) % FROZEN == 0
+    return frozen
+
+
+def _checked(store: Store, key: str) -> "pd.DataFrame":
+    """Read a file of sales that is what its name says."""
+    data = store.read(key)
+    if content_key("sales", data, ".parquet") != key:
+        raise RegistryError(f"{key} is not what its name says; 'registry verify' tells more.")
+    return read_sales_file(data)

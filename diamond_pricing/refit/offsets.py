@@ -1,0 +1,122 @@
+"""How far the prices of one source lie from all others': declared, or fitted with each model.
+
+An expert who prices 8 % high teaches a model nothing wrong if the 8 % are known: the sales
+are divided by them before the fit. A fitted offset is the coefficient of the source in a
+log-linear regression, on weight and grades, of what the active model
+leaves unexplained; so it is right if either of the two describes the stones well.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.loglinear import regressors, right_side
+from diamond_pricing.fitting.recipe import WEIGHT
+from diamond_pricing.fitting.sales import read_sales
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import GRADES, LISTING, stone_keys
+from diamond_pricing.warehouse import FITTED, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST = 12  # sales of a source
+QUANTILE = 1.96
+
+
+class Offset(msgspec.Struct, frozen=True):
+    """How far a source's prices lie from the others', fitted.
+
+    Attributes
+    ----------
+    source : str
+    n : int
+        Its sales.
+    log, low, high : float
+        Log of the ratio, with 95 % limits; standard errors clustered by stone.
+    """
+
+    source: str
+    n: int
+    log: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Say it in percent."""
+        middle, low, high = (100 * np.expm1(v) for v in (self.log, self.low, self.high))
+        return (
+            f"the prices of {self.source} lie {middle:+.1f} % from the others' "
+            f"({low:+.1f} to {high:+.1f} %, {self.n:,} sales), which is taken off"
+        )
+
+
+def fitted_offsets(
+    sales: "pd.DataFrame", names: Iterable[str], model: PriceModel | None = None
+) -> list[Offset]:
+    """Fit the offset of each of these sources against the sales of all others.
+
+    Parameters
+    ----------
+    sales : DataFrame
+        Checked sales with a column ``source``.
+    model : PriceModel, optional
+        What is known of prices already; stones that it does not support count nothing.
+
+    Raises
+    ------
+    FitError
+        When a source has fewer than 12 sales, or there are no others to hold it against.
+    """
+    import statsmodels.formula.api as smf
+
+    names = sorted(set(names) & set(sales["source"]))
+    if not names:
+        return []
+    checked = read_sales(sales)
+    frame, keys = regressors(checked), stone_keys(checked.stones)
+    source = sales["source"].to_numpy()
+    frame["source"] = np.where(np.isin(source, names), source, "")
+    frame["unexplained"] = np.log(checked.price)
+    if model is not None:
+        rows = np.flatnonzero(model.supports(checked.stones))
+        frame, keys = frame.iloc[rows], keys[rows]
+        known = model.log_price(checked.stones.take(rows), listing="recorded")
+        frame = frame.assign(unexplained=frame["unexplained"] - known)
+    counts = {name: int((frame["source"] == name).sum()) for name in ("", *names)}
+    for name, count in counts.items():
+        if count < FEWEST:
+            raise FitError(
+                f"the offset of source {name} is to be fitted; that needs {FEWEST} of its "
+                f"sales, and there are {count}."
+                if name
+                else f"the offsets of {', '.join(names)} are to be fitted against the sales of "
+                f"other sources; there are {count} of those."
+            )
+    right = right_side((WEIGHT, *(g.name for g in (*GRADES, LISTING))))
+    result = smf.ols(f"unexplained ~ {right} + C(source)", frame).fit(
+        cov_type="cluster", cov_kwds={"groups": keys}
+    )
+    found = []
+    for name in names:
+        column = f"C(source)[T.{name}]"
+        middle, reach = float(result.params[column]), QUANTILE * float(result.bse[column])
+        found.append(Offset(name, counts[name], middle, middle - reach, middle + reach))
+    return found
+
+
+def taken_off(
+    sales: "pd.DataFrame", sources: Mapping[str, Source], fitted: Mapping[str, Offset]
+) -> Vector:
+    """Prices without the offsets of their sources, shape (n,)."""
+    divisor = {
+        name: np.exp(fitted[name].log) if name in fitted else 1.0
+        if source.offset == FITTED else float(source.offset)
+        for name, source in sources.items()
+    }  # fmt: skip
+    price: Vector = sales["price"].to_numpy(np.float64)
+    return price / sales["source"].map(divisor).fillna(1.0).to_numpy(np.float64)

@@ -1,0 +1,77 @@
+"""What a run writes down: its deliveries with their files, and one paragraph for a person."""
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from diamond_pricing.refit.deliveries import Arrival, Delivery
+from diamond_pricing.refit.judgement import Finding
+from diamond_pricing.refit.ledger import Ledger
+from diamond_pricing.refit.offsets import Offset
+from diamond_pricing.registry.registry import content_key
+from diamond_pricing.warehouse import quarantine_csv, written_sales
+
+PROMOTED, KEPT, NOTHING, REJECTED = "promoted", "kept", "nothing new", "data rejected"
+
+
+def counted(arrival: Arrival, files: dict[str, bytes]) -> Delivery:
+    """The delivery with its counts, its files put to those that are to be written."""
+    delivery, intake = arrival.delivery, arrival.intake
+    if intake is None:
+        return delivery
+    sales = quarantine = ""
+    if intake.quarantined:
+        text = quarantine_csv(delivery.file, intake.quarantined)
+        files[quarantine := content_key("quarantine", text, ".csv")] = text
+    if len(intake.sales):
+        data = written_sales(intake.sales, delivery.source)
+        files[sales := content_key("sales", data, ".parquet")] = data
+    return msgspec.structs.replace(
+        delivery, read=intake.read, accepted=len(intake.sales),
+        quarantined=len(intake.quarantined), faults=intake.reasons(), sales=sales,
+        quarantine=quarantine,
+    )  # fmt: skip
+
+
+def paragraph(
+    verdict: str, deliveries: list[Delivery], findings: list[Finding], moves: Ledger | None,
+    force: str, numbers: dict[str, int] | None, offsets: Sequence[Offset] = (),
+) -> str:  # fmt: skip
+    """The decision for somebody who reads nothing else."""
+    read = sum(d.read for d in deliveries)
+    aside = sum(d.quarantined for d in deliveries)
+    files = "1 file" if len(deliveries) == 1 else f"{len(deliveries)} files"
+    text = [f"{read:,} rows came in {files}; {aside:,} were set aside."]
+    for d in deliveries:
+        if d.status != "accepted":
+            text.append(f"{d.file} is {d.status}: {d.reason}")
+    if numbers is not None:
+        text.append(
+            f"A candidate was fitted to {numbers['trained_on']:,} sales and judged on "
+            f"{numbers['judged_on']:,} that no model was fitted on."
+        )
+        told = {f.gate: f.says for f in findings if f.gate in ("error", "coverage")}
+        text += [_sentence(says) for says in (*map(str, offsets), *told.values())]
+    if moves is not None and len(moves.old):
+        change = np.abs(moves.new / np.maximum(moves.old, 1) - 1)
+        text.append(
+            f"Of {len(moves.old):,} stones half move by less than "
+            f"{100 * np.median(change):.1f} %; the largest movement is {moves.movers(1)[0]}"
+        )
+    failed = [f for f in findings if not f.passed]
+    against = [f"{f.says}." for f in failed] + [d.reason for d in deliveries if d.reason]
+    if verdict == PROMOTED and force:
+        text.append(f"It was promoted by force: {force}.")
+        text += [f"Against it stood: {' '.join(dict.fromkeys(against))}"] if against else []
+    elif verdict == PROMOTED:
+        text.append(f"All {len(findings)} gates passed; it is promoted.")
+    elif numbers is not None:
+        text.append(f"{len(failed)} of {len(findings)} gates failed: the active model is kept.")
+    else:
+        text.append("Nothing was fitted; the active model is kept.")
+    return " ".join(text)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."

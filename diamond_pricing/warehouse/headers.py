@@ -1,0 +1,85 @@
+"""What other people call their columns."""
+
+import re
+
+from diamond_pricing.stones import attribute_named
+from diamond_pricing.stones.attributes import fold
+from diamond_pricing.warehouse.numbers import CURRENCIES
+
+PRICE, PER_CARAT, SHAPE = "price", "price_per_carat", "shape"
+ORIGIN, MEASUREMENTS = "origin", "measurements"
+SIDES = ("x", "y", "z")  # in the order of measurements
+# What one of theirs is in ours.
+UNITS = {
+    "x": {"mm": 1.0, "cm": 10.0, "in": 25.4},
+    "carat": {"ct": 1.0, "g": 5.0, "mg": 0.005, "pt": 0.01},
+    "depth": {"%": 1.0, "fraction": 100.0},
+}
+UNITS |= {"y": UNITS["x"], "z": UNITS["x"], MEASUREMENTS: UNITS["x"], "table": UNITS["depth"]}
+_WORDS = {"mm": "mm", "cm": "cm", "inch": "in", "inches": "in", "g": "g",
+          "gram": "g", "grams": "g", "mg": "mg", "ct": "ct", "cts": "ct", "carat": "ct",
+          "points": "pt", "%": "%", "percent": "%", "percentage": "%", "pct": "%"}  # fmt: skip
+_MEANT = {
+    fold(word): name
+    for name, words in {
+        PRICE: "price, total price, amount, total, total amount, sale price, selling price, "
+        "sold price, sold for, net price, value, cost, asking price, list price, "
+        "retail price, price total, preis, gesamtpreis, prix, prix total, prezzo, "
+        "prezzo totale, precio",
+        PER_CARAT: "price per carat, price/carat, price/ct, price per ct, ppc, $/ct, "
+        "per carat, asking price per carat, preis pro karat, prix par carat, prezzo al carato",
+        SHAPE: "shape, form, forme, forma, stone shape, cut shape",
+        ORIGIN: "origin, diamond type, stone type, lab grown, is lab grown, lab created, "
+        "natural or lab, growth, creation",
+        MEASUREMENTS: "measurements, measurement, dimensions, meas, mm, masse, "
+        "maße, misure, mesures, medidas",
+        "carat": "size, carat size, stone weight, diamond weight, gewicht, karat, poids, peso, "
+        "carati, carato, quilates",
+        "cut": "make, cut quality, cutting, schliff, schliffgüte, taille, taglio, talla",
+        "color": "colour grade, farbe, couleur, colore",
+        "clarity": "purity, clarity grade, reinheit, pureté, purezza, pureza",
+        "depth": "total depth, depth total, depth ratio, tiefe, profondeur, profondità",
+        "table": "table size, table ratio, tafel, tavola",
+        "x": "meas length, measurement length, measurements length, length max, länge, "
+        "longueur, lunghezza, longitud",
+        "y": "meas width, measurement width, measurements width, breite, largeur, larghezza",
+        "z": "meas depth, measurement depth, measurements depth, meas height, höhe, hauteur, "
+        "altezza, measurements height",
+    }.items()
+    for word in words.split(", ")
+}
+_TOKENS = re.compile(r"[^\W_]+|[%$€£/]")
+
+
+def understood(header: str) -> tuple[str, str, str] | None:
+    """Give what a header means: our name, unit and currency; None for none of ours.
+
+    Units and currencies around the name are read too: ``Carat Weight (ct)``, ``price_usd``.
+    """
+    header = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header.strip())
+    tokens = _TOKENS.findall(header.casefold())
+    unit = currency = ""
+    for word in tokens:
+        unit, currency = _WORDS.get(word, unit), CURRENCIES.get(word, currency)
+    name = _named(header) or _named(" ".join(tokens))
+    while name is None and len(tokens) > 1:
+        last = tokens[-1]
+        if last in _WORDS or last in CURRENCIES or last == "in":
+            tokens.pop()
+        elif tokens[0] in CURRENCIES or tokens[0] in ("diamond", "stone"):
+            tokens.pop(0)
+        else:
+            return None
+        name = _named(" ".join(tokens))
+    if name == "depth" and unit in UNITS["z"]:
+        name = "z"
+    if name is None or name == "listing":
+        return None
+    if name in (PRICE, PER_CARAT):
+        return name, "", currency
+    plain = next(iter(UNITS.get(name, {})), "")
+    return name, unit if unit in UNITS.get(name, ()) and unit != plain else "", ""
+
+
+def _named(words: str) -> str | None:
+    return _MEANT.get(fold(words)) or attribute_named(words)

@@ -1,0 +1,160 @@
+"""What a sheet does not declare, told from its headers and cells."""
+
+import msgspec
+
+from diamond_pricing.errors import RejectedFileError, StoneError
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
+from diamond_pricing.stones.attributes import fold
+from diamond_pricing.warehouse.headers import (
+    MEASUREMENTS,
+    ORIGIN,
+    PER_CARAT,
+    PRICE,
+    SHAPE,
+    SIDES,
+    UNITS,
+    understood,
+)
+from diamond_pricing.warehouse.numbers import (
+    GONE,
+    currency_named,
+    decimal_sign,
+    number,
+    sides,
+)
+from diamond_pricing.warehouse.reading import Sheet
+from diamond_pricing.warehouse.source import Source
+
+_WORDS = {g.name for g in GRADES} | {SHAPE, ORIGIN}  # columns without numbers
+SAMPLE = 500  # rows that tell which of two columns is meant
+READABLE, OTHERWISE = 0.9, 0.5  # shares of them
+
+
+def guessed(sheet: Sheet, source: Source) -> Source:
+    """Complete a declaration from the headers and cells of a sheet.
+
+    Raises
+    ------
+    RejectedFileError
+        When a column that is needed is not there, or two mean the same.
+    """
+    headers = [header.strip() for header in sheet.header]
+    if len(set(headers)) < len(headers):
+        twice = next(h for h in headers if headers.count(h) > 1)
+        raise RejectedFileError(f"two columns are called {twice!r}.")
+    columns, units, currency = _columns(sheet, headers, source)
+    ours: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
+    needed = [a.name for a in ours if a.required]
+    lacking = [n for n in needed if n not in columns]
+    if PRICE not in columns and PER_CARAT not in columns:
+        lacking.append(PRICE)
+    if lacking:
+        raise RejectedFileError(
+            f"no column for {', '.join(lacking)}; the file has {', '.join(headers)}. Declare "
+            "the source; 'diamond-pricing inspect' shows what was understood."
+        )
+    if PRICE in columns and PER_CARAT in columns:
+        columns.pop(PER_CARAT if PER_CARAT not in source.columns else PRICE)
+    if MEASUREMENTS in columns and any(side in columns for side in SIDES):
+        columns.pop(MEASUREMENTS)
+    texts = {n: cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
+    currency = currency or _currency(sheet, headers, texts)
+    decimal = source.decimal or decimal_sign(
+        part
+        for name, column in texts.items()
+        if name not in _WORDS
+        for text in set(column)
+        for part in (sides(text) if name == MEASUREMENTS else (text,))
+    )
+    return msgspec.structs.replace(
+        source, columns=columns, units=units, currency=currency, decimal=decimal
+    )
+
+
+def cells(sheet: Sheet, at: int) -> list[str]:
+    """One column of a sheet, as many cells as it has rows."""
+    return [row[at] if at < len(row) else "" for row in sheet.rows]
+
+
+def money_column(headers: list[str]) -> str:
+    """The header of a column that names the currency, if there is one."""
+    return next(
+        (h for h in headers if fold(h) in ("currency", "ccy", "waehrung", "valuta")), ""
+    )
+
+
+def _columns(
+    sheet: Sheet, headers: list[str], source: Source
+) -> tuple[dict[str, str], dict[str, str], str]:
+    """Columns, units and currency, the declared ones first."""
+    columns, units, currency = dict(source.columns), dict(source.units), source.currency
+    for name, header in columns.items():
+        if header.strip() not in headers:
+            raise RejectedFileError(
+                f"the source declares column {header!r} for {name}; the file has "
+                f"{', '.join(headers)}."
+            )
+    taken = {header.strip() for header in columns.values()}
+    for header in headers:
+        found = understood(header)
+        if header in taken or found is None or found[0] in source.columns:
+            continue
+        name, unit, told = found
+        if name in columns:
+            better = _better(sheet, headers, name, columns[name], header)
+            if not better:
+                raise RejectedFileError(
+                    f"columns {columns[name]!r} and {header!r} both mean {name}; declare the "
+                    "source."
+                )
+            if better != header:
+                continue
+            if name not in source.units:
+                units.pop(name, None)
+        columns[name] = header
+        if unit and name not in units:
+            units[name] = unit
+        currency = currency or told
+    return columns, units, currency
+
+
+def _better(sheet: Sheet, headers: list[str], name: str, first: str, second: str) -> str:
+    """Which of two columns of one meaning can be read as it; empty for both or neither."""
+    shares = {h: _readable(name, cells(sheet, headers.index(h))) for h in (first, second)}
+    best, other = sorted(shares, key=lambda h: -shares[h])
+    return best if shares[best] >= READABLE and shares[other] < OTHERWISE else ""
+
+
+def _readable(name: str, texts: list[str]) -> float:
+    """Share of the first cells that can be what a column is said to mean."""
+    attribute = ATTRIBUTES.get(name)
+    some = [t.strip() for t in texts[:SAMPLE] if t.strip().casefold() not in GONE]
+    good = 0
+    for text in some:
+        if isinstance(attribute, Grade):
+            try:
+                attribute.read(text)
+                good += 1
+            except StoneError:
+                continue
+        else:
+            value = number(text, decimal_sign([text]))
+            inside = not isinstance(attribute, Measure) or any(
+                attribute.low <= (value or 0) * times <= attribute.high
+                for times in UNITS.get(name, {"": 1.0}).values()
+            )
+            good += value is not None and inside
+    return good / len(some) if some else 0.0
+
+
+def _currency(sheet: Sheet, headers: list[str], texts: dict[str, list[str]]) -> str:
+    """The one currency that prices name; empty when they name none."""
+    priced = texts.get(PRICE) or texts.get(PER_CARAT) or []
+    told = cells(sheet, headers.index(money)) if (money := money_column(headers)) else []
+    codes = {c for text in {*priced, *told} if (c := currency_named(text))}
+    if len(codes) > 1:
+        raise RejectedFileError(
+            f"prices are in several currencies ({', '.join(sorted(codes))}); declare the "
+            "source's currency, then the other rows are set aside."
+        )
+    return codes.pop() if codes else ""
