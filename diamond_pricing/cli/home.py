@@ -146,8 +146,8 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
         raise click.ClickException(
             f"{error} Complete the columns that stand as comments."
         ) from error
-    understood, notes = suggested(sheet, full)
-    click.echo(understood.to_toml(), nl=False)
+    understood, notes, comments = suggested(sheet, full)
+    click.echo(understood.to_toml() + comments)
     for note in notes:
         click.echo(f"Note: {note}", err=True)
     intake = take_in(file.name, data, understood, currency=currency)

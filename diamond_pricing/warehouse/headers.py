@@ -64,10 +64,10 @@ def understood(header: str) -> tuple[str, str, str] | None:
     name = _named(header) or _named(" ".join(tokens))
     while name is None and len(tokens) > 1:
         last = tokens[-1]
-        if last in _WORDS or last in CURRENCIES or last == "in":
-            tokens.pop()
-        elif tokens[0] in CURRENCIES or tokens[0] in ("diamond", "stone"):
+        if tokens[0] in CURRENCIES or tokens[0] in ("diamond", "stone"):
             tokens.pop(0)
+        elif last in _WORDS or last in CURRENCIES or last == "in":
+            tokens.pop()
         else:
             return None
         name = _named(" ".join(tokens))

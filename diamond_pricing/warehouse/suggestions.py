@@ -7,6 +7,7 @@ import numpy as np
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones import GRADES
+from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.checks import expected_diameter
 from diamond_pricing.warehouse.headers import UNITS, understood
 from diamond_pricing.warehouse.numbers import GONE, number
@@ -14,10 +15,20 @@ from diamond_pricing.warehouse.reading import Sheet
 from diamond_pricing.warehouse.source import Source
 
 NEAR = 0.1  # of log size
+# Laboratories' words for what these sales call Ideal; a person has to agree.
+BEST_CUTS = {"excellent", "ex", "exc", "x", "3x", "superideal", "idealplus", "astor",
+             "astorideal", "trueideal", "truehearts", "aaa"}  # fmt: skip
 
 
-def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str]]:
-    """Complete a source by units that would make sizes fit weights; and say what is open."""
+def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
+    """Complete a source by units that would make sizes fit weights; and say what is open.
+
+    Returns
+    -------
+    tuple
+        The source; notes for a person; lines, as comments of the declaration, for the words
+        that are no grades of ours.
+    """
     headers = [header.strip() for header in sheet.header]
 
     def cells(name: str) -> list[str]:
@@ -25,6 +36,7 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str]]:
         return [row[at].strip() if at < len(row) else "" for row in sheet.rows]
 
     units, notes = dict(source.units), []
+    words_open: list[str] = []
     factor = UNITS["carat"].get(units.get("carat", ""), 1.0)
     carat = np.array([(number(t, source.decimal) or np.nan) * factor for t in cells("carat")])
     expected = expected_diameter(carat, np.full(len(carat), np.nan))
@@ -49,16 +61,21 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str]]:
                     grade.read(text)
             except StoneError:
                 strange[text[:30]] += count
-        for text, count in strange.most_common(5):
+        words_open += [f"# [grades.{grade.name}]"] if strange else []
+        for text, count in strange.most_common(12):
             notes.append(
                 f"{grade.name} {text!r} ({count:,} rows) is no grade of ours; declare it under "
                 f"[grades.{grade.name}] or its rows are set aside."
             )
+            best = grade.name == "cut" and fold(text) in BEST_CUTS
+            key, meant = (msgspec.json.encode(t).decode() for t in (text, best * "Ideal"))
+            words_open.append(f"# {key} = {meant}  # {count:,} rows")
     ours = set(source.columns.values())
     others = [header for header in headers if header and header not in ours]
     if others:
         notes.append(f"kept as text, not used by any model: {', '.join(others)}.")
-    return msgspec.structs.replace(source, units=units), notes
+    comments = ["", "# Their words for grades; complete them.", *words_open] * bool(words_open)
+    return msgspec.structs.replace(source, units=units), notes, "\n".join(comments)
 
 
 def unfinished(sheet: Sheet, source: Source) -> str:

@@ -4,12 +4,14 @@ import csv
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from diamond_pricing.cli import main
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.refit.expert import judge_expert, plan, sheet
+from diamond_pricing.refit.offsets import fitted_offsets, taken_off
 from diamond_pricing.registry import LocalStore
 from diamond_pricing.stones import stone_keys
 from diamond_pricing.warehouse import Source, take_in
@@ -46,9 +48,8 @@ def test_a_biased_expert_is_found_and_the_offset_takes_it_off(packaged, chosen):
     assert not verdict.agrees
     assert verdict.overall.low < 0.08 < verdict.overall.high
     assert f"offset = {verdict.offset:.4f}" in str(verdict)
-    data = b"carat,cut,color,clarity,price\n1,Ideal,E,VS1,1080\n"
-    row = take_in("a.csv", data, Source(offset=1.08)).sales.iloc[0]
-    assert row.price == pytest.approx(1000)
+    sales = pd.DataFrame({"price": [1080.0, 1000.0], "source": ["anna", "default"]})
+    np.testing.assert_allclose(taken_off(sales, {"anna": Source(offset=1.08)}, {}), 1000.0)
 
 
 def test_an_erratic_expert_is_told_apart_from_a_biased_one(packaged, chosen):
@@ -106,3 +107,34 @@ def test_the_commands_work_together(tmp_path, packaged, catalog, capsys):
     capsys.readouterr()
     assert main(["expert", "judge", str(out), "--home", home]) == 0
     assert "offset = 1.09" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_offset_is_fitted_as_well_as_its_limits_say(catalog, packaged, known):
+    """Some sales are called another's and made dearer: the limits hold the truth."""
+    rng = np.random.default_rng(1)
+    held = []
+    for _ in range(20):
+        some = catalog.iloc[rng.choice(len(catalog), 3000, replace=False)]
+        small = some["carat"].to_numpy() < 0.9  # the expert prices other stones than the rest
+        anna = rng.random(len(some)) < np.where(small, 0.15, 0.05)
+        some = some.assign(
+            source=np.where(anna, "anna", "default"),
+            price=some["price"] * np.where(anna, 1.08, 1.0),
+        )
+        (offset,) = fitted_offsets(some, ["anna", "gone"], packaged if known else None)
+        assert 0 <= anna.sum() - offset.n <= 5 * known  # stones that the model declines
+        assert offset.log == pytest.approx(np.log(1.08), abs=0.03 if known else 0.06)
+        assert offset.high - offset.low < (0.04 if known else 0.08)
+        held.append(offset.low <= np.log(1.08) <= offset.high)
+    assert sum(held) >= 16  # of 20 at 95 %
+
+
+def test_an_offset_needs_sales_and_others_to_be_held_against(catalog):
+    some = catalog.head(400).assign(source="anna")
+    with pytest.raises(FitError, match="there are 0 of those"):
+        fitted_offsets(some, ["anna"])
+    some.iloc[:395, some.columns.get_loc("source")] = "default"
+    with pytest.raises(FitError, match="there are 5"):
+        fitted_offsets(some, ["anna"])
+    assert fitted_offsets(some, []) == []

@@ -218,6 +218,63 @@ def test_the_same_sales_in_two_files_count_once(place, feeds, capsys):
     assert (two["accepted"], two["status"]) == (0, "rejected")
 
 
+def test_a_file_that_is_held_takes_no_sales_from_another(place, feeds):
+    feed = feeds[1][5]
+    dear = pd.concat([feed.head(200), feed.tail(500).assign(price=feed["price"] * 1.2)])
+    deliver(place, dear, "a-dear.csv")
+    deliver(place, feed.head(300), "b-right.csv")
+    assert refit(place) == "promoted"
+    found = {d["file"]: d for d in last_record(place)["deliveries"]}
+    assert found["a-dear.csv"]["status"] == "held"
+    assert found["b-right.csv"]["accepted"] > 290
+
+
+def test_a_new_experts_bias_is_fitted_instead_of_taught(place, feeds):
+    """With an offset to be fitted, sales that lie 8 % high move no price by so much."""
+    anna = feeds[1][4].assign(price=(feeds[1][4]["price"] * 1.08).round())
+    deliver(place, anna, "anna/june.csv")
+    before = registry(place).active()
+    assert refit(place) == "data rejected", "without a word about anna, they are held"
+    (place / "home" / "sources").mkdir()
+    (place / "home" / "sources" / "anna.toml").write_text('offset = "fitted"\n')
+    assert refit(place) == "promoted"
+    record = last_record(place)
+    (offset,) = record["offsets"]
+    assert (offset["source"], offset["low"] < np.log(1.08) < offset["high"]) == ("anna", True)
+    assert "The prices of anna lie +" in record["says"]
+    assert {f["gate"] for f in record["findings"]} >= {"first_offset", "residual"}
+    stones = Stones.from_frame(feeds[0].head(500))
+    rows = before.supports(stones)
+    moved = registry(place).active().log_price(stones.take(rows)) - before.log_price(
+        stones.take(rows)
+    )
+    assert abs(np.median(moved)) < 0.004
+    # From then on the offset is known, and a month at another level is held.
+    more = feeds[1][3].assign(price=(feeds[1][3]["price"] * 1.14).round())
+    deliver(place, more, "anna/july.csv")
+    assert refit(place) == "data rejected"
+    assert "lie +" in last_record(place)["deliveries"][0]["reason"]
+    july = feeds[1][3].assign(price=(feeds[1][3]["price"] * 1.08).round())
+    deliver(place, july, "anna/july.csv")
+    assert refit(place) == "promoted"
+
+
+def test_an_offset_that_is_too_large_is_no_experts(place, feeds):
+    (place / "home" / "sources").mkdir()
+    (place / "home" / "sources" / "anna.toml").write_text('offset = "fitted"\n')
+    deliver(place, feeds[1][4].assign(price=feeds[1][4]["price"] * 1.3), "anna/june.csv")
+    assert refit(place) == "data rejected"
+    assert "an offset of ±15 % is allowed" in last_record(place)["says"]
+
+
+def test_drift_is_told_of_every_measure(place, feeds):
+    flat = feeds[1][5].assign(table=feeds[1][5]["table"] + 2)
+    deliver(place, flat)
+    refit(place)
+    told = {f["gate"]: f["value"] for f in last_record(place)["findings"]}
+    assert told["ks_table"] > 0.3 > 0.1 > told["ks_carat"]
+
+
 def test_old_sales_among_the_new_are_no_fault(place, feeds, capsys):
     both = pd.concat([feeds[0].head(2000), feeds[1][5].head(300)])
     deliver(place, both, "all.csv")
@@ -337,6 +394,7 @@ def test_inspect_shows_a_source_that_works(tmp_path, feeds, capsys):
     told = capsys.readouterr()
     assert 'x = "cm"' in told.out
     assert "Excellent" in told.err
+    assert '# "Excellent" = "Ideal"' in told.out
     (tmp_path / "source.toml").write_text(told.out + '\n[grades.cut]\nExcellent = "Ideal"\n')
     words = ["inspect", str(tmp_path / "theirs.csv"), "--source", str(tmp_path / "source.toml")]
     assert main(words) == 0

@@ -15,6 +15,7 @@ from diamond_pricing.warehouse import (
     Source,
     SourceError,
     read_sales_file,
+    read_sheet,
     take_in,
     written_sales,
 )
@@ -320,3 +321,91 @@ def test_damaged_parquet_is_refused_or_read_and_never_crashes():
             take_in("a.parquet", bytes(broken))
         except RejectedFileError as error:
             assert str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    ("cell", "sides"),
+    [
+        ("6.43 x 6.40 x 3.97", (6.43, 6.4, 3.97)), ("6.43-6.40x3.97 mm", (6.43, 6.4, 3.97)),
+        ("6.43 – 6.40 × 3.97", (6.43, 6.4, 3.97)), ("6.43*6.40*3.97", (6.43, 6.4, 3.97)),
+        ("6.43mm X 6.40mm X 3.97mm", (6.43, 6.4, 3.97)), ("", None),
+    ],
+)  # fmt: skip
+def test_measurements_in_one_column(cell, sides):
+    head = "Carat,Cut,Color,Clarity,Price,Measurements"
+    row = taken(f'{head}\n1.01,Ideal,E,VS1,7000,"{cell}"\n').sales.iloc[0]
+    if sides is None:
+        assert np.isnan([row.x, row.y, row.z]).all()
+    else:
+        assert (row.x, row.y, row.z) == sides
+    bad = taken(f'{head}\n1.01,Ideal,E,VS1,7000,"6.43 x 6.40"\n1,Ideal,E,VS1,7000,\n')
+    assert bad.quarantined[0].reason.startswith("measurements are not three numbers")
+    comma = taken(f"{head.replace(',', ';')}\n1,01;Ideal;E;VS1;7000;6,43 x 6,40 x 3,97\n")
+    assert comma.sales.iloc[0].z == 3.97
+    cm = taken(f"{head} (cm)\n1.01,Ideal,E,VS1,7000,0.643 x 0.640 x 0.397\n")
+    assert cm.sales.iloc[0].x == 6.43
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "caratWeight,cutGrade,colorGrade,clarityGrade,totalPrice",
+        "Weight (ct.),Cut Quality,Colour,Clarity Grade,Price in USD",
+        "diamond_carat,diamond_cut,diamond_color,diamond_clarity,price_usd",
+        "Size,Make,Col.,Clar.,Asking Price ($)",
+        "Gewicht (ct),Schliff,Farbe,Reinheit,Preis",
+        "Carati,Taglio,Colore,Purezza,Prezzo totale",
+        "CARAT,CUT,COLOR,CLARITY,USD Price",
+    ],
+)
+def test_headers_that_retailers_use(header):
+    row = taken(f"{header}\n1.01,Ideal,E,VS1,7000\n").sales.iloc[0]
+    assert (row.carat, row.cut, row.color, row.clarity, row.price) == (
+        1.01,
+        "Ideal",
+        "E",
+        "VS1",
+        7000,
+    )
+
+
+def test_a_depth_in_millimetres_is_a_height():
+    text = "carat,cut,color,clarity,price,Depth %,Meas Length,Meas Width,Meas Depth\n"
+    row = taken(text + "1.01,Ideal,E,VS1,7000,61.8,6.43,6.4,3.97\n").sales.iloc[0]
+    assert (row.depth, row.z) == (61.8, 3.97)
+    row = taken("carat,cut,color,clarity,price,Depth (mm)\n1.01,Ideal,E,VS1,7000,3.97\n")
+    assert row.sales.iloc[0].z == 3.97
+
+
+def test_of_two_columns_of_one_name_the_one_that_can_be_read_is_meant():
+    intake = taken("carat,Cut,Cut Grade,color,clarity,price\n1,Round,Ideal,E,VS1,5000\n")
+    assert intake.sales.iloc[0].cut == "Ideal"
+    with pytest.raises(RejectedFileError, match="both mean cut"):
+        taken("carat,Cut,Cut Grade,color,clarity,price\n1,Good,Ideal,E,VS1,5000\n")
+
+
+def test_grown_stones_are_set_aside():
+    text = "carat,cut,color,clarity,price,Diamond Type\n"
+    rows = [f"1,Ideal,E,VS1,{5000 + i},{word}\n" for i, word in enumerate(
+        ("Natural", "Lab Grown", "CVD", "", "lab-created"))]  # fmt: skip
+    intake = taken(text + "".join(rows))
+    assert len(intake.sales) == 2
+    assert {q.field for q in intake.quarantined} == {"origin"}
+    assert "natural stones" in intake.quarantined[0].reason
+    yes = taken(
+        "carat,cut,color,clarity,price,Lab Grown\n1,Ideal,E,VS1,9,TRUE\n1,Ideal,E,VS1,9,No\n"
+    )
+    assert len(yes.sales) == 1
+
+
+def test_a_small_parquet_file_that_unpacks_to_gigabytes_is_refused_early():
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    cell = "x" * 1900
+    table = pa.table({"carat": pa.array([cell] * 1_000_000).dictionary_encode()})
+    target = io.BytesIO()
+    pq.write_table(table, target, compression="zstd")
+    assert len(target.getvalue()) < 1_000_000
+    with pytest.raises(RejectedFileError, match="unpacks to over"):
+        read_sheet("a.parquet", target.getvalue())
