@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from diamond_pricing import Stone, packaged_model
+from diamond_pricing.warehouse import take_in, written_sales
 
 PACKAGE = Path(__file__).resolve().parent.parent / "diamond_pricing"
 
@@ -27,6 +28,7 @@ import statsmodels.formula.api as smf
 from diamond_pricing import PriceModel, Stone, Stones, load_sales, packaged_model
 from diamond_pricing.cli import main
 from diamond_pricing.fitting import fit, from_statsmodels
+from diamond_pricing.warehouse import read_sales_file, take_in, written_sales
 
 # Models that know nothing of the new attributes go on as they are.
 plain = packaged_model()
@@ -62,6 +64,16 @@ read = Stones.from_frame(frame)
 assert (read["fluorescence"] < 0).sum() == sales["fluorescence"].isna().sum()
 assert (model.itemise(read).sum(axis=1) > 0).all()
 Path("model.json").write_text(model.to_json())
+
+# Files of others are read by it, and sales that were kept before it was known.
+head = "carat,cut,color,clarity,price,Fluor,Crown (°),Polish\n"
+intake = take_in("a.csv", (head + "1,Ideal,E,VS1,5000,faint,34.5,EX\n1,Ideal,E,VS1,6000,Blue,34,EX\n").encode())
+assert intake.sales[["fluorescence", "crown", "other:Polish"]].values.tolist() == [["Faint", 34.5, "EX"]]
+assert intake.quarantined[0].field == "fluorescence"
+assert read_sales_file(written_sales(intake.sales, "a")).fluorescence.tolist() == ["Faint"]
+old = read_sales_file(Path("old.parquet").read_bytes())
+assert old.fluorescence.dropna().tolist() == ["Strong"], old
+assert old.crown.isna().all()
 words = "explain --carat 0.9 --cut Ideal --color E --clarity VS1 --fluor faint --crown 35"
 assert main([*words.split(), "--model", "model.json"]) == 0
 """
@@ -77,6 +89,9 @@ def test_an_attribute_is_added_by_one_entry_and_one_field(tmp_path):
     fields = "    fluorescence: str | None = None\n    crown: float | None = None\n"
     last = "    z: float | None = None\n"
     stone.write_text(stone.read_text().replace(last, last + fields, 1))
+    before = b"carat,cut,color,clarity,price,Fluor\n1,Ideal,E,VS1,5000,strong\n1,Ideal,E,VS1,6000,?\n"
+    kept = take_in("a.csv", before).sales
+    (tmp_path / "old.parquet").write_bytes(written_sales(kept, "a"))
     answer = subprocess.run(
         [sys.executable, "-W", "error", "-c", USE.replace("CENTS", str(cents))],
         cwd=tmp_path,

@@ -257,16 +257,21 @@ def pin(home: str, model: str, reason: str) -> None:
 
 @registry.command(epilog=example("registry verify --home home"))
 @home_option
-def verify(home: str) -> None:
+@click.option("--head", default="", help="What an earlier check printed: shows a log cut off.")
+def verify(home: str, head: str) -> None:
     """Check every model, every entry of the log and every file that it names."""
     from diamond_pricing.registry import RegistryError
+    from diamond_pricing.registry.registry import seal
 
     models = _registry(home)
-    wrong = models.verify()
+    wrong = models.verify(head)
     if wrong:
         raise RegistryError(" ".join(wrong))
-    click.echo(f"All is as it was written: {len(models.entries())} entries, "
+    entries = models.entries()
+    click.echo(f"All is as it was written: {len(entries)} entries, "
                f"{len(models.models())} models.")  # fmt: skip
+    if entries:
+        click.echo(f"head {seal(entries[-1])}")
 
 
 def _line(entry: "Entry") -> str:

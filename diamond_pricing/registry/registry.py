@@ -209,13 +209,22 @@ class Registry:
         model = self.model(name)
         return self.append("pin", at=at, by=by, reason=reason, anchor=model.sha256)
 
-    def verify(self) -> list[str]:
-        """Check everything; give what is wrong, in words."""
+    def verify(self, head: str = "") -> list[str]:
+        """Check everything; give what is wrong, in words.
+
+        Parameters
+        ----------
+        head : str
+            `seal` of the last entry as it was noted earlier, elsewhere: entries that were
+            removed since, or written anew, show only against that.
+        """
         wrong = []
         try:
             entries = self.entries()
         except RegistryError as error:
             return [str(error)]
+        if head and head not in {seal(entry) for entry in entries}:
+            wrong.append(f"the log has no entry {head}: it was cut off or written anew.")
         named = {m for e in entries for m in (e.active, e.anchor) if m}
         for entry in entries:
             files = [entry.details.get("record", "")]
@@ -257,6 +266,11 @@ class Registry:
         if not whole or entry.number != number:
             raise RegistryError(f"entry {number} of the log is damaged.")
         return entry
+
+
+def seal(entry: Entry) -> str:
+    """Number and hash of an entry, ``12:3ddb4d29…``: they stand for the log up to it."""
+    return f"{entry.number}:{_sealed(entry)[1]}"
 
 
 def content_key(folder: str, data: bytes, suffix: str) -> str:

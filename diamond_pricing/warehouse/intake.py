@@ -29,6 +29,7 @@ from diamond_pricing.warehouse.headers import (
 from diamond_pricing.warehouse.mapping import cells, guessed, money_column
 from diamond_pricing.warehouse.numbers import GONE, currency_named, number, sides
 from diamond_pricing.warehouse.reading import Sheet, read_sheet
+from diamond_pricing.warehouse.sales_file import OTHER
 from diamond_pricing.warehouse.source import Source
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ class _Reader:
         ours = set(self.source.columns.values())
         for at, header in enumerate(self.headers):
             if header and header not in ours:
-                frame[f"other:{header}"] = cells(self.sheet, at)
+                frame[f"{OTHER}{header}"] = cells(self.sheet, at)
         kept = [i for i in range(self.n) if i not in self.wrong]
         aside = [
             Quarantined(self.sheet.lines[i], *self.wrong[i], self._original(i))

@@ -3,7 +3,13 @@
 import io
 from typing import TYPE_CHECKING
 
-from diamond_pricing.stones import GRADES, MEASURES
+import numpy as np
+
+from diamond_pricing.errors import StoneError
+from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure
+from diamond_pricing.warehouse.headers import understood
+
+OTHER = "other:"  # before the name of a column that was kept as text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +20,7 @@ def written_sales(sales: "pd.DataFrame", source: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    others = sorted(name for name in sales.columns if str(name).startswith("other:"))
+    others = sorted(name for name in sales.columns if str(name).startswith(OTHER))
     columns = {
         m.name: pa.array(sales[m.name], pa.float64(), from_pandas=True) for m in MEASURES
     }
@@ -31,8 +37,32 @@ def written_sales(sales: "pd.DataFrame", source: str) -> bytes:
 
 
 def read_sales_file(data: bytes) -> "pd.DataFrame":
-    """Read sales that `written_sales` wrote."""
+    """Read sales that `written_sales` wrote.
+
+    An attribute that the table of attributes did not know at that time is read from the
+    column of the file that was kept as text, where there was one and it can be read.
+    """
     import pyarrow.parquet as pq
 
     frame: pd.DataFrame = pq.read_table(io.BytesIO(data)).to_pandas()
+    kept = {
+        understood(c.removeprefix(OTHER)): c for c in map(str, frame) if c.startswith(OTHER)
+    }
+    ours: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
+    for attribute in ours:
+        if attribute.name not in frame:
+            column = kept.get((attribute.name, "", ""))
+            texts = frame[column].tolist() if column else [None] * len(frame)
+            known = {text: _parsed(attribute, text) for text in set(texts)}
+            values = [known[text] for text in texts]
+            frame[attribute.name] = np.array(
+                values, float if isinstance(attribute, Measure) else object
+            )
     return frame
+
+
+def _parsed(attribute: Measure | Grade, text: str | None) -> float | str | None:
+    try:
+        return attribute.parse(text) if text else None
+    except StoneError:
+        return None

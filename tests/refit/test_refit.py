@@ -385,6 +385,21 @@ def test_registry_commands_answer(founded, place, capsys):
     assert main(["registry", "show", "ffffffff", *home]) == 2
 
 
+def test_a_log_that_was_cut_off_shows_against_a_head_noted_elsewhere(place, capsys):
+    home = ["--home", str(place / "home")]
+    assert (
+        main(["registry", "pin", registry(place).active().sha256, *home, "--reason", "x"]) == 0
+    )
+    capsys.readouterr()
+    assert main(["registry", "verify", *home]) == 0
+    head = capsys.readouterr().out.split()[-1]
+    assert main(["registry", "verify", *home, "--head", head]) == 0
+    (place / "home" / "log" / "00000002.json").unlink()
+    assert main(["registry", "verify", *home]) == 0
+    assert main(["registry", "verify", *home, "--head", head]) == 2
+    assert "cut off or written anew" in capsys.readouterr().err
+
+
 def test_inspect_shows_a_source_that_works(tmp_path, feeds, capsys):
     feed = feeds[1][0].rename(columns={"price": "Total Price", "carat": "Carat Weight"})
     feed = feed.assign(x=feed["x"] / 10, y=feed["y"] / 10, z=feed["z"] / 10)
