@@ -87,6 +87,7 @@ def refit(
     Reads the CSV, Parquet and JSON-lines files of INBOX that this home has not seen; a file
     in a folder belongs to the source of that name. Nothing is moved or changed there.
     """
+    from diamond_pricing.errors import DiamondPricingError
     from diamond_pricing.refit import refit as run
     from diamond_pricing.registry import BusyError, ConflictError, open_store
 
@@ -98,8 +99,14 @@ def refit(
             tell=lambda text: click.echo(text, err=True),
         )  # fmt: skip
     except (BusyError, ConflictError) as error:
+        if as_json:
+            click.echo(msgspec.json.encode({"verdict": "busy", "says": str(error)}).decode())
         click.echo(f"Busy: {error}", err=True)
         ctx.exit(CODES["busy"])
+    except (DiamondPricingError, OSError) as error:
+        if as_json:
+            click.echo(msgspec.json.encode({"verdict": "error", "says": str(error)}).decode())
+        raise
     if as_json:
         number = outcome.entry.number if outcome.entry else None
         answer = {"verdict": outcome.verdict, "says": outcome.says, "entry": number}
@@ -199,12 +206,13 @@ def show(home: str, model: str) -> None:
 @click.argument("second")
 def diff(home: str, first: str, second: str) -> None:
     """Say how prices move from one model to another, on stones that both know."""
-    from diamond_pricing.refit.home import accepted_sales, stock_of
+    from diamond_pricing.refit.home import accepted_sales, each_stone, stock_of
     from diamond_pricing.refit.ledger import ledger
 
     models = _registry(home)
     old, new = models.model(first), models.model(second)
-    stones = stock_of(models.store, accepted_sales(models.store, models.entries()))
+    stock = stock_of(models.store)
+    stones = stock or each_stone(accepted_sales(models.store, models.entries()))
     moves = ledger(old, new, stones)
     click.echo(f"{len(moves.old):,} stones; the largest movements:")
     for sentence in moves.movers():
@@ -296,6 +304,8 @@ def plan_(home: str, stones: int, seed: int, out: Path) -> None:
     from diamond_pricing.refit.expert import plan, sheet
     from diamond_pricing.refit.home import sales_of
 
+    if out.exists():  # it may hold an expert's prices
+        raise click.UsageError(f"{out} exists; name another file.")
     models = _registry(home)
     chosen = plan(_active(models), sales_of(models.store, models.entries()), stones, seed)
     out.write_text(sheet(chosen), encoding="utf-8")

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENOUGH = 0.8  # share of the sales that must record a measure for it to be used
+ENOUGH_LISTED = 0.5  # the same of the price list, which counts for more
 FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
 PASSES = 3  # of reweighting
 ROUGHLY = 0.3  # as FLAT, before the first reweighting
@@ -105,14 +106,18 @@ def fit_monotone(
 
 
 def _prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
-    """Choose the proportions that are recorded, and keep the sales that have them."""
+    """Choose the proportions that are recorded, and keep the sales that have them.
+
+    Where most sales tell their price list, those that do not are left out too.
+    """
+    listed = sales.stones.known(LISTING.name).mean() >= ENOUGH_LISTED
     shape = tuple(
         text
         for text in SHAPE
         if all(sales.stones.known(name).mean() >= ENOUGH for name in parse(text).attributes)
     )
     needed = tuple(dict.fromkeys(name for text in shape for name in parse(text).attributes))
-    kept, left_out = usable(sales, needed)
+    kept, left_out = usable(sales, (*needed, LISTING.name) if listed else needed)
     return kept, shape, left_out
 
 
@@ -120,7 +125,7 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
     stones = sales.stones
     averages = averages_of(stones)
     on_list = [(stones[LISTING.name] == code).sum() for code in (0, 2)]
-    lists = min(on_list) >= FEWEST
+    lists = bool(min(on_list) >= FEWEST and stones.known(LISTING.name).all())
     pairs = paired(sales)
     ladder = lists and len(pairs) >= FEWEST
     partings = parted_at(pairs) if ladder else ()

@@ -35,10 +35,11 @@ def prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
     """
     numbers = [text for text in OPTIONAL if np.mean(_known(sales.stones, text)) >= ENOUGH]
     needed = tuple(dict.fromkeys(name for text in numbers for name in parse(text).attributes))
-    kept, left_out = usable(sales, tuple(name for name in needed if name != "carat"))
     grades = ["cut", "color", "clarity"]
     if np.mean(sales.stones.known(LISTING.name)) >= ENOUGH:
         grades.append(LISTING.name)
+        needed = (*needed, LISTING.name)
+    kept, left_out = usable(sales, tuple(name for name in needed if name != "carat"))
     features = [WEIGHT, *grades, *numbers]
     varied = tuple(text for text in features if len(np.unique(_values(kept.stones, text))) > 1)
     if WEIGHT not in varied:

@@ -13,8 +13,9 @@ from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import DiamondPricingError
 from diamond_pricing.fitting import fit
 from diamond_pricing.model import PriceModel
+from diamond_pricing.model.packaged import packaged_model
 from diamond_pricing.refit.gates import Gates
-from diamond_pricing.refit.judgement import BANDS, GROUP, Finding
+from diamond_pricing.refit.judgement import BAND_NAMES, BANDS, GROUP, TOLD, Finding
 from diamond_pricing.registry import Store
 from diamond_pricing.stones import GRADES, MEASURES, Stones
 from diamond_pricing.validation.drift import (
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = "default"
+WITHDRAWN = "withdrawn"
 ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson")
+NEAR_DOLLARS = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD")
 FEWEST = 200  # sales, old and new, from which the make-up of a source's is looked at
 
 
@@ -52,7 +55,8 @@ class Delivery(msgspec.Struct, frozen=True):
     sha256 : str
         Of its content.
     status : str
-        ``accepted``, ``held`` (its sales are kept but not used) or ``rejected``.
+        ``accepted``, ``held`` (its sales are kept but not used), ``rejected``, or
+        ``withdrawn`` (the model that it led to was rolled back; as held, but for good).
     reason : str
         Why it is held or rejected.
     read, accepted, quarantined, relisted : int
@@ -103,16 +107,18 @@ class Arrival:
 
 
 def new_files(
-    inbox: Path, seen: set[str], tell: Callable[[str], None]
+    inbox: Path, seen: set[tuple[str, str]], tell: Callable[[str], None]
 ) -> list[tuple[str, str, bytes]]:
     """Name, source and content of the files whose content was not seen before, in order.
+
+    ``seen`` holds hash and source of those that were; an empty source stands for any.
 
     A file's source is the folder that it lies in, else ``default``. Names that begin with a
     dot, and files that are still called .part or .tmp, are left alone; those that cannot be
     read or are too large too, which is told.
     """
     found = []
-    taken = set(seen)
+    taken = {digest for digest, source in seen if not source}
     for path in sorted(inbox.rglob("*")):
         name = path.relative_to(inbox)
         if not path.is_file() or any(part.startswith(".") for part in name.parts):
@@ -129,9 +135,9 @@ def new_files(
             tell(f"{printable(name.as_posix())} is left alone: {reason}.")
             continue
         digest = hashlib.sha256(data).hexdigest()
-        if digest not in taken:
+        source = name.parts[0] if len(name.parts) > 1 else DEFAULT
+        if (digest, source) not in seen and digest not in taken:
             taken.add(digest)
-            source = name.parts[0] if len(name.parts) > 1 else DEFAULT
             found.append((printable(name.as_posix()), source, data))
     return found
 
@@ -155,8 +161,11 @@ def arrived(name: str, source: str, data: bytes, store: Store, currency: str) ->
 def declared(store: Store, source: str) -> Source | None:
     """What a home says of a source; None when it says nothing."""
     try:
-        text = store.read(f"sources/{source}.toml").decode()
-        return Source.from_toml(text)
+        names = store.names("sources")
+        found = [n for n in names if n.casefold() == f"{source}.toml".casefold()]
+        if not found:
+            return None
+        return Source.from_toml(store.read(f"sources/{found[0]}").decode())
     except FileNotFoundError:
         return None
     except (SourceError, UnicodeDecodeError) as error:
@@ -248,6 +257,16 @@ def doubts(
             continue
         stones, residual = residuals(model, intake.sales)
         known = ~np.isnan(residual)
+        if who == "champion":
+            strange = float(1 - known.mean())
+            found.append(
+                Finding(
+                    "unsupported", who, strange, gates.most_unsupported,
+                    strange <= gates.most_unsupported or len(known) < GROUP,
+                    f"{int((~known).sum()):,} of {len(known):,} stones of {name} are of kinds "
+                    "that the active model does not price",
+                )
+            )  # fmt: skip
         if known.sum() < GROUP:
             continue
         if arrival.level is None:
@@ -273,6 +292,39 @@ def doubts(
     return found
 
 
+def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]:
+    """Hold a home's first delivery against the packaged model: are these carats.
+
+    Only in currencies whose unit is worth about as much as a dollar.
+    """
+    intake, model = arrival.intake, packaged_model()
+    if intake is None or currency not in NEAR_DOLLARS or len(intake.sales) < GROUP:
+        return []
+    _, residual = residuals(model, intake.sales)
+    known = ~np.isnan(residual)
+    name, times = arrival.delivery.file, 0.0
+    strange = float(1 - known.mean())
+    found = [
+        Finding(
+            "unsupported", "packaged", strange, gates.most_unsupported_first,
+            strange <= gates.most_unsupported_first,
+            f"{int((~known).sum()):,} of {len(known):,} stones of {name} are of kinds that the "
+            "packaged model does not price; are the weights in carats?",
+        )
+    ]  # fmt: skip
+    if known.sum() >= GROUP:
+        level = float(np.median(residual[known]))
+        times = float(np.exp(abs(level)))
+        found.append(
+            Finding(
+                "first_level", "packaged", times, gates.first_level, times <= gates.first_level,
+                f"the prices of {name} lie at {np.exp(level):.3g} times those of the packaged "
+                "model of 2008; are unit, currency and decimal sign right?",
+            )
+        )  # fmt: skip
+    return found
+
+
 def _first_level(arrival: Arrival, level: Shift, gates: Gates) -> Finding:
     """Judge where a source's prices lie, when the offset is to be fitted for the first time."""
     return Finding(
@@ -287,7 +339,7 @@ def _groups(name: str, stones: Stones, residual: Vector, gates: Gates) -> list[F
     """The grade or weight band whose prices lie farthest off, beyond its own error."""
     known = ~np.isnan(residual)
     labels = {g.name: stones.labels(g.name) for g in GRADES}
-    labels["weight"] = np.searchsorted(BANDS, stones["carat"], side="right").astype(str)
+    labels["weight"] = BAND_NAMES[np.searchsorted(BANDS, stones["carat"], side="right")]
     worst = None
     for attribute, label in labels.items():
         for group in np.unique(label[known]):
@@ -333,7 +385,7 @@ def _make_up(  # against earlier sales of the same source: others may sell other
             Finding(
                 f"ks_{measure.name}", "", distance, 1.0, True,
                 f"{measure.label.lower()} in {name} differs from the old sales by a KS "
-                f"distance of {distance:.2f} (told, not judged)",
+                f"distance of {distance:.2f} {TOLD}",
             )
         )  # fmt: skip
     return found

@@ -177,7 +177,8 @@ def judge_expert(model: PriceModel, sales: Sales) -> Verdict:
     if n < FEWEST:
         raise FitError(f"{n} stones are too few to judge an expert by; at least {FEWEST}.")
     stones = sales.stones.take(rows)
-    ratio = np.log(sales.price[rows]) - model.log_price(stones, listing="recorded")
+    # What a client is told: an expert does not know on which list a stone was once priced.
+    ratio = np.log(sales.price[rows]) - model.log_price(stones)
     labels = {
         "weight": np.array(["under 0.5 ct", "0.5 to 1 ct", "1 to 1.5 ct", "from 1.5 ct"])[
             np.searchsorted(BANDS, stones["carat"], side="right")

@@ -17,6 +17,12 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         is set aside.
     most_quarantined : float
         Share of a file's rows; above it the file is refused whole.
+    most_unsupported, most_unsupported_first : float
+        Share of stones that the active model, or before there is one the packaged model,
+        does not price.
+    first_level : float
+        How many times the packaged model's prices a home's first delivery may lie at, or
+        under its inverse.
     level_shift, level_shift_anchor : float
         Median of the new sales' residuals against the active model and the anchor.
     group_shift : float
@@ -44,6 +50,9 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     outlier_factor: float = 2.5
     most_quarantined: float = 0.10
+    most_unsupported: float = 0.3
+    most_unsupported_first: float = 0.6
+    first_level: float = 5.0
     level_shift: float = 0.03
     level_shift_anchor: float = 0.05
     group_shift: float = 0.06

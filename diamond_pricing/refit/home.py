@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from diamond_pricing import __version__
-from diamond_pricing.errors import FitError, RegistryError
+from diamond_pricing.errors import FitError, RegistryError, StoneError
 from diamond_pricing.fitting import DEFAULT, FAMILIES, Sales, read_sales
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
-from diamond_pricing.refit.deliveries import Delivery, declared
+from diamond_pricing.refit.deliveries import WITHDRAWN, Delivery, declared
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.refit.offsets import Offset, taken_off
 from diamond_pricing.registry import Entry, Store
@@ -86,12 +86,26 @@ def settings_hash(store: Store) -> str:
 
 
 def deliveries_of(entries: Sequence[Entry]) -> dict[str, Delivery]:
-    """The latest state of every file that a home has seen, by its hash."""
+    """The latest state of every file that a home has seen, by its hash.
+
+    A rollback withdraws what had led to the model that it leaves.
+    """
     found: dict[str, Delivery] = {}
+    led_to: dict[str, list[str]] = {}  # files, by the model that they led to
+    active = ""
     for entry in entries:
         for read in entry.details.get("deliveries", []):
             delivery = msgspec.convert(read, Delivery)
             found[delivery.sha256] = delivery
+            if entry.active != active and delivery.status == "accepted":
+                led_to.setdefault(entry.active, []).append(delivery.sha256)
+        if entry.action == "rollback":
+            for file in led_to.get(active, []):
+                reason = f"the model that it led to was rolled back: {entry.reason}"
+                found[file] = msgspec.structs.replace(
+                    found[file], status=WITHDRAWN, reason=reason
+                )
+        active = entry.active
     return found
 
 
@@ -151,15 +165,28 @@ def sales_of(store: Store, entries: Sequence[Entry]) -> Sales:
     )
 
 
-def stock_of(store: Store, sales: "pd.DataFrame") -> Stones:
-    """The stones of ``stock.csv`` in the home, else each stone of the sales once."""
+def stock_of(store: Store) -> Stones | None:
+    """The stones of ``stock.csv`` in the home; None where there is no such file.
+
+    Raises
+    ------
+    FitError
+        When it cannot be read.
+    """
     import pandas as pd
 
     try:
         return Stones.from_frame(pd.read_csv(io.BytesIO(store.read("stock.csv"))))
     except FileNotFoundError:
-        stones = Stones.from_frame(sales)
-        return stones.take(np.sort(np.unique(stone_keys(stones), return_index=True)[1]))
+        return None
+    except (StoneError, ValueError) as error:
+        raise FitError(f"stock.csv: {error}") from error
+
+
+def each_stone(sales: "pd.DataFrame") -> Stones:
+    """Each stone of some sales once."""
+    stones = Stones.from_frame(sales)
+    return stones.take(np.sort(np.unique(stone_keys(stones), return_index=True)[1]))
 
 
 def held_out(sales: "pd.DataFrame") -> np.ndarray[Any, np.dtype[np.bool_]]:

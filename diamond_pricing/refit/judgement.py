@@ -23,8 +23,12 @@ LEVEL = 0.90
 SEGMENT = 100  # sales from which a segment is judged
 GROUP = 30  # sales from which a group is looked at
 BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of segments
+BAND_NAMES = np.array(
+    ["under 0.4 ct", "0.4 to 0.7 ct", "0.7 to 1 ct", "1 to 1.5 ct", "from 1.5 ct"]
+)
 ONE_SIDED = 1.645  # 95 %
 TWO_SIDED = 1.96
+TOLD = "(told, not judged)"  # at the end of what a finding says that fails nothing
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -108,9 +112,7 @@ class Evaluation:
             half = model.ranges.half_widths(stones, LEVEL, "recorded")
             inside = np.abs(np.log(sales.price) - recorded) <= half
         band = np.searchsorted(BANDS, stones["carat"], side="right")
-        names = np.array(
-            ["under 0.4 ct", "0.4 to 0.7 ct", "0.7 to 1 ct", "1 to 1.5 ct", "from 1.5 ct"]
-        )[band]
+        names = BAND_NAMES[band]
         segment = np.char.add(np.char.add(names, " "), stones.labels("clarity"))
         return cls(
             model=model.sha256,
@@ -158,7 +160,7 @@ def residuals_by_source(candidate: Evaluation, source: NDArray[np.str_]) -> Iter
                 "residual", "", here.median, 1.0, True,
                 f"the {here.n:,} held-out sales of {name} lie "
                 f"{100 * np.expm1(here.median):+.1f} % (± {100 * TWO_SIDED * here.error:.1f}) "
-                "from the candidate's prices (told, not judged)",
+                f"from the candidate's prices {TOLD}",
             )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ class Ledger:
     parts : ndarray of int
         Cents of each line, shape (n, k); a row sums to new − old.
     currency : str
+    left_out : int
+        Stones that one of the models does not price.
     """
 
     stones: Stones
@@ -37,6 +39,7 @@ class Ledger:
     lines: tuple[str, ...]
     parts: Integers
     currency: str
+    left_out: int = 0
 
     def order(self) -> Integers:
         """Rows, the largest movement first."""
@@ -69,7 +72,9 @@ class Ledger:
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         attributes = ["carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z"]
-        table.writerow([*attributes, "old", "new", "change", *self.lines])
+        table.writerow(
+            [*attributes, "old", "new", "change", *(f"change {line}" for line in self.lines)]
+        )
         columns = [
             self.stones.labels(a).tolist()
             if a in ("cut", "color", "clarity")
@@ -89,7 +94,7 @@ def ledger(champion: PriceModel, candidate: PriceModel, stones: Stones) -> Ledge
     Stones that either model does not support are left out.
     """
     rows = np.flatnonzero(champion.supports(stones) & candidate.supports(stones))
-    stones = stones.take(rows)
+    left_out, stones = len(stones) - len(rows), stones.take(rows)
     reference = champion.reference
     lines = tuple(name for name in LINES if name in champion.lines or name in candidate.lines)
     moved = np.zeros((len(stones), 1 + len(lines)))
@@ -104,7 +109,9 @@ def ledger(champion: PriceModel, candidate: PriceModel, stones: Stones) -> Ledge
     old, new = ends
     before, after = cents(old), cents(new)
     parts = whole_cents(dollars(moved, new, old), after - before)
-    return Ledger(stones, before, after, (LEVEL, *lines), parts, candidate.training.currency)
+    return Ledger(
+        stones, before, after, (LEVEL, *lines), parts, candidate.training.currency, left_out
+    )
 
 
 def _label(line: str) -> str:

@@ -1,12 +1,13 @@
 """What a run writes down: its deliveries with their files, and one paragraph for a person."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from diamond_pricing.refit.deliveries import Arrival, Delivery
-from diamond_pricing.refit.judgement import Finding
+from diamond_pricing.refit.judgement import TOLD, Finding
 from diamond_pricing.refit.ledger import Ledger
 from diamond_pricing.refit.offsets import Offset
 from diamond_pricing.registry.registry import content_key
@@ -36,13 +37,13 @@ def counted(arrival: Arrival, files: dict[str, bytes]) -> Delivery:
 
 def paragraph(
     verdict: str, deliveries: list[Delivery], findings: list[Finding], moves: Ledger | None,
-    force: str, numbers: dict[str, int] | None, offsets: Sequence[Offset] = (),
+    force: str, numbers: dict[str, Any] | None, offsets: Sequence[Offset] = (),
 ) -> str:  # fmt: skip
     """The decision for somebody who reads nothing else."""
     read = sum(d.read for d in deliveries)
     aside = sum(d.quarantined for d in deliveries)
     files = "1 file" if len(deliveries) == 1 else f"{len(deliveries)} files"
-    text = [f"{read:,} rows came in {files}; {aside:,} were set aside."]
+    text = [f"{read:,} rows came in {files}; {aside:,} were set aside."] if read else []
     for d in deliveries:
         if d.status != "accepted":
             text.append(f"{d.file} is {d.status}: {d.reason}")
@@ -51,23 +52,30 @@ def paragraph(
             f"A candidate was fitted to {numbers['trained_on']:,} sales and judged on "
             f"{numbers['judged_on']:,} that no model was fitted on."
         )
+        if numbers.get("not_used"):
+            text.append(
+                f"{numbers['not_used']:,} sales could not be used: {numbers['not_used_for']}."
+            )
         told = {f.gate: f.says for f in findings if f.gate in ("error", "coverage")}
         text += [_sentence(says) for says in (*map(str, offsets), *told.values())]
     if moves is not None and len(moves.old):
         change = np.abs(moves.new / np.maximum(moves.old, 1) - 1)
         text.append(
-            f"Of {len(moves.old):,} stones half move by less than "
-            f"{100 * np.median(change):.1f} %; the largest movement is {moves.movers(1)[0]}"
+            f"Of {len(moves.old):,} stones in stock half move by less than "
+            f"{100 * np.median(change):.1f} %; most in money moves {moves.movers(1)[0]}"
         )
+        if moves.left_out:
+            text.append(f"{moves.left_out:,} more are priced by only one of the models.")
     failed = [f for f in findings if not f.passed]
+    judged = sum(not f.says.endswith(TOLD) for f in findings)
     against = [f"{f.says}." for f in failed] + [d.reason for d in deliveries if d.reason]
     if verdict == PROMOTED and force:
         text.append(f"It was promoted by force: {force}.")
         text += [f"Against it stood: {' '.join(dict.fromkeys(against))}"] if against else []
     elif verdict == PROMOTED:
-        text.append(f"All {len(findings)} gates passed; it is promoted.")
+        text.append(f"All {judged} gates passed; it is promoted.")
     elif numbers is not None:
-        text.append(f"{len(failed)} of {len(findings)} gates failed: the active model is kept.")
+        text.append(f"{len(failed)} of {judged} gates failed: the active model is kept.")
     else:
         text.append("Nothing was fitted; the active model is kept.")
     return " ".join(text)

@@ -19,10 +19,12 @@ from diamond_pricing.fitting import Sales, fit
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit import home as homes
 from diamond_pricing.refit.deliveries import (
+    WITHDRAWN,
     Arrival,
     Delivery,
     arrived,
     doubts,
+    first_doubts,
     new_files,
     screened,
     settled,
@@ -123,7 +125,11 @@ class _Run:
         """Take in, fit, judge; and write what came of it."""
         known = homes.deliveries_of(self.entries)
         settings = homes.settings_hash(self.store)
-        seen = {k for k, d in known.items() if d.status == "accepted" or d.settings == settings}
+        seen = {
+            (d.sha256, "" if d.status in ("accepted", WITHDRAWN) else d.source)
+            for d in known.values()
+            if d.status in ("accepted", WITHDRAWN) or d.settings == settings
+        }
         files = new_files(self.inbox, seen, self.tell)
         again = {sha256(data).hexdigest() for _, _, data in files}
         held = [
@@ -135,6 +141,8 @@ class _Run:
         last = self.last
         self.champion = self.registry.model(last.active) if last and last.active else None
         self.anchor = self.registry.model(last.anchor) if last and last.anchor else None
+        self._same_currency()
+        stock = homes.stock_of(self.store)  # before the fit: it may be wrong
         accepted = [d for d in known.values() if d.status == "accepted"]
         old = homes.stored_sales(self.store, accepted)
         arrivals = self._arrivals(files, old, settings)
@@ -142,7 +150,16 @@ class _Run:
         good = [a for a in arrivals if a.delivery.status == "accepted"]
         if not good and not held:
             return self._close(REJECTED, arrivals, held, findings, write=write)
-        return self._judged(arrivals, good, held, findings, old, write)
+        return self._judged(arrivals, good, held, findings, old, stock, write)
+
+    def _same_currency(self) -> None:
+        """Refuse to call the amounts that a home has already by another name."""
+        for model in (self.champion, self.anchor):
+            if model is not None and model.training.currency != self.home.currency:
+                raise FitError(
+                    f"home.toml says {self.home.currency}, but the sales and models of this "
+                    f"home are in {model.training.currency}; begin another home."
+                )
 
     def _arrivals(
         self, files: list[tuple[str, str, bytes]], old: "pd.DataFrame | None", settings: str
@@ -159,6 +176,8 @@ class _Run:
             status, reason = arrival.delivery.status, arrival.delivery.reason
             if status != "rejected":
                 arrival.findings = doubts(arrival, old, self.champion, self.anchor, self.gates)
+                if self.champion is None:
+                    arrival.findings += first_doubts(arrival, self.home.currency, self.gates)
                 failed = [f.says for f in arrival.findings if not f.passed]
                 if failed and not self.force:
                     status, reason = "held", "; ".join(failed) + "."
@@ -179,7 +198,7 @@ class _Run:
 
     def _judged(
         self, arrivals: list[Arrival], good: list[Arrival], held: list[Delivery],
-        findings: list[Finding], old: "pd.DataFrame | None", write: bool,
+        findings: list[Finding], old: "pd.DataFrame | None", stock: Stones | None, write: bool,
     ) -> Outcome:  # fmt: skip
         import pandas as pd
 
@@ -187,7 +206,9 @@ class _Run:
         parts = [p for p in (old, homes.stored_sales(self.store, held), *new) if p is not None]
         sales = homes.once(pd.concat(parts, ignore_index=True))
         frozen = homes.held_out(sales)
-        numbers = {"trained_on": int((~frozen).sum()), "judged_on": int(frozen.sum())}
+        numbers: dict[str, Any] = {
+            "trained_on": int((~frozen).sum()), "judged_on": int(frozen.sum())
+        }  # fmt: skip
         self.tell(f"Fitting {self.home.family} to {numbers['trained_on']:,} sales …")
         candidate, offsets = None, []
         try:
@@ -200,6 +221,11 @@ class _Run:
                 sales[~frozen], self.home.family, currency=self.home.currency,
                 effective=self.home.effective,
             )  # fmt: skip
+            left_out = candidate.training.left_out
+            numbers |= {
+                "trained_on": candidate.training.rows, "not_used": sum(left_out.values()),
+                "not_used_for": ", ".join(f"{why} {n:,}" for why, n in left_out.items()),
+            }  # fmt: skip
             decision = self._decision(candidate, sales[frozen])
         except DiamondPricingError as error:
             if self.champion is None and not isinstance(error, FitError):
@@ -217,7 +243,7 @@ class _Run:
         moves = None
         if promote and self.champion is not None and candidate is not None:
             self.tell("Comparing the prices of all stones …")
-            moves = ledger(self.champion, candidate, homes.stock_of(self.store, sales))
+            moves = ledger(self.champion, candidate, stock or homes.each_stone(sales))
         return self._close(
             PROMOTED if promote else KEPT, arrivals, held, [*findings, *decision.findings],
             candidate, moves, numbers, offsets, write=write,
@@ -245,7 +271,7 @@ class _Run:
     def _close(
         self, verdict: str, arrivals: list[Arrival], held: list[Delivery],
         findings: list[Finding], candidate: PriceModel | None = None,
-        moves: Ledger | None = None, numbers: dict[str, int] | None = None,
+        moves: Ledger | None = None, numbers: dict[str, Any] | None = None,
         offsets: list[Offset] | None = None, *, write: bool,
     ) -> Outcome:  # fmt: skip
         """Write everything, the entry last."""

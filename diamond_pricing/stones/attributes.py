@@ -197,8 +197,8 @@ _TABLE: Sequence[Attribute] = (
         "cut", "Cut", ("Fair", "Good", "Very Good", "Premium", "Ideal"), "cut", required=True,
         aliases=("cut grade",),
         spellings=_spellings(
-            Fair="F, fr", Good="G, gd", Very_Good="VG, v good", Premium="P, prem, pr",
-            Ideal="I, id",
+            Fair="F, fr", Good="G, gd", Very_Good="VG, v good", Ideal="I, id",
+            Premium="prem",  # not P, which is Poor to a laboratory
         ),
     ),
     Grade(

@@ -18,11 +18,11 @@ from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stones
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.warehouse.headers import (
+    IDENTITY,
     MEASUREMENTS,
-    ORIGIN,
+    ONLY,
     PER_CARAT,
     PRICE,
-    SHAPE,
     SIDES,
     UNITS,
 )
@@ -36,11 +36,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHEAPEST, DEAREST = 0.01, 1e9
-ROUND = {
-    fold(w) for w in ("round", "rd", "rb", "br", "rbc", "r", "round brilliant", "brilliant")
-}
-_GROWN = re.compile(r"lab|cvd|hpht|synthetic|created|simul|moissanite")
-_YES = {"yes", "true", "y", "1"}
 DUPLICATE = "duplicate"  # the field of a row that is there already
 OURS = (*(m.name for m in MEASURES), *(g.name for g in GRADES))
 
@@ -162,10 +157,8 @@ class _Reader:
                 self._set_aside(
                     i, "row", f"it has {len(row)} fields, the header {len(self.headers)}"
                 )
-        if SHAPE in self.source.columns:
-            self._column(SHAPE, _round)
-        if ORIGIN in self.source.columns:
-            self._column(ORIGIN, _natural)
+        for name in ONLY:
+            self._only(name)
         columns: dict[str, Any] = {}
         for measure in MEASURES:
             columns[measure.name] = self._measure(measure)
@@ -174,6 +167,9 @@ class _Reader:
         columns[PRICE] = self._price(columns["carat"])
         self._contradictions(columns)
         frame = pd.DataFrame(columns)[[*OURS, PRICE]]
+        if IDENTITY in self.source.columns:
+            at = self.headers.index(self.source.columns[IDENTITY].strip())
+            frame[IDENTITY] = [text.strip() or None for text in cells(self.sheet, at)]
         self._duplicates(frame)
         frame["row"] = self.sheet.lines
         ours = set(self.source.columns.values())
@@ -210,6 +206,19 @@ class _Reader:
                 self._set_aside(i, name, fault)
             values.append(value)
         return values
+
+    def _only(self, name: str) -> None:
+        """Set aside what is not of the one shape, or origin, that these models price."""
+        known, only = ONLY[name]
+        declared = {fold(k): v for k, v in self.source.grades.get(name, {}).items()}
+
+        def read(text: str) -> tuple[str, str]:
+            folded = fold(text)
+            if text.casefold() in GONE or folded in known or declared.get(folded) == only:
+                return text, ""
+            return text, f"{name} {text[:40]!r} is not {only}, as far as known"
+
+        self._column(name, read)
 
     def _measure(self, measure: Measure) -> Any:
         column = measure.name
@@ -277,8 +286,9 @@ class _Reader:
         if money := money_column(self.headers):
             told = cells(self.sheet, self.headers.index(money))
             for row, text in enumerate(told):
-                if (code := currency_named(text)) not in ("", self.currency):
-                    self._set_aside(row, PRICE, f"the price is in {code}, not {self.currency}")
+                if text.strip() and currency_named(text) != self.currency:
+                    reason = f"the price is in {text.strip()[:20]!r}, not {self.currency}"
+                    self._set_aside(row, PRICE, reason)
         return price
 
     def _contradictions(self, columns: dict[str, Any]) -> None:
@@ -305,21 +315,12 @@ class _Reader:
 
 
 def row_keys(frame: "pd.DataFrame") -> list[tuple[Any, ...]]:
-    """What tells one sale from another: all attributes and the price."""
-    plain = frame[[*OURS, PRICE]].astype(object).where(frame[[*OURS, PRICE]].notna(), None)
+    """What tells one sale from another: all attributes, number of the stone, and the price."""
+    if IDENTITY not in frame:
+        frame = frame.assign(**{IDENTITY: None})
+    plain = frame[[*OURS, IDENTITY, PRICE]]
+    plain = plain.astype(object).where(plain.notna(), None)
     return list(plain.itertuples(index=False, name=None))
-
-
-def _round(text: str) -> tuple[str, str]:
-    if text.casefold() in GONE or fold(text) in ROUND:
-        return text, ""
-    return text, f"shape {text[:40]!r}: these models price round stones"
-
-
-def _natural(text: str) -> tuple[str, str]:
-    if text.casefold() in _YES or _GROWN.search(text.casefold()):
-        return text, f"grown, not mined ({text[:40]!r}): these models price natural stones"
-    return text, ""
 
 
 def quarantine_csv(file: str, rows: list[Quarantined]) -> bytes:
@@ -327,5 +328,5 @@ def quarantine_csv(file: str, rows: list[Quarantined]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "row", "field", "reason", "original"])
-    writer.writerows((f"inbox/{file}", q.row, q.field, q.reason, q.original) for q in rows)
+    writer.writerows((file, q.row, q.field, q.reason, q.original) for q in rows)
     return text.getvalue().encode("utf-8", "replace")

@@ -6,6 +6,7 @@ from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.warehouse.headers import (
+    IDENTITY,
     MEASUREMENTS,
     ORIGIN,
     PER_CARAT,
@@ -13,6 +14,7 @@ from diamond_pricing.warehouse.headers import (
     SHAPE,
     SIDES,
     UNITS,
+    WORDS,
     understood,
 )
 from diamond_pricing.warehouse.numbers import (
@@ -21,11 +23,14 @@ from diamond_pricing.warehouse.numbers import (
     decimal_sign,
     number,
     sides,
+    thousands_or_decimals,
 )
 from diamond_pricing.warehouse.reading import Sheet
 from diamond_pricing.warehouse.source import Source
 
-_WORDS = {g.name for g in GRADES} | {SHAPE, ORIGIN}  # columns without numbers
+_WORDS = {g.name for g in GRADES} | {SHAPE, ORIGIN, IDENTITY}  # columns without numbers
+_CURRENCY = {fold(w) for w in ("currency", "currency code", "ccy", "cur", "curr", "waehrung",
+                               "währung", "valuta", "devise", "monnaie", "moneda")}  # fmt: skip
 SAMPLE = 500  # rows that tell which of two columns is meant
 READABLE, OTHERWISE = 0.9, 0.5  # shares of them
 
@@ -59,16 +64,30 @@ def guessed(sheet: Sheet, source: Source) -> Source:
         columns.pop(MEASUREMENTS)
     texts = {n: cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
     currency = currency or _currency(sheet, headers, texts)
-    decimal = source.decimal or decimal_sign(
+    decimal = source.decimal or _decimal(texts)
+    return msgspec.structs.replace(
+        source, columns=columns, units=units, currency=currency, decimal=decimal
+    )
+
+
+def _decimal(texts: dict[str, list[str]]) -> str:
+    """The sign of decimals, told by all numbers; and a refusal to guess at prices."""
+    told = decimal_sign(
         part
         for name, column in texts.items()
         if name not in _WORDS
         for text in set(column)
         for part in (sides(text) if name == MEASUREMENTS else (text,))
     )
-    return msgspec.structs.replace(
-        source, columns=columns, units=units, currency=currency, decimal=decimal
-    )
+    priced = set(texts.get(PRICE) or texts.get(PER_CARAT) or [])
+    unclear = sorted(text for text in priced if thousands_or_decimals(text))
+    # 4,733 is thousands where nothing says otherwise; 4.733 is not surely decimals.
+    if any("." in text for text in unclear) and told != "," and not decimal_sign(priced):
+        raise RejectedFileError(
+            f"prices such as {unclear[0].strip()!r} may have thousands or decimals; declare "
+            "the sign of decimals in the source."
+        )
+    return told or "."
 
 
 def cells(sheet: Sheet, at: int) -> list[str]:
@@ -78,9 +97,7 @@ def cells(sheet: Sheet, at: int) -> list[str]:
 
 def money_column(headers: list[str]) -> str:
     """The header of a column that names the currency, if there is one."""
-    return next(
-        (h for h in headers if fold(h) in ("currency", "ccy", "waehrung", "valuta")), ""
-    )
+    return next((h for h in headers if fold(h) in _CURRENCY), "")
 
 
 def _columns(
@@ -100,6 +117,12 @@ def _columns(
         if header in taken or found is None or found[0] in source.columns:
             continue
         name, unit, told = found
+        if name == ORIGIN and fold(header) == "type" and (
+            _readable(ORIGIN, sheet, headers, header) < OTHERWISE
+        ):  # fmt: skip
+            continue
+        if name in columns and name in (IDENTITY, ORIGIN, SHAPE):
+            continue
         if name in columns:
             better = _better(sheet, headers, name, columns[name], header)
             if not better:
@@ -107,6 +130,10 @@ def _columns(
                     f"columns {columns[name]!r} and {header!r} both mean {name}; declare the "
                     "source."
                 )
+            other = columns[name] if better == header else header
+            shaped = name == "cut" and _readable(SHAPE, sheet, headers, other) > OTHERWISE
+            if shaped and SHAPE not in columns:
+                columns[SHAPE] = other
             if better != header:
                 continue
             if name not in source.units:
@@ -120,25 +147,28 @@ def _columns(
 
 def _better(sheet: Sheet, headers: list[str], name: str, first: str, second: str) -> str:
     """Which of two columns of one meaning can be read as it; empty for both or neither."""
-    shares = {h: _readable(name, cells(sheet, headers.index(h))) for h in (first, second)}
+    shares = {h: _readable(name, sheet, headers, h) for h in (first, second)}
     best, other = sorted(shares, key=lambda h: -shares[h])
     return best if shares[best] >= READABLE and shares[other] < OTHERWISE else ""
 
 
-def _readable(name: str, texts: list[str]) -> float:
+def _readable(name: str, sheet: Sheet, headers: list[str], header: str) -> float:
     """Share of the first cells that can be what a column is said to mean."""
     attribute = ATTRIBUTES.get(name)
-    some = [t.strip() for t in texts[:SAMPLE] if t.strip().casefold() not in GONE]
+    texts = cells(sheet, headers.index(header))[:SAMPLE]
+    some = [t.strip() for t in texts if t.strip().casefold() not in GONE]
     good = 0
     for text in some:
-        if isinstance(attribute, Grade):
+        if name in WORDS:
+            good += fold(text) in WORDS[name]
+        elif isinstance(attribute, Grade):
             try:
                 attribute.read(text)
                 good += 1
             except StoneError:
                 continue
         else:
-            value = number(text, decimal_sign([text]))
+            value = number(text, decimal_sign([text]) or ".")
             inside = not isinstance(attribute, Measure) or any(
                 attribute.low <= (value or 0) * times <= attribute.high
                 for times in UNITS.get(name, {"": 1.0}).values()

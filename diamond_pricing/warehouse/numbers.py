@@ -5,9 +5,18 @@ from collections.abc import Iterable
 from math import isfinite
 
 GONE = {"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "?", "unknown", "nil"}
-CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP", "usd": "USD", "eur": "EUR", "gbp": "GBP",
-              "chf": "CHF", "us$": "USD"}  # fmt: skip
+_CODES = """USD EUR GBP CHF JPY CNY HKD INR ILS AED AUD CAD NZD SGD ZAR SEK NOK DKK PLN CZK HUF
+    TRY RUB BRL MXN THB KRW TWD SAR QAR KWD BHD BWP NAD AOA RON BGN"""
+CURRENCIES = {
+    "us$": "USD", "a$": "AUD", "au$": "AUD", "c$": "CAD", "ca$": "CAD", "hk$": "HKD",
+    "nz$": "NZD", "s$": "SGD", "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR",
+    "₪": "ILS", "dollar": "USD", "dollars": "USD", "euro": "EUR", "euros": "EUR", "rs": "INR",
+    "rupees": "INR", "fr": "CHF", "sfr": "CHF", "franken": "CHF",
+    **{code.casefold(): code for code in _CODES.split()},
+}  # fmt: skip
 _SIGNS = re.compile(r"(?:[$€£]|US\$|USD|EUR|GBP|CHF|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
+_WORDS = re.compile(r"[^\W\d_]*[$€£¥₹₪]|[^\W\d_]+")
+_DASH = re.compile(r"[.,]\s*[-–—]+$")  # 16.499,- is 16.499
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 _BETWEEN = re.compile(r"\s*(?:mm|cm)?\s*[x×*/–—-]\s*(?:by\s)?|\s+by\s+", re.I)
@@ -18,7 +27,7 @@ def number(text: str, decimal: str = ".") -> float | None:
     text = text.strip()
     if re.search(r"\d\s+\d", text) and not re.search(r"^\D*\d{1,3}(?:\s\d{3})+(?!\d)", text):
         return None
-    plain = _SIGNS.sub("", text)
+    plain = _SIGNS.sub("", _DASH.sub("", _SIGNS.sub("", text)))
     if decimal == ",":
         if "." in plain and not re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?", plain):
             return None
@@ -39,23 +48,31 @@ def sides(text: str) -> list[str]:
 
 
 def decimal_sign(texts: Iterable[str]) -> str:
-    """Tell the sign of decimals; a comma before three digits may also part thousands."""
-    comma = False
+    """Tell the sign of decimals; empty where nothing does.
+
+    A sign before exactly three digits may also part thousands, and tells nothing.
+    """
+    counts = {".": 0, ",": 0}
     for text in texts:
-        plain = _SIGNS.sub("", text)
-        if re.fullmatch(r"[+-]?\d*\.\d+", plain) or re.fullmatch(
-            r"[+-]?[\d,]*,\d{3}\.\d+", plain
-        ):
-            return "."
-        comma |= bool(re.fullmatch(r"[+-]?\d*,(?:\d{1,2}|\d{4,})", plain)) or bool(
-            re.fullmatch(r"[+-]?\d{1,3}(?:\.\d{3})+,\d+", plain)
-        )
-    return "," if comma else "."
+        plain = _DASH.sub("", _SIGNS.sub("", text))
+        for sign, other in ((".", ","), (",", ".")):
+            s, o = re.escape(sign), re.escape(other)
+            counts[sign] += bool(
+                re.fullmatch(rf"[+-]?(?:\d*{s}(?:\d{{1,2}}|\d{{4,}})|0?{s}\d+)", plain)
+                or re.fullmatch(rf"[+-]?\d{{1,3}}(?:{o}\d{{3}})+{s}\d+", plain)
+            )
+    if counts["."] == counts[","]:
+        return ""
+    return max(counts, key=lambda sign: counts[sign])
+
+
+def thousands_or_decimals(text: str) -> bool:
+    """Whether a number may be either: ``4.733``, ``4,733``."""
+    plain = _DASH.sub("", _SIGNS.sub("", text))
+    return bool(re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", plain))
 
 
 def currency_named(text: str) -> str:
-    """The currency that a cell names; empty when it names none."""
-    plain = text.strip().casefold()
-    if re.fullmatch("[a-z]{3}", plain):
-        return plain.upper()
-    return next((code for sign, code in CURRENCIES.items() if sign in plain), "")
+    """The currency that an amount names; empty when it names none that we know."""
+    found = (CURRENCIES.get(word) for word in _WORDS.findall(text.casefold()))
+    return next((code for code in found if code), "")

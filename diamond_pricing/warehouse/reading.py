@@ -16,9 +16,12 @@ LARGEST = 512 * 2**20  # bytes
 WIDEST = 400  # columns
 LONGEST = 2_000  # characters of a cell
 MOST = 5_000_000  # rows
+HEAD = 20  # rows within which the header stands
 BATCH = 4096  # rows of a Parquet file that are unpacked at a time
 # What a spreadsheet would run; a number with its sign is none.
-_FORMULA = re.compile(r"^\s*(?:[=@]|[+\-](?=.*[A-Za-z])(?:.*[(|!=@]|\s*\$?[A-Za-z]{1,3}\$?\d))")
+_FORMULA = re.compile(
+    r"^\s*(?:=|@\s*[A-Za-z.]+\(|[+\-](?=\S)(?=.*[A-Za-z])(?:.*[(|!=@]|\$?[A-Za-z]{1,3}\$?\d))"
+)
 _FOREIGN = {
     b"PK\x03\x04": "a spreadsheet or archive; save the sheet as CSV",
     b"\x1f\x8b": "compressed; unpack it first",
@@ -102,19 +105,23 @@ def _decoded(data: bytes, encoding: str) -> str:
 
 
 def _csv(text: str, delimiter: str) -> Sheet:
+    if (said := re.match(r"\s*sep=(.)\r?\n", text)) is not None:  # a spreadsheet's own line
+        delimiter, text = delimiter or said[1], text[said.end() :]
+        before = 1
+    else:
+        before = 0
     if not delimiter:
-        head = text.partition("\n")[0]
+        head = "\n".join(text.split("\n", HEAD)[:HEAD])
         delimiter = max(",;\t|", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, lines = [], []
+    start = before + 1
     try:
-        header = next(reader)
-        before = reader.line_num
         for row in reader:
-            if row and any(cell.strip() for cell in row):
+            if any(cell.strip() for cell in row):
                 rows.append(row)
-                lines.append(before + 1)
-            before = reader.line_num
+                lines.append(start)
+            start = before + reader.line_num + 1
             if len(rows) > MOST:
                 raise RejectedFileError(f"the file has more than {MOST:,} rows.")
     except csv.Error as error:
@@ -123,11 +130,29 @@ def _csv(text: str, delimiter: str) -> Sheet:
         raise RejectedFileError(
             f"the file is cut off or its quotes do not match: {error}, line {reader.line_num}."
         ) from error
+    first = _header(rows)
+    header, rows, lines = rows[first], rows[first + 1 :], lines[first + 1 :]
+    while header and not header[-1].strip():  # delimiters behind the last column
+        header = header[:-1]
+    width = len(header)
+    rows = [
+        row[:width] if len(row) > width and not any(c.strip() for c in row[width:]) else row
+        for row in rows
+    ]
     if rows and len(rows[-1]) < len(header) and not text.endswith(("\n", "\r")):
         raise RejectedFileError(
             f"the file is cut off: its last line has {len(rows[-1])} of {len(header)} fields."
         )
     return Sheet(header, rows, lines)
+
+
+def _header(rows: list[list[str]]) -> int:
+    """The row of the header: above it there may be a title, in a single cell."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows[:HEAD]]
+    for i, count in enumerate(filled):
+        if count > 1:
+            return i
+    return 0
 
 
 def _json_lines(text: str) -> Sheet:

@@ -7,7 +7,7 @@ import numpy as np
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure
-from diamond_pricing.warehouse.headers import understood
+from diamond_pricing.warehouse.headers import IDENTITY, understood
 
 OTHER = "other:"  # before the name of a column that was kept as text
 
@@ -30,6 +30,8 @@ def written_sales(sales: "pd.DataFrame", source: str) -> bytes:
         "row": pa.array(sales["row"], pa.int64()),
         "source": pa.array([source] * len(sales), pa.string()),
     }
+    if IDENTITY in sales:
+        columns[IDENTITY] = pa.array(sales[IDENTITY], pa.string(), from_pandas=True)
     columns |= {name: pa.array(sales[name], pa.string(), from_pandas=True) for name in others}
     target = io.BytesIO()
     pq.write_table(pa.table(columns), target, compression="zstd", store_schema=False)

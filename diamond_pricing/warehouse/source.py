@@ -8,7 +8,9 @@ import msgspec
 from diamond_pricing.errors import SourceError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, Grade
 from diamond_pricing.warehouse.headers import (
+    IDENTITY,
     MEASUREMENTS,
+    ONLY,
     ORIGIN,
     PER_CARAT,
     PRICE,
@@ -28,7 +30,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     columns : dict[str, str]
         By our name theirs: carat, cut …, price or price_per_carat; measurements for three
-        numbers in one column; shape and origin, of which only round and natural are taken.
+        numbers in one column; shape and origin, of which only round and natural are taken;
+        identity for the number of a certificate or of the stock.
     units : dict[str, str]
         By our name the unit of their numbers, where it is not ours.
     grades : dict[str, dict[str, str]]
@@ -75,7 +78,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SourceError(f"encoding must be one of {', '.join(ENCODINGS)}.")
         if read.currency and not re.fullmatch("[A-Z]{3}", read.currency):
             raise SourceError(f"currency must be three capitals, not {read.currency!r}.")
-        known = {*ATTRIBUTES, PRICE, PER_CARAT, SHAPE, ORIGIN, MEASUREMENTS} - {"listing"}
+        ours = {PRICE, PER_CARAT, SHAPE, ORIGIN, MEASUREMENTS, IDENTITY}
+        known = (ours | set(ATTRIBUTES)) - {"listing"}
         for name in read.columns:
             if name not in known:
                 raise SourceError(f"columns: {name!r} is none of {', '.join(sorted(known))}.")
@@ -84,6 +88,9 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 allowed = ", ".join(UNITS.get(name, ())) or "none"
                 raise SourceError(f"units: {name} in {unit!r}; known: {allowed}.")
         for name, words in read.grades.items():
+            if name in ONLY:
+                _only(name, words)
+                continue
             grade = ATTRIBUTES.get(name)
             if not isinstance(grade, Grade):
                 raise SourceError(f"grades: {name!r} is no grade.")
@@ -119,6 +126,13 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             lines += ["", f"[grades.{name}]"]
             lines += [f"{_quoted(word)} = {_quoted(grade)}" for word, grade in words.items()]
         return "\n".join(lines).strip() + "\n"
+
+
+def _only(name: str, words: dict[str, str]) -> None:
+    only = ONLY[name][1]
+    for word, meant in words.items():
+        if meant not in (only, "other"):
+            raise SourceError(f"grades: {name} {word!r} must mean {only!r} or 'other'.")
 
 
 def _written(value: float | str) -> str:

@@ -287,3 +287,24 @@ def test_the_default_family_can_be_cross_validated(sales):
     result = cross_validate(sales, ["monotone"], folds=2)
     (recorded,) = [p for p in result.predictions if p.listing == "recorded"]
     assert result.overall(recorded).log_rmse < 0.11
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.7])
+@pytest.mark.parametrize("family", ["monotone", "loglinear"])
+def test_sales_without_measurements_among_others(catalog, share, family):
+    """They are left out and counted, or if they are most, taken without their price list."""
+    some = catalog.sample(1500, random_state=0).reset_index(drop=True)
+    blank = np.random.default_rng(0).random(len(some)) < share
+    some.loc[blank, ["x", "y", "z"]] = np.nan
+    model = fit(some, family)
+    assert model.training.rows + sum(model.training.left_out.values()) == len(some)
+    if family == "monotone":
+        most = share > 0.5
+        assert (model.training.rows > 1400) == most
+        assert ("listing" in model.lines) != most
+        assert model.certificate.holds
+    rest = catalog.drop(some.index[blank]).head(2000)
+    stones = Stones.from_frame(rest)
+    rows = model.supports(stones)
+    error = np.log(rest["price"].to_numpy()[rows]) - model.log_price(stones.take(rows))
+    assert abs(np.median(error)) < 0.05

@@ -24,7 +24,7 @@ def chosen(packaged, catalog):
 
 def priced(packaged, stones, *, bias=0.0, spread=0.05, seed=0):
     rng = np.random.default_rng(seed)
-    log_price = packaged.log_price(stones, listing="recorded")
+    log_price = packaged.log_price(stones)
     price = np.exp(log_price + bias + rng.normal(0, spread, len(stones)))
     return Sales(stones, price, "USD", "2008")
 
@@ -93,6 +93,9 @@ def test_the_commands_work_together(tmp_path, packaged, catalog, capsys):
         running.refit(tmp_path / "inbox", LocalStore(tmp_path / "home"), at="now", by="test")
     out = tmp_path / "plan.csv"
     assert main(["expert", "plan", "--home", home, "--out", str(out), "--stones", "40"]) == 0
+    assert main(["expert", "plan", "--home", home, "--out", str(out)]) == 2, (
+        "it may be filled in"
+    )
     rows = list(csv.DictReader(io.StringIO(out.read_text())))
     stones = take_in("a.csv", out.read_bytes().replace(b",\n", b",1\n")).sales
     from diamond_pricing import Stones

@@ -134,7 +134,8 @@ def test_clean_sales_are_promoted_with_a_ledger_that_adds_up(place, feeds, monke
     assert all(f["passed"] for f in record["findings"])
     with (place / "home" / record["ledger"]).open() as table:
         rows = list(csv.DictReader(table))
-    lines = ["level", *(c for c in rows[0] if c in after.lines)]
+    lines = [c for c in rows[0] if c.startswith("change ")]
+    assert len(lines) == len(after.lines) + 1
     for row in rows[:200] + rows[-200:]:
         parts = sum(round(100 * float(row[name])) for name in lines)
         assert parts == round(100 * float(row["change"]))
@@ -273,6 +274,104 @@ def test_drift_is_told_of_every_measure(place, feeds):
     refit(place)
     told = {f["gate"]: f["value"] for f in last_record(place)["findings"]}
     assert told["ks_table"] > 0.3 > 0.1 > told["ks_carat"]
+
+
+def test_a_rollback_withdraws_the_sales_that_led_to_the_model(place, feeds):
+    good = registry(place).active().sha256
+    may = feeds[1][3].assign(price=(feeds[1][3]["price"] * 1.2).round())
+    deliver(place, may, "may.csv")
+    assert refit(place, "--force", "list price went up") == "promoted"
+    home = ["--home", str(place / "home")]
+    assert main(["registry", "rollback", *home, "--reason", "a partner complained"]) == 0
+    assert registry(place).active().sha256 == good
+    assert refit(place) == "nothing new"
+    deliver(place, feeds[1][4], "june.csv")
+    assert refit(place) == "promoted"
+    record = last_record(place)
+    first = len(
+        pd.read_parquet(
+            place / "home" / registry(place).entries()[0].details["deliveries"][0]["sales"]
+        )
+    )
+    june = record["deliveries"][0]["accepted"]
+    assert record["trained_on"] + record["judged_on"] + record["not_used"] == first + june
+    (place / "home" / "gates.toml").write_text("worse_error = 0.02\n")
+    assert refit(place) == "nothing new", "other settings do not bring it back"
+
+
+def test_a_home_stays_in_its_currency(place, feeds, capsys):
+    (place / "home" / "home.toml").write_text('currency = "EUR"\n')
+    deliver(place, feeds[1][5])
+    assert refit(place) == "error 2"
+    assert "begin another home" in capsys.readouterr().err
+
+
+def test_sales_that_no_model_can_use_are_told(place, feeds):
+    bare = feeds[1][5].assign(x=np.nan, y=np.nan, z=np.nan)
+    deliver(place, bare)
+    refit(place)
+    record = last_record(place)
+    assert record["not_used"] >= 690
+    assert "sales could not be used: measurement missing" in record["says"]
+    assert record["trained_on"] == registry(place).model(record["candidate"]).training.rows
+
+
+def test_a_file_moved_to_its_source_is_read_again(place, feeds):
+    feed = feeds[1][5].rename(columns={"price": "Was kostet es"})
+    deliver(place, feed, "july.csv")
+    assert refit(place) == "data rejected"
+    (place / "home" / "sources").mkdir()
+    (place / "home" / "sources" / "partner.toml").write_text(
+        '[columns]\nprice = "Was kostet es"\n'
+    )
+    assert refit(place) == "data rejected", "settings changed, it is read again"
+    (place / "inbox" / "Partner").mkdir()
+    (place / "inbox" / "july.csv").rename(place / "inbox" / "Partner" / "july.csv")
+    assert refit(place, "--dry-run") == "promoted"
+
+
+def test_stones_of_kinds_that_the_model_does_not_know_are_held(place, feeds):
+    points = feeds[1][5].assign(carat=feeds[1][5]["carat"] * 100)[
+        ["carat", "cut", "color", "clarity", "price"]
+    ]
+    deliver(place, points[points["carat"] < 100])
+    assert refit(place) == "data rejected"
+    assert "of kinds that the active model does not price" in last_record(place)["says"]
+
+
+@pytest.mark.parametrize("fault", ["points", "thousandth"])
+def test_a_first_delivery_is_held_against_the_packaged_model(tmp_path, feeds, fault):
+    first = feeds[0].head(1500)[["carat", "cut", "color", "clarity", "price"]]
+    if fault == "points":
+        first = first[first["carat"] < 1].assign(carat=(first["carat"] * 100).round())
+    else:
+        first = first.assign(price=first["price"] / 1000)
+        first["price"] = first["price"].map("{:.4f}".format)
+    (tmp_path / "inbox").mkdir()
+    first.to_csv(tmp_path / "inbox" / "first.csv", index=False)
+    assert refit(tmp_path) == "data rejected"
+    assert "packaged model" in last_record(tmp_path)["says"]
+
+
+def test_a_stock_that_cannot_be_read_is_told_before_the_fit(place, feeds, capsys):
+    (place / "home" / "stock.csv").write_text("carat,cut,color,clarity\n1,EX,E,VS1\n")
+    deliver(place, feeds[1][5])
+    capsys.readouterr()
+    assert refit(place) == "error 2"
+    told = capsys.readouterr().err
+    assert "stock.csv" in told
+    assert "Fitting" not in told
+
+
+def test_json_is_json_whatever_happens(place, capsys):
+    (place / "home" / "gates.toml").write_text("no")
+    capsys.readouterr()
+    assert refit(place, "--json") == "error 2"
+    assert json.loads(capsys.readouterr().out)["verdict"] == "error"
+    with LocalStore(place / "home").writing(wait=False):
+        (place / "home" / "gates.toml").unlink()
+        assert refit(place, "--json") == "busy"
+    assert json.loads(capsys.readouterr().out)["verdict"] == "busy"
 
 
 def test_old_sales_among_the_new_are_no_fault(place, feeds, capsys):
