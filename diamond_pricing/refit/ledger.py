@@ -47,7 +47,8 @@ class Ledger:
 
     def movers(self, most: int = MOVERS) -> list[str]:
         """A sentence for each of the stones that move most."""
-        return [self._sentence(int(row)) for row in self.order()[:most]]
+        moved = [row for row in self.order()[:most].tolist() if self.new[row] != self.old[row]]
+        return [self._sentence(row) for row in moved]
 
     def _sentence(self, row: int) -> str:
         old, new = int(self.old[row]), int(self.new[row])

@@ -62,10 +62,11 @@ def paragraph(
         change = np.abs(moves.new / np.maximum(moves.old, 1) - 1)
         text.append(
             f"Of {len(moves.old):,} stones in stock half move by less than "
-            f"{100 * np.median(change):.1f} %; most in money moves {moves.movers(1)[0]}"
+            f"{100 * np.median(change):.1f} %; most in money moves "
+            + (moves.movers(1) or ["none."])[0]
         )
         if moves.left_out:
-            text.append(f"{moves.left_out:,} more are priced by only one of the models.")
+            text.append(f"Not compared: {moves.left_out:,} that one of the models declines.")
     failed = [f for f in findings if not f.passed]
     judged = sum(not f.says.endswith(TOLD) for f in findings)
     against = [f"{f.says}." for f in failed] + [d.reason for d in deliveries if d.reason]

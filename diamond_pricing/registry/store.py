@@ -67,7 +67,11 @@ class LocalStore:
             return False
         aside = target.parent / f"{ASIDE}{os.getpid()}-{secrets.token_hex(4)}"
         try:
-            _write(aside, data)
+            try:
+                _write(aside, data)
+            except OSError as error:
+                error.filename = error.filename or str(target)
+                raise
             try:
                 os.link(aside, target)
             except FileExistsError:

@@ -1,20 +1,23 @@
 """What a person should confirm about a file, told from its numbers."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 import numpy as np
 
+from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones import GRADES
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.checks import expected_diameter
-from diamond_pricing.warehouse.headers import UNITS, understood
-from diamond_pricing.warehouse.numbers import GONE, number
+from diamond_pricing.warehouse.headers import MEASUREMENTS, UNITS, understood
+from diamond_pricing.warehouse.numbers import GONE, number, sides
 from diamond_pricing.warehouse.reading import Sheet
 from diamond_pricing.warehouse.source import Source
 
 NEAR = 0.1  # of log size
+HEAVY = 10.0  # carats; a list whose median is above is in points
 # Laboratories' words for what these sales call Ideal; a person has to agree.
 BEST_CUTS = {"excellent", "ex", "exc", "x", "3x", "superideal", "idealplus", "astor",
              "astorideal", "trueideal", "truehearts", "aaa"}  # fmt: skip
@@ -35,21 +38,13 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         at = headers.index(source.columns[name].strip())
         return [row[at].strip() if at < len(row) else "" for row in sheet.rows]
 
-    units, notes = dict(source.units), []
+    units = _units(source, cells)
+    notes = [
+        f"{name} seems to be in {unit}: please confirm."
+        for name, unit in units.items()
+        if name not in source.units
+    ]
     words_open: list[str] = []
-    factor = UNITS["carat"].get(units.get("carat", ""), 1.0)
-    carat = np.array([(number(t, source.decimal) or np.nan) * factor for t in cells("carat")])
-    expected = expected_diameter(carat, np.full(len(carat), np.nan))
-    for name in ("x", "y", "z"):
-        if name not in source.columns or name in units:
-            continue
-        size = np.array([number(t, source.decimal) or np.nan for t in cells(name)])
-        with np.errstate(all="ignore"):
-            ratio = float(np.nanmedian(expected * (0.618 if name == "z" else 1) / size))
-        for unit, times in UNITS["x"].items():
-            if times != 1 and abs(np.log(ratio / times)) < NEAR:
-                units[name] = unit
-                notes.append(f"{name} seems to be in {unit}: please confirm.")
     for grade in GRADES:
         if grade.name not in source.columns:
             continue
@@ -76,6 +71,38 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         notes.append(f"kept as text, not used by any model: {', '.join(others)}.")
     comments = ["", "# Their words for grades; complete them.", *words_open] * bool(words_open)
     return msgspec.structs.replace(source, units=units), notes, "\n".join(comments)
+
+
+def _units(source: Source, cells: Callable[[str], list[str]]) -> dict[str, str]:
+    """The units in which weights, sizes and proportions are those of real stones."""
+    units = dict(source.units)
+
+    def numbers(name: str, part: int = 0) -> Vector:
+        found = (
+            number((sides(t) if name == MEASUREMENTS else [t])[part], source.decimal)
+            for t in cells(name)
+        )
+        return np.array([np.nan if v is None or v <= 0 else v for v in found])
+
+    carat = numbers("carat")
+    if "carat" not in units and np.isfinite(carat).any() and np.nanmedian(carat) > HEAVY:
+        units["carat"] = "pt"
+    carat = carat * UNITS["carat"].get(units.get("carat", ""), 1.0)
+    expected = expected_diameter(carat, np.full(len(carat), np.nan))
+    for name in ("x", "y", "z", MEASUREMENTS):
+        if name in source.columns and name not in units:
+            ratio = expected * (0.618 if name == "z" else 1) / numbers(name)
+            for unit, times in UNITS["x"].items():
+                if np.isfinite(ratio).any() and (
+                    times != 1 and abs(np.log(np.nanmedian(ratio) / times)) < NEAR
+                ):
+                    units[name] = unit
+    for name in ("depth", "table"):
+        if name in source.columns and name not in units:
+            share = numbers(name)
+            if np.isfinite(share).any() and np.nanmedian(share) < 1:
+                units[name] = "fraction"
+    return units
 
 
 def unfinished(sheet: Sheet, source: Source) -> str:

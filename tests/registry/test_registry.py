@@ -233,9 +233,11 @@ def s3():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-@pytest.mark.parametrize("kind", ["memory", "s3"])
-def test_a_home_behind_a_url_works_as_a_local_one(kind, request, models):
-    where = "memory://home" if kind == "memory" else f"{request.getfixturevalue('s3')}/a/home"
+@pytest.mark.parametrize("kind", ["memory", "s3", "local", "file"])
+def test_a_home_behind_a_url_works_as_a_local_one(kind, request, models, tmp_path):
+    where = {"memory": "memory://home"}.get(kind, f"{kind}://{tmp_path}/home")
+    if kind == "s3":
+        where = f"{request.getfixturevalue('s3')}/a/home"
     registry = Registry(open_store(where))
     assert registry.active() is None
     for model in models:
