@@ -10,6 +10,7 @@ every line around. For two lines f(a, b) this is the familiar
 """
 
 from collections.abc import Callable
+from functools import cache
 from itertools import combinations
 from math import factorial
 
@@ -54,3 +55,22 @@ def shares(
         assert total is not None
         divided[line] = total
     return divided
+
+
+@cache
+def coalitions(k: int) -> tuple[tuple[tuple[int, ...], tuple[float, ...]], ...]:
+    """The same rule as weights: each set of moved lines, and what it counts for each line.
+
+    Of k lines, given by their numbers; the share of a line is the sum of the values of all
+    sets times these weights.
+    """
+    found = []
+    for size in range(k + 1 if k else 0):
+        for moved in combinations(range(k), size):
+            weights = []
+            for line in range(k):
+                others = size - (line in moved)
+                weight = factorial(others) * factorial(k - 1 - others) / factorial(k)
+                weights.append(weight if line in moved else -weight)
+            found.append((moved, tuple(weights)))
+    return tuple(found)

@@ -1,19 +1,21 @@
 """The effects of a model's terms, summed for a price or divided among the lines."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import TypeVar
 
 import numpy as np
 
-from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import DocumentError
-from diamond_pricing.model.attribution import shares
+from diamond_pricing.model.attribution import coalitions, shares
 from diamond_pricing.stones import LINES, Stones
-from diamond_pricing.terms import Averages, Rows, Steps, Term, dense, interleaved, looked_up
+from diamond_pricing.terms import AnyBasis, Averages, Rows, Steps, Term, dense, looked_up
 
 T = TypeVar("T")
 TermRows = list[list[Rows]]  # for each term, the rows of each of its bases
+Placed = tuple[Integers, Vector]  # one stone in one basis: columns and weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,12 +30,27 @@ class Effects:
     averages : Averages
     lines : tuple[str, ...]
         The k lines that the terms touch, in the order in which a client reads them.
+    attributes : frozenset[str]
+        The attributes that the terms read.
+    magic : tuple[float, ...]
+        The weights that prices jump at, ascending.
+    features : Mapping[str, tuple[tuple[str, ...], ...]]
+        By line the attributes of each of its features.
+    bases : tuple[AnyBasis, ...]
+        Of all terms, each once.
+    places : tuple[tuple[int, ...], ...]
+        Which of them each term has.
     """
 
     terms: tuple[Term, ...]
     tables: tuple[Vector, ...]
     averages: Averages
     lines: tuple[str, ...]
+    attributes: frozenset[str]
+    magic: tuple[float, ...]
+    features: Mapping[str, tuple[tuple[str, ...], ...]]
+    bases: tuple[AnyBasis, ...]
+    places: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, terms: tuple[Term, ...], coefficients: Vector, averages: Averages) -> "Effects":
@@ -44,34 +61,29 @@ class Effects:
         used = {line for term in terms for line in term.lines}
         if not used:
             raise DocumentError("a model needs a term over at least one attribute.")
+        every = [basis for term in terms for basis in term.bases]
+        place = {basis: i for i, basis in enumerate(dict.fromkeys(every))}
+        steps = (basis for basis in place if isinstance(basis, Steps))
+        lines = tuple(line for line in LINES if line in used)
         return cls(
-            terms,
-            tuple(t.effects_of_rows(run) for t, run in zip(terms, runs, strict=True)),
-            averages,
-            tuple(line for line in LINES if line in used),
+            terms=terms,
+            tables=tuple(t.effects_of_rows(run) for t, run in zip(terms, runs, strict=True)),
+            averages=averages,
+            lines=lines,
+            attributes=frozenset(name for basis in place for name in basis.attributes),
+            magic=tuple(sorted({weight for basis in steps for weight in basis.at})),
+            features={
+                line: tuple(basis.attributes for basis in place if basis.line == line)
+                for line in lines
+            },
+            bases=tuple(place),
+            places=tuple(tuple(place[basis] for basis in term.bases) for term in terms),
         )
-
-    @property
-    def attributes(self) -> frozenset[str]:
-        """The attributes that the terms read."""
-        return frozenset(
-            name for term in self.terms for basis in term.bases for name in basis.attributes
-        )
-
-    @property
-    def magic(self) -> tuple[float, ...]:
-        """The weights that prices jump at, ascending."""
-        steps = (b for term in self.terms for b in term.bases if isinstance(b, Steps))
-        return tuple(sorted({weight for basis in steps for weight in basis.at}))
-
-    def features(self, line: str) -> list[tuple[str, ...]]:
-        """Attributes of each feature of a line."""
-        bases = [basis for term in self.terms for basis in term.bases]
-        return [basis.attributes for basis in bases if basis.line == line]
 
     def rows(self, stones: Stones) -> TermRows:
         """Rows of every basis of every term for n stones."""
-        return [[basis.rows(stones, self.averages) for basis in t.bases] for t in self.terms]
+        rows = [basis.rows(stones, self.averages) for basis in self.bases]
+        return [[rows[i] for i in places] for places in self.places]
 
     def total(self, rows: TermRows, n: int) -> Vector:
         """Sum of all effects, shape (n,), log dollars."""
@@ -93,31 +105,59 @@ class Effects:
                 effects[:, self.lines.index(line)] += part
         return effects
 
-    def gradients(self, here: TermRows, there: TermRows) -> Matrix:
-        """Derivative of each line's effect by the coefficients, shape (k, p).
+    def placed(self, stone: Stones) -> list[Placed]:
+        """Columns and weights of one stone in every basis of ``bases``."""
+        return [_sparse(basis, basis.rows(stone, self.averages)) for basis in self.bases]
+
+    def errors(self, here: list[Placed], there: list[Placed], factor: Matrix) -> Vector:
+        """Standard error of each line's effect between two stones, shape (k,).
 
         Parameters
         ----------
-        here, there : TermRows
-            Of one stone each: what is priced, and what it is measured from.
+        here, there : list[Placed]
+            What is priced, and what it is measured from, by `placed`.
+        factor : Matrix
+            U, shape (p, r); the covariance of the coefficients is UU'.
         """
-        runs: list[Matrix] = []
-        for i, term in enumerate(self.terms):
-            ends = [
-                [dense(basis, rows) for basis, rows in zip(term.bases, end[i], strict=True)]
-                for end in (here, there)
-            ]
+        ends = list(zip(here, there, strict=True))
+        moves = [
+            len(a[0]) != len(b[0]) or (a[0] != b[0]).any() or (a[1] != b[1]).any()
+            for a, b in ends
+        ]
+        columns, weights = [], []
+        start = 0
+        for term, places in zip(self.terms, self.places, strict=True):
+            # A line whose features stay has no share, and leaves those of the others alone.
+            lines = tuple(dict.fromkeys(self.bases[i].line for i in places if moves[i]))
+            for moved, shares_of in coalitions(len(lines)):
+                taken = [lines[j] for j in moved]
+                column, weight = np.zeros(1, np.int64), np.ones(1)
+                for i in places:
+                    basis = self.bases[i]
+                    at, w = ends[i][0 if basis.line in taken else 1]
+                    column = np.add.outer(column * basis.width, at).ravel()
+                    weight = np.multiply.outer(weight, w).ravel()
+                block = np.zeros((len(self.lines), len(column)))
+                for line, share in zip(lines, shares_of, strict=True):
+                    block[self.lines.index(line)] = share * weight
+                columns.append(start + column)
+                weights.append(block)
+            start += term.width
+        if not columns:
+            return np.zeros(len(self.lines))
+        spread = np.hstack(weights) @ factor[np.concatenate(columns)]
+        errors: Vector = np.sqrt(np.einsum("ij,ij->i", spread, spread))
+        return errors
 
-            def moved_to(
-                moved: frozenset[str], ends: list[list[Matrix]] = ends, term: Term = term
-            ) -> Matrix:
-                return interleaved(_mixed(term, ends[0], ends[1], moved), 1)
 
-            run = np.zeros((len(self.lines), term.width))
-            for line, part in shares(term.lines, moved_to).items():
-                run[self.lines.index(line)] = part[0]
-            runs.append(run)
-        return np.hstack(runs)
+def _sparse(basis: AnyBasis, rows: Rows) -> Placed:
+    """One row of a basis over its real columns: their positions and weights."""
+    position, weight = rows.position[0], rows.weight[0]
+    if (position < basis.width).all():
+        return position, weight
+    (full,) = dense(basis, Rows(rows.position[:1], rows.weight[:1]))
+    kept = np.flatnonzero(full)
+    return kept, full[kept]
 
 
 def runs_of(terms: tuple[Term, ...], coefficients: Vector) -> list[Vector]:

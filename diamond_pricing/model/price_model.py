@@ -25,11 +25,11 @@ from diamond_pricing.errors import (
 )
 from diamond_pricing.model import document, money
 from diamond_pricing.model.certificate import Certificate
+from diamond_pricing.model.details import StoneDetails
 from diamond_pricing.model.effects import Effects, TermRows, runs_of
 from diamond_pricing.model.explanation import RANGE, REFERENCE, Line, PriceExplanation
 from diamond_pricing.model.inference import INFERRED, Inference
 from diamond_pricing.model.markup import Markup
-from diamond_pricing.model.notes import note
 from diamond_pricing.model.plan import Plan
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
@@ -108,7 +108,7 @@ class PriceModel:
     certificate: Certificate | None = None
     sha256: str = field(init=False)
     _effects: Effects = field(init=False, repr=False)
-    _ready: dict[str, "Plan | None"] = field(init=False, repr=False)
+    _ready: dict[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         coefficients, factor = frozen(self.coefficients), frozen(self.factor)
@@ -309,14 +309,15 @@ class PriceModel:
         base, price = (_exp(total[0]) for total in (there, here))
         start, *amounts = _itemised(effects, price, base)[0].tolist()
         return self._explained(
-            first, second, listings, float(base[0]), effects[0].tolist(), start, amounts
-        )
+            first, second, listings, float(base[0]), float(here[0][0]), effects[0].tolist(),
+            start, amounts,
+        )  # fmt: skip
 
     def _explained(
         self, first: Stone, second: Stone, listings: tuple[str, str], base: float,
-        effects: list[float], start: int, amounts: list[int],
+        log_price: float, effects: list[float], start: int, amounts: list[int],
     ) -> PriceExplanation:  # fmt: skip
-        details = _Details(self, first, second, listings)
+        details = StoneDetails(self, first, second, listings, log_price)
         lines = [Line(REFERENCE, "Reference stone", 0.0, start, details)]
         for name, effect, cents in zip(self.lines, effects, amounts, strict=True):
             lines.append(Line(name, LINES[name], effect, cents, details))
@@ -347,20 +348,23 @@ class PriceModel:
         base = plan.base + sum(effects)
         if self.markup is not None:
             effects[plan.listing] += self.markup.blend(base, stone.carat) - plan.marked
-        price, start = exp(plan.reference + sum(effects)), plan.start
+        log_price = plan.reference + sum(effects)
+        price, start = exp(log_price), plan.start
         price_cents = money.cent(price)
         mean = money.one_logarithmic_mean(price, start)
         amounts = money.whole_cents_of_one(
             [effect * mean for effect in effects], price_cents - plan.start_cents
         )
         return self._explained(
-            self.reference, stone, (BLEND, BLEND), start, effects, plan.start_cents, amounts
-        )
+            self.reference, stone, (BLEND, BLEND), start, log_price, effects, plan.start_cents,
+            amounts,
+        )  # fmt: skip
 
     def _plan(self) -> "Plan | None":
         if "plan" not in self._ready:
             self._ready["plan"] = Plan.of(self)
-        return self._ready["plan"]
+        plan: Plan | None = self._ready["plan"]
+        return plan
 
     def range(
         self, stones: Stones, *, level: float = RANGE, listing: str = BLEND,
@@ -410,17 +414,15 @@ class PriceModel:
             )  # fmt: skip
         if reasons:
             return Verdict(DECLINED, tuple(reasons))
-        if self.support is not None and (near := int(self.support.near(one)[0])) < FEW:
-            few = f"only {near} stones of about its weight, color and clarity have been seen"
-            return Verdict(
-                CAUTION,
-                (
-                    Reason(
-                        "thin_support", "", str(stone), None, f"{few}.", "See the comparables."
-                    ),
-                ),
-            )
-        return Verdict(PRICED)
+        return self._backed(stone)
+
+    def _backed(self, stone: Stone) -> Verdict:
+        """How sure the price of a stone is that the model prices."""
+        if self.support is None or (near := self.support.near_one(stone)) >= FEW:
+            return Verdict(PRICED)
+        few = f"only {near} stones of about its weight, color and clarity have been seen"
+        reason = Reason("thin_support", "", str(stone), None, f"{few}.", "See the comparables.")
+        return Verdict(CAUTION, (reason,))
 
     def _start(self, reference: Stone | None) -> Stones:
         start = self.reference if reference is None else reference
@@ -509,52 +511,6 @@ class PriceModel:
             f"{self.family} model {self.sha256[:12]}, fitted on {t.rows:,} sales of "
             f"{t.stones:,} stones ({t.effective} {t.currency})"
         )
-
-
-class _Details:
-    """The words and ranges of an explanation, worked out when somebody asks."""
-
-    __slots__ = ("errors", "first", "listings", "model", "second")
-
-    def __init__(
-        self, model: PriceModel, first: Stone, second: Stone, listings: tuple[str, str]
-    ) -> None:
-        self.model, self.first, self.second, self.listings = model, first, second, listings
-        self.errors: dict[str, float] | None = None
-
-    def note(self, name: str) -> str:
-        """What a line compares."""
-        if name == REFERENCE:
-            return str(self.first)
-        effects = self.model._effects
-        words = effects.features(name)
-        marked = self.model.markup is not None
-        return note(name, self.first, self.second, self.listings, words, effects.magic, marked)
-
-    def standard_error(self, name: str) -> float:
-        """Of a line, from the covariance; the mark-up of the lists is taken as known."""
-        if self.errors is None:
-            ends = zip((self.first, self.second), self.listings, strict=True)
-            there, here = (
-                self.model._effects.rows(listed(Stones.of([s]), how, self.model.training))
-                for s, how in ends
-            )
-            spread = self.model._effects.gradients(here, there) @ self.model.factor
-            errors = np.linalg.norm(spread, axis=1).tolist()
-            self.errors = {REFERENCE: 0.0} | dict(zip(self.model.lines, errors, strict=True))
-        return self.errors[name]
-
-    def range(self, level: float) -> tuple[float, float] | None:
-        """Where that share of such prices lies."""
-        if self.model.ranges is None:
-            return None
-        one = Stones.of([self.second])
-        low, high = self.model.range(one, level=level, listing=self.listings[1])
-        return float(low[0]), float(high[0])
-
-    def verdict(self) -> Verdict:
-        """Priced, or priced with caution."""
-        return self.model.assess(self.second)
 
 
 def _stone(given: dict[str, Any]) -> Stone:

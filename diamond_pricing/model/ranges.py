@@ -17,7 +17,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import DocumentError, StoneError
-from diamond_pricing.stones import ATTRIBUTES, Grade, Stones
+from diamond_pricing.stones import ATTRIBUTES, Grade, Stone, Stones
 
 LEVELS = tuple(round(0.02 * k, 2) for k in range(1, 45)) + tuple(
     round(0.885 + 0.005 * k, 3) for k in range(23)
@@ -111,18 +111,24 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         StoneError
             For a level that is none.
         """
-        if not isinstance(level, Real) or not 0 < level <= 0.99:
-            raise StoneError(
-                f"the level of a range must be over 0 and at most 0.99, not {level!r}.",
-                attribute="level",
-                given=level,
-                code="level_not_possible",
-            )
+        _check(level)
         table = self.quantiles.get(listing, self.quantiles["recorded"])
         width = np.array(
             [self._quantile(row, n, level) for row, n in zip(table, self.counts, strict=True)]
         )
         return width[self.parts(stones)] * self.expected(stones)
+
+    def half_width(self, stone: Stone, level: float, listing: str) -> float:
+        """The same of one stone."""
+        _check(level)
+        band = bisect_right(self.bands, stone.carat)
+        known = stone.clarity in self.clarities
+        part = self.part[band][self.clarities.index(stone.clarity) if known else 0]
+        row = self.quantiles.get(listing, self.quantiles["recorded"])[part]
+        scale = 1.0
+        for name, factors in self.difficulty.items():
+            scale = scale * factors.get(getattr(stone, name), 1.0)
+        return self._quantile(row, self.counts[part], level) * scale
 
     @staticmethod
     def _quantile(row: tuple[float, ...], n: int, level: float) -> float:
@@ -139,6 +145,16 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         low, high = LEVELS[place - 1], LEVELS[place]
         share = (rank - low) / (high - low)
         return row[place - 1] + share * (row[place] - row[place - 1])
+
+
+def _check(level: float) -> None:
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level <= 0.99:
+        raise StoneError(
+            f"the level of a range must be over 0 and at most 0.99, not {level!r}.",
+            attribute="level",
+            given=level,
+            code="level_not_possible",
+        )
 
 
 def kept_quantiles(scores: Matrix) -> tuple[float, ...]:

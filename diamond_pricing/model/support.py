@@ -1,5 +1,6 @@
 """Which stones a model can price, and on which price list."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Set
 from typing import Any, NamedTuple
 
@@ -117,6 +118,19 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             place.append(table[stones[name]])
         near: NDArray[np.int64] = around[tuple(place)]
         return near
+
+    def near_one(self, stone: Stone) -> int:
+        """The same for one stone."""
+        band = bisect_right(self.bands, stone.carat)
+        if stone.color not in self.colors or stone.clarity not in self.clarities:
+            return 0
+        color, clarity = self.colors.index(stone.color), self.clarities.index(stone.clarity)
+        across = len(self.clarities)
+        return sum(
+            self.counts[(band * len(self.colors) + i) * across + j]
+            for i in range(max(color - 1, 0), min(color + 2, len(self.colors)))
+            for j in range(max(clarity - 1, 0), min(clarity + 2, across))
+        )
 
 
 class Unsupported(NamedTuple):

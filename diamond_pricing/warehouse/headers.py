@@ -31,8 +31,8 @@ _NAMES = {
         sold price, sold for, net price, value, cost, asking price, list price, retail price
         wholesale price, final price, price total, preis, gesamtpreis, prix, prix total
         prezzo, prezzo totale, precio""",
-    PER_CARAT: """price per carat, price/carat, price/ct, price per ct, ppc, $/ct, per carat
-        asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
+    PER_CARAT: """price per carat, price/carat, price/ct, price/cts, price per ct, ppc, $/ct
+        per carat, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
     SHAPE: "shape, form, forme, forma, stone shape, cut shape",
     ORIGIN: """origin, type, diamond type, stone type, lab grown, is lab grown, lab created
         natural or lab, growth, creation""",

@@ -249,12 +249,13 @@ class _Reader:
 
     def _grade(self, grade: Grade) -> list[str | None]:
         words = {fold(k): v for k, v in self.source.grades.get(grade.name, {}).items()}
+        own = re.compile(rf"\s+(?:{grade.name}|colour|grade)$", re.I)  # "H Color" is H
 
         def read(text: str) -> tuple[str | None, str]:
             if text.casefold() in GONE:
                 return None, f"{grade.name} is missing" if grade.required else ""
             try:
-                return grade.read(words.get(fold(text), text)), ""
+                return grade.read(words.get(fold(text), own.sub("", text))), ""
             except StoneError as error:
                 return None, str(error).rstrip(".")
 

@@ -121,6 +121,8 @@ def _columns(
             _readable(ORIGIN, sheet, headers, header) < OTHERWISE
         ):  # fmt: skip
             continue
+        if name == "depth" and _readable("depth", sheet, headers, header) < OTHERWISE:
+            name = "z" if _readable("z", sheet, headers, header) >= READABLE else name
         if name in columns and name in (IDENTITY, ORIGIN, SHAPE):
             continue
         if name in columns:

@@ -209,6 +209,8 @@ def _parquet(data: bytes) -> Sheet:
 def _text(value: object) -> str:
     if value is None or value != value:
         return ""
+    if isinstance(value, bytes):
+        return value.decode()
     return (
         value
         if isinstance(value, str)

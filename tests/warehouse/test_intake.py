@@ -373,6 +373,10 @@ def test_a_depth_in_millimetres_is_a_height():
     text = "carat,cut,color,clarity,price,Depth %,Meas Length,Meas Width,Meas Depth\n"
     row = taken(text + "1.01,Ideal,E,VS1,7000,61.8,6.43,6.4,3.97\n").sales.iloc[0]
     assert (row.depth, row.z) == (61.8, 3.97)
+    row = taken(
+        "carat,cut,color,clarity,price,Length,Width,Depth\n1.01,Ideal,E,VS1,7000,6.43,6.4,3.97\n"
+    )
+    assert row.sales.iloc[0].z == 3.97
     row = taken("carat,cut,color,clarity,price,Depth (mm)\n1.01,Ideal,E,VS1,7000,3.97\n")
     assert row.sales.iloc[0].z == 3.97
 
@@ -516,6 +520,13 @@ def test_what_spreadsheets_leave_around_a_table(text):
     assert intake.sales["row"][0] == 1 + text.replace("\r", "").split("\n").index(
         next(line for line in text.replace("\r", "").split("\n") if line.startswith("1"))
     )
+
+
+def test_grades_may_repeat_what_they_grade():
+    row = taken(
+        "carat,cut,color,clarity,price\n1,Premium Cut,H Color,SI2 Clarity,5000\n"
+    ).sales.iloc[0]
+    assert (row.cut, row.color, row.clarity) == ("Premium", "H", "SI2")
 
 
 def test_p_is_no_grade_of_ours():

@@ -1,0 +1,74 @@
+"""The words, ranges and errors of an explanation, worked out when somebody asks."""
+
+from math import exp
+from typing import TYPE_CHECKING
+
+from diamond_pricing.model.effects import Placed
+from diamond_pricing.model.explanation import REFERENCE
+from diamond_pricing.model.notes import note
+from diamond_pricing.model.support import BLEND, RECORDED, listed
+from diamond_pricing.model.verdict import Verdict
+from diamond_pricing.stones import Stone, Stones
+
+if TYPE_CHECKING:
+    from diamond_pricing.model.price_model import PriceModel
+
+
+class StoneDetails:
+    """Of the explanation of ``second`` from ``first``, each listed in its own way."""
+
+    __slots__ = ("errors", "first", "listings", "log_price", "model", "second")
+
+    def __init__(
+        self, model: "PriceModel", first: Stone, second: Stone, listings: tuple[str, str],
+        log_price: float,
+    ) -> None:  # fmt: skip
+        self.model, self.first, self.second, self.listings = model, first, second, listings
+        self.log_price = log_price
+        self.errors: dict[str, float] | None = None
+
+    def note(self, name: str) -> str:
+        """What a line compares."""
+        if name == REFERENCE:
+            return str(self.first)
+        effects = self.model._effects
+        words, marked = effects.features[name], self.model.markup is not None
+        return note(name, self.first, self.second, self.listings, words, effects.magic, marked)
+
+    def standard_error(self, name: str) -> float:
+        """Of a line, from the covariance; the mark-up of the lists is taken as known."""
+        if self.errors is None:
+            there, here = (
+                self._placed(stone, how)
+                for stone, how in zip((self.first, self.second), self.listings, strict=True)
+            )
+            errors = self.model._effects.errors(here, there, self.model.factor).tolist()
+            self.errors = {REFERENCE: 0.0} | dict(zip(self.model.lines, errors, strict=True))
+        return self.errors[name]
+
+    def _placed(self, stone: Stone, listing: str) -> list[Placed]:
+        """A stone in the bases of the model; its own reference is placed once."""
+        ready = self.model._ready
+        usual = stone is self.model.reference and listing == BLEND
+        if usual and "reference" in ready:
+            found: list[Placed] = ready["reference"]
+            return found
+        one = listed(Stones.of([stone]), listing, self.model.training)
+        placed = self.model._effects.placed(one)
+        if usual:
+            ready["reference"] = placed
+        return placed
+
+    def range(self, level: float) -> tuple[float, float] | None:
+        """Where that share of such prices lies."""
+        if self.model.ranges is None:
+            return None
+        listing = self.listings[1]
+        if listing == RECORDED and self.second.listing is None:
+            listing = BLEND
+        half = self.model.ranges.half_width(self.second, level, listing)
+        return exp(self.log_price - half), exp(self.log_price + half)
+
+    def verdict(self) -> Verdict:
+        """Priced, or priced with caution."""
+        return self.model._backed(self.second)

@@ -1,0 +1,1 @@
+"""The HTTP door: explained prices for people and programs that know no statistics."""

@@ -1,0 +1,154 @@
+"""What went wrong with a request, as a problem document (RFC 9457).
+
+Every error that leaves the server has a stable code of `TITLES`, a sentence for a person, and
+where fields are at fault, each with what was given, what is allowed, and the nearest valid
+value. Codes of declined stones are those of `diamond_pricing.model.verdict`.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from diamond_pricing.errors import (
+    ContradictionError,
+    DiamondPricingError,
+    StoneError,
+    UnknownGradeError,
+    UnsupportedStoneError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+DECLINED = "stone_declined"  # where a stone has several reasons, or none with a code
+TITLES: Mapping[str, tuple[int, str]] = MappingProxyType(
+    {
+        "not_json": (400, "The body is not JSON"),
+        "wrong_shape": (400, "The body has another shape than asked for"),
+        "bad_request": (400, "The request cannot be understood"),
+        "unauthorized": (401, "A valid key is needed"),
+        "forbidden": (403, "This key may not do that"),
+        "not_found": (404, "There is nothing here"),
+        "method_not_allowed": (405, "This method is not served here"),
+        "not_acceptable": (406, "The answer cannot be given in that form"),
+        "too_slow": (408, "The body came too slowly"),
+        "conflict": (409, "The request contradicts an earlier one"),
+        "too_large": (413, "The body is too large"),
+        "unsupported_media_type": (415, "The body is in a form that is not read"),
+        "impossible_value": (422, "A value that no diamond has"),
+        "unknown_grade": (422, "A grade that does not exist"),
+        "contradiction": (422, "The measurements contradict each other"),
+        DECLINED: (422, "A stone that the model does not price"),
+        "too_many_requests": (429, "The quota is used up"),
+        "internal": (500, "Something failed on our side"),
+        "not_ready": (503, "The service is not ready"),
+    }
+)
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is wrong with one field.
+
+    Attributes
+    ----------
+    message : str
+        A sentence for a person.
+    pointer : str
+        JSON Pointer (RFC 6901) into the body; empty for the whole of it.
+    code : str
+        Why, where the reason has a code of its own.
+    given, nearest : object
+        What was sent; the nearest valid value.
+    allowed : list
+        Valid values, or the smallest and the largest.
+    """
+
+    message: str
+    pointer: str = ""
+    code: str = ""
+    given: Any = None
+    nearest: Any = None
+    allowed: list[Any] = []
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of every answer that is an error.
+
+    Attributes
+    ----------
+    type, title, status, detail
+        As RFC 9457 has them.
+    code : str
+        Stable, for programs.
+    request_id : str
+        To name the request by when asking us.
+    errors : list[Fault]
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str = ""
+    errors: list[Fault] = []
+
+
+class ProblemError(Exception):
+    """Raised anywhere behind the door; answered as a problem document.
+
+    Parameters
+    ----------
+    code : str
+        Of `TITLES`.
+    detail : str
+        A sentence for a person.
+    faults : Sequence[Fault]
+    headers : dict[str, str], optional
+        Of the answer.
+    """
+
+    def __init__(
+        self, code: str, detail: str, faults: Sequence[Fault] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(detail)
+        self.code, self.detail, self.faults = code, detail, tuple(faults)
+        self.status = TITLES[code][0]
+        self.headers = headers or {}
+
+    def details(self, request_id: str = "") -> ProblemDetails:
+        """The body of the answer."""
+        status, title = TITLES[self.code]
+        return ProblemDetails(
+            type=f"/problems#{self.code}", title=title, status=status, detail=self.detail,
+            code=self.code, request_id=request_id, errors=list(self.faults),
+        )  # fmt: skip
+
+
+def of_stone(error: DiamondPricingError, under: str = "") -> ProblemError:
+    """The problem that an error of the library is, the stone standing at ``under``."""
+    text = str(error)
+    if not isinstance(error, StoneError):
+        return ProblemError("bad_request", text)
+    allowed = list(error.allowed) if isinstance(error, UnknownGradeError) else []
+    fault = Fault(
+        message=text, pointer=f"{under}/{error.attribute}" if error.attribute else under,
+        code=error.code, given=_plain(error.given), nearest=_plain(error.nearest),
+        allowed=allowed,
+    )  # fmt: skip
+    code = "impossible_value"
+    if isinstance(error, UnknownGradeError):
+        code = "unknown_grade"
+    elif isinstance(error, ContradictionError):
+        code = "contradiction"
+    elif isinstance(error, UnsupportedStoneError):
+        code = DECLINED
+    return ProblemError(code, text, [fault])
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value if value == value and value not in (float("inf"), -float("inf")) else None
+    return str(value)

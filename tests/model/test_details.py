@@ -1,0 +1,100 @@
+"""What an explanation works out on demand is what the model says of the same stone in a batch."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from diamond_pricing import Stone, Stones
+from diamond_pricing.errors import StoneError
+from diamond_pricing.model.attribution import coalitions, shares
+from diamond_pricing.model.support import BLEND, RECORDED, listed
+from diamond_pricing.terms import interleaved
+from diamond_pricing.terms.basis import dense
+from tests.strategies import listings, stones
+
+some = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@some
+@given(stone=stones(), listing=listings)
+def test_ranges_and_verdicts_of_one_stone_are_those_of_many(packaged, stone, listing):
+    one = Stones.of([stone])
+    if listing == RECORDED and stone.listing == "x=y":
+        return
+    if not packaged.supports(one)[0]:
+        return
+    why = packaged.explain(stone, listing=listing)
+    for level in (0.5, 0.9, 0.99):
+        many = [float(end[0]) for end in packaged.range(one, level=level, listing=listing)]
+        assert why.range(level) == pytest.approx(many, rel=1e-12)
+    assert why.verdict == packaged.assess(stone)
+    assert packaged.support.near_one(stone) == packaged.support.near(one)[0]
+
+
+def test_a_grade_that_was_not_seen_has_no_neighbours(packaged):
+    strange = Stone(1.0, "Ideal", "Z", "VS1")
+    assert (
+        packaged.support.near_one(strange)
+        == packaged.support.near(Stones.of([strange]))[0]
+        == 0
+    )
+    with pytest.raises(StoneError):
+        packaged.explain(Stone(1.0, "Ideal", "E", "VS1")).range(1.0)
+
+
+def gradients(model, here, there):
+    """Derivative of each line's effect by each coefficient, the long way, shape (k, p)."""
+    runs = []
+    for term in model.terms:
+        ends = [
+            [
+                dense(b, b.rows(listed(Stones.of([s]), how, model.training), model.averages))
+                for b in term.bases
+            ]
+            for s, how in (here, there)
+        ]
+
+        def value(moved, ends=ends, term=term):
+            parts = [ends[0 if b.line in moved else 1][i] for i, b in enumerate(term.bases)]
+            return interleaved(parts, 1)
+
+        run = np.zeros((len(model.lines), term.width))
+        for line, part in shares(term.lines, value).items():
+            run[model.lines.index(line)] = part[0]
+        runs.append(run)
+    return np.hstack(runs)
+
+
+@settings(some, max_examples=15)
+@given(first=stones(), second=stones(), listing=listings)
+def test_standard_errors_are_those_of_the_gradients(packaged, first, second, listing):
+    if not packaged.supports(Stones.of([first, second])).all():
+        return
+    if listing == RECORDED and "x=y" in (first.listing, second.listing):
+        return
+    whys = [
+        (packaged.explain(second, listing=listing), (packaged.reference, BLEND)),
+        (packaged.compare(first, second, listing=listing), (first, listing)),
+    ]
+    for why, start in whys:
+        gradient = gradients(packaged, (second, listing), start)
+        expected = np.linalg.norm(gradient @ packaged.factor, axis=1)
+        found = [line.standard_error for line in why.lines[1:]]
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 3, 4])
+def test_weights_of_coalitions_are_shapleys_rule(k):
+    names = tuple("abcd"[:k])
+    rng = np.random.default_rng(k)
+    value = {
+        frozenset(names[j] for j in moved): rng.normal(size=(1, 1))
+        for moved, _ in coalitions(k)
+    }
+    long = shares(names, value.__getitem__) if k else {}
+    for i, name in enumerate(names):
+        short = sum(
+            weights[i] * value[frozenset(names[j] for j in moved)]
+            for moved, weights in coalitions(k)
+        )
+        np.testing.assert_allclose(short, long[name], atol=1e-12)
