@@ -36,6 +36,7 @@ def loaded(code: str) -> set[str]:
         "from diamond_pricing import packaged_model, Stone\n"
         "packaged_model().explain(Stone(1.01, 'Ideal', 'E', 'VS1'))",
         f"from diamond_pricing.cli import main\nmain({EXPLAIN!r})",
+        "import diamond_pricing.web.pricing, diamond_pricing.web.bodies",
     ],
 )
 def test_pricing_loads_no_scientific_stack(code):

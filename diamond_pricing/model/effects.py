@@ -11,7 +11,7 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.model.attribution import coalitions, shares
 from diamond_pricing.stones import LINES, Stones
-from diamond_pricing.terms import AnyBasis, Averages, Rows, Steps, Term, dense, looked_up
+from diamond_pricing.terms import AnyBasis, Averages, Rows, Steps, Term, looked_up
 
 T = TypeVar("T")
 TermRows = list[list[Rows]]  # for each term, the rows of each of its bases
@@ -155,7 +155,12 @@ def _sparse(basis: AnyBasis, rows: Rows) -> Placed:
     position, weight = rows.position[0], rows.weight[0]
     if (position < basis.width).all():
         return position, weight
-    (full,) = dense(basis, Rows(rows.position[:1], rows.weight[:1]))
+    full = np.zeros(basis.width)
+    for at, share in zip(position.tolist(), weight.tolist(), strict=True):
+        if at < basis.width:
+            full[at] += share
+        elif share:
+            full += share * np.array(basis.average[at - basis.width])
     kept = np.flatnonzero(full)
     return kept, full[kept]
 
