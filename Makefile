@@ -38,7 +38,7 @@ test-long: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties tests/model/test_money.py tests/terms
 
 torture: $(VENV)/.dev
-	TORTURE_KILLS=100000 TORTURE_PROMOTIONS=125 $(BIN)/python -m pytest -s tests/faults tests/registry
+	TORTURE_KILLS=100000 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 $(BIN)/python -m pytest -s tests/faults tests/registry
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

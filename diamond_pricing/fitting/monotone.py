@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.compile import averages_of, factored, reference_of, training_of
+from diamond_pricing.fitting.constraints import Constraints, documented
 from diamond_pricing.fitting.engine import (
     Design,
     Gram,
@@ -26,7 +27,6 @@ from diamond_pricing.fitting.engine import (
     solve,
     tabulate,
 )  # fmt: skip
-from diamond_pricing.fitting.engine.shape import shaped
 from diamond_pricing.fitting.engine.smoothing import FLAT
 from diamond_pricing.fitting.engine.tables import grouped
 from diamond_pricing.fitting.listing_odds import inferred
@@ -39,32 +39,22 @@ from diamond_pricing.fitting.paired_lists import (
     taken_off,
 )
 from diamond_pricing.fitting.sales import Sales, read_sales, usable
+from diamond_pricing.fitting.scatter import BANDS, LEAN, ranges_of, support_of
 from diamond_pricing.fitting.structure import MANY, SHAPE, Structure, laid_out, structure
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.certificate import (
     ANY,
-    AXES,
-    MISSING,
-    MOVING,
     WEIGHTS,
-    Grid,
     certify,
     grids,
     over,
-    placed,
 )
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.markup import Markup
-from diamond_pricing.model.proportions import Feature, features, is_proportion
-from diamond_pricing.model.ranges import Ranges, kept_quantiles
-from diamond_pricing.model.support import Support
 from diamond_pricing.model.training import Training
-from diamond_pricing.stones import GRADES, LISTING, Stones, stone_keys
+from diamond_pricing.stones import LISTING, Stones, stone_keys
 from diamond_pricing.terms import (
     Averages,
-    Term,
-    dense,
-    interleaved,
     looked_up,
     parse,
 )  # fmt: skip
@@ -77,17 +67,8 @@ ENOUGH_LISTED = 0.5  # the same of the price list, which counts for more
 FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
 PASSES = 3  # of reweighting
 ROUGHLY = 0.3  # as FLAT, before the first reweighting
-BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of the segments of errors and of the ranges
-LEAN = 20.0  # sales of the mean that a segment's variance leans on
 FOLDS = 5
 SEED = 20081
-SHAPE_ROWS = 250  # broken constraints added at a time, for each axis of each grid
-SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
-# The steps that must be kept from falling; all others follow from these, as proportions
-# have effects by cut but not by color or clarity. The certificate tries all of them.
-NEEDED = {MISSING: ("carat", "color", "clarity"), MOVING: ("carat",), ANY: ("cut",)}
-SMALLEST_PART = 60  # held-out sales of a part of the ranges
-SUPPORT_BANDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 1.7, 2.0, 2.5, 3.0)
 RANK = 200  # columns of the covariance that a document keeps
 
 
@@ -140,11 +121,11 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
     training = training_of(sales, left_out)
     codes = (0, 2) if lists else (-1,)
     A = found.gram.XX + np.diag(found.fit.smoothing @ laid.design.penalties)
-    broken = _Broken(laid.design, averages, list(grids(training, codes)))
+    broken = Constraints(laid.design, averages, list(grids(training, codes)))
     beta = broken.shaped(A, found.fit.coefficients)
     residual = y - _at(laid, beta)
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
-    terms, coefficients, wide = _documented(laid.design, beta)
+    terms, coefficients, wide = documented(laid.design, beta)
     effects = Effects.of(terms, coefficients, averages)
     markup = None
     if ladder:
@@ -168,8 +149,8 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
         training=training,
         markup=markup,
         inference=inference,
-        ranges=_ranges(stones, held_out, np.log(sales.price)),
-        support=_support(stones),
+        ranges=ranges_of(stones, held_out, np.log(sales.price)),
+        support=support_of(stones),
         certificate=certificate,
     )
 
@@ -278,142 +259,6 @@ def _at(
     return total
 
 
-class _Broken:
-    """The constraints that coefficients break, as rows of the design.
-
-    Where the proportions may be any, the step from a cut to the next is the sum of what the
-    other terms give and of the least that each feature of the proportions can. Each of
-    these least steps is an unknown of its own behind the p coefficients, below all that its
-    feature gives; otherwise every state of one feature would have to be met with every
-    state of the others.
-    """
-
-    def __init__(self, design: Design, averages: Averages, over_grids: list[Grid]) -> None:
-        self.design, self.averages, self.grids = design, averages, over_grids
-        terms = tuple(sheet.term for sheet in design.sheets)
-        self.at = [placed(terms, averages, grid) for grid in over_grids]
-        self.p = self.size = design.p
-        self.proportions = np.zeros(design.p, bool)
-        for sheet in design.sheets:
-            self.proportions[sheet.columns] = is_proportion(sheet.term)
-        self.least: list[list[tuple[Matrix, slice]]] = []
-        for grid in over_grids:
-            cuts = np.asarray(grid.values["cut"], np.int64)
-            found = (
-                features(terms, averages, cuts, grid.listing) if grid.dimensions == ANY else []
-            )
-            self.least.append([])
-            for feature in found:
-                places = slice(self.size, self.size + len(cuts) - 1)
-                self.least[-1].append((self._steps(feature), places))
-                self.size = places.stop
-
-    def _steps(self, feature: Feature) -> Matrix:
-        """Design rows of the steps of a feature, shape (states · (cuts − 1), p)."""
-        steps = np.zeros((len(feature) // feature.cuts, feature.cuts - 1, self.p))
-        for i, rows in feature.terms.items():
-            sheet = self.design.sheets[i]
-            turned = [
-                dense(m.basis, of) @ m.transform
-                for m, of in zip(sheet.margins, rows, strict=True)
-            ]
-            block = interleaved(turned, len(feature)).reshape(
-                *steps.shape[:1], feature.cuts, -1
-            )
-            steps[:, :, sheet.columns] = np.diff(block, axis=1)
-        return steps.reshape(-1, self.p)
-
-    def shaped(self, A: Matrix, free: Vector) -> Vector:
-        """Coefficients that break none, as near as possible to the free ones; shape (p,)."""
-        if self.size == self.p:
-            return shaped(A, free, self)
-        wide = np.zeros((self.size, self.size))
-        wide[: self.p, : self.p] = A
-        wide[self.p :, self.p :] = SLACK * np.eye(self.size - self.p)
-        start = np.concatenate([free, np.zeros(self.size - self.p)])
-        for found in self.least:
-            for steps, places in found:
-                each = (steps @ free).reshape(-1, places.stop - places.start)
-                start[places] = each.min(axis=0)
-        return shaped(wide, start, self)[: self.p]
-
-    def __call__(self, beta: Vector) -> Matrix:
-        terms, coefficients, _ = _documented(self.design, beta[: self.p])
-        effects = Effects.of(terms, coefficients, self.averages)
-        rows = [np.empty((0, len(beta)))]
-        for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
-            log_price = over(effects, grid, at)
-            for axis in NEEDED[grid.dimensions]:
-                i = AXES.index(axis)
-                step = np.diff(log_price, axis=i)
-                for _, places in least:
-                    step = step + beta[places][None, :, None, None]
-                worst = _lowest(step)
-                if not len(worst):
-                    continue
-                index = np.unravel_index(worst, step.shape)
-                broken = np.zeros((len(worst), self.size))
-                broken[:, : self.p] = self._row(grid, index, i, 1) - self._row(
-                    grid, index, i, 0
-                )
-                if grid.dimensions == ANY:
-                    broken[:, : self.p][:, self.proportions] = 0.0
-                for _, places in least:
-                    broken[np.arange(len(worst)), places.start + index[i]] = 1.0
-                rows.append(broken)
-            for steps, places in least:
-                over_least = (steps @ beta[: self.p]).reshape(-1, places.stop - places.start)
-                over_least -= beta[places]
-                worst = _lowest(over_least)
-                broken = np.zeros((len(worst), self.size))
-                broken[:, : self.p] = steps[worst]
-                cut = worst % over_least.shape[1]
-                broken[np.arange(len(worst)), places.start + cut] = -1.0
-                rows.append(broken)
-        return np.vstack(rows)
-
-    def _row(self, grid: Grid, index: tuple[Integers, ...], axis: int, up: int) -> Matrix:
-        """Rows of the design at places of a grid, shape (m, p)."""
-        place = {
-            a: np.asarray(grid.values[a])[i + up * (j == axis)]
-            for j, (a, i) in enumerate(zip(AXES, index, strict=True))
-        }
-        stones = grid.at(place)
-        turned: dict[int, Matrix] = {}
-        blocks = []
-        for sheet in self.design.sheets:
-            for m in sheet.margins:
-                if id(m) not in turned:
-                    rows = dense(m.basis, m.basis.rows(stones, self.averages))
-                    turned[id(m)] = rows @ m.transform
-            blocks.append(interleaved([turned[id(m)] for m in sheet.margins], len(stones)))
-        return np.hstack(blocks)
-
-
-def _lowest(step: Vector) -> Integers:
-    """Places of the lowest steps below zero, in the flattened array.
-
-    Of neighbours along the first axis only the lowest: they say nearly the same.
-    """
-    low = step < 0
-    low[1:] &= step[1:] < step[:-1]
-    low[:-1] &= step[:-1] <= step[1:]
-    (places,) = np.nonzero(low.ravel())
-    return np.asarray(places[np.argsort(step.ravel()[places])[:SHAPE_ROWS]])
-
-
-def _documented(design: Design, beta: Vector) -> tuple[tuple[Term, ...], Vector, Matrix]:
-    """Terms, their coefficients, and the matrix that takes those of the fit to them."""
-    width = sum(sheet.term.width for sheet in design.sheets)
-    wide = np.zeros((width, design.p))
-    row = 0
-    for sheet in design.sheets:
-        T = sheet.transform
-        wide[row : row + len(T), sheet.columns] = T
-        row += len(T)
-    return tuple(sheet.term for sheet in design.sheets), wide @ beta, wide
-
-
 def _held_out(
     laid: Structure, found: _Found, y: Vector, sales: Sales, markup: Markup | None,
     averages: Averages,
@@ -449,79 +294,6 @@ def _shares(laid: Structure, averages: Averages) -> list[float]:
     codes = [int(code) for code in laid.axes[LISTING.name]]
     seen = sum(averages.listings[code] for code in codes)
     return [averages.listings[code] / seen for code in codes]
-
-
-def _ranges(stones: Stones, held_out: dict[str, Vector], log_price: Vector) -> Ranges:
-    """Quantiles of the held-out errors by part."""
-    error = {name: np.abs(log_price - value) for name, value in held_out.items()}
-    difficulty: dict[str, dict[str, float]] = {}
-    scale = np.ones(len(log_price))
-    for name in ("cut", "color"):
-        labels = stones.labels(name)
-        factors = {}
-        mean = np.mean(error["blend"] / scale)
-        for grade in np.unique(labels):
-            of = labels == grade
-            total = np.sum(error["blend"][of] / scale[of]) + 2 * LEAN * mean
-            factors[str(grade)] = round(float(total / (of.sum() + 2 * LEAN) / mean), 4)
-        difficulty[name] = factors
-        scale = scale * np.array([factors[str(g)] for g in labels])
-    band = np.searchsorted(BANDS, stones["carat"], side="right")
-    grades = next(g for g in GRADES if g.name == "clarity").grades
-    clarities = tuple(g for g in grades if (stones.labels("clarity") == g).any())
-    column = np.array([clarities.index(g) for g in stones.labels("clarity")])
-    part = _parts(band, column, len(clarities))
-    of_part = np.array(part)[band, column]
-    counts = tuple(np.bincount(of_part).tolist())
-    quantiles = {
-        name: tuple(kept_quantiles((e / scale)[of_part == k]) for k in range(len(counts)))
-        for name, e in error.items()
-    }
-    return Ranges(BANDS, clarities, difficulty, part, counts, quantiles)
-
-
-def _parts(band: Integers, column: Integers, clarities: int) -> tuple[tuple[int, ...], ...]:
-    """Join neighbouring clarities within a band until each part has enough sales.
-
-    A band that is too small for a part of its own joins the last part of the band below.
-    """
-    count = np.zeros((len(BANDS) + 1, clarities), np.int64)
-    np.add.at(count, (band, column), 1)
-    part, sizes = np.zeros_like(count), [0]
-    for i, row in enumerate(count):
-        if i and sizes[-1] >= SMALLEST_PART and row.sum() >= SMALLEST_PART:
-            sizes.append(0)
-        left = int(row.sum())
-        for j, cell in enumerate(row.tolist()):
-            if (
-                sizes[-1] >= SMALLEST_PART
-                and left >= SMALLEST_PART
-                and part[i, j - 1] == len(sizes) - 1
-                and j
-            ):
-                sizes.append(0)
-            part[i, j] = len(sizes) - 1
-            sizes[-1] += cell
-            left -= cell
-    return tuple(tuple(row) for row in part.tolist())
-
-
-def _support(stones: Stones) -> Support:
-    """Distinct stones by weight band, color and clarity."""
-    seen = {}
-    for name in ("color", "clarity"):
-        labels = stones.labels(name)
-        grade = next(g for g in GRADES if g.name == name)
-        seen[name] = tuple(g for g in grade.grades if (labels == g).any())
-    _, first = np.unique(stone_keys(stones), return_index=True)
-    one = stones.take(first)
-    band = np.searchsorted(SUPPORT_BANDS, one["carat"], side="right")
-    counts = np.zeros((len(SUPPORT_BANDS) + 1, len(seen["color"]), len(seen["clarity"])), int)
-    place = [np.array([seen[n].index(g) for g in one.labels(n)]) for n in ("color", "clarity")]
-    np.add.at(counts, (band, *place), 1)
-    return Support(
-        SUPPORT_BANDS, seen["color"], seen["clarity"], tuple(counts.ravel().tolist())
-    )
 
 
 def _origin(
