@@ -7,17 +7,24 @@ left for a stone are a few looked-up numbers and, for each curve, one cubic. It 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.model.attribution import shares
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.money import cent
+from diamond_pricing.model.piecewise import (
+    Curve,
+    Intervals,
+    NoPlanError,
+    Sheet,
+    cubics,
+    edges_of,
+    value_of,
+)
 from diamond_pricing.model.support import BLEND, Support, listed
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stone, Stones
 from diamond_pricing.terms import Contrast, Levels, Rows, Slope, Spline, Steps, Term, parse
@@ -26,84 +33,9 @@ if TYPE_CHECKING:
     from diamond_pricing.model.price_model import PriceModel
 
 NAMES = tuple(grade.name for grade in GRADES)
-MOST_CELLS = 4096
 CHUNK = 16_384  # stones at a time, so that what is worked on stays in the cache
-_SAMPLES = np.array([0.0, 1 / 3, 2 / 3, 1.0])  # of an interval; a cubic is told by four
-_TO_CUBIC = np.linalg.inv(np.vander(_SAMPLES, 4, increasing=True))
 
 Member = tuple[Term, dict[int, Matrix]]  # a term, and each line's effect over its rows
-Cubics = Any  # nested lists: interval, grades, line, four coefficients
-
-
-class NoPlanError(Exception):
-    """A model has effects that no plan holds; it is explained the general way."""
-
-
-@dataclass(slots=True)
-class _Sheet:
-    """Everything over one number and some grades.
-
-    Attributes
-    ----------
-    grades : tuple[str, ...]
-        Axes behind the interval.
-    lines : tuple[int, ...]
-        Lines that it touches.
-    known : list
-        Cubics where the number is known.
-    means : list
-        For each cut and node, what stands in where it is missing.
-    """
-
-    grades: tuple[str, ...]
-    lines: tuple[int, ...]
-    level: bool  # whether all cubics are constants, kept as single numbers
-    known: Any
-    means: Any
-    columns: Any = None  # ``known`` by line and power of u: arrays (intervals · grades,)
-
-
-class _Intervals:
-    """Finds the interval between ascending edges that many numbers lie in.
-
-    Even cells, each with one edge at most, tell the interval but for one comparison; that
-    is several times faster than a binary search.
-    """
-
-    def __init__(self, edges: Vector) -> None:
-        self.edges, self.lengths = edges, np.diff(edges)
-        inner = edges[1:-1] if len(edges) > 2 else edges
-        width = np.diff(inner).min(initial=inner[-1] - inner[0] + 1) / 2
-        cells = int((inner[-1] - inner[0]) / width) + 2
-        self.start, self.scale = inner[0], 1 / width
-        self.first = None
-        if cells <= MOST_CELLS:
-            begin = inner[0] + (np.arange(cells) - 0.01) * width  # a little early: rounding
-            self.first = self._searched(begin)
-
-    def _searched(self, x: Vector) -> Integers:
-        return (np.searchsorted(self.edges, x, side="right") - 1).clip(0, len(self.edges) - 2)
-
-    def of(self, x: Vector) -> tuple[Integers, Vector]:
-        """Interval of each number, and how far along it is; shapes (n,)."""
-        if self.first is None:
-            i = self._searched(x)
-        else:
-            cell = ((x - self.start) * self.scale).clip(0, len(self.first) - 1)
-            i = self.first.take(cell.astype(np.int64))
-            i = np.minimum(i + (x >= self.edges[1:].take(i)), len(self.edges) - 2)
-        return i, (x - self.edges.take(i)) / self.lengths.take(i)
-
-
-@dataclass(slots=True)
-class _Curve:
-    """All sheets over one number."""
-
-    feature: str
-    value: Callable[[Stone], float | None]
-    edges: list[float]
-    sheets: list[_Sheet]
-    intervals: "_Intervals | None"
 
 
 class Plan:
@@ -241,12 +173,12 @@ class Plan:
     def _curve(
         self, feature: str, members: dict[tuple[str, ...], list[Member]],
         effects: Effects,
-    ) -> _Curve:  # fmt: skip
+    ) -> Curve:  # fmt: skip
         numbers = [
             b for terms in members.values() for term, _ in terms for b in term.bases
             if not isinstance(b, Levels | Contrast)
         ]  # fmt: skip
-        edges = _edges(numbers)
+        edges = edges_of(numbers)
         sheets = []
         for grades, terms in _merged(members).items():
             lines = tuple(dict.fromkeys(line for _, by_line in terms for line in by_line))
@@ -254,12 +186,12 @@ class Plan:
             means: Any = None
             for term, by_line in terms:
                 for line, effect in by_line.items():
-                    cubics, mean = _cubics(term, effect, edges)
+                    pieces, mean = cubics(term, effect, edges)
                     if grades and not _graded(term):  # the same for every grade
-                        cubics = cubics[:, None, :]
+                        pieces = pieces[:, None, :]
                         mean = None if mean is None else mean[:, None]
                     at = np.arange(len(lines)) == lines.index(line)
-                    known = known + cubics[..., None, :] * at[:, None]
+                    known = known + pieces[..., None, :] * at[:, None]
                     if mean is not None:
                         means = (0.0 if means is None else means) + mean[..., None] * at
             for term, _ in terms:
@@ -283,9 +215,9 @@ class Plan:
             used = tuple(lines[j] for j in moved)
             powers = np.moveaxis(known.reshape(-1, len(moved), 4), 0, 2)[:, : 1 if level else 4]
             columns = [[column.copy() for column in line] for line in powers]
-            sheets.append(_Sheet(grades, used, level, kept.tolist(), by_cut, columns))
-        intervals = _Intervals(np.array(edges)) if edges else None
-        return _Curve(feature, _value(feature), edges, sheets, intervals)
+            sheets.append(Sheet(grades, used, level, kept.tolist(), by_cut, columns))
+        intervals = Intervals(np.array(edges)) if edges else None
+        return Curve(feature, value_of(feature), edges, sheets, intervals)
 
     def effects(self, stone: Stone) -> list[float]:
         """Log effect of each line."""
@@ -309,14 +241,14 @@ class Plan:
             else:
                 i, u = 0, x
             for sheet in curve.sheets:
-                cubics = sheet.known[i]
+                pieces = sheet.known[i]
                 for name in sheet.grades:
-                    cubics = cubics[place[name]]
+                    pieces = pieces[place[name]]
                 if sheet.level:
-                    for line, a in zip(sheet.lines, cubics):  # noqa: B905  hot
+                    for line, a in zip(sheet.lines, pieces):  # noqa: B905  hot
                         total[line] += a
                 else:
-                    for line, (a, b, c, d) in zip(sheet.lines, cubics):  # noqa: B905  hot
+                    for line, (a, b, c, d) in zip(sheet.lines, pieces):  # noqa: B905  hot
                         total[line] += a + u * (b + u * (c + u * d))
         return total
 
@@ -338,7 +270,7 @@ class Plan:
                 self._add(curve, columns, some, total[:, rows])
         return total.T
 
-    def _add(self, curve: _Curve, columns: Any, place: dict[str, Any], total: Matrix) -> None:
+    def _add(self, curve: Curve, columns: Any, place: dict[str, Any], total: Matrix) -> None:
         n = total.shape[1]
         if curve.feature == "":
             x = np.zeros(n)
@@ -368,7 +300,7 @@ class Plan:
             self._add_means(curve, columns, place, total, np.flatnonzero(missing))
 
     def _add_means(
-        self, curve: _Curve, columns: Any, place: dict[str, Any], total: Matrix, rows: Any
+        self, curve: Curve, columns: Any, place: dict[str, Any], total: Matrix, rows: Any
     ) -> None:
         nodes = np.array(self.nodes)
         at = np.interp(np.log(columns["carat"][rows]), nodes, np.arange(len(nodes)))
@@ -385,7 +317,7 @@ class Plan:
             for k, line in enumerate(sheet.lines):
                 total[line, rows] += low[:, k] + share * (high[:, k] - low[:, k])
 
-    def _bare(self) -> list[_Sheet]:
+    def _bare(self) -> list[Sheet]:
         """What stands in for all measures at once: the means of all curves, added up."""
         added: dict[tuple[str, ...], tuple[tuple[int, ...], Any]] = {}
         every = tuple(range(len(self.lines)))
@@ -399,11 +331,11 @@ class Plan:
         sheets = []
         for grades, (_, means) in added.items():
             used = tuple(np.flatnonzero(means.reshape(-1, len(every)).any(axis=0)).tolist())
-            sheets.append(_Sheet(grades, used, True, None, means[..., list(used)].tolist()))
+            sheets.append(Sheet(grades, used, True, None, means[..., list(used)].tolist()))
         return sheets
 
     def _averaged(
-        self, sheets: list[_Sheet], stone: Stone, place: dict[str, int], total: list[float]
+        self, sheets: list[Sheet], stone: Stone, place: dict[str, int], total: list[float]
     ) -> None:
         nodes, at = self.nodes, log(stone.carat)
         i = min(max(bisect_right(nodes, at) - 1, 0), max(len(nodes) - 2, 0))
@@ -445,64 +377,3 @@ def _contracted(table: Matrix, axis: int, rows: Rows) -> Matrix:
     for i, w in zip(rows.position[0].tolist(), rows.weight[0].tolist(), strict=True):
         total = total + w * np.take(table, i, axis=axis)
     return total
-
-
-def _edges(numbers: Sequence[Any]) -> list[float]:
-    """Ends of the intervals on which all curves over a number are single cubics."""
-    edges: set[float] = set()
-    for basis in numbers:
-        if isinstance(basis, Steps):
-            edges |= {0.0, *basis.at, 2 * basis.at[-1]}
-        elif isinstance(basis, Spline):
-            edges |= set(basis.knots[basis.degree : -basis.degree])
-    inner = sorted(edges)
-    if not any(isinstance(basis, Spline) for basis in numbers):
-        return inner
-    # Outside, a curve goes on as a straight line: two more intervals hold it.
-    far = inner[-1] - inner[0]
-    return [inner[0] - far, *inner, inner[-1] + far]
-
-
-def _cubics(term: Term, effect: Matrix, edges: list[float]) -> tuple[Matrix, Matrix | None]:
-    """Coefficients by interval and grades, last axis 4; and what stands for missing ones."""
-    bases = [b for b in term.bases if LISTING.name not in b.attributes]
-    number = next((i for i, b in enumerate(bases) if not isinstance(b, Levels)), None)
-    if number is None:
-        known = np.zeros((1, *effect.shape, 4))
-        known[0, ..., 0] = effect
-        return known, None
-    basis = bases[number]
-    first = np.moveaxis(effect, number, 0)
-    assert not isinstance(basis, Levels | Contrast)
-    width = basis.width + isinstance(basis, Slope)
-    real, mean = first[:width], first[width:]
-    if isinstance(basis, Slope):
-        if edges:
-            raise NoPlanError("a slope beside a curve over the same number")
-        known = np.zeros((1, *real.shape[1:], 4))
-        known[0, ..., :2] = np.moveaxis(real, 0, -1)
-        return known, mean if len(mean) else None
-    low, high = np.array(edges[:-1]), np.array(edges[1:])
-    if isinstance(basis, Steps):
-        known = np.zeros((len(low), *real.shape[1:], 4))
-        known[..., 0] = real[basis.placed((low + high) / 2).position[:, 0]]
-        return known, None
-    values = low[:, None] + (high - low)[:, None] * _SAMPLES
-    rows = basis.at(values.ravel())
-    full = np.zeros((len(rows.position), basis.width))
-    for i, w in zip(rows.position.T, rows.weight.T, strict=True):
-        full[np.arange(len(full)), i] += w
-    sampled = np.tensordot(full.reshape(len(low), 4, -1), real, (2, 0))
-    known = np.moveaxis(np.tensordot(_TO_CUBIC, sampled, (1, 1)), 0, -1)
-    return known, mean if len(mean) else None
-
-
-def _value(feature: str) -> Callable[[Stone], float | None]:
-    """How to read a number off a stone; None where it is missing."""
-    if feature == "":
-        return lambda stone: 0.0
-    if feature == "carat":
-        return lambda stone: stone.carat
-    if feature == "log(carat)":
-        return lambda stone: log(stone.carat)
-    return parse(feature).of
