@@ -94,7 +94,7 @@ def test_a_grid_holds_every_combination_once(monotone):
 
 def test_sales_without_constraints_would_have_inversions(sales, monkeypatch):
     """Otherwise the constraints would not be what keeps prices from falling."""
-    from diamond_pricing.fitting import monotone as family
+    from diamond_pricing.fitting import constraints as family
 
     monkeypatch.setattr(family, "shaped", lambda A, free, broken: free)
     with pytest.raises(FitError, match="prices would fall"):
