@@ -293,7 +293,7 @@ def doubts(
 
 
 def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]:
-    """Hold a home's first delivery against the packaged model: are these carats.
+    """Hold a home's first delivery against the packaged model: in carats, and whole amounts.
 
     Only in currencies whose unit is worth about as much as a dollar.
     """
@@ -302,7 +302,7 @@ def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]
         return []
     _, residual = residuals(model, intake.sales)
     known = ~np.isnan(residual)
-    name, times = arrival.delivery.file, 0.0
+    name = arrival.delivery.file
     strange = float(1 - known.mean())
     found = [
         Finding(

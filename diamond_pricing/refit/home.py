@@ -112,7 +112,7 @@ def deliveries_of(entries: Sequence[Entry]) -> dict[str, Delivery]:
 def offsets_of(entries: Sequence[Entry]) -> dict[str, Offset]:
     """The offsets that the active model was fitted with, by source."""
     for entry in reversed(entries):
-        if "offsets" in entry.details:
+        if "offsets" in entry.details and entry.active == entries[-1].active:
             found = msgspec.convert(entry.details["offsets"], list[Offset])
             return {offset.source: offset for offset in found}
     return {}

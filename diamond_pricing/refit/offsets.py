@@ -2,8 +2,8 @@
 
 An expert who prices 8 % high teaches a model nothing wrong if the 8 % are known: the sales
 are divided by them before the fit. A fitted offset is the coefficient of the source in a
-log-linear regression, on weight and grades, of what the active model
-leaves unexplained; so it is right if either of the two describes the stones well.
+log-linear regression, on weight and grades, of what the active model leaves unexplained; so
+it is right if either of the two describes the stones well.
 """
 
 from collections.abc import Iterable, Mapping

@@ -11,9 +11,9 @@ import pytest
 from diamond_pricing.cli import main
 from diamond_pricing.cli.home import CODES
 from diamond_pricing.model import PriceModel
-from diamond_pricing.refit.home import held_out
+from diamond_pricing.refit.home import held_out, offsets_of
 from diamond_pricing.refit.ledger import ledger
-from diamond_pricing.registry import LocalStore, Registry
+from diamond_pricing.registry import Entry, LocalStore, Registry
 from diamond_pricing.stones import Stones
 
 COLUMNS = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
@@ -258,6 +258,20 @@ def test_a_new_experts_bias_is_fitted_instead_of_taught(place, feeds):
     july = feeds[1][3].assign(price=(feeds[1][3]["price"] * 1.08).round())
     deliver(place, july, "anna/july.csv")
     assert refit(place) == "promoted"
+
+
+def test_offsets_are_those_of_the_active_model():
+    """After a rollback those of the model gone back to, not of the one that was left."""
+
+    def entry(number, action, active, *offsets):
+        details = {
+            "offsets": [dict(source="anna", n=20, log=o, low=o, high=o) for o in offsets]
+        }
+        return Entry(number, "", "", action, active, "", "", "", details if offsets else {})
+
+    log = [entry(1, "refit", "a", 0.05), entry(2, "refit", "b", 0.2)]
+    assert offsets_of(log)["anna"].log == 0.2
+    assert offsets_of([*log, entry(3, "rollback", "a")])["anna"].log == 0.05
 
 
 def test_an_offset_that_is_too_large_is_no_experts(place, feeds):
