@@ -265,7 +265,9 @@ def test_offsets_are_those_of_the_active_model():
 
     def entry(number, action, active, *offsets):
         details = {
-            "offsets": [dict(source="anna", n=20, log=o, low=o, high=o) for o in offsets]
+            "offsets": [
+                {"source": "anna", "n": 20, "log": o, "low": o, "high": o} for o in offsets
+            ]
         }
         return Entry(number, "", "", action, active, "", "", "", details if offsets else {})
 
