@@ -16,6 +16,8 @@ DiamondPricingError
 ├── RegistryError             a home is damaged, or has not what was asked for
 │   └── ConflictError         somebody else wrote an entry first
 ├── BusyError                 another process is writing to the same home
+├── ServiceError              a server, its keys or its settings: what is asked cannot be
+│   └── StorageError          what a server remembers cannot be read or written
 └── MissingExtraError         a part of the package that was not installed
 """
 
@@ -121,6 +123,14 @@ class ConflictError(RegistryError):
 
 class BusyError(DiamondPricingError):
     """Another process is writing to the same home."""
+
+
+class ServiceError(DiamondPricingError):
+    """A server, its keys or its settings: what is asked cannot be."""
+
+
+class StorageError(ServiceError):
+    """What a server remembers cannot be read or written."""
 
 
 class MissingExtraError(DiamondPricingError, ImportError):

@@ -8,6 +8,7 @@ from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.model.notes import note
 from diamond_pricing.model.support import BLEND, RECORDED, listed
 from diamond_pricing.model.verdict import Verdict
+from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import Stone, Stones
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ class StoneDetails:
         self.log_price = log_price
         self.errors: dict[str, float] | None = None
 
-    def note(self, name: str) -> str:
+    def note(self, name: str, words: Words = ENGLISH) -> str:
         """What a line compares."""
         if name == REFERENCE:
-            return str(self.first)
+            return words.stone(self.first)
         effects = self.model._effects
-        words, marked = effects.features[name], self.model.markup is not None
-        return note(name, self.first, self.second, self.listings, words, effects.magic, marked)
+        read, marked = effects.features[name], self.model.markup is not None
+        return note(
+            name, self.first, self.second, self.listings, read, effects.magic, marked, words
+        )
 
     def standard_error(self, name: str) -> float:
         """Of a line, from the covariance; the mark-up of the lists is taken as known."""

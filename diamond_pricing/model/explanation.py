@@ -10,6 +10,7 @@ import msgspec
 
 from diamond_pricing.model.money import written
 from diamond_pricing.model.verdict import Verdict
+from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import Stone
 
 REFERENCE = "reference"  # name of the first line
@@ -19,7 +20,7 @@ RANGE = 0.9
 class Details(Protocol):
     """What an explanation works out only when it is asked for."""
 
-    def note(self, name: str) -> str:
+    def note(self, name: str, words: Words = ENGLISH) -> str:
         """What a line compares."""
         ...
 
@@ -152,15 +153,19 @@ class PriceExplanation:
     @property
     def money(self) -> str:
         """Say what the amounts are: ``2008 US dollars``."""
-        name = {"USD": "US dollars", "EUR": "euros", "GBP": "pounds"}
-        return f"{self.effective} {name.get(self.currency, self.currency)}"
+        return self.money_in(ENGLISH)
 
-    def sentence(self, line: Line) -> str:
+    def money_in(self, words: Words) -> str:
+        """The same in another language."""
+        return f"{self.effective} {words.money.get(self.currency, self.currency)}"
+
+    def sentence(self, line: Line, words: Words = ENGLISH) -> str:
         """Say a line in words: ``Clarity VS1 rather than SI1: +$812, ×1.14``."""
+        told = f"{words.label(line.name)} {self.details.note(line.name, words)}"
         if line.name == REFERENCE:
-            return f"{line.label} {line.note}: {written(line.cents, self.currency, digits=0)}"
-        amount = written(line.cents, self.currency, sign=True, digits=0)
-        return f"{line.label} {line.note}: {amount}, ×{line.factor:.2f}"
+            return f"{told}: {words.amount(line.cents, self.currency, digits=0)}"
+        amount = words.amount(line.cents, self.currency, sign=True, digits=0)
+        return f"{told}: {amount}, ×{words.number(f'{line.factor:.2f}')}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values ready for JSON."""

@@ -130,9 +130,12 @@ def whole_cents_of_one(parts: list[float], total: int) -> list[int]:
     return whole if sign > 0 else [-part for part in whole]
 
 
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
+
+
 def written(amount_cents: int, currency: str, *, sign: bool = False, digits: int = 2) -> str:
     """Write cents as people do: ``$2,641.10``, ``+$812``, ``−€93``, ``CHF 1,200.00``."""
-    symbol = {"USD": "$", "EUR": "€", "GBP": "£"}.get(currency, f"{currency} ")
+    symbol = SYMBOLS.get(currency) or f"{currency} "
     value = abs(amount_cents) / 100
     before = "−" if amount_cents < 0 else ("" if not sign else "+" if amount_cents else "±")
     return f"{before}{symbol}{value:,.{digits}f}"

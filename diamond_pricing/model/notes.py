@@ -3,11 +3,15 @@
 from collections.abc import Sequence, Set
 
 from diamond_pricing.model.support import BLEND, RECORDED
-from diamond_pricing.stones import ATTRIBUTES, MAGIC_LINE, Attribute, Measure, Stone, carats
+from diamond_pricing.model.words import ENGLISH, Words
+from diamond_pricing.stones import ATTRIBUTES, MAGIC_LINE, Attribute, Measure, Stone
 
 Features = Sequence[tuple[str, ...]]
 
-_ORDERS = {"x<y": " (shorter side first)", "x=y": "", "x>y": " (longer side first)"}
+_MEMBERS = {
+    line: tuple(a for a in ATTRIBUTES.values() if a.line == line)
+    for line in dict.fromkeys(a.line for a in ATTRIBUTES.values())
+}
 
 
 def note(
@@ -18,6 +22,7 @@ def note(
     read: Features,
     weights: Sequence[float] = (),
     marked: bool = False,
+    words: Words = ENGLISH,
 ) -> str:
     """Say what a line compares: ``VS1 rather than SI1``.
 
@@ -34,59 +39,75 @@ def note(
     marked : bool
         Whether one price list has a mark-up over the other.
     """
-    members = [a for a in ATTRIBUTES.values() if a.line == line]
     if line == "listing":
-        there, here = _list(first, listings[0]), _list(second, listings[1])
+        there, here = _list(first, listings[0], words), _list(second, listings[1], words)
         if here == there and marked:
-            return f"{here}, whose mark-up depends on the price"
+            return words.marked.format(list=here)
     elif line == "carat":
-        there, here = carats(first.carat), carats(second.carat)
+        there, here = words.carats(first.carat), words.carats(second.carat)
     elif line == MAGIC_LINE:
-        there, here = (_reached(stone.carat, weights) for stone in (first, second))
+        there, here = (_reached(stone.carat, weights, words) for stone in (first, second))
     else:
-        there, here = (_described(stone, members, read) for stone in (first, second))
+        members = _MEMBERS[line]
+        here = _described(second, members, read, words)
         if all(getattr(first, a.name) is None for a in members):
             return here  # the usual reference stone lacks them
-    return f"{here}, as the reference" if here == there else f"{here} rather than {there}"
+        there = _described(first, members, read, words)
+    if here == there:
+        return words.same.format(here=here)
+    return words.rather.format(here=here, there=there)
 
 
-def _reached(carat: float, weights: Sequence[float]) -> str:
+def _reached(carat: float, weights: Sequence[float], words: Words) -> str:
     """Say which magic weight a stone has reached: ``1.00 ct reached``."""
     reached = [weight for weight in weights if weight <= carat]
-    return f"{carats(reached[-1])} reached" if reached else f"under {carats(weights[0])}"
+    if reached:
+        return words.reached.format(carat=words.carats(reached[-1]))
+    return words.under.format(carat=words.carats(weights[0]))
 
 
-def _list(stone: Stone, how: str) -> str:
+def _list(stone: Stone, how: str, words: Words) -> str:
     listing = stone.listing if how == RECORDED else how
     if listing is None or listing == BLEND:
-        return "blend of the lists"
-    return f"{listing}{_ORDERS[listing]}"
+        return words.blend
+    order = {"x<y": words.shorter, "x>y": words.longer}
+    return order.get(listing, "{list}").format(list=listing)
 
 
-def _described(stone: Stone, members: Sequence[Attribute], read: Features) -> str:
+def _described(stone: Stone, members: Sequence[Attribute], read: Features, words: Words) -> str:
     """Say which attributes of a line count, which are averaged and which do nothing."""
+    if len(members) == 1 and members[0].required and any(members[0].name in f for f in read):
+        return _value(stone, members[0], 1, words)  # as most lines are, and this is fast
     given = {a.name for a in members if getattr(stone, a.name) is not None}
     features = [{*names} - {"carat"} for names in read]
     used = {name for names in features if names <= given for name in names}
     missing = {name for names in features if not names <= given for name in names - given}
     parts = []
     if missing:
-        which = f"{_labels(members, missing)} " if used else ""
-        average = f"averaged over {stone.cut} stones of about {carats(stone.carat)}"
-        parts.append(f"{which}not given: {average}")
+        template = words.missing_some if used else words.missing
+        parts.append(
+            template.format(
+                names=_labels(members, missing, words), cut=stone.cut,
+                carat=words.carats(stone.carat),
+            )
+        )  # fmt: skip
     if idle := given - used:
-        parts.append(f"{_labels(members, idle)} {'do' if len(idle) > 1 else 'does'} not count")
-    known = ", ".join(_value(stone, a, len(members)) for a in members if a.name in used)
+        template = words.idle_some if len(idle) > 1 else words.idle
+        parts.append(template.format(names=_labels(members, idle, words)))
+    known = ", ".join(_value(stone, a, len(members), words) for a in members if a.name in used)
     aside = "; ".join(parts)
     return f"{known} ({aside})" if known and aside else known or aside
 
 
-def _labels(members: Sequence[Attribute], names: Set[str]) -> str:
-    return ", ".join(a.label.lower() for a in members if a.name in names)
+def _labels(members: Sequence[Attribute], names: Set[str], words: Words) -> str:
+    return ", ".join(words.attribute(a.name).lower() for a in members if a.name in names)
 
 
-def _value(stone: Stone, attribute: Attribute, members: int) -> str:
+def _value(stone: Stone, attribute: Attribute, members: int, words: Words) -> str:
     """Write a value, with its attribute's label where a line has several."""
     value = getattr(stone, attribute.name)
-    text = f"{value:g} {attribute.unit}" if isinstance(attribute, Measure) else value
-    return f"{attribute.label.lower()} {text}" if members > 1 else text
+    if isinstance(attribute, Measure):
+        value = f"{words.number(f'{value:g}')} {attribute.unit}"
+    if members > 1:
+        return f"{words.attribute(attribute.name).lower()} {value}"
+    return str(value)

@@ -1,6 +1,7 @@
 """One polished diamond, as a grading report describes it."""
 
 from dataclasses import dataclass, fields
+from functools import cache
 from math import nan
 from typing import Any
 
@@ -53,11 +54,13 @@ class Stone:
     z: float | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            given = getattr(self, field.name)
-            attribute = ATTRIBUTES[field.name]
+        for name in _fields():
+            given = getattr(self, name)
+            attribute = ATTRIBUTES[name]
             if given is not None or attribute.required:
-                object.__setattr__(self, field.name, attribute.read(given))
+                read = attribute.read(given)
+                if read is not given:
+                    object.__setattr__(self, name, read)
 
     @classmethod
     def parse(cls, text: str) -> "Stone":
@@ -101,7 +104,7 @@ class Stone:
 
     def given(self) -> dict[str, float | str]:
         """Attributes that are not missing, by name, in the order of the fields."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in _fields()}
         return {name: value for name, value in values.items() if value is not None}
 
     def problems(self) -> tuple[Problem, ...]:
@@ -113,3 +116,8 @@ class Stone:
 
     def __str__(self) -> str:
         return f"{carats(self.carat)} {self.cut} {self.color} {self.clarity}"
+
+
+@cache
+def _fields() -> tuple[str, ...]:
+    return tuple(field.name for field in fields(Stone))

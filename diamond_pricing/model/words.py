@@ -1,0 +1,96 @@
+"""The words and number formats that an explanation is told in, by language."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from diamond_pricing.model.money import SYMBOLS, written
+from diamond_pricing.stones import ATTRIBUTES, LINES, Stone, carats
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """One language; the templates are filled by `str.format`."""
+
+    code: str
+    labels: Mapping[str, str] = {}  # of lines and attributes, where not as in the table
+    decimal: str = "."
+    reference: str = "Reference stone"
+    rather: str = "{here} rather than {there}"
+    same: str = "{here}, as the reference"
+    reached: str = "{carat} reached"
+    under: str = "under {carat}"
+    blend: str = "blend of the lists"
+    shorter: str = "{list} (shorter side first)"
+    longer: str = "{list} (longer side first)"
+    marked: str = "{list}, whose mark-up depends on the price"
+    missing: str = "not given: averaged over {cut} stones of about {carat}"
+    missing_some: str = "{names} not given: averaged over {cut} stones of about {carat}"
+    idle: str = "{names} does not count"
+    idle_some: str = "{names} do not count"
+    money: Mapping[str, str] = {}
+
+    def label(self, line: str) -> str:
+        """Label of a line of an explanation."""
+        return self.labels.get(line) or LINES.get(line) or self.reference
+
+    def attribute(self, name: str) -> str:
+        """Label of an attribute."""
+        return self.labels.get(name) or ATTRIBUTES[name].label
+
+    def number(self, text: str) -> str:
+        """A number that was written with a point."""
+        return text if self.decimal == "." else text.replace(".", self.decimal)
+
+    def carats(self, weight: float) -> str:
+        """A weight: ``1.01 ct``."""
+        return self.number(carats(weight))
+
+    def stone(self, stone: Stone) -> str:
+        """A stone: ``1.01 ct Ideal E VS1``."""
+        return f"{self.carats(stone.carat)} {stone.cut} {stone.color} {stone.clarity}"
+
+    def amount(self, cents: int, currency: str, *, sign: bool = False, digits: int = 2) -> str:
+        """An amount: ``$2,641.10``; ``2.641,10 $``."""
+        if self.decimal == ".":
+            return written(cents, currency, sign=sign, digits=digits)
+        before = "−" if cents < 0 else ("" if not sign else "+" if cents else "±")
+        value = f"{abs(cents) / 100:,.{digits}f}".translate(_EXCHANGED)
+        return f"{before}{value} {SYMBOLS.get(currency, currency)}"
+
+
+_EXCHANGED = str.maketrans(",.", ".,")
+
+ENGLISH = Words(
+    code="en",
+    money=MappingProxyType({"USD": "US dollars", "EUR": "euros", "GBP": "pounds"}),
+)
+ITALIAN = Words(
+    code="it",
+    decimal=",",
+    labels=MappingProxyType(
+        {
+            "carat": "Peso", "magic": "Soglia di peso", "cut": "Taglio", "color": "Colore",
+            "clarity": "Purezza", "proportions": "Proporzioni", "depth": "Profondità",
+            "table": "Tavola", "x": "Lunghezza", "y": "Larghezza", "z": "Altezza",
+            "listing": "Listino",
+        }
+    ),
+    reference="Pietra di riferimento",
+    rather="{here} invece di {there}",
+    same="{here}, come il riferimento",
+    reached="raggiunti {carat}",
+    under="sotto {carat}",
+    blend="media dei listini",
+    shorter="{list} (prima il lato corto)",
+    longer="{list} (prima il lato lungo)",
+    marked="{list}, il cui ricarico dipende dal prezzo",
+    missing="non indicate: media delle pietre {cut} di circa {carat}",
+    missing_some="{names} non indicate: media delle pietre {cut} di circa {carat}",
+    idle="{names} non conta",
+    idle_some="{names} non contano",
+    money=MappingProxyType(
+        {"USD": "dollari statunitensi", "EUR": "euro", "GBP": "sterline"}
+    ),
+)  # fmt: skip
+LANGUAGES: Mapping[str, Words] = MappingProxyType({w.code: w for w in (ENGLISH, ITALIAN)})

@@ -1,0 +1,68 @@
+"""Who did what: a log that only grows, each entry hashed with the one before."""
+
+import hashlib
+import time
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select
+
+from diamond_pricing.web.storage.tables import audit
+
+
+def stamp(seconds: float | None = None) -> str:
+    """A moment as the tables hold it; by default now."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def write_audit(
+    connection: Connection, actor: str, action: str, subject: str, **details: Any
+) -> None:
+    """Add an entry within a transaction that writes."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy import text
+
+        connection.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
+    last = connection.execute(
+        select(audit.c.number, audit.c.sha256).order_by(audit.c.number.desc()).limit(1)
+    ).first()
+    entry = {
+        "number": 1 + (last.number if last else 0), "at": stamp(), "actor": actor,
+        "action": action, "subject": subject,
+        "details": msgspec.json.encode(details, order="deterministic").decode(),
+    }  # fmt: skip
+    previous = last.sha256 if last else ""
+    connection.execute(insert(audit).values(**entry, sha256=_hashed(previous, entry)))
+
+
+def audited(connection: Connection, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
+    """Entries in their order."""
+    found = connection.execute(
+        select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(limit)
+    )
+    return [dict(row._mapping) for row in found]
+
+
+def newest(connection: Connection) -> int:
+    """Number of the last entry; 0 for none."""
+    return connection.execute(select(func.max(audit.c.number))).scalar() or 0
+
+
+def audit_faults(connection: Connection) -> list[str]:
+    """Check the chain; give what is wrong, in words."""
+    wrong, previous, expected = [], "", 1
+    for row in connection.execute(select(audit).order_by(audit.c.number)):
+        entry = dict(row._mapping)
+        found = entry.pop("sha256")
+        if entry["number"] != expected:
+            wrong.append(f"entry {expected} of the audit log is missing.")
+            expected = entry["number"]
+        elif _hashed(previous, entry) != found:
+            wrong.append(f"entry {expected} of the audit log was changed.")
+        previous, expected = found, expected + 1
+    return wrong
+
+
+def _hashed(previous: str, entry: dict[str, Any]) -> str:
+    body = msgspec.json.encode([previous, entry], order="deterministic")
+    return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,126 @@
+"""The connection to the database, and its schema brought up to date."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from diamond_pricing.errors import ServiceError, StorageError
+
+NEWEST = "0001"  # the last of migrations/versions
+PATIENCE = 2.0  # seconds that a writer waits for another
+
+
+class Database:
+    """One database; safe for several threads and several servers.
+
+    Parameters
+    ----------
+    url : str
+        As SQLAlchemy takes it: ``sqlite:///service.db``, ``postgresql+psycopg://…``.
+
+    Raises
+    ------
+    ServiceError
+        When the URL is none, or its driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+            if parsed.drivername in ("postgresql", "postgres"):
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+                raise ServiceError("the database must be SQLite or PostgreSQL.")
+            self.sqlite = parsed.get_backend_name() == "sqlite"
+            if self.sqlite and parsed.database:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            options: dict[str, Any] = {} if self.sqlite else {"pool_pre_ping": True}
+            self.engine: Engine = create_engine(parsed, **options)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            raise ServiceError(
+                f"the database cannot be used: {error}. PostgreSQL needs the extra 'postgres'."
+            ) from error
+        self.url = parsed
+        if self.sqlite:
+            event.listen(self.engine, "connect", _prepared)
+            event.listen(self.engine, "begin", _begun)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for looking things up; StorageError when that fails."""
+        with _told(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is durable when the block ends; StorageError when it fails."""
+        with _told(), self.engine.connect() as connection:
+            writer = connection.execution_options(writing=True)
+            with writer.begin():
+                yield writer
+
+    def upgrade(self) -> None:
+        """Bring the schema up to date; servers that start at once wait for each other."""
+        with self.reading() as connection:
+            found = _version(connection)
+        if found == NEWEST:
+            return
+        if found is not None and found > NEWEST:
+            raise ServiceError(
+                f"the database has schema {found}, newer than this program's {NEWEST}."
+            )
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", "diamond_pricing.web.storage:migrations")
+        with self.writing() as connection:
+            if not self.sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(7242024)"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Whatever the database complains of, as our own error; its words may hold secrets."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        origin = getattr(error, "orig", None)
+        said = str(origin or error).splitlines()[0] if str(origin or error) else ""
+        raise StorageError(f"the database failed: {said}") from error
+    except OSError as error:
+        raise StorageError(f"the database failed: {error.strerror}") from error
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return str(found) if found else None
+
+
+def _prepared(connection: Any, _: Any) -> None:
+    # SQLAlchemy begins transactions itself: sqlite3's own way would let a reader that
+    # becomes a writer fail at once instead of waiting.
+    connection.isolation_level = None
+    for setting in (
+        "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON",
+        f"busy_timeout = {int(1000 * PATIENCE)}", "trusted_schema = OFF",
+    ):  # fmt: skip
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _begun(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

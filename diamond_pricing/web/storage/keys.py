@@ -1,0 +1,235 @@
+"""Keys: random, shown once, kept as keyed hashes, compared in constant time."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import time
+
+import msgspec
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as lite_insert
+
+from diamond_pricing.errors import ServiceError
+from diamond_pricing.web.storage.audit import newest, stamp, write_audit
+from diamond_pricing.web.storage.database import Database
+from diamond_pricing.web.storage.tables import keys, tenants
+
+SCOPES = ("quote", "batch", "admin")
+TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+TOKEN = re.compile(r"dp_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+QUOTA = re.compile(r"([1-9][0-9]{0,11})/(second|minute|hour|day)")
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+OPEN = "local"  # the tenant of a server that has no keys
+SESSION = 12 * 3600  # seconds that a signed-in browser stays so
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Whoever a request is from.
+
+    Attributes
+    ----------
+    tenant, key : str
+        The key's id; empty on a server without keys.
+    scopes : frozenset[str]
+    quota, seconds : int or None
+        Prices a window; its length.
+    """
+
+    tenant: str
+    key: str = ""
+    scopes: frozenset[str] = frozenset(SCOPES)
+    quota: int | None = None
+    seconds: int | None = None
+
+
+class _Known(msgspec.Struct, frozen=True):
+    hash: str
+    expires: float
+    caller: Caller
+
+
+def create_key(
+    database: Database, secret: bytes, tenant: str, scopes: list[str], *, by: str,
+    quota: str | None = None, days: int | None = None,
+) -> str:  # fmt: skip
+    """Make a key; what is given back is shown once and kept nowhere.
+
+    Parameters
+    ----------
+    quota : str, optional
+        Of the tenant, as ``1000/hour``; by default as it was, and none for a new one.
+    days : int, optional
+        Until it expires.
+
+    Raises
+    ------
+    ServiceError
+        For a name, scope or quota that is none.
+    """
+    if not TENANT.fullmatch(tenant):
+        raise ServiceError(
+            f"tenant {tenant!r} must be up to 40 small letters, digits and hyphens."
+        )
+    if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
+        raise ServiceError(
+            f"scopes must be some of {', '.join(SCOPES)}"
+            + (f", not {unknown[0]!r}." if scopes else ".")
+        )
+    units, seconds = quota_of(quota) if quota is not None else (None, None)
+    name, part = secrets.token_hex(6), secrets.token_urlsafe(32)
+    insert = lite_insert if database.sqlite else pg_insert
+    with database.writing() as connection:
+        fresh = insert(tenants).values(
+            name=tenant, quota=units, seconds=seconds, created=stamp()
+        )
+        kept = fresh.on_conflict_do_nothing() if quota is None else fresh.on_conflict_do_update(
+            index_elements=["name"], set_={"quota": units, "seconds": seconds}
+        )  # fmt: skip
+        connection.execute(kept)
+        expires = None if days is None else stamp(time.time() + days * 86400)
+        connection.execute(
+            keys.insert().values(
+                id=name, tenant=tenant, hash=_hashed(secret, part), created=stamp(),
+                scopes=",".join(sorted(set(scopes))), expires=expires,
+            )
+        )  # fmt: skip
+        write_audit(
+            connection, by, "key created", name, tenant=tenant, scopes=sorted(set(scopes)),
+            quota=quota, expires=expires,
+        )  # fmt: skip
+    return f"dp_{name}_{part}"
+
+
+def revoke_key(database: Database, name: str, *, by: str) -> None:
+    """Make a key useless, for ever.
+
+    Raises
+    ------
+    ServiceError
+        When there is none of that id, or it has been revoked.
+    """
+    found = TOKEN.fullmatch(name)
+    name = found[1] if found else name.removeprefix("dp_")
+    with database.writing() as connection:
+        changed = connection.execute(
+            update(keys)
+            .where(keys.c.id == name, keys.c.revoked.is_(None))
+            .values(revoked=stamp())
+        )
+        if not changed.rowcount:
+            raise ServiceError(f"there is no key {name[:20]!r} that could be revoked.")
+        write_audit(connection, by, "key revoked", name)
+
+
+def listed_keys(database: Database) -> list[dict[str, str | int | None]]:
+    """All keys without their hashes, oldest first."""
+    columns = [c for c in keys.c if c.name != "hash"]
+    with database.reading() as connection:
+        found = connection.execute(
+            select(*columns, tenants.c.quota, tenants.c.seconds)
+            .join(tenants, keys.c.tenant == tenants.c.name)
+            .order_by(keys.c.created, keys.c.id)
+        )
+        return [dict(row._mapping) for row in found]
+
+
+def quota_of(text: str) -> tuple[int, int]:
+    """Read ``1000/hour``: prices, and seconds of a window."""
+    found = QUOTA.fullmatch(text)
+    if found is None:
+        raise ServiceError(f"quota {text!r} is not like 1000/hour; second, minute, hour, day.")
+    return int(found[1]), SECONDS[found[2]]
+
+
+class Keys:
+    """The keys in memory; `refresh` looks for changes.
+
+    Parameters
+    ----------
+    database : Database or None
+        None for a server that stores nothing.
+    secret : bytes
+    """
+
+    def __init__(self, database: Database | None, secret: bytes) -> None:
+        self.database, self.secret = database, secret
+        self._known: dict[str, _Known] = {}
+        self._seen = -1
+        self.any = False  # whether there ever was one
+        self._nobody = _hashed(secret, "")
+
+    def refresh(self) -> None:
+        """Read the keys again if anything changed."""
+        if self.database is None:
+            return
+        with self.database.reading() as connection:
+            at = newest(connection)
+            if at == self._seen:
+                return
+            rows = connection.execute(
+                select(keys, tenants.c.quota, tenants.c.seconds).join(
+                    tenants, keys.c.tenant == tenants.c.name
+                )
+            ).all()
+        self._known = {
+            row.id: _Known(
+                row.hash,
+                _moment(row.expires),
+                Caller(row.tenant, row.id, frozenset(row.scopes.split(",")), row.quota,
+                       row.seconds),
+            )
+            for row in rows
+            if row.revoked is None
+        }  # fmt: skip
+        self.any, self._seen = bool(rows), at
+
+    def caller(self, token: str) -> Caller | None:
+        """Who holds a key; None if nobody does."""
+        found = TOKEN.fullmatch(token)
+        known = self._known.get(found[1]) if found else None
+        # An unknown key takes as long as a known one.
+        same = hmac.compare_digest(
+            _hashed(self.secret, found[2] if found else ""),
+            known.hash if known else self._nobody,
+        )
+        if not same or known is None or known.expires < time.time():
+            return None
+        return known.caller
+
+    def session(self, caller: Caller) -> str:
+        """A cookie that stands for a key in a browser."""
+        until = int(time.time()) + SESSION
+        return f"{caller.key}.{until}.{self._signed(f'session {caller.key} {until}')}"
+
+    def of_session(self, cookie: str) -> Caller | None:
+        """Who a cookie stands for; None if for nobody any more."""
+        name, _, rest = cookie.partition(".")
+        until, _, signature = rest.partition(".")
+        known = self._known.get(name)
+        good = hmac.compare_digest(
+            signature.encode(), self._signed(f"session {name} {until}").encode()
+        )
+        if not good or known is None or min(int(until), known.expires) < time.time():
+            return None
+        return known.caller
+
+    def share(self, quote: str) -> str:
+        """What makes the link to a quote one that only we can have given."""
+        return self._signed(f"share {quote}")[:32]
+
+    def _signed(self, text: str) -> str:
+        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _hashed(secret: bytes, part: str) -> str:
+    return hmac.new(secret, b"key " + part.encode(), hashlib.sha256).hexdigest()
+
+
+def _moment(text: str | None) -> float:
+    if text is None:
+        return float("inf")
+    from calendar import timegm
+
+    return timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))

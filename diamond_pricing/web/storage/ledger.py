@@ -1,0 +1,374 @@
+"""What is charged and what is quoted, written together and by the many.
+
+Requests that arrive while a transaction is being flushed are written by the next one, all at
+once: a flush costs the same for one quote as for a hundred. Within the transaction keys are
+looked at once more and quotas are counted, so that neither a revoked key nor many servers at
+one database get more than they may.
+"""
+
+import asyncio
+import hashlib
+import queue
+import secrets
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as lite_insert
+
+from diamond_pricing.errors import StorageError
+from diamond_pricing.web.storage.audit import stamp
+from diamond_pricing.web.storage.database import Database
+from diamond_pricing.web.storage.keys import Caller
+from diamond_pricing.web.storage.tables import keys, quotes, spent, usage
+
+MOST = 512  # requests of one transaction
+WAITING = 20_000  # beyond these the database is too slow
+
+
+class NewQuote(msgspec.Struct, frozen=True):
+    """A quote to be stored.
+
+    Attributes
+    ----------
+    model : str
+        SHA-256 of the model document.
+    asked : str
+        The request, JSON.
+    cents : int
+    idempotency : str
+        The client's key, or nothing.
+    """
+
+    model: str
+    asked: str
+    cents: int
+    idempotency: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the request, to tell a repetition from another request."""
+        return hashlib.sha256(self.asked.encode()).hexdigest()
+
+
+class StoredQuote(msgspec.Struct, frozen=True):
+    """A quote as it is kept."""
+
+    id: str
+    tenant: str
+    created: str
+    model: str
+    asked: str
+    cents: int
+
+
+class Spend(msgspec.Struct, frozen=True):
+    """What a request costs its tenant.
+
+    Attributes
+    ----------
+    caller : Caller
+    kind : str
+        Of what, for the bill.
+    units : int
+        Prices.
+    quote : NewQuote or None
+    """
+
+    caller: Caller
+    kind: str
+    units: int
+    quote: NewQuote | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What became of a request.
+
+    Attributes
+    ----------
+    refused : str
+        Code of a problem: ``unauthorized``, ``too_many_requests``, ``conflict``; or nothing.
+    quote : StoredQuote or None
+    replayed : bool
+        Whether the quote was stored by an earlier request.
+    left : int or None
+        Prices left in this window; None without a quota.
+    reset : int
+        Seconds until the next window.
+    """
+
+    refused: str = ""
+    quote: StoredQuote | None = None
+    replayed: bool = False
+    left: int | None = None
+    reset: int = 0
+
+
+_Waiting = tuple[Spend, "asyncio.Future[Receipt]"]
+
+
+class Ledger:
+    """Writes spends in a thread of its own.
+
+    Parameters
+    ----------
+    database : Database
+    unstored : int
+        Prices that may be owed to the database while it fails.
+    """
+
+    def __init__(self, database: Database, unstored: int) -> None:
+        self.database, self.unstored = database, unstored
+        self.owed: list[Spend] = []
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin to write, for the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, then end."""
+        self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    async def settle(self, spend: Spend) -> Receipt:
+        """Charge and store; when this returns it has been flushed.
+
+        Raises
+        ------
+        StorageError
+            When it could not be; nothing of it was written.
+        """
+        if self._loop is None or self._queue.qsize() > WAITING:
+            raise StorageError("the database does not keep up.")
+        future: asyncio.Future[Receipt] = self._loop.create_future()
+        self._queue.put((spend, future))
+        return await future
+
+    def owe(self, spend: Spend) -> bool:
+        """Remember a charge until the database works again; say whether there was room."""
+        if sum(s.units for s in self.owed) + spend.units > self.unstored:
+            return False
+        self.owed.append(msgspec.structs.replace(spend, quote=None))
+        return True
+
+    def quote(self, name: str, tenant: str | None) -> StoredQuote | None:
+        """Look a quote up; None if it is not this tenant's (None: anybody's)."""
+        wanted = select(*(quotes.c[f] for f in StoredQuote.__struct_fields__)).where(
+            quotes.c.id == name
+        )
+        if tenant is not None:
+            wanted = wanted.where(quotes.c.tenant == tenant)
+        with self.database.reading() as connection:
+            row = connection.execute(wanted).first()
+        return None if row is None else StoredQuote(*row)
+
+    def used(self, tenant: str, since: str, until: str) -> list[dict[str, str | int]]:
+        """Usage by hour and kind."""
+        wanted = (
+            select(usage.c.hour, usage.c.kind, usage.c.requests, usage.c.units)
+            .where(usage.c.tenant == tenant, usage.c.hour >= since, usage.c.hour <= until)
+            .order_by(usage.c.hour, usage.c.kind)
+            .limit(10_000)
+        )
+        with self.database.reading() as connection:
+            return [dict(row._mapping) for row in connection.execute(wanted)]
+
+    def _run(self) -> None:
+        while True:
+            waiting = [self._queue.get()]
+            while len(waiting) < MOST:
+                try:
+                    waiting.append(self._queue.get_nowait())
+                except queue.Empty:
+                    break
+            taken = [item for item in waiting if item is not None]
+            if taken:
+                self._answer(taken)
+            if len(taken) < len(waiting):
+                return
+
+    def _answer(self, taken: list[_Waiting]) -> None:
+        spends = [spend for spend, _ in taken]
+        owed, self.owed = self.owed, []
+        answers: list[Receipt] | StorageError
+        try:
+            with self.database.writing() as connection:
+                settled(connection, owed, time.time(), owed=True)
+                answers = settled(connection, spends, time.time())
+        except StorageError as error:
+            answers, self.owed = error, owed + self.owed
+        except Exception as error:  # the thread must outlive whatever this was
+            answers, self.owed = StorageError(f"the ledger failed: {error!r}"), owed + self.owed
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(_tell, [future for _, future in taken], answers)
+
+
+def _tell(
+    futures: list["asyncio.Future[Receipt]"], answers: list[Receipt] | StorageError
+) -> None:
+    for i, future in enumerate(futures):
+        if future.done():  # whoever asked has gone
+            continue
+        if isinstance(answers, StorageError):
+            future.set_exception(answers)
+        else:
+            future.set_result(answers[i])
+
+
+def settled(
+    connection: Connection, spends: Sequence[Spend], now: float, *, owed: bool = False
+) -> list[Receipt]:
+    """Write spends within a transaction; what was told already (``owed``) is not refused."""
+    if not spends:
+        return []
+    lite = connection.dialect.name == "sqlite"
+    new: Callable[..., Any] = lite_insert if lite else pg_insert
+    tenants = sorted({s.caller.tenant for s in spends})  # in one order: no deadlock
+    windows = _windows(connection, new, tenants)
+    good = _good_keys(connection, {s.caller.key for s in spends if s.caller.key}, now)
+    earlier = _earlier(connection, spends)
+    created = stamp(now)
+    receipts, rows = [], []
+    bill: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for spend in spends:
+        caller, quote = spend.caller, spend.quote
+        if caller.key and caller.key not in good and not owed:
+            receipts.append(Receipt("unauthorized"))
+            continue
+        start, units = windows[caller.tenant]
+        seconds = caller.seconds or 0
+        window = int(now) // seconds * seconds if seconds else 0
+        if start != window:
+            units = 0
+        left = None if caller.quota is None else caller.quota - units
+        reset = max(1, window + seconds - int(now)) if seconds else 0
+        known = earlier.get((caller.tenant, quote.idempotency)) if quote else None
+        if known is not None and quote is not None:
+            stored, fingerprint = known
+            if fingerprint != quote.fingerprint:
+                receipts.append(Receipt("conflict", left=left, reset=reset))
+            else:
+                receipts.append(Receipt("", stored, True, left, reset))
+            continue
+        if left is not None and left < spend.units and not owed:
+            receipts.append(Receipt("too_many_requests", left=max(left, 0), reset=reset))
+            continue
+        windows[caller.tenant] = (window, units + spend.units)
+        left = None if left is None else max(left - spend.units, 0)
+        billed = bill[caller.tenant, spend.kind]
+        billed[0] += 1
+        billed[1] += spend.units
+        if quote is None:
+            receipts.append(Receipt("", None, False, left, reset))
+            continue
+        stored = StoredQuote(
+            f"q_{secrets.token_hex(16)}", caller.tenant, created, quote.model, quote.asked,
+            quote.cents,
+        )  # fmt: skip
+        rows.append(
+            msgspec.structs.asdict(stored)
+            | {"idempotency": quote.idempotency or None, "fingerprint": quote.fingerprint}
+        )
+        if quote.idempotency:
+            earlier[caller.tenant, quote.idempotency] = (stored, quote.fingerprint)
+        receipts.append(Receipt("", stored, False, left, reset))
+    if rows:
+        connection.execute(insert(quotes), rows)
+    if bill:
+        _billed(connection, new, bill, created[:13])
+        changed = [
+            {"name": t, "start": windows[t][0], "units": windows[t][1]}
+            for t in sorted({t for t, _ in bill})
+        ]
+        wanted = update(spent).where(spent.c.tenant == bindparam("name"))
+        connection.execute(wanted, changed)
+    return receipts
+
+
+def _windows(
+    connection: Connection, new: Callable[..., Any], tenants: list[str]
+) -> dict[str, tuple[int, int]]:
+    """Start and units of each tenant's window, held against other servers."""
+    wanted = (
+        select(spent.c.tenant, spent.c.start, spent.c.units)
+        .where(spent.c.tenant.in_(tenants))
+        .order_by(spent.c.tenant)
+        .with_for_update()
+    )
+    found = {row.tenant: (row.start, row.units) for row in connection.execute(wanted)}
+    if len(found) < len(tenants):
+        fresh = [{"tenant": t, "start": 0, "units": 0} for t in tenants if t not in found]
+        connection.execute(new(spent).on_conflict_do_nothing(), fresh)
+        found = {row.tenant: (row.start, row.units) for row in connection.execute(wanted)}
+    return found
+
+
+def _good_keys(connection: Connection, named: set[str], now: float) -> set[str]:
+    if not named:
+        return set()
+    found = connection.execute(
+        select(keys.c.id).where(
+            keys.c.id.in_(named), keys.c.revoked.is_(None),
+            keys.c.expires.is_(None) | (keys.c.expires > stamp(now)),
+        )
+    )  # fmt: skip
+    return {row.id for row in found}
+
+
+def _earlier(
+    connection: Connection, spends: Sequence[Spend]
+) -> dict[tuple[str, str], tuple[StoredQuote, str]]:
+    """Quotes that were stored under the same idempotency keys."""
+    named = {
+        (s.caller.tenant, s.quote.idempotency)
+        for s in spends
+        if s.quote and s.quote.idempotency
+    }
+    if not named:
+        return {}
+    fields = StoredQuote.__struct_fields__
+    wanted = select(*(quotes.c[f] for f in fields), quotes.c.idempotency, quotes.c.fingerprint)
+    found = connection.execute(
+        wanted.where(
+            quotes.c.tenant.in_({t for t, _ in named}),
+            quotes.c.idempotency.in_({key for _, key in named}),
+        )
+    )
+    return {
+        (row.tenant, row.idempotency): (StoredQuote(*row[: len(fields)]), row.fingerprint)
+        for row in found
+    }
+
+
+def _billed(
+    connection: Connection, new: Callable[..., Any],
+    bill: dict[tuple[str, str], list[int]], hour: str,
+) -> None:  # fmt: skip
+    rows = [
+        {"tenant": tenant, "hour": hour, "kind": kind, "requests": requests, "units": units}
+        for (tenant, kind), (requests, units) in sorted(bill.items())
+    ]
+    fresh = new(usage)
+    connection.execute(
+        fresh.on_conflict_do_update(
+            index_elements=["tenant", "hour", "kind"],
+            set_={
+                "requests": usage.c.requests + fresh.excluded.requests,
+                "units": usage.c.units + fresh.excluded.units,
+            },
+        ),
+        rows,
+    )
