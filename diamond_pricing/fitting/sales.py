@@ -9,7 +9,7 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
-from diamond_pricing.stones import Stones, shown, stone_keys
+from diamond_pricing.stones import Columns, Stones, shown, stone_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,10 @@ class Sales:
 
 
 def read_sales(
-    frame: "pd.DataFrame", *, currency: str | None = None, effective: str | None = None
+    frame: "pd.DataFrame | Columns",
+    *,
+    currency: str | None = None,
+    effective: str | None = None,
 ) -> Sales:
     """Check a data frame of sales.
 

@@ -1,7 +1,9 @@
 """The words, ranges and errors of an explanation, worked out when somebody asks."""
 
+from collections.abc import Callable
 from math import exp
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from diamond_pricing.model.effects import Placed
 from diamond_pricing.model.explanation import REFERENCE
@@ -9,10 +11,26 @@ from diamond_pricing.model.notes import note
 from diamond_pricing.model.support import BLEND, RECORDED, listed
 from diamond_pricing.model.verdict import Verdict
 from diamond_pricing.model.words import ENGLISH, Words
-from diamond_pricing.stones import Stone, Stones
+from diamond_pricing.stones import ATTRIBUTES, LINES, LISTING, MAGIC_LINE, Stone, Stones
 
 if TYPE_CHECKING:
     from diamond_pricing.model.price_model import PriceModel
+
+NOTES = 20_000  # kept ready
+
+
+def _read(line: str) -> Callable[[Stone], Any]:
+    """What the note of a line depends on."""
+    names = [a.name for a in ATTRIBUTES.values() if a.line == line and a.name != LISTING.name]
+    if len(names) != 1:
+        names += ["carat", "cut"]  # for averages
+    return attrgetter(*names)
+
+
+_VALUES = {line: _read(line) for line in LINES} | {
+    MAGIC_LINE: attrgetter("carat"),
+    REFERENCE: attrgetter("carat"),
+}
 
 
 class StoneDetails:
@@ -37,6 +55,23 @@ class StoneDetails:
         return note(
             name, self.first, self.second, self.listings, read, effects.magic, marked, words
         )
+
+    def told(self, name: str, words: Words = ENGLISH) -> str:
+        """The same behind the label of the line: ``Clarity VS1 rather than SI1``."""
+        ready = self.model._ready.get("told")
+        if ready is None:
+            ready = self.model._ready["told"] = {}
+        # Of stones measured from the usual reference many share a line, word for word.
+        usual = self.first is self.model.reference and RECORDED not in self.listings
+        key = (name, words.code, self.listings, _VALUES[name](self.second)) if usual else None
+        found: str | None = ready.get(key) if usual else None
+        if found is None:
+            found = f"{words.label(name)} {self.note(name, words)}"
+            if usual:
+                if len(ready) > NOTES:
+                    ready.clear()
+                ready[key] = found
+        return found
 
     def standard_error(self, name: str) -> float:
         """Of a line, from the covariance; the mark-up of the lists is taken as known."""

@@ -24,6 +24,10 @@ class Details(Protocol):
         """What a line compares."""
         ...
 
+    def told(self, name: str, words: Words) -> str:
+        """The same behind the label of the line."""
+        ...
+
     def standard_error(self, name: str) -> float:
         """Of a line's log effect."""
         ...
@@ -161,11 +165,13 @@ class PriceExplanation:
 
     def sentence(self, line: Line, words: Words = ENGLISH) -> str:
         """Say a line in words: ``Clarity VS1 rather than SI1: +$812, ×1.14``."""
-        told = f"{words.label(line.name)} {self.details.note(line.name, words)}"
+        told, cents = self.details.told(line.name, words), line.cents
         if line.name == REFERENCE:
-            return f"{told}: {words.amount(line.cents, self.currency, digits=0)}"
-        amount = words.amount(line.cents, self.currency, sign=True, digits=0)
-        return f"{told}: {amount}, ×{words.number(f'{line.factor:.2f}')}"
+            return f"{told}: {words.amount(cents, self.currency, digits=0)}"
+        factor = f"{exp(line.log_effect):.2f}"
+        if words.decimal != ".":
+            factor = words.number(factor)
+        return f"{told}: {words.amount(cents, self.currency, sign=True, digits=0)}, ×{factor}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values ready for JSON."""

@@ -137,5 +137,9 @@ def written(amount_cents: int, currency: str, *, sign: bool = False, digits: int
     """Write cents as people do: ``$2,641.10``, ``+$812``, ``−€93``, ``CHF 1,200.00``."""
     symbol = SYMBOLS.get(currency) or f"{currency} "
     value = abs(amount_cents) / 100
-    before = "−" if amount_cents < 0 else ("" if not sign else "+" if amount_cents else "±")
-    return f"{before}{symbol}{value:,.{digits}f}"
+    text = f"{value:,.0f}" if digits == 0 else f"{value:,.{digits}f}"
+    if amount_cents < 0:
+        return f"−{symbol}{text}"
+    if not sign:
+        return symbol + text
+    return f"+{symbol}{text}" if amount_cents else f"±{symbol}{text}"

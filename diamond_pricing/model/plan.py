@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from diamond_pricing.model.price_model import PriceModel
 
 NAMES = tuple(grade.name for grade in GRADES)
+SIZES = tuple(m.name for m in MEASURES if not m.required)
 CHUNK = 16_384  # stones at a time, so that what is worked on stays in the cache
 
 Member = tuple[Term, dict[int, Matrix]]  # a term, and each line's effect over its rows
@@ -266,8 +267,25 @@ class Plan:
             rows = slice(start, min(start + CHUNK, n))
             columns = {name: column[rows] for name, column in stones.columns.items()}
             some = {name: where[rows] for name, where in place.items()}
-            for curve in self.curves:
-                self._add(curve, columns, some, total[:, rows])
+            part = total[:, rows]
+            for curve in self.weighed:
+                self._add(curve, columns, some, part)
+            # Stones without any measurement go the way that `effects` goes.
+            bare = np.logical_and.reduce([np.isnan(columns[name]) for name in SIZES])
+            if bare.any():
+                at = slice(None) if bare.all() else np.flatnonzero(bare)
+                self._add_means(self.bare, columns, some, part, at)
+            if not bare.all():
+                kept = ~bare
+                whole = kept.all()
+                if not whole:
+                    columns = {name: column[kept] for name, column in columns.items()}
+                    some = {name: where[kept] for name, where in some.items()}
+                measured = part if whole else np.zeros((len(part), int(kept.sum())))
+                for curve in self.measured:
+                    self._add(curve, columns, some, measured)
+                if not whole:
+                    part[:, kept] += measured
         return total.T
 
     def _add(self, curve: Curve, columns: Any, place: dict[str, Any], total: Matrix) -> None:
@@ -280,7 +298,7 @@ class Plan:
             x = parse(curve.feature).evaluate(columns)
         missing = np.isnan(x)
         if missing.all():
-            self._add_means(curve, columns, place, total, slice(None))
+            self._add_means(curve.sheets, columns, place, total, slice(None))
             return
         gone = missing.any()
         if gone:
@@ -297,11 +315,12 @@ class Plan:
                     effect += column.take(at)
                 total[line] += np.where(missing, 0.0, effect) if gone else effect
         if gone:
-            self._add_means(curve, columns, place, total, np.flatnonzero(missing))
+            self._add_means(curve.sheets, columns, place, total, np.flatnonzero(missing))
 
     def _add_means(
-        self, curve: Curve, columns: Any, place: dict[str, Any], total: Matrix, rows: Any
-    ) -> None:
+        self, sheets: list[Sheet], columns: Any, place: dict[str, Any], total: Matrix,
+        rows: Any,
+    ) -> None:  # fmt: skip
         nodes = np.array(self.nodes)
         at = np.interp(np.log(columns["carat"][rows]), nodes, np.arange(len(nodes)))
         i = np.minimum(at.astype(np.int64), max(len(nodes) - 2, 0))
@@ -310,7 +329,7 @@ class Plan:
         grade = ATTRIBUTES["cut"]
         assert isinstance(grade, Grade)
         cut = np.array([self.cuts.get(g, -1) for g in grade.grades])[columns["cut"][rows]]
-        for sheet in curve.sheets:
+        for sheet in sheets:
             means = np.asarray(sheet.means)
             grades = tuple(place[name][rows] for name in sheet.grades)
             low, high = means[(cut, i, *grades)], means[(cut, j, *grades)]

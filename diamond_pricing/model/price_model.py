@@ -219,9 +219,12 @@ class PriceModel:
         A row sums to the difference in log price from the reference stone, which is priced
         at the blend. Raises as `price`.
         """
-        start = self._start(reference)
-        for given in (stones, start):
+        for given in (stones, self._start(reference)):
             refuse(self._unsupported(given))
+        return self._contributed(stones, listing, reference)
+
+    def _contributed(self, stones: Stones, listing: str, reference: Stone | None) -> Matrix:
+        start = self._start(reference)
         plan = self._plan() if reference is None and listing == BLEND else None
         if plan is not None:
             return self._planned(plan, stones)
@@ -258,6 +261,23 @@ class PriceModel:
         effects = self.contributions(stones, listing=listing, reference=reference)
         base = self.log_price(self._start(reference))
         return _itemised(effects, _exp(_summed(base[0], effects)), _exp(base))
+
+    def appraise(
+        self, stones: Stones, *, level: float = RANGE, listing: str = BLEND
+    ) -> tuple[Integers, Vector, Vector]:
+        """Cents of each line as `itemise`, and both ends of the range as `range`, at once.
+
+        Where the errors were not measured the ends are NaN. Unlike those two it takes it
+        that `supports` was asked: a stone that is not supported gets a wrong price here.
+        """
+        effects = self._contributed(stones, listing, None)
+        base = self.log_price(self._start(None))
+        log_price = _summed(base[0], effects)
+        cents = _itemised(effects, _exp(log_price), _exp(base))
+        if self.ranges is None:
+            return cents, np.full(len(stones), np.nan), np.full(len(stones), np.nan)
+        half = self._half_widths(stones, level, listing)
+        return cents, _exp(log_price - half), _exp(log_price + half)
 
     # ----------------------------------------------------------------- reasons
 
@@ -385,11 +405,17 @@ class PriceModel:
         if self.ranges is None:
             raise DocumentError(f"a {self.family} model states no ranges; fit 'monotone'.")
         log_price = self.log_price(stones, listing=listing, extrapolate=extrapolate)
-        half = self.ranges.half_widths(stones, level, listing)
-        if listing == RECORDED:  # where no list is recorded the price is that of the blend
-            known = stones[LISTING.name] >= 0
-            half = np.where(known, half, self.ranges.half_widths(stones, level, BLEND))
+        half = self._half_widths(stones, level, listing)
         return _exp(log_price - half), _exp(log_price + half)
+
+    def _half_widths(self, stones: Stones, level: float, listing: str) -> Vector:
+        assert self.ranges is not None
+        half = self.ranges.half_widths(stones, level, listing)
+        if listing != RECORDED:
+            return half
+        # Where no list is recorded the price is that of the blend.
+        known = stones[LISTING.name] >= 0
+        return np.where(known, half, self.ranges.half_widths(stones, level, BLEND))
 
     def assess(self, stone: Stone) -> Verdict:
         """Say whether a stone is priced, priced with caution or declined, and why."""
@@ -418,7 +444,12 @@ class PriceModel:
 
     def _backed(self, stone: Stone) -> Verdict:
         """How sure the price of a stone is that the model prices."""
-        if self.support is None or (near := self.support.near_one(stone)) >= FEW:
+        if self.support is None:
+            return Verdict(PRICED)
+        if "around" not in self._ready:
+            self._ready["around"] = self.support.around().tolist()
+        near = self.support.near_one(stone, self._ready["around"])
+        if near >= FEW:
             return Verdict(PRICED)
         few = f"only {near} stones of about its weight, color and clarity have been seen"
         reason = Reason("thin_support", "", str(stone), None, f"{few}.", "See the comparables.")

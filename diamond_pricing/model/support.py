@@ -119,18 +119,12 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         near: NDArray[np.int64] = around[tuple(place)]
         return near
 
-    def near_one(self, stone: Stone) -> int:
-        """The same for one stone."""
+    def near_one(self, stone: Stone, around: list[list[list[int]]]) -> int:
+        """The same for one stone; ``around`` as `around` gives it, in lists."""
         band = bisect_right(self.bands, stone.carat)
         if stone.color not in self.colors or stone.clarity not in self.clarities:
             return 0
-        color, clarity = self.colors.index(stone.color), self.clarities.index(stone.clarity)
-        across = len(self.clarities)
-        return sum(
-            self.counts[(band * len(self.colors) + i) * across + j]
-            for i in range(max(color - 1, 0), min(color + 2, len(self.colors)))
-            for j in range(max(clarity - 1, 0), min(clarity + 2, across))
-        )
+        return around[band][self.colors.index(stone.color)][self.clarities.index(stone.clarity)]
 
 
 class Unsupported(NamedTuple):

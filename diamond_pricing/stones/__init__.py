@@ -14,10 +14,10 @@ from diamond_pricing.stones.attributes import (
     carats,
     shown,
 )
-from diamond_pricing.stones.catalog import load_sales, stone_keys
+from diamond_pricing.stones.catalog import Columns, load_columns, load_sales, stone_keys
 from diamond_pricing.stones.checks import Problem
 from diamond_pricing.stones.stone import Stone
-from diamond_pricing.stones.stones import Frame, Stones
+from diamond_pricing.stones.stones import Coded, Frame, Stones
 
 __all__ = [
     "ATTRIBUTES",
@@ -27,6 +27,8 @@ __all__ = [
     "MAGIC_LINE",
     "MEASURES",
     "Attribute",
+    "Coded",
+    "Columns",
     "Frame",
     "Grade",
     "Measure",
@@ -35,6 +37,7 @@ __all__ = [
     "Stones",
     "attribute_named",
     "carats",
+    "load_columns",
     "load_sales",
     "shown",
     "stone_keys",

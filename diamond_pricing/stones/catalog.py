@@ -3,13 +3,15 @@
 Where they come from, and their licence, stands in ``stones/data/PROVENANCE.md``.
 """
 
+import csv
 import hashlib
 import io
 import lzma
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers
 from diamond_pricing.errors import DocumentError, MissingExtraError
@@ -50,14 +52,7 @@ def load_sales() -> "pd.DataFrame":
         import pandas as pd
     except ImportError as error:
         raise MissingExtraError("load_sales", "fit") from error
-    packed = files("diamond_pricing.stones").joinpath("data/catalog.csv.xz").read_bytes()
-    try:
-        text = lzma.decompress(packed)
-    except lzma.LZMAError as error:
-        raise DocumentError("the packaged sales are damaged; install again.") from error
-    if hashlib.sha256(text).hexdigest() != SHA256:
-        raise DocumentError("the packaged sales differ from their hash; install again.")
-    sales = pd.read_csv(io.BytesIO(text))
+    sales = pd.read_csv(io.BytesIO(_text()))
     for grade in (grade for grade in GRADES if grade.name in sales):
         seen = [name for name in grade.grades if (sales[grade.name] == name).any()]
         sales[grade.name] = pd.Categorical(sales[grade.name], seen, ordered=True)
@@ -67,6 +62,44 @@ def load_sales() -> "pd.DataFrame":
     sales["listing"] = pd.Categorical(np.array(LISTING.grades)[order], LISTING.grades)
     sales.attrs.update(currency="USD", effective="2008")
     return sales
+
+
+class Columns(dict[str, NDArray[Any]]):
+    """Columns by name, with as much of a data frame's manners as our own code needs."""
+
+    attrs: ClassVar[dict[str, str]] = {"currency": "USD", "effective": "2008"}
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return list(self)
+
+
+def load_columns() -> Columns:
+    """Read the packaged sales as `load_sales` does, without pandas, as recorded.
+
+    Raises
+    ------
+    DocumentError
+        When the packaged file is damaged.
+    """
+    head, *rows = csv.reader(io.StringIO(_text().decode()))
+    found = Columns()
+    for name, values in zip(head, zip(*rows, strict=True), strict=True):
+        grade = name in {g.name for g in GRADES}
+        found[name] = np.array(values, object if grade else np.float64)
+    return found
+
+
+def _text() -> bytes:
+    packed = files("diamond_pricing.stones").joinpath("data/catalog.csv.xz").read_bytes()
+    try:
+        text = lzma.decompress(packed)
+    except lzma.LZMAError as error:
+        raise DocumentError("the packaged sales are damaged; install again.") from error
+    if hashlib.sha256(text).hexdigest() != SHA256:
+        raise DocumentError("the packaged sales differ from their hash; install again.")
+    return text
 
 
 def stone_keys(stones: Stones) -> Integers:

@@ -6,7 +6,7 @@ from math import nan
 from numbers import Real
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,21 @@ class Frame(Protocol):
         ...
 
     def __getitem__(self, name: Any, /) -> Any: ...
+
+
+class Coded(NamedTuple):
+    """A column of grades that repeats few texts.
+
+    Attributes
+    ----------
+    texts : list[str or None]
+        The d different texts.
+    codes : ndarray of int, shape (n,)
+        Position of each row's text.
+    """
+
+    texts: list[str | None]
+    codes: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,12 +125,14 @@ class Stones:
         attributes: list[Measure | Grade] = [*MEASURES, *GRADES]
         for attribute in attributes:
             if attribute.name in named:
-                values = np.asarray(frame[named[attribute.name]])
-                read[attribute.name] = (
-                    _measures(attribute, values)
-                    if isinstance(attribute, Measure)
-                    else _codes(attribute, values)
-                )
+                column = frame[named[attribute.name]]
+                if isinstance(attribute, Measure):
+                    read[attribute.name] = _measures(attribute, np.asarray(column))
+                elif isinstance(column, Coded):
+                    texts = np.array(column.texts, object)
+                    read[attribute.name] = _codes(attribute, texts)[column.codes]
+                else:
+                    read[attribute.name] = _codes(attribute, np.asarray(column))
             elif attribute.required:
                 raise StoneError(
                     f"no column for {attribute.name}; the frame has "

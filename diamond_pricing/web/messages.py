@@ -4,14 +4,33 @@ The fields of a stone are those of the attribute table, so that an attribute tha
 there can be sent at once.
 """
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stone
 
-LEVEL = 0.9
+LEVEL, MOST = 0.9, 0.99  # of a range: usual, and most
+_UNIT = msgspec.Meta(
+    description="Share of such sales that the range holds, over 0 and at most 0.99."
+)
+_LISTING = msgspec.Meta(
+    description="blend of the price lists; recorded, the one that the order of x and y points "
+    "to; or the name of one, as x<y."
+)
+_REFERENCE = msgspec.Meta(description="The stone to measure from, instead of the model's own.")
+_EFFECTIVE = msgspec.Meta(
+    description="When the prices are to be true: a year or date that a model of this server "
+    "has. By default that of the active model."
+)
+_LANGUAGE = msgspec.Meta(description="Of the sentences.")
+_LINE_RANGES = msgspec.Meta(
+    description="Whether to work out 95 % limits of each factor, which takes milliseconds."
+)
+Level = Annotated[float, _UNIT]
+Listing = Annotated[str, _LISTING]
+Language = Annotated[Literal["en", "it"], _LANGUAGE]
 
 
 def _field(attribute: Measure | Grade) -> tuple[Any, ...]:
@@ -45,32 +64,55 @@ if TYPE_CHECKING:
         reference: StoneIn | None
         level: float
         listing: str
+        effective: str | None
+        language: Literal["en", "it"]
+        line_ranges: bool
 else:
     StoneIn = msgspec.defstruct(
         "StoneIn", _FIELDS, frozen=True, forbid_unknown_fields=True, kw_only=True,
         module=__name__, namespace={"__doc__": "A stone in the words a person uses."},
     )  # fmt: skip
-    _level = msgspec.Meta(
-        description="Share of such sales that the range holds, over 0 and at most 0.99."
-    )
-    _listing = msgspec.Meta(
-        description="blend of the price lists; recorded, the one that the order of x and y "
-        "points to; or the name of one, as x<y."
-    )
-    _reference = msgspec.Meta(
-        description="The stone to measure from, instead of the model's own."
-    )
     QuoteIn = msgspec.defstruct(
         "QuoteIn",
         [
             *_FIELDS,
-            ("reference", Annotated[StoneIn | None, _reference], None),
-            ("level", Annotated[float, _level], LEVEL),
-            ("listing", Annotated[str, _listing], BLEND),
+            ("reference", Annotated[StoneIn | None, _REFERENCE], None),
+            ("level", Level, LEVEL),
+            ("listing", Listing, BLEND),
+            ("effective", Annotated[str | None, _EFFECTIVE], None),
+            ("language", Language, "en"),
+            ("line_ranges", Annotated[bool, _LINE_RANGES], False),
         ],
         frozen=True, forbid_unknown_fields=True, kw_only=True, module=__name__,
         namespace={"__doc__": "A stone, and how its price is to be told."},
+        omit_defaults=True,
     )  # fmt: skip
+
+
+class PairIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Two stones, to be told why the second does not cost what the first does."""
+
+    first: StoneIn
+    second: StoneIn
+    level: Level = LEVEL
+    listing: Listing = BLEND
+    language: Language = "en"
+    line_ranges: Annotated[bool, _LINE_RANGES] = False
+
+
+class ComparablesIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A stone whose like is looked for among the sales."""
+
+    stone: StoneIn
+    count: Annotated[int, msgspec.Meta(ge=1, le=50, description="Sales, nearest first.")] = 5
+
+
+class WhatIfIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A stone whose neighbours are priced."""
+
+    stone: StoneIn
+    listing: Listing = BLEND
+    language: Language = "en"
 
 
 def stone_of(given: StoneIn | QuoteIn) -> Stone:
@@ -110,8 +152,8 @@ class LineOut(msgspec.Struct, frozen=True):
     name, label : str
     factor : float
         The price is multiplied by this.
-    factor_low, factor_high : float
-        95 % confidence limits of the factor.
+    factor_range : tuple[float, float] or None
+        95 % confidence limits of the factor, if asked for.
     cents, running_cents : int
         Its part of the price; the total so far.
     sentence : str
@@ -120,8 +162,7 @@ class LineOut(msgspec.Struct, frozen=True):
     name: str
     label: str
     factor: float
-    factor_low: float
-    factor_high: float
+    factor_range: tuple[float, float] | None
     cents: int
     running_cents: int
     sentence: str
@@ -139,11 +180,11 @@ class ReasonOut(msgspec.Struct, frozen=True):
 class VerdictOut(msgspec.Struct, frozen=True):
     """How sure the answer is: ``priced``, or ``priced_with_caution`` with reasons."""
 
-    status: str
+    status: Literal["priced", "priced_with_caution"]
     reasons: list[ReasonOut]
 
 
-class PriceOut(msgspec.Struct, frozen=True):
+class PriceOut(msgspec.Struct, frozen=True, kw_only=True):
     """An explained price.
 
     Attributes
@@ -175,3 +216,192 @@ class PriceOut(msgspec.Struct, frozen=True):
     verdict: VerdictOut
     lines: list[LineOut]
     model: str
+
+
+class QuoteOut(PriceOut, frozen=True, kw_only=True):
+    """A quote: an explained price that is kept.
+
+    Attributes
+    ----------
+    id : str or None
+        To ask for it again by; None when it could not be stored, and then it is no quote.
+    created : str or None
+        When, UTC.
+    """
+
+    id: str | None
+    created: str | None
+
+
+class ComparisonOut(PriceOut, frozen=True, kw_only=True):
+    """Why the second stone does not cost what the first does.
+
+    Attributes
+    ----------
+    difference_cents : int
+        Of the second over the first.
+    """
+
+    difference_cents: int
+
+
+class ComparableOut(msgspec.Struct, frozen=True):
+    """A sale of a stone like the one asked about.
+
+    Attributes
+    ----------
+    stone : dict
+    price, adjusted : float
+        What it fetched; what that comes to for the stone asked about.
+    factors : dict[str, float]
+        The adjustment by line; their product is ``adjusted / price``.
+    distance : float
+        Between the two, in log price by line.
+    """
+
+    stone: dict[str, float | str]
+    price: float
+    adjusted: float
+    factors: dict[str, float]
+    distance: float
+
+
+class ComparablesOut(msgspec.Struct, frozen=True):
+    """Sales like a stone, nearest first.
+
+    Attributes
+    ----------
+    price : float
+        The model's.
+    median : float or None
+        Of the adjusted prices.
+    """
+
+    price: float
+    median: float | None
+    currency: str
+    effective: str
+    comparables: list[ComparableOut]
+    model: str
+
+
+class StepOut(msgspec.Struct, frozen=True):
+    """A stone one step away, and what the step does to the price."""
+
+    attribute: str
+    label: str
+    before: float | str
+    after: float | str
+    stone: dict[str, float | str]
+    cents: int
+    difference_cents: int
+    sentence: str
+
+
+class WhatIfOut(msgspec.Struct, frozen=True):
+    """The steps from a stone, those that cost most first."""
+
+    stone: dict[str, float | str]
+    cents: int
+    currency: str
+    effective: str
+    steps: list[StepOut]
+    model: str
+
+
+class CellOut(msgspec.Struct, frozen=True):
+    """One cell of a price list; without a price where no sales stand behind it.
+
+    Attributes
+    ----------
+    price, per_carat, low, high : float or None
+        In the currency of the list; the range holds 90 % of such sales.
+    support : int
+        Stones of about this kind that were seen.
+    """
+
+    carat: float
+    color: str
+    clarity: str
+    price: float | None
+    per_carat: float | None
+    low: float | None
+    high: float | None
+    support: int
+
+
+class PriceListOut(msgspec.Struct, frozen=True):
+    """Prices by weight, color and clarity for one cut."""
+
+    cut: str
+    currency: str
+    effective: str
+    carats: list[float]
+    colors: list[str]
+    clarities: list[str]
+    cells: list[CellOut]
+    model: str
+
+
+class ModelOut(msgspec.Struct, frozen=True):
+    """A model that quotes may be pinned to.
+
+    Attributes
+    ----------
+    id : str
+        SHA-256 of its document.
+    """
+
+    id: str
+    active: bool
+    family: str
+    currency: str
+    effective: str
+    sales: int
+    stones: int
+
+
+class ModelsOut(msgspec.Struct, frozen=True):
+    """All models of this server."""
+
+    models: list[ModelOut]
+
+
+class UsageOut(msgspec.Struct, frozen=True):
+    """What was asked for in one hour, UTC."""
+
+    hour: str
+    kind: str
+    requests: int
+    units: int
+
+
+class UsagesOut(msgspec.Struct, frozen=True):
+    """Usage of one tenant."""
+
+    tenant: str
+    usage: list[UsageOut]
+
+
+class AuditOut(msgspec.Struct, frozen=True):
+    """One entry of the audit log."""
+
+    number: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    details: str
+    sha256: str
+
+
+class AuditsOut(msgspec.Struct, frozen=True):
+    """A part of the audit log."""
+
+    entries: list[AuditOut]
+
+
+class SharedOut(msgspec.Struct, frozen=True):
+    """The link under which anybody may read one quote."""
+
+    url: str

@@ -1,71 +1,313 @@
-"""From messages to prices and back: everything about a quote but HTTP and storage."""
+"""From messages to prices and back: everything about an answer but HTTP and storage."""
+
+from itertools import product
+from typing import Any
+
+import numpy as np
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.model.support import BLEND
+from diamond_pricing.model.words import LANGUAGES, Words
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Stone, Stones
+from diamond_pricing.validation import Evidence
 from diamond_pricing.web.messages import (
+    LEVEL,
+    MOST,
     Amounts,
+    CellOut,
+    ComparableOut,
+    ComparablesOut,
+    ComparisonOut,
     LineOut,
-    PriceOut,
+    PairIn,
+    PriceListOut,
     QuoteIn,
+    QuoteOut,
     ReasonOut,
+    StepOut,
     StoneIn,
     VerdictOut,
+    WhatIfOut,
     stone_of,
 )
-from diamond_pricing.web.problems import of_stone
+from diamond_pricing.web.problems import Fault, ProblemError, of_stone
+
+_CARAT = next(measure for measure in MEASURES if measure.name == "carat")
+CELLS = 5_000  # of one price list
+CARATS = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.25, 1.5, 2.0)  # of a list that names none
 
 
-def priced(model: PriceModel, asked: QuoteIn) -> PriceOut:
+def priced(model: PriceModel, asked: QuoteIn) -> PriceExplanation:
     """Price a stone and say why.
 
     Raises
     ------
-    Problem
+    ProblemError
         When it is no stone, or one that the model declines; fields are named.
     """
+    if not 0 < asked.level <= MOST:
+        text = f"level must be over 0 and at most {MOST:g}, not {asked.level:g}."
+        fault = Fault(text, "/level", "level_not_possible", asked.level, MOST, [0, MOST])
+        raise ProblemError("impossible_value", text, [fault])
     reference = None
     if asked.reference is not None:
-        try:
-            reference = stone_of(asked.reference)
-            model.explain(reference)
-        except StoneError as error:
-            raise of_stone(error, "/reference") from error
+        reference = _priceable(model, asked.reference, "/reference")
     try:
-        why = model.explain(stone_of(asked), listing=asked.listing, reference=reference)
-        return answered(why, model, asked.level)
+        return model.explain(stone_of(asked), listing=asked.listing, reference=reference)
     except StoneError as error:
         raise of_stone(error) from error
 
 
-def compared(model: PriceModel, first: StoneIn, second: StoneIn, level: float) -> PriceOut:
-    """Say why the second stone does not cost what the first does; errors as `priced`."""
-    stones = []
-    for where, given in (("/first", first), ("/second", second)):
-        try:
-            stones.append(stone_of(given))
-            model.explain(stones[-1])
-        except StoneError as error:
-            raise of_stone(error, where) from error
-    return answered(model.compare(*stones), model, level)
-
-
-def answered(why: PriceExplanation, model: PriceModel, level: float) -> PriceOut:
+def quoted(
+    why: PriceExplanation, model: PriceModel, asked: QuoteIn, name: str | None,
+    created: str | None,
+) -> QuoteOut:  # fmt: skip
     """An explanation as it is sent."""
-    found = why.range(level)
-    lines = []
-    for line, running in zip(why.lines, why.running, strict=True):
-        low, high = line.factor_range()
-        lines.append(
-            LineOut(
-                line.name, line.label, line.factor, low, high, line.cents, running,
-                why.sentence(line),
+    told = _told(why, model, asked.level, asked.language, asked.line_ranges)
+    return QuoteOut(id=name, created=created, **told)
+
+
+def compared(model: PriceModel, asked: PairIn) -> ComparisonOut:
+    """Say why the second stone does not cost what the first does; errors as `priced`."""
+    first, second = (
+        _priceable(model, given, where)
+        for where, given in (("/first", asked.first), ("/second", asked.second))
+    )
+    try:
+        why = model.compare(first, second, listing=asked.listing)
+    except StoneError as error:
+        raise of_stone(error) from error
+    told = _told(why, model, asked.level, asked.language, asked.line_ranges)
+    return ComparisonOut(difference_cents=why.cents - why.lines[0].cents, **told)
+
+
+def comparables(evidence: Evidence, model: PriceModel) -> ComparablesOut:
+    """Sales like a stone as they are sent."""
+    return ComparablesOut(
+        price=evidence.price,
+        median=round(evidence.median, 2) if evidence.comparables else None,
+        currency=model.training.currency, effective=model.training.effective,
+        comparables=[
+            ComparableOut(
+                c.stone.given(), c.price, round(c.adjusted, 2), c.factors, c.distance
+            )
+            for c in evidence.comparables
+        ],
+        model=model.sha256,
+    )  # fmt: skip
+
+
+def stone_at(given: StoneIn, where: str) -> Stone:
+    """The stone at a place of the body; errors as `priced`."""
+    try:
+        return stone_of(given)
+    except StoneError as error:
+        raise of_stone(error, where) from error
+
+
+def _priceable(model: PriceModel, given: StoneIn, where: str) -> Stone:
+    stone = stone_at(given, where)
+    try:
+        model.explain(stone)
+    except StoneError as error:
+        raise of_stone(error, where) from error
+    return stone
+
+
+# ------------------------------------------------------------------------- steps
+
+
+def steps_from(model: PriceModel, stone: Stone) -> list[tuple[str, Stone]]:
+    """The stones one step away that the model prices, and the attribute of each step.
+
+    One grade up or down; the next weight that prices jump at, and the weight just under the
+    last one. Measurements stay as they are; with another weight those of the size are left
+    out, as they would contradict it.
+    """
+    near: list[tuple[str, Stone]] = []
+    for grade in GRADES:
+        seen = list(model.training.grades.get(grade.name, {}))
+        given = getattr(stone, grade.name)
+        if given in seen:
+            place = seen.index(given)
+            near += [
+                (grade.name, _changed(stone, grade.name, seen[other]))
+                for other in (place - 1, place + 1)
+                if 0 <= other < len(seen)
+            ]
+    jumps = model._effects.magic
+    above = [weight for weight in jumps if weight > stone.carat]
+    below = [weight for weight in jumps if weight <= stone.carat]
+    weights = above[:1] + [round(weight - 0.01, 2) for weight in below[-1:]]
+    near += [("carat", _changed(stone, "carat", weight)) for weight in weights]
+    return [(name, s) for name, s in near if s.carat != 0 and _fine(model, s)]
+
+
+def _changed(stone: Stone, name: str, value: float | str) -> Stone:
+    given = stone.given() | {name: value}
+    if name == "carat":
+        given = {key: v for key, v in given.items() if key not in ("x", "y", "z")}
+    return Stone(**given)  # type: ignore[arg-type]
+
+
+def _fine(model: PriceModel, stone: Stone) -> bool:
+    return not stone.problems() and bool(model.supports(Stones.of([stone]))[0])
+
+
+def stepped(model: PriceModel, stone: Stone, listing: str, words: Words) -> WhatIfOut:
+    """Price the steps from a stone, those that change the price most first."""
+    try:
+        here = model.explain(stone, listing=listing)
+    except StoneError as error:
+        raise of_stone(error, "/stone") from error
+    steps = []
+    for name, other in steps_from(model, stone):
+        there = model.explain(other, listing=listing)
+        more = there.cents - here.cents
+        before, after = getattr(stone, name), getattr(other, name)
+        texts = [words.carats(v) if isinstance(v, float) else str(v) for v in (after, before)]
+        told = words.rather.format(here=texts[0], there=texts[1])
+        amount = words.amount(more, here.currency, sign=True, digits=0)
+        label = words.attribute(name)
+        steps.append(
+            StepOut(
+                name, label, before, after, other.given(), there.cents, more,
+                f"{label} {told}: {amount}",
             )
         )  # fmt: skip
+    steps.sort(key=lambda step: -abs(step.difference_cents))
+    return WhatIfOut(
+        stone.given(), here.cents, here.currency, here.effective, steps, model.sha256
+    )
+
+
+# --------------------------------------------------------------------- price list
+
+
+def price_list(
+    model: PriceModel, cut: str, carats: list[float], colors: list[str], clarities: list[str]
+) -> PriceListOut:
+    """Prices of all combinations; those without sales behind them have none.
+
+    Raises
+    ------
+    ProblemError
+        For a weight or grade that is none, or a list of more than ``CELLS`` cells.
+    """
+    seen = model.training.grades
+    try:
+        wanted = {
+            name: list(dict.fromkeys(_grade(name).read(g) for g in given))
+            or [*seen[name]][::-1]
+            for name, given in (("color", colors), ("clarity", clarities))
+        }
+        weights = [_CARAT.read(w) for w in carats or _usual(model)]
+        cut = _grade("cut").read(cut)
+    except StoneError as error:
+        raise of_parameter(error) from error
+    if cut not in seen["cut"]:
+        raise of_parameter(
+            StoneError(
+                f"cut {cut} has not been seen; this model knows {', '.join(seen['cut'])}.",
+                attribute="cut", given=cut,
+            )
+        )  # fmt: skip
+    cells = list(product(weights, wanted["color"], wanted["clarity"]))
+    if len(cells) > CELLS:
+        raise ProblemError(
+            "bad_request", f"{len(cells):,} cells are too many; a list has at most {CELLS:,}."
+        )
+    stones = Stones.of([Stone(carat, cut, color, clarity) for carat, color, clarity in cells])
+    fine = np.flatnonzero(model.supports(stones))
+    good = stones.take(fine)
+    price = np.round(model.price(good), 2)
+    low, high = (
+        model.range(good) if model.ranges is not None else (price * np.nan, price * np.nan)
+    )
+    near = model.support.near(stones) if model.support is not None else np.zeros(len(stones))
+    found: dict[int, tuple[float, float, float]] = {
+        int(i): (float(p), float(a), float(b))
+        for i, p, a, b in zip(fine, price, low, high, strict=True)
+    }
+    out = []
+    for i, (carat, color, clarity) in enumerate(cells):
+        p, a, b = found.get(i, (None, None, None))
+        out.append(
+            CellOut(
+                carat, color, clarity, p, None if p is None else round(p / carat, 2),
+                _plain(a), _plain(b), int(near[i]),
+            )
+        )  # fmt: skip
+    return PriceListOut(
+        cut, model.training.currency, model.training.effective, weights, wanted["color"],
+        wanted["clarity"], out, model.sha256,
+    )  # fmt: skip
+
+
+def _usual(model: PriceModel) -> list[float]:
+    low, high = model.training.ranges["carat"]
+    return [weight for weight in CARATS if low <= weight <= high]
+
+
+def _grade(name: str) -> Grade:
+    grade = ATTRIBUTES[name]
+    assert isinstance(grade, Grade)
+    return grade
+
+
+def of_parameter(error: StoneError) -> ProblemError:
+    """A problem of a query parameter, which has no JSON pointer."""
+    found = of_stone(error)
+    faults = [
+        Fault(f.message, "", f.code, f.given, f.nearest, f.allowed, parameter=error.attribute)
+        for f in found.faults
+    ]
+    return ProblemError(found.code, found.detail, faults)
+
+
+# ------------------------------------------------------------------------ answers
+
+
+def _told(
+    why: PriceExplanation, model: PriceModel, level: float, language: str, line_ranges: bool
+) -> dict[str, Any]:
+    words = LANGUAGES[language]
+    found = why.range(level)
+    lines = [
+        LineOut(
+            line.name, words.label(line.name), line.factor,
+            line.factor_range() if line_ranges else None, line.cents, running,
+            why.sentence(line, words),
+        )
+        for line, running in zip(why.lines, why.running, strict=True)
+    ]  # fmt: skip
     verdict = why.verdict
     reasons = [ReasonOut(r.code, r.attribute, r.message, r.remedy) for r in verdict.reasons]
-    return PriceOut(
-        stone=why.stone.given(), reference=why.reference.given(), listing=why.listing,
-        price=why.price, cents=why.cents, currency=why.currency, effective=why.effective,
-        range=found and Amounts(level, round(found[0], 2), round(found[1], 2)),
-        verdict=VerdictOut(verdict.status, reasons), lines=lines, model=model.sha256,
-    )  # fmt: skip
+    cents = why.cents
+    return {
+        "stone": why.stone.given(), "reference": why.reference.given(),
+        "listing": why.listing, "price": cents / 100, "cents": cents,
+        "currency": why.currency, "effective": why.effective,
+        "range": found and Amounts(level, round(found[0], 2), round(found[1], 2)),
+        "verdict": VerdictOut(verdict.status, reasons),  # type: ignore[arg-type]
+        "lines": lines, "model": model.sha256,
+    }  # fmt: skip
+
+
+def _plain(value: float | None) -> float | None:
+    return None if value is None or value != value else round(value, 2)
+
+
+__all__ = [
+    "BLEND",
+    "LEVEL",
+    "comparables",
+    "compared",
+    "price_list",
+    "priced",
+    "quoted",
+    "stepped",
+    "steps_from",
+    "stone_at",
+]

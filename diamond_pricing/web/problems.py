@@ -29,18 +29,24 @@ TITLES: Mapping[str, tuple[int, str]] = MappingProxyType(
         "unauthorized": (401, "A valid key is needed"),
         "forbidden": (403, "This key may not do that"),
         "not_found": (404, "There is nothing here"),
+        "model_not_found": (404, "There is no such model"),
+        "quote_not_found": (404, "There is no such quote"),
         "method_not_allowed": (405, "This method is not served here"),
         "not_acceptable": (406, "The answer cannot be given in that form"),
         "too_slow": (408, "The body came too slowly"),
-        "conflict": (409, "The request contradicts an earlier one"),
         "too_large": (413, "The body is too large"),
         "unsupported_media_type": (415, "The body is in a form that is not read"),
         "impossible_value": (422, "A value that no diamond has"),
         "unknown_grade": (422, "A grade that does not exist"),
         "contradiction": (422, "The measurements contradict each other"),
+        "effective_not_known": (422, "No prices of that date"),
+        "idempotency_key_reused": (422, "The idempotency key belongs to another request"),
+        "too_many_rows": (413, "The batch has too many rows"),
         DECLINED: (422, "A stone that the model does not price"),
         "too_many_requests": (429, "The quota is used up"),
         "internal": (500, "Something failed on our side"),
+        "no_comparables": (503, "The sales cannot be looked up"),
+        "storage_unavailable": (503, "Quotes cannot be stored at present"),
         "not_ready": (503, "The service is not ready"),
     }
 )
@@ -61,6 +67,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
         What was sent; the nearest valid value.
     allowed : list
         Valid values, or the smallest and the largest.
+    parameter : str
+        The query parameter or header at fault, where it is none of the body.
     """
 
     message: str
@@ -69,6 +77,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     given: Any = None
     nearest: Any = None
     allowed: list[Any] = []
+    parameter: str = ""
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -100,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return fresh
 
 
+@lru_cache(64)
 def loopback(host: str) -> bool:
     """Whether a host name or address is this machine's own."""
     name = host.strip("[]")

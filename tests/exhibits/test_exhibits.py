@@ -91,8 +91,10 @@ def test_text_from_outside_cannot_become_markup(packaged):
     why = packaged.explain(Stone(1.01, "Ideal", "E", "VS1"))
 
     class Hostile:
-        def note(self, name):
+        def note(self, name, words=None):
             return hostile
+
+        told = note
 
         def range(self, level):
             return None

@@ -40,7 +40,7 @@ def audited(connection: Connection, after: int = 0, limit: int = 1000) -> list[d
     found = connection.execute(
         select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(limit)
     )
-    return [dict(row._mapping) for row in found]
+    return [row._asdict() for row in found]
 
 
 def newest(connection: Connection) -> int:
@@ -52,7 +52,7 @@ def audit_faults(connection: Connection) -> list[str]:
     """Check the chain; give what is wrong, in words."""
     wrong, previous, expected = [], "", 1
     for row in connection.execute(select(audit).order_by(audit.c.number)):
-        entry = dict(row._mapping)
+        entry = row._asdict()
         found = entry.pop("sha256")
         if entry["number"] != expected:
             wrong.append(f"entry {expected} of the audit log is missing.")

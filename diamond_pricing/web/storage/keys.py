@@ -132,7 +132,7 @@ def listed_keys(database: Database) -> list[dict[str, str | int | None]]:
             .join(tenants, keys.c.tenant == tenants.c.name)
             .order_by(keys.c.created, keys.c.id)
         )
-        return [dict(row._mapping) for row in found]
+        return [row._asdict() for row in found]
 
 
 def quota_of(text: str) -> tuple[int, int]:

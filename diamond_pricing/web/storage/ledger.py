@@ -93,7 +93,8 @@ class Receipt(msgspec.Struct, frozen=True):
     Attributes
     ----------
     refused : str
-        Code of a problem: ``unauthorized``, ``too_many_requests``, ``conflict``; or nothing.
+        Code of a problem: ``unauthorized``, ``too_many_requests``,
+        ``idempotency_key_reused``; or nothing.
     quote : StoredQuote or None
     replayed : bool
         Whether the quote was stored by an earlier request.
@@ -174,7 +175,7 @@ class Ledger:
             row = connection.execute(wanted).first()
         return None if row is None else StoredQuote(*row)
 
-    def used(self, tenant: str, since: str, until: str) -> list[dict[str, str | int]]:
+    def used(self, tenant: str, since: str, until: str) -> list[dict[str, Any]]:
         """Usage by hour and kind."""
         wanted = (
             select(usage.c.hour, usage.c.kind, usage.c.requests, usage.c.units)
@@ -183,7 +184,7 @@ class Ledger:
             .limit(10_000)
         )
         with self.database.reading() as connection:
-            return [dict(row._mapping) for row in connection.execute(wanted)]
+            return [row._asdict() for row in connection.execute(wanted)]
 
     def _run(self) -> None:
         while True:
@@ -259,7 +260,7 @@ def settled(
         if known is not None and quote is not None:
             stored, fingerprint = known
             if fingerprint != quote.fingerprint:
-                receipts.append(Receipt("conflict", left=left, reset=reset))
+                receipts.append(Receipt("idempotency_key_reused", left=left, reset=reset))
             else:
                 receipts.append(Receipt("", stored, True, left, reset))
             continue

@@ -1,0 +1,81 @@
+"""Batches: many stones in one request."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from typing import Annotated
+
+from litestar import Controller, post
+from litestar.params import FromQuery, QueryParameter
+from litestar.response import Stream
+
+from diamond_pricing.errors import StoneError
+from diamond_pricing.model.support import BLEND
+from diamond_pricing.stones import Stones
+from diamond_pricing.web.api.quotes import ModelHeader
+from diamond_pricing.web.batch import Asked
+from diamond_pricing.web.forms import FORMS, Batch
+from diamond_pricing.web.messages import LEVEL, MOST
+from diamond_pricing.web.pricing import of_parameter
+from diamond_pricing.web.requests import StrictRequest, unread
+
+IN_MEMORY = 1 << 20  # bytes of a body before it goes to the disk
+
+
+class BatchController(Controller):
+    """Batches of stones."""
+
+    path = "/v1/quotes/batch"
+    tags = ("Quotes",)
+
+    @post(
+        status_code=200, operation_id="priceBatch", summary="Price many stones",
+        media_type="application/json",
+    )  # fmt: skip
+    async def create(
+        self, request: StrictRequest, model: FromQuery[str | None] = None,
+        x_model_id: ModelHeader = None,
+        level: Annotated[
+            float, QueryParameter(gt=0, le=MOST, description="Share of sales in the range.")
+        ] = LEVEL,
+        listing: Annotated[str, QueryParameter(description="As in a quote.")] = BLEND,
+    ) -> Stream:  # fmt: skip
+        """Answer prices, ranges and lines in the form that was sent; nothing is kept.
+
+        A row that cannot be priced says why, and the others are priced.
+        """
+        service, known = request.service, request.known
+        service.allow(known, "batch")
+        media = request.media
+        if media not in FORMS:
+            raise unread(media, list(FORMS))
+        found = await service.model(model, x_model_id)
+        asked = Asked(found, listing, level)
+        try:
+            found.itemise(Stones.of([found.reference]), listing=listing)
+        except StoneError as error:
+            raise of_parameter(error) from error
+        limits = service.settings.limits
+        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  closed below
+        try:
+            async for piece in request.parts(limits.batch):
+                file.write(piece)
+            batch = await service.away(Batch, file, media, limits.rows)
+            await service.charge(known, "batch", batch.n)
+        except BaseException:
+            file.close()
+            raise
+        pieces = batch.answer(asked)
+
+        async def sent() -> AsyncIterator[bytes]:
+            try:
+                while (piece := await asyncio.to_thread(_next, pieces)) is not None:
+                    yield piece
+            finally:
+                file.close()
+
+        return Stream(sent(), media_type=media)
+
+
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    return next(pieces, None)

@@ -1,0 +1,42 @@
+"""The models themselves, so that an answer can be checked without us."""
+
+from typing import Annotated
+
+from litestar import Controller, Response, get
+from litestar.params import PathParameter
+
+from diamond_pricing.web.messages import ModelsOut
+from diamond_pricing.web.requests import StrictRequest
+
+ModelName = Annotated[
+    str, PathParameter(description="Id of a model, or 8 or more of its characters.")
+]
+
+
+class ModelController(Controller):
+    """Models."""
+
+    path = "/v1/models"
+    tags = ("Models",)
+
+    @get(operation_id="listModels", summary="Which models are there?")
+    async def listed(self, request: StrictRequest) -> ModelsOut:
+        """All models that quotes may be pinned to, the active one first."""
+        service = request.service
+        service.allow(request.known, "quote")
+        return ModelsOut(await service.away(service.models.listed))
+
+    @get("/{name:str}", operation_id="readModel", summary="Read a model document")
+    async def read(self, request: StrictRequest, name: ModelName) -> Response[bytes]:
+        """The document itself: its SHA-256 is the model's id, and it prices without us."""
+        service = request.service
+        service.allow(request.known, "quote")
+        model = await service.model(name, None)
+        headers = {
+            "ETag": f'"{model.sha256}"',
+            "Cache-Control": "private, max-age=31536000, immutable",
+        }
+        if model.sha256 != name:
+            headers["Cache-Control"] = "private, no-cache"
+        text = await service.away(model.to_json)
+        return Response(text.encode(), media_type="application/json", headers=headers)

@@ -1,0 +1,146 @@
+"""Quotes: explained prices that are kept."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Controller, Response, get, post
+from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter
+
+from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.web.door import Known
+from diamond_pricing.web.messages import QuoteIn, QuoteOut, SharedOut
+from diamond_pricing.web.pricing import priced, quoted
+from diamond_pricing.web.problems import Fault, ProblemError
+from diamond_pricing.web.requests import StrictRequest
+from diamond_pricing.web.service import Service
+from diamond_pricing.web.sheet import sheet_html, sheet_pdf
+from diamond_pricing.web.storage import NewQuote, StoredQuote
+
+ModelHeader = Annotated[
+    str | None,
+    HeaderParameter(name="X-Model-Id", description="Id of the model to be answered by."),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        description="With the same key the same request is answered by the same quote.",
+        max_length=255,
+    ),
+]
+QuoteName = Annotated[
+    str, PathParameter(description="Id of a quote; with .html or .pdf the client's sheet.")
+]
+_SHEETS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
+
+
+class QuoteController(Controller):
+    """Quotes of single stones."""
+
+    path = "/v1/quotes"
+    tags = ("Quotes",)
+
+    @post(status_code=201, operation_id="createQuote", summary="Price a stone and say why")
+    async def create(
+        self, request: StrictRequest, data: JSONBody[QuoteIn],
+        model: FromQuery[str | None] = None, x_model_id: ModelHeader = None,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Response[QuoteOut]:  # fmt: skip
+        """Answer the price, its range and every line, and keep it all as a quote."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        found = await service.model(model, x_model_id, data.effective)
+        why = priced(found, data)
+        new = new_quote(found, data, why, idempotency_key or "")
+        receipt = await service.charge(known, "quote", 1, new)
+        service.metrics.count(service.metrics.verdicts, why.verdict.status)
+        stored = receipt.quote
+        if stored is None:
+            answer = quoted(why, found, data, None, None)
+            return Response(answer, status_code=200, headers={"X-Quote-Stored": "no"})
+        headers = {"Location": f"/v1/quotes/{stored.id}"}
+        if receipt.replayed:
+            headers["Idempotency-Replayed"] = "true"
+            return Response(await answer_of(service, stored), headers=headers)
+        service.metrics.count(service.metrics.quotes, found.sha256[:12])
+        return Response(quoted(why, found, data, stored.id, stored.created), headers=headers)
+
+    @get("/{name:str}", operation_id="readQuote", summary="Read a quote again")
+    async def read(self, request: StrictRequest, name: QuoteName) -> Response[Any]:
+        """Work the quote out once more from its own model, equal to the cent for ever."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        name, _, kind = name.partition(".")
+        stored = await stored_quote(service, known, name)
+        if kind in _SHEETS:
+            return await sheet(service, stored, kind)
+        if kind:
+            raise no_quote(f"{name}.{kind}")
+        return Response(await answer_of(service, stored))
+
+    @post(
+        "/{name:str}/share", status_code=201, operation_id="shareQuote",
+        summary="Make a link to a quote",
+    )  # fmt: skip
+    async def share(self, request: StrictRequest, name: QuoteName) -> SharedOut:
+        """Give the link under which anybody may read the client's sheet of a quote."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        stored = await stored_quote(service, known, name)
+        return SharedOut(f"/shared/{stored.id}.{service.keys.share(stored.id)}")
+
+
+def new_quote(
+    model: PriceModel, asked: QuoteIn, why: PriceExplanation, idempotency: str = ""
+) -> NewQuote:
+    """A quote as it is stored: the request and the model say all of it."""
+    text = msgspec.json.encode(asked).decode()
+    return NewQuote(model.sha256, text, why.cents, idempotency)
+
+
+async def stored_quote(service: Service, known: Known | None, name: str) -> StoredQuote:
+    """A quote of whoever asks; nobody else's exists for them."""
+    tenant = None if known is None else known.caller.tenant
+    found = None
+    if service.ledger is not None:
+        found = await service.away(service.ledger.quote, name, tenant)
+    if found is None:
+        raise no_quote(name)
+    return found
+
+
+def no_quote(name: str) -> ProblemError:
+    """The problem of a quote that is not there."""
+    fault = Fault("there is no such quote", parameter="name", given=name[:80])
+    return ProblemError("quote_not_found", "There is no quote of that id.", [fault])
+
+
+async def rederived(
+    service: Service, stored: StoredQuote
+) -> tuple[QuoteIn, PriceModel, PriceExplanation]:
+    """What a quote said, worked out again from its model; refused if it is not the same."""
+    asked = msgspec.json.decode(stored.asked, type=QuoteIn)
+    model = await service.model(stored.model, None)
+    why = priced(model, asked)
+    same = why.cents == stored.cents
+    service.metrics.count(service.metrics.rederived, "same" if same else "different")
+    if not same:
+        raise AssertionError(f"quote {stored.id} was {stored.cents} cents, is {why.cents}")
+    return asked, model, why
+
+
+async def answer_of(service: Service, stored: StoredQuote) -> QuoteOut:
+    """A stored quote as it is sent."""
+    asked, model, why = await rederived(service, stored)
+    return quoted(why, model, asked, stored.id, stored.created)
+
+
+async def sheet(service: Service, stored: StoredQuote, kind: str) -> Response[Any]:
+    """The client's sheet of a quote."""
+    asked, _, why = await rederived(service, stored)
+    make = sheet_html if kind == "html" else sheet_pdf
+    body = await service.away(make, why, asked, stored)
+    headers = {}
+    if kind == "pdf":
+        headers["Content-Disposition"] = f'inline; filename="{stored.id}.pdf"'
+    return Response(body, media_type=_SHEETS[kind], headers=headers)

@@ -1,0 +1,111 @@
+"""Questions about stones whose answers are not kept."""
+
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.params import FromQuery, JSONBody, QueryParameter
+
+from diamond_pricing.errors import StoneError
+from diamond_pricing.model.words import LANGUAGES
+from diamond_pricing.stones import GRADES
+from diamond_pricing.web.api.quotes import ModelHeader
+from diamond_pricing.web.messages import (
+    ComparablesIn,
+    ComparablesOut,
+    ComparisonOut,
+    PairIn,
+    PriceListOut,
+    WhatIfIn,
+    WhatIfOut,
+)
+from diamond_pricing.web.pricing import comparables, compared, price_list, stepped, stone_at
+from diamond_pricing.web.problems import of_stone
+from diamond_pricing.web.requests import StrictRequest
+
+Model = FromQuery[str | None]
+_CUT = next(grade for grade in GRADES if grade.name == "cut")
+
+
+class StoneController(Controller):
+    """Comparisons, comparables, steps and lists."""
+
+    path = "/v1"
+    tags = ("Stones",)
+
+    @post(
+        "/comparisons", status_code=200, operation_id="compareStones",
+        summary="Why is this one dearer than that one?",
+    )  # fmt: skip
+    async def compare(
+        self, request: StrictRequest, data: JSONBody[PairIn], model: Model = None,
+        x_model_id: ModelHeader = None,
+    ) -> ComparisonOut:  # fmt: skip
+        """Explain the second stone's price from the first's, line by line."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        found = await service.model(model, x_model_id)
+        answer = compared(found, data)
+        await service.charge(known, "comparison", 2)
+        return answer
+
+    @post(
+        "/comparables", status_code=200, operation_id="findComparables",
+        summary="What did stones like this one fetch?",
+    )  # fmt: skip
+    async def comparables(
+        self, request: StrictRequest, data: JSONBody[ComparablesIn], model: Model = None,
+        x_model_id: ModelHeader = None,
+    ) -> ComparablesOut:  # fmt: skip
+        """Give the sales nearest to a stone, each adjusted to it."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        found = await service.model(model, x_model_id)
+        stone = stone_at(data.stone, "/stone")
+        try:
+            evidence = await service.away(service.models.evidence, found, stone, data.count)
+        except StoneError as error:
+            raise of_stone(error, "/stone") from error
+        await service.charge(known, "comparables", 1)
+        return comparables(evidence, found)
+
+    @post(
+        "/what-if", status_code=200, operation_id="stepFromStone",
+        summary="What would one grade more or less cost?",
+    )  # fmt: skip
+    async def what_if(
+        self, request: StrictRequest, data: JSONBody[WhatIfIn], model: Model = None,
+        x_model_id: ModelHeader = None,
+    ) -> WhatIfOut:  # fmt: skip
+        """Price the stones one step away, those that change the price most first."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        found = await service.model(model, x_model_id)
+        stone = stone_at(data.stone, "/stone")
+        answer = stepped(found, stone, data.listing, LANGUAGES[data.language])
+        await service.charge(known, "what-if", 1 + len(answer.steps))
+        return answer
+
+    @get(
+        "/price-list", operation_id="readPriceList",
+        summary="Prices by weight, color and clarity",
+    )  # fmt: skip
+    async def price_list(
+        self, request: StrictRequest, model: Model = None, x_model_id: ModelHeader = None,
+        cut: Annotated[str, QueryParameter(description="Grade of cut.")] = _CUT.grades[-1],
+        carat: Annotated[
+            list[float] | None, QueryParameter(description="Weights; may be repeated.")
+        ] = None,
+        color: Annotated[
+            list[str] | None, QueryParameter(description="Colors; may be repeated.")
+        ] = None,
+        clarity: Annotated[
+            list[str] | None, QueryParameter(description="Clarities; may be repeated.")
+        ] = None,
+    ) -> PriceListOut:  # fmt: skip
+        """Give a price for each combination that sales stand behind, and how many do."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        found = await service.model(model, x_model_id)
+        answer = price_list(found, cut, carat or [], color or [], clarity or [])
+        await service.charge(known, "price-list", len(answer.cells))
+        return answer

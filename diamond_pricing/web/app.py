@@ -1,0 +1,41 @@
+"""The application: what stands at which path."""
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+
+from diamond_pricing import __version__
+from diamond_pricing.web.api.batches import BatchController
+from diamond_pricing.web.api.models import ModelController
+from diamond_pricing.web.api.operations import OperationController
+from diamond_pricing.web.api.quotes import QuoteController
+from diamond_pricing.web.api.stones import StoneController
+from diamond_pricing.web.door import Door
+from diamond_pricing.web.requests import StrictRequest, answered_problem
+from diamond_pricing.web.service import Service
+from diamond_pricing.web.settings import Settings
+
+CONTROLLERS = (
+    QuoteController, BatchController, StoneController, ModelController, OperationController,
+)  # fmt: skip
+
+
+def create_app(settings: Settings) -> Door:
+    """Make a server; it owns no global state.
+
+    Raises
+    ------
+    DiamondPricingError
+        When its home, database or settings cannot be used.
+    """
+    service = Service(settings)
+    app = Litestar(
+        [*CONTROLLERS],
+        request_class=StrictRequest,
+        exception_handlers={Exception: answered_problem},
+        lifespan=[service.running],
+        state=State({"service": service}),
+        openapi_config=OpenAPIConfig("diamond_pricing", __version__, render_plugins=[]),
+        logging_config=None,
+    )
+    return Door(app, service.keys, service.metrics, access_log=settings.access_log)

@@ -1,0 +1,188 @@
+"""What happens to every request, whatever it asks for.
+
+It gets an id, its sender is recognised, it is measured and logged; its answer gets the
+headers that keep a browser safe. This stands around the application, so that it holds for
+paths that do not exist as well.
+"""
+
+import logging
+import secrets
+import time
+from typing import Any
+
+import msgspec
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from diamond_pricing.web.metrics import Metrics
+from diamond_pricing.web.problems import MEDIA_TYPE, ProblemError
+from diamond_pricing.web.settings import loopback
+from diamond_pricing.web.storage.keys import OPEN, Caller, Keys
+from diamond_pricing.web.storage.ledger import Receipt
+
+COOKIE = "dp_session"
+OPEN_PATHS = ("/health/", "/static/", "/docs", "/openapi.json", "/problems", "/shared/")
+SIGN_IN = "/sign-in"
+NOBODY = Caller("nobody", scopes=frozenset())
+_ANYBODY = Caller(OPEN)
+_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    b"font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    b"frame-ancestors 'none'"
+)
+# Swagger UI sets styles on its elements.
+_DOCS_POLICY = _POLICY.replace(b"style-src 'self'", b"style-src 'self' 'unsafe-inline'")
+_PLAIN = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
+access = logging.getLogger("diamond_pricing.access")
+
+
+class Known(msgspec.Struct):
+    """What is known of a request; handlers find it in the scope's state under ``known``."""
+
+    id: str
+    caller: Caller
+    receipt: Receipt | None = None
+
+
+class Door:
+    """An application, and around it what every request goes through."""
+
+    def __init__(
+        self, app: ASGIApp, keys: Keys, metrics: Metrics, *, access_log: bool = True
+    ) -> None:
+        self.app, self.keys, self.metrics, self.access_log = app, keys, metrics, access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if str(scope["type"]) != "http":
+            await self.app(scope, receive, send)
+        else:
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        headers = _wanted(scope)
+        known = Known(secrets.token_hex(8), NOBODY)
+        scope.setdefault("state", {})["known"] = known
+        status = 500
+
+        async def answered(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"], *_added(scope["path"], message["headers"], known)
+                ]  # fmt: skip
+            await send(message)
+
+        try:
+            refused = self._recognised(scope, headers, known)
+            if refused is None:
+                await self.app(scope, receive, answered)
+            else:
+                await _refuse(refused, known, answered)
+        finally:
+            took = time.perf_counter() - began
+            route = scope.get("path_template") or "none"
+            self.metrics.seen(scope["method"], str(route), status, took)
+            if self.access_log:
+                self._log(scope, known, status, took)
+
+    def _recognised(
+        self, scope: Any, headers: dict[bytes, str], known: Known
+    ) -> ProblemError | str | None:
+        """Say who asks; give a problem or the path to go to if nobody may so."""
+        path = scope["path"]
+        if not self.keys.any:
+            host = headers.get(b"host", "").rsplit(":", 1)[0]
+            if not loopback(host) and not path.startswith("/health/"):
+                return ProblemError(
+                    "forbidden",
+                    "Without keys this server answers under 127.0.0.1 and localhost only.",
+                )
+            if not _own(scope, headers):
+                return ProblemError("forbidden", "Another site's page may not ask for this.")
+            known.caller = _ANYBODY
+            return None
+        token = headers.get(b"authorization", "")
+        if token:
+            kind, _, value = token.partition(" ")
+            found = self.keys.caller(value.strip()) if kind.lower() == "bearer" else None
+            if found is None and not path.startswith(OPEN_PATHS):
+                return _unauthorized("This key is not valid, or not any more.")
+            known.caller = found or NOBODY
+            return None
+        cookie = headers.get(COOKIE.encode(), "")
+        found = self.keys.of_session(cookie) if cookie else None
+        if found is not None and _own(scope, headers):
+            known.caller = found
+            return None
+        if path.startswith(OPEN_PATHS) or path == SIGN_IN:
+            return None
+        if path.startswith("/v1/") or path == "/metrics":
+            return _unauthorized("Send your key as 'Authorization: Bearer dp_…'.")
+        return SIGN_IN
+
+    def _log(self, scope: Any, known: Known, status: int, took: float) -> None:
+        line: dict[str, Any] = {
+            "at": time.time(), "id": known.id, "tenant": known.caller.tenant,
+            "key": known.caller.key, "method": scope["method"], "path": scope["path"][:200],
+            "status": status, "ms": round(1000 * took, 2),
+        }  # fmt: skip
+        access.info("%s", msgspec.json.encode(line).decode())
+
+
+def _wanted(scope: Any) -> dict[bytes, str]:
+    """The few headers that are looked at here."""
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in (b"authorization", b"host", b"origin", b"sec-fetch-site"):
+            found[name] = value.decode("latin-1")
+        elif name == b"cookie":
+            for part in value.decode("latin-1").split(";"):
+                key, _, text = part.strip().partition("=")
+                if key == COOKIE:
+                    found[COOKIE.encode()] = text
+    return found
+
+
+def _own(scope: Any, headers: dict[bytes, str]) -> bool:
+    """Whether a request that changes something comes from our own page or from no page."""
+    if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        return True
+    if headers.get(b"sec-fetch-site", "none") not in ("same-origin", "none"):
+        return False
+    origin = headers.get(b"origin")
+    return origin is None or origin.partition("://")[2] == headers.get(b"host", "")
+
+
+def _added(path: str, given: Any, known: Known) -> list[tuple[bytes, bytes]]:
+    added = [(b"x-request-id", known.id.encode()), *_PLAIN]
+    names = {name.lower(): value for name, value in given}
+    if b"cache-control" not in names:
+        added.append((b"cache-control", b"no-store"))
+    if names.get(b"content-type", b"").startswith(b"text/html"):
+        policy = _DOCS_POLICY if path.startswith("/docs") else _POLICY
+        added.append((b"content-security-policy", policy))
+    receipt, caller = known.receipt, known.caller
+    if receipt is not None and receipt.left is not None:
+        policy = f'"prices";q={caller.quota};w={caller.seconds}'.encode()
+        left = f'"prices";r={receipt.left};t={receipt.reset}'.encode()
+        added += [(b"ratelimit-policy", policy), (b"ratelimit", left)]
+    return added
+
+
+def _unauthorized(detail: str) -> ProblemError:
+    return ProblemError("unauthorized", detail, headers={"www-authenticate": "Bearer"})
+
+
+async def _refuse(refused: ProblemError | str, known: Known, send: Any) -> None:
+    headers: list[tuple[bytes, bytes]]
+    if isinstance(refused, str):
+        status, body, headers = 303, b"", [(b"location", refused.encode())]
+    else:
+        status, body = refused.status, msgspec.json.encode(refused.details(known.id))
+        headers = [(b"content-type", MEDIA_TYPE.encode())]
+        headers += [(k.encode(), v.encode()) for k, v in refused.headers.items()]
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

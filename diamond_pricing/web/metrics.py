@@ -1,0 +1,75 @@
+"""Counters for Prometheus."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Metrics:
+    """What one server counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ours = self.registry
+        self.requests = Histogram(
+            "diamond_pricing_request_seconds", "Time to an answer",
+            ["method", "route", "status"], buckets=_SECONDS, registry=ours,
+        )  # fmt: skip
+        self.quotes = Counter(
+            "diamond_pricing_quotes", "Quotes stored", ["model"], registry=ours
+        )
+        self.prices = Counter("diamond_pricing_prices", "Prices told", ["kind"], registry=ours)
+        self.declines = Counter(
+            "diamond_pricing_declines", "Stones not priced", ["code"], registry=ours
+        )
+        self.verdicts = Counter(
+            "diamond_pricing_verdicts", "Quotes by how sure they are", ["status"], registry=ours
+        )
+        self.unstored = Counter(
+            "diamond_pricing_unstored",
+            "Prices told while nothing could be stored",
+            registry=ours,
+        )
+        self.rederived = Counter(
+            "diamond_pricing_rederived", "Stored quotes priced again: same, or different",
+            ["outcome"], registry=ours,
+        )  # fmt: skip
+        self.unforeseen = Counter("diamond_pricing_unforeseen", "Errors of ours", registry=ours)
+        self.active = Gauge("diamond_pricing_active_model", "1", ["model"], registry=ours)
+        self.swaps = Gauge("diamond_pricing_model_swaps", "Changes of the model", registry=ours)
+        self.faults = Gauge("diamond_pricing_model_faults", "Models not taken", registry=ours)
+        self._children: dict[tuple[int, str], Counter] = {}
+        self._seen: dict[tuple[str, str, int], Callable[[float], None]] = {}
+
+    def seen(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        key = (method, route, status)
+        observe = self._seen.get(key)
+        if observe is None:
+            known = method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+            labels = (method if known else "other", route, str(status))
+            observe = self.requests.labels(*labels).observe
+            if known:
+                self._seen[key] = observe
+        observe(seconds)
+
+    def count(self, counter: Counter, label: str, more: int = 1) -> None:
+        """Add to a counter with one label, found again fast."""
+        child = self._children.get((id(counter), label))
+        if child is None:
+            child = self._children[id(counter), label] = counter.labels(label)
+        child.inc(more)
+
+    def model(self, name: str, swaps: int, faults: int) -> None:
+        """Say which model is active."""
+        self.active.clear()
+        self.active.labels(name).set(1)
+        self.swaps.set(swaps)
+        self.faults.set(faults)
+
+    def text(self) -> bytes:
+        """Everything, as Prometheus reads it."""
+        return generate_latest(self.registry)

@@ -1,0 +1,217 @@
+"""The models of a server: the active one, followed without a restart, and pinned ones."""
+
+import logging
+import threading
+from collections import OrderedDict
+
+import numpy as np
+
+from diamond_pricing.errors import (
+    DiamondPricingError,
+    MissingExtraError,
+    RegistryError,
+)
+from diamond_pricing.fitting import Sales, read_sales
+from diamond_pricing.model import PriceModel, packaged_model
+from diamond_pricing.registry import LocalStore, Registry, open_store
+from diamond_pricing.stones import Stone, Stones, load_columns
+from diamond_pricing.validation import Comparables, Evidence
+from diamond_pricing.web.messages import ModelOut
+from diamond_pricing.web.problems import Fault, ProblemError
+
+KEPT = 8  # models in memory beside the active one
+log = logging.getLogger("diamond_pricing.web")
+
+
+class Models:
+    """Which model answers.
+
+    Reading attributes is safe from every thread; what takes long (`refresh`, `find` of a
+    model that is not in memory, `evidence`) belongs into a thread.
+
+    Parameters
+    ----------
+    home : str
+        Path or URL of a home; empty for the packaged model alone.
+    """
+
+    def __init__(self, home: str = "") -> None:
+        self.home = home
+        self.packaged = packaged_model()
+        self.active = self.packaged
+        self.swaps = self.faults = 0
+        self.registry: Registry | None = None
+        if home:
+            store = open_store(home)
+            if isinstance(store, LocalStore) and not store.root.is_dir():
+                raise RegistryError(f"there is no home at {home}.")
+            self.registry = Registry(store)
+        self._entry = 0
+        self._kept: OrderedDict[str, PriceModel] = OrderedDict()
+        self._evidence: tuple[str, Comparables] | None = None
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        warm(self.active)
+
+    def refresh(self) -> bool:
+        """Follow the registry; say whether another model is active now.
+
+        A model that is damaged or does not price its own reference is not taken: the one
+        that answered goes on answering.
+        """
+        if self.registry is None:
+            return False
+        try:
+            last = self.registry.last()
+            if last is None or last.number == self._entry:
+                return False
+            if last.active and last.active != self.active.sha256:
+                fresh = self.find(last.active)
+                warm(fresh)
+                self.keep(self.active)
+                self.active = fresh  # one assignment: a request sees the one or the other
+                self.swaps += 1
+                log.info("model %s is active, by entry %d", fresh.sha256[:12], last.number)
+                self._entry = last.number
+                return True
+            self._entry = last.number
+        except (DiamondPricingError, OSError) as error:
+            self.faults += 1
+            log.error("the active model stays %s: %s", self.active.sha256[:12], error)
+        return False
+
+    def at_hand(self, name: str) -> PriceModel | None:
+        """A model that is in memory, by its whole id or the first 8 or more characters."""
+        for model in (self.active, self.packaged, *list(self._kept.values())):
+            if len(name) >= 8 and model.sha256.startswith(name):
+                return model
+        return None
+
+    def find(self, name: str) -> PriceModel:
+        """Any model of this server.
+
+        Raises
+        ------
+        ProblemError
+            When there is none of that id.
+        """
+        found = self.at_hand(name)
+        if found is not None:
+            return found
+        hexadecimal = 8 <= len(name) <= 64 and not set(name) - set("0123456789abcdef")
+        if self.registry is not None and hexadecimal:
+            try:
+                return self.keep(self.registry.model(name))
+            except RegistryError as error:
+                log.info("model %s was asked for: %s", name[:12], error)
+        raise ProblemError(
+            "model_not_found", "This server has no model of that id.",
+            [Fault("there is no such model", parameter="model", given=name[:80])],
+        )  # fmt: skip
+
+    def keep(self, model: PriceModel) -> PriceModel:
+        """Have a model at hand."""
+        with self._lock:
+            self._kept[model.sha256] = model
+            self._kept.move_to_end(model.sha256)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return model
+
+    def effective(self, when: str) -> PriceModel:
+        """The latest model whose prices are of a year or date.
+
+        Raises
+        ------
+        ProblemError
+            When there is none; what there is is named.
+        """
+        candidates = [self.active, *self._promoted(), self.packaged]
+        for model in candidates:
+            if model.training.effective == when:
+                return model
+        known = list(dict.fromkeys(model.training.effective for model in candidates))
+        raise ProblemError(
+            "effective_not_known",
+            f"No model here has prices of {when[:40]!r}; there are {', '.join(known)}.",
+            [
+                Fault(
+                    "no prices of that date", "/effective", given=when[:80],
+                    nearest=known[0], allowed=list(known),
+                )
+            ],
+        )  # fmt: skip
+
+    def _promoted(self) -> list[PriceModel]:
+        """Models that were active, latest first, as many as are kept in memory."""
+        if self.registry is None:
+            return []
+        names = dict.fromkeys(e.active for e in reversed(self.registry.entries()) if e.active)
+        return [self.find(name) for name in list(names)[:KEPT]]
+
+    def listed(self) -> list[ModelOut]:
+        """All models, the active one first."""
+        names = self.registry.models() if self.registry is not None else []
+        names = [self.active.sha256, *sorted({*names, self.packaged.sha256})]
+        found = []
+        for name in dict.fromkeys(names):
+            try:
+                model = self.find(name)
+            except ProblemError:
+                continue  # damaged; `registry verify` tells
+            t = model.training
+            found.append(
+                ModelOut(
+                    name, name == self.active.sha256, model.family, t.currency, t.effective,
+                    t.rows, t.stones,
+                )
+            )  # fmt: skip
+        return found
+
+    def evidence(self, model: PriceModel, stone: Stone, count: int) -> Evidence:
+        """Sales like a stone, told by this model.
+
+        Raises
+        ------
+        ProblemError
+            When the sales cannot be read.
+        StoneError
+            When the model declines the stone.
+        """
+        with self._looking:  # once, however many ask at the same time
+            if self._evidence is None or self._evidence[0] != model.sha256:
+                self._evidence = (model.sha256, Comparables(model, self._sales(model)))
+            ready = self._evidence[1]
+        return ready.nearest(stone, count)
+
+    def _sales(self, model: PriceModel) -> Sales:
+        if self.registry is not None and model.sha256 != self.packaged.sha256:
+            try:
+                from diamond_pricing.refit.home import sales_of
+
+                return sales_of(self.registry.store, self.registry.entries())
+            except (DiamondPricingError, ImportError, OSError) as error:
+                log.error("no comparables: %s", error)
+                if isinstance(error, ImportError | MissingExtraError):
+                    told = "install the extra 'refit' to serve the sales of a home."
+                else:
+                    told = "the sales of this home cannot be read."
+                raise ProblemError("no_comparables", f"No comparables: {told}") from error
+        return read_sales(load_columns())
+
+
+def warm(model: PriceModel) -> None:
+    """Price and explain once: what a model works out at first use is then there.
+
+    Raises
+    ------
+    DiamondPricingError
+        When it cannot price its own reference.
+    """
+    why = model.explain(model.reference)
+    assert sum(line.cents for line in why.lines) == why.cents
+    _ = [why.sentence(line) for line in why.lines], why.verdict, why.lines[0].factor_range()
+    stones = Stones.of([model.reference])
+    if not np.isclose(model.price(stones)[0], why.price, atol=0.01):
+        raise RegistryError("the model prices its reference in two ways.")
+    model.itemise(stones)

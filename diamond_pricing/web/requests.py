@@ -1,0 +1,165 @@
+"""Bodies read within limits, and errors answered as problem documents."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.datastructures import State
+from litestar.exceptions import ClientException, HTTPException
+
+from diamond_pricing.errors import DiamondPricingError, StorageError
+from diamond_pricing.web.bodies import converted, strict
+from diamond_pricing.web.door import Known
+from diamond_pricing.web.problems import MEDIA_TYPE, TITLES, Fault, ProblemError, of_stone
+from diamond_pricing.web.service import Service
+
+JSON = "application/json"
+_BY_STATUS = {status: code for code, (status, _) in list(TITLES.items())[::-1]}
+_BY_STATUS |= {400: "bad_request", 404: "not_found", 413: "too_large", 503: "not_ready"}
+
+
+class StrictRequest(Request[Any, Any, State]):
+    """A request whose JSON body is read by our rules, into the type of the handler.
+
+    Litestar passes what is of the right type already on as it is.
+    """
+
+    async def body(self) -> bytes:
+        """The whole body, read once, within the limits.
+
+        Raises
+        ------
+        ProblemError
+            ``too_large``, ``too_slow``, or ``not_json`` where a message is asked for and
+            nothing came.
+        """
+        found: bytes | None = self.scope["state"].get("body")
+        if found is None:
+            parts = [part async for part in self.parts(self.service.settings.limits.body)]
+            found = self.scope["state"]["body"] = b"".join(parts)
+            if not found and self.route_handler.parsed_data_field is not None:
+                raise ProblemError("not_json", "The body is empty; send JSON.")
+        return found
+
+    async def json(self) -> Any:
+        """The message that the handler asks for."""
+        field = self.route_handler.parsed_data_field
+        if self.media != JSON:
+            raise unread(self.media, [JSON])
+        found = strict(await self.body())
+        return found if field is None else converted(found, field.annotation)
+
+    @property
+    def media(self) -> str:
+        """Type of the body, without parameters."""
+        return self._header(b"content-type").partition(";")[0].strip().lower()
+
+    async def parts(self, limit: int) -> AsyncIterator[bytes]:
+        """The body piece by piece.
+
+        Raises
+        ------
+        ProblemError
+            ``too_large`` or ``too_slow``.
+        """
+        said = self._header(b"content-length")
+        if said.isdigit() and int(said) > limit:
+            raise _large(limit)
+        patience, size, more = self.service.settings.limits.patience, 0, True
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(patience) as left:
+                while more:
+                    message: Any = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        raise ProblemError("bad_request", "The connection was closed.")
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    size += len(part)
+                    if size > limit:
+                        raise _large(limit)
+                    if more:  # a large body may take longer, at 1 MB in that time
+                        left.reschedule(began + patience * (1 + size / (1 << 20)))
+                    yield part
+        except TimeoutError as error:
+            raise ProblemError(
+                "too_slow", f"The body did not arrive within {patience:g} seconds a MB.",
+                headers={"connection": "close"},
+            ) from error  # fmt: skip
+
+    def _header(self, wanted: bytes) -> str:
+        for name, value in self.scope["headers"]:
+            if name == wanted:
+                return value.decode("latin-1")
+        return ""
+
+    @property
+    def service(self) -> Service:
+        """What answers."""
+        found: Service = self.app.state.service
+        return found
+
+    @property
+    def known(self) -> Known:
+        """Who asks."""
+        found: Known = self.scope["state"]["known"]
+        return found
+
+
+def _large(limit: int) -> ProblemError:
+    return ProblemError(
+        "too_large", f"A body may have {limit:,} bytes here.", headers={"connection": "close"}
+    )
+
+
+def unread(media: str, allowed: list[str]) -> ProblemError:
+    """The problem of a body in another form."""
+    given = media[:60] or "none"
+    return ProblemError(
+        "unsupported_media_type",
+        f"A body of type {given} is not read here; send {allowed[0]}.",
+        [Fault("not read here", parameter="Content-Type", given=given, allowed=list(allowed))],
+        headers={"accept": ", ".join(allowed)},
+    )  # fmt: skip
+
+
+def problem_of(error: Exception, request: Any) -> ProblemError:
+    """Any error as a problem; what is not foreseen says nothing of our inside."""
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, StorageError):
+        return ProblemError(
+            "storage_unavailable", "What is stored cannot be read or written at present.",
+            headers={"retry-after": "5"},
+        )  # fmt: skip
+    if isinstance(error, DiamondPricingError):
+        return of_stone(error)
+    if isinstance(error, HTTPException) and error.status_code < 500:
+        code = _BY_STATUS.get(error.status_code, "bad_request")
+        faults = []
+        if isinstance(error, ClientException) and isinstance(error.extra, list):
+            faults = [
+                Fault(str(e.get("message", "")), parameter=str(e.get("key", "")))
+                for e in error.extra
+                if isinstance(e, dict)
+            ]
+        return ProblemError(code, TITLES[code][1] + ".", faults, dict(error.headers or {}))
+    return ProblemError("internal", "Something failed on our side; the request was logged.")
+
+
+def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Any error as a problem document."""
+    problem = problem_of(error, request)
+    service: Service = request.app.state.service
+    if problem.status >= 500:
+        service.failed(error, problem)
+    if problem.status == 422 and problem.faults:
+        fault = problem.faults[0]
+        service.metrics.count(service.metrics.declines, fault.code or problem.code)
+    known: Known = request.scope["state"]["known"]
+    details = problem.details(known.id)
+    return Response(
+        msgspec.json.encode(details), status_code=problem.status, media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )  # fmt: skip

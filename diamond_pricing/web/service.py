@@ -1,0 +1,186 @@
+"""Everything a server holds: its models, what it remembers, what it counts."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+from diamond_pricing.errors import StorageError
+from diamond_pricing.model import PriceModel
+from diamond_pricing.web.door import Known
+from diamond_pricing.web.metrics import Metrics
+from diamond_pricing.web.models import Models
+from diamond_pricing.web.problems import Fault, ProblemError
+from diamond_pricing.web.settings import Settings
+from diamond_pricing.web.storage import Database, Keys, Ledger, NewQuote, Receipt, Spend
+
+T = TypeVar("T")
+log = logging.getLogger("diamond_pricing.web")
+
+
+class Service:
+    """What requests are answered with.
+
+    Parameters
+    ----------
+    settings : Settings
+
+    Raises
+    ------
+    DiamondPricingError
+        When the home or the database cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.models = Models(settings.home)
+        self.models.refresh()
+        self.metrics = Metrics()
+        self.database = Database(settings.url) if settings.store else None
+        self.ledger: Ledger | None = None
+        secret = settings.secret() if settings.store else b""
+        if self.database is not None:
+            self.database.upgrade()
+            self.ledger = Ledger(self.database, settings.limits.unstored)
+        self.keys = Keys(self.database, secret)
+        self.keys.refresh()
+        self._measured()
+
+    @asynccontextmanager
+    async def running(self, _: Any = None) -> AsyncIterator[None]:
+        """Follow registry and keys, and write the ledger, while the server runs."""
+        if self.ledger is not None:
+            self.ledger.start()
+        following = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+            if self.ledger is not None:
+                await asyncio.to_thread(self.ledger.stop)
+            if self.database is not None:
+                self.database.close()
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.poll)
+            for look in (self.models.refresh, self.keys.refresh):
+                try:
+                    await asyncio.to_thread(look)
+                except Exception as error:  # the next look may find it mended
+                    log.error("%s failed: %s", look.__qualname__, error)
+            self._measured()
+
+    def _measured(self) -> None:
+        models = self.models
+        self.metrics.model(models.active.sha256, models.swaps, models.faults)
+
+    async def model(
+        self, pinned: str | None, header: str | None, effective: str | None = None
+    ) -> PriceModel:
+        """The model that a request is to be answered by.
+
+        Raises
+        ------
+        ProblemError
+            When there is none of that id or of that date.
+        """
+        if pinned and header and pinned != header:
+            raise ProblemError(
+                "bad_request", "The query and the header X-Model-Id name different models."
+            )
+        name, model = pinned or header, self.models.active
+        if name:
+            at_hand = self.models.at_hand(name)
+            model = at_hand or await asyncio.to_thread(self.models.find, name)
+        if effective is None or effective == model.training.effective:
+            return model
+        if name:
+            raise ProblemError(
+                "effective_not_known",
+                f"Model {model.sha256[:12]} has prices of {model.training.effective}.",
+                [
+                    Fault(
+                        "not the date of the pinned model", "/effective", given=effective[:80],
+                        nearest=model.training.effective, allowed=[model.training.effective],
+                    )
+                ],
+            )  # fmt: skip
+        return await asyncio.to_thread(self.models.effective, effective)
+
+    def allow(self, known: Known, scope: str) -> None:
+        """Let only those pass whose key has a scope.
+
+        Raises
+        ------
+        ProblemError
+            ``forbidden``.
+        """
+        if scope not in known.caller.scopes:
+            raise ProblemError(
+                "forbidden", f"This needs a key with the scope {scope!r}.",
+                [Fault("the key lacks a scope", parameter="Authorization", allowed=[scope])],
+            )  # fmt: skip
+
+    async def charge(
+        self, known: Known, kind: str, units: int, quote: NewQuote | None = None
+    ) -> Receipt:
+        """Write down what a request costs, and the quote if it is one.
+
+        While nothing can be written prices go on being told, up to a limit; what is told
+        then is no quote, and is charged later.
+
+        Raises
+        ------
+        ProblemError
+            ``unauthorized``, ``too_many_requests``, ``idempotency_key_reused`` or
+            ``storage_unavailable``.
+        """
+        self.metrics.count(self.metrics.prices, kind, units)
+        if self.ledger is None:
+            return Receipt()
+        spend = Spend(known.caller, kind, units, quote)
+        try:
+            receipt = await self.ledger.settle(spend)
+        except StorageError as error:
+            log.error("not stored: %s", error)
+            if not self.ledger.owe(spend):
+                raise
+            self.metrics.unstored.inc(units)
+            return Receipt()
+        known.receipt = receipt
+        if receipt.refused:
+            raise _refused(receipt, units)
+        return receipt
+
+    def failed(self, error: Exception, problem: ProblemError) -> None:
+        """Write down an error of ours."""
+        if problem.code == "internal":
+            self.metrics.unforeseen.inc()
+            log.error("unforeseen", exc_info=error)
+
+    async def away(self, do: Callable[..., T], *given: Any) -> T:
+        """Do what takes long without holding up others."""
+        return await asyncio.to_thread(do, *given)
+
+
+def _refused(receipt: Receipt, units: int) -> ProblemError:
+    if receipt.refused == "too_many_requests":
+        return ProblemError(
+            "too_many_requests",
+            f"This costs {units:,} and {receipt.left or 0:,} are left; the next window begins "
+            f"in {receipt.reset} seconds.",
+            headers={"retry-after": str(receipt.reset)},
+        )  # fmt: skip
+    if receipt.refused == "unauthorized":
+        return ProblemError(
+            "unauthorized", "This key was revoked.", headers={"www-authenticate": "Bearer"}
+        )
+    return ProblemError(
+        "idempotency_key_reused",
+        "This Idempotency-Key was used for another request; use a new one.",
+        [Fault("belongs to another request", parameter="Idempotency-Key")],
+    )  # fmt: skip
