@@ -119,8 +119,10 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         near: NDArray[np.int64] = around[tuple(place)]
         return near
 
-    def near_one(self, stone: Stone, around: list[list[list[int]]]) -> int:
-        """The same for one stone; ``around`` as `around` gives it, in lists."""
+    def near_one(self, stone: Stone, around: list[list[list[int]]] | None = None) -> int:
+        """The same for one stone; ``around`` may be given as `around` makes it, in lists."""
+        if around is None:
+            around = self.around().tolist()
         band = bisect_right(self.bands, stone.carat)
         if stone.color not in self.colors or stone.clarity not in self.clarities:
             return 0

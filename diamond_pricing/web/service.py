@@ -95,7 +95,9 @@ class Service:
         name, model = pinned or header, self.models.active
         if name:
             at_hand = self.models.at_hand(name)
-            model = at_hand or await asyncio.to_thread(self.models.find, name)
+            if at_hand is None:
+                at_hand = await asyncio.to_thread(self.models.find, name)
+            model = at_hand
         if effective is None or effective == model.training.effective:
             return model
         if name:

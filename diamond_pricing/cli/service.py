@@ -1,0 +1,150 @@
+"""Commands around a server: start it, and who may use it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from diamond_pricing.cli.home import example, who
+from diamond_pricing.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from diamond_pricing.web.settings import Settings
+    from diamond_pricing.web.storage import Database
+
+
+def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where a server keeps what it remembers."""
+    for option in (
+        click.option(
+            "--database", default="", envvar="DIAMOND_PRICING_DATABASE",
+            help="URL of the quotes' database, as postgresql://… (extra 'postgres'). "
+            "Default: SQLite in the data directory.",
+        ),
+        click.option(
+            "--data", type=click.Path(path_type=Path, file_okay=False),
+            help="Directory of the secret and the quotes. Default: $DIAMOND_PRICING_DATA, else "
+            "HOME/service, else ~/.diamond-pricing.",
+        ),
+        click.option(
+            "--home", default="", envvar="DIAMOND_PRICING_HOME",
+            help="Home whose active model is served. Default: the packaged model.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _settings(home: str, data: Path | None, database: str) -> "Settings":
+    try:
+        from diamond_pricing.web.serve import default_data
+        from diamond_pricing.web.settings import Settings
+        from diamond_pricing.web.storage import Database as _  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("a server", "api") from error
+    return Settings(data=data or default_data(home), home=home, database=database)
+
+
+@click.command(epilog=example("serve --port 8000"))
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@service_options
+def serve(host: str, port: int, home: str, data: Path | None, database: str) -> None:
+    """Serve prices over HTTP: the page at /, the API at /v1, its description at /docs."""
+    settings = _settings(home, data, database)
+    from diamond_pricing.web.serve import serve as run
+
+    click.echo(f"http://{host}:{port}/", err=True)
+    run(settings, host, port)
+
+
+@click.group()
+def keys() -> None:
+    """Keys of those who may use the API."""
+
+
+@keys.command("create", epilog=example("keys create --tenant acme --scope quote,batch"))
+@click.option("--tenant", required=True, help="Whose key: small letters, digits, hyphens.")
+@click.option("--scope", required=True, help="Some of quote, batch, admin, parted by commas.")
+@click.option(
+    "--quota", help="Prices of the tenant in a window: 1000/hour. Default: as before."
+)
+@click.option("--days", type=click.IntRange(1, 36500), help="Until it expires. Default: never.")
+@service_options
+def create(
+    tenant: str, scope: str, quota: str | None, days: int | None, home: str,
+    data: Path | None, database: str,
+) -> None:  # fmt: skip
+    """Make a key and show it, this once."""
+    from diamond_pricing.web.storage import create_key
+
+    settings = _settings(home, data, database)
+    scopes = [part.strip() for part in scope.split(",") if part.strip()]
+    store = _database(settings)
+    key = create_key(store, settings.secret(), tenant, scopes, by=who(), quota=quota, days=days)
+    click.echo(key)
+    click.echo("Keep it: it is not shown again.", err=True)
+
+
+@keys.command("list", epilog=example("keys list"))
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@service_options
+def listed(as_json: bool, home: str, data: Path | None, database: str) -> None:
+    """List the keys, without what makes them keys."""
+    from diamond_pricing.web.storage.keys import SECONDS, listed_keys
+
+    found = listed_keys(_database(_settings(home, data, database)))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    windows = {seconds: name for name, seconds in SECONDS.items()}
+    for row in found:
+        seconds = row["seconds"]
+        quota = f"{row['quota']}/{windows[int(seconds)]}" if seconds else "no quota"
+        state = "revoked" if row["revoked"] else f"until {row['expires'] or 'revoked'}"
+        click.echo(f"{row['id']}  {row['tenant']}  {row['scopes']}  {quota}  {state}")
+
+
+@keys.command("revoke", epilog=example("keys revoke 7d0798b46080"))
+@click.argument("key")
+@service_options
+def revoke(key: str, home: str, data: Path | None, database: str) -> None:
+    """Make a KEY, given by its id or whole, useless for ever."""
+    from diamond_pricing.web.storage import revoke_key
+
+    revoke_key(_database(_settings(home, data, database)), key, by=who())
+    click.echo("Revoked; servers know within a second.")
+
+
+@keys.command("audit", epilog=example("keys audit"))
+@service_options
+def audit(home: str, data: Path | None, database: str) -> None:
+    """Show the audit log and check that nobody changed it."""
+    from diamond_pricing.errors import ServiceError
+    from diamond_pricing.web.storage import audit_faults, audited
+
+    with _database(_settings(home, data, database)).reading() as connection:
+        after = 0
+        while found := audited(connection, after):
+            for row in found:
+                click.echo(
+                    f"{row['number']}  {row['at']}  {row['actor']}  {row['action']}  "
+                    f"{row['subject']}  {row['details']}"
+                )
+            after = found[-1]["number"]
+        faults = audit_faults(connection)
+    if faults:
+        raise ServiceError(" ".join(faults))
+
+
+def _database(settings: "Settings") -> "Database":
+    from diamond_pricing.web.storage import Database
+
+    database = Database(settings.url)
+    database.upgrade()
+    return database
+
+
+COMMANDS: tuple[click.Command, ...] = (serve, keys)

@@ -1,0 +1,125 @@
+"""A server on a port: what is checked before it starts, and how it is started."""
+
+import logging
+import logging.config
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from diamond_pricing.errors import MissingExtraError, ServiceError
+from diamond_pricing.web.door import Door
+from diamond_pricing.web.settings import Settings, loopback
+
+SETTINGS = "DIAMOND_PRICING_SETTINGS"  # how the settings reach the process that serves
+HEADERS = 10_000  # milliseconds in which the head of a request must arrive
+LARGEST_HEAD = 64 << 10  # bytes
+
+
+def serve(settings: Settings, host: str, port: int) -> None:
+    """Serve until told to stop by SIGTERM or Ctrl-C.
+
+    Raises
+    ------
+    ServiceError
+        When settings, home or database cannot be used, or when a server without keys would
+        be open to others.
+    MissingExtraError
+        Without the extra ``api``.
+    """
+    try:
+        from granian import Granian
+        from granian.constants import Interfaces
+        from granian.http import HTTP1Settings
+    except ImportError as error:
+        raise MissingExtraError("a server", "api") from error
+    checked(settings, host)
+    os.environ[SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()
+    server = Granian(
+        "diamond_pricing.web.serve:application",
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        factory=True,
+        websockets=False,
+        workers=1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADERS, max_buffer_size=LARGEST_HEAD),
+        workers_kill_timeout=10,
+        respawn_failed_workers=True,
+        log_access=False,
+        log_dictconfig=logging_of(settings),
+    )
+    server.serve()
+
+
+def checked(settings: Settings, host: str) -> None:
+    """Refuse what could not serve, before a process is started.
+
+    Raises
+    ------
+    ServiceError
+    """
+    from diamond_pricing.web.storage import Database, Keys
+
+    database = Database(settings.url)
+    try:
+        database.upgrade()
+        keys = Keys(database, settings.secret())
+        keys.refresh()
+    finally:
+        database.close()
+    if not keys.any and not loopback(host):
+        raise ServiceError(
+            f"without keys the server is open to whoever reaches it, and {host} may be reached "
+            "by others: make one with 'diamond-pricing keys create', or use 127.0.0.1."
+        )
+
+
+def application() -> Door:
+    """Make the application in the process that serves."""
+    from diamond_pricing.web.app import create_app
+
+    settings = msgspec.json.decode(
+        os.environ[SETTINGS], type=Settings, dec_hook=lambda kind, text: kind(text)
+    )
+    logging.config.dictConfig(logging_of(settings))
+    return create_app(settings)
+
+
+def logging_of(settings: Settings) -> dict[str, Any]:
+    """What is logged: our own words to standard error, requests as JSON to standard output."""
+    plain = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    access = "INFO" if settings.access_log else "WARNING"
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": plain, "bare": {"format": "%(message)s"}},
+        "handlers": {
+            "error": {
+                "class": "logging.StreamHandler", "formatter": "plain",
+                "stream": "ext://sys.stderr",
+            },
+            "access": {
+                "class": "logging.StreamHandler", "formatter": "bare",
+                "stream": "ext://sys.stdout",
+            },
+        },
+        "loggers": {
+            "diamond_pricing": {"handlers": ["error"], "level": "INFO", "propagate": False},
+            "diamond_pricing.access": {
+                "handlers": ["access"], "level": access, "propagate": False
+            },
+            "_granian": {"handlers": ["error"], "level": "WARNING", "propagate": False},
+        },
+    }  # fmt: skip
+
+
+def default_data(home: str) -> Path:
+    """Where a server keeps its quotes unless told otherwise."""
+    given = os.environ.get("DIAMOND_PRICING_DATA", "")
+    if given:
+        return Path(given)
+    if home and "://" not in home:
+        return Path(home) / "service"
+    return Path.home() / ".diamond-pricing"
