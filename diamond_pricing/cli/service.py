@@ -1,5 +1,6 @@
 """Commands around a server: start it, and who may use it."""
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +42,6 @@ def _settings(home: str, data: Path | None, database: str) -> "Settings":
     try:
         from diamond_pricing.web.serve import default_data
         from diamond_pricing.web.settings import Settings
-        from diamond_pricing.web.storage import Database as _  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("a server", "api") from error
     return Settings(data=data or default_data(home), home=home, database=database)
@@ -53,6 +53,7 @@ def _settings(home: str, data: Path | None, database: str) -> "Settings":
 @service_options
 def serve(host: str, port: int, home: str, data: Path | None, database: str) -> None:
     """Serve prices over HTTP: the page at /, the API at /v1, its description at /docs."""
+    gc.disable()  # importing makes much and no garbage
     settings = _settings(home, data, database)
     from diamond_pricing.web.serve import serve as run
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,13 +12,15 @@ from diamond_pricing.errors import (
     MissingExtraError,
     RegistryError,
 )
-from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.registry import LocalStore, Registry, open_store
 from diamond_pricing.stones import Stone, Stones, load_columns
-from diamond_pricing.validation import Comparables, Evidence
 from diamond_pricing.web.messages import ModelOut
 from diamond_pricing.web.problems import Fault, ProblemError
+
+if TYPE_CHECKING:
+    from diamond_pricing.fitting import Sales
+    from diamond_pricing.validation import Comparables, Evidence
 
 KEPT = 8  # models in memory beside the active one
 log = logging.getLogger("diamond_pricing.web")
@@ -168,7 +171,7 @@ class Models:
             )  # fmt: skip
         return found
 
-    def evidence(self, model: PriceModel, stone: Stone, count: int) -> Evidence:
+    def evidence(self, model: PriceModel, stone: Stone, count: int) -> "Evidence":
         """Sales like a stone, told by this model.
 
         Raises
@@ -178,13 +181,17 @@ class Models:
         StoneError
             When the model declines the stone.
         """
+        from diamond_pricing.validation import Comparables
+
         with self._looking:  # once, however many ask at the same time
             if self._evidence is None or self._evidence[0] != model.sha256:
                 self._evidence = (model.sha256, Comparables(model, self._sales(model)))
             ready = self._evidence[1]
         return ready.nearest(stone, count)
 
-    def _sales(self, model: PriceModel) -> Sales:
+    def _sales(self, model: PriceModel) -> "Sales":
+        from diamond_pricing.fitting import read_sales
+
         if self.registry is not None and model.sha256 != self.packaged.sha256:
             try:
                 from diamond_pricing.refit.home import sales_of

@@ -1,7 +1,7 @@
 """From messages to prices and back: everything about an answer but HTTP and storage."""
 
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.model.words import LANGUAGES, Words
 from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Stone, Stones
-from diamond_pricing.validation import Evidence
 from diamond_pricing.web.messages import (
     LEVEL,
     MOST,
@@ -34,6 +33,9 @@ from diamond_pricing.web.messages import (
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 
 _CARAT = next(measure for measure in MEASURES if measure.name == "carat")
+if TYPE_CHECKING:
+    from diamond_pricing.validation import Evidence
+
 CELLS = 5_000  # of one price list
 CARATS = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.25, 1.5, 2.0)  # of a list that names none
 
@@ -82,7 +84,7 @@ def compared(model: PriceModel, asked: PairIn) -> ComparisonOut:
     return ComparisonOut(difference_cents=why.cents - why.lines[0].cents, **told)
 
 
-def comparables(evidence: Evidence, model: PriceModel) -> ComparablesOut:
+def comparables(evidence: "Evidence", model: PriceModel) -> ComparablesOut:
     """Sales like a stone as they are sent."""
     return ComparablesOut(
         price=evidence.price,

@@ -1,5 +1,6 @@
 """A server on a port: what is checked before it starts, and how it is started."""
 
+import gc
 import logging
 import logging.config
 import os
@@ -8,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from diamond_pricing.errors import MissingExtraError, ServiceError
+from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ServiceError
 from diamond_pricing.web.door import Door
 from diamond_pricing.web.settings import Settings, loopback
 
@@ -34,7 +35,9 @@ def serve(settings: Settings, host: str, port: int) -> None:
         from granian.http import HTTP1Settings
     except ImportError as error:
         raise MissingExtraError("a server", "api") from error
-    checked(settings, host)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    if not loopback(host):
+        checked(settings, host)
     os.environ[SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()
     server = Granian(
         "diamond_pricing.web.serve:application",
@@ -46,7 +49,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         workers=1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS, max_buffer_size=LARGEST_HEAD),
         workers_kill_timeout=10,
-        respawn_failed_workers=True,
         log_access=False,
         log_dictconfig=logging_of(settings),
     )
@@ -54,7 +56,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
 
 
 def checked(settings: Settings, host: str) -> None:
-    """Refuse what could not serve, before a process is started.
+    """Refuse to be open to others without keys.
 
     Raises
     ------
@@ -84,7 +86,15 @@ def application() -> Door:
         os.environ[SETTINGS], type=Settings, dec_hook=lambda kind, text: kind(text)
     )
     logging.config.dictConfig(logging_of(settings))
-    return create_app(settings)
+    try:
+        app = create_app(settings)
+        gc.enable()
+        gc.collect()
+        gc.freeze()  # what a server has from its start it has to its end
+        return app
+    except DiamondPricingError as error:
+        logging.getLogger("diamond_pricing.web").critical("%s", error)
+        raise SystemExit(2) from error
 
 
 def logging_of(settings: Settings) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects.sqlite import insert as lite_insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -85,9 +86,22 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def insert(self, table: Table) -> Any:
+        """An INSERT that can say what to do ``on_conflict``."""
+        return inserting(table, self.sqlite)
+
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
+
+
+def inserting(table: Table, sqlite: bool) -> Any:
+    """The INSERT of a dialect; that of PostgreSQL takes a tenth of a second to import."""
+    if sqlite:
+        return lite_insert(table)
+    from sqlalchemy.dialects.postgresql import insert
+
+    return insert(table)
 
 
 @contextmanager

@@ -8,8 +8,6 @@ import time
 
 import msgspec
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as lite_insert
 
 from diamond_pricing.errors import ServiceError
 from diamond_pricing.web.storage.audit import newest, stamp, write_audit
@@ -79,9 +77,8 @@ def create_key(
         )
     units, seconds = quota_of(quota) if quota is not None else (None, None)
     name, part = secrets.token_hex(6), secrets.token_urlsafe(32)
-    insert = lite_insert if database.sqlite else pg_insert
     with database.writing() as connection:
-        fresh = insert(tenants).values(
+        fresh = database.insert(tenants).values(
             name=tenant, quota=units, seconds=seconds, created=stamp()
         )
         kept = fresh.on_conflict_do_nothing() if quota is None else fresh.on_conflict_do_update(

@@ -15,16 +15,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as lite_insert
 
 from diamond_pricing.errors import StorageError
 from diamond_pricing.web.storage.audit import stamp
-from diamond_pricing.web.storage.database import Database
+from diamond_pricing.web.storage.database import Database, inserting
 from diamond_pricing.web.storage.keys import Caller
 from diamond_pricing.web.storage.tables import keys, quotes, spent, usage
 
@@ -236,7 +235,7 @@ def settled(
     if not spends:
         return []
     lite = connection.dialect.name == "sqlite"
-    new: Callable[..., Any] = lite_insert if lite else pg_insert
+    new = partial(inserting, sqlite=lite)
     tenants = sorted({s.caller.tenant for s in spends})  # in one order: no deadlock
     windows = _windows(connection, new, tenants)
     good = _good_keys(connection, {s.caller.key for s in spends if s.caller.key}, now)
