@@ -11,12 +11,14 @@ from diamond_pricing.web.api.operations import OperationController
 from diamond_pricing.web.api.quotes import QuoteController
 from diamond_pricing.web.api.stones import StoneController
 from diamond_pricing.web.door import Door
+from diamond_pricing.web.page.views import PageController
 from diamond_pricing.web.requests import StrictRequest, answered_problem
 from diamond_pricing.web.service import Service
 from diamond_pricing.web.settings import Settings
 
 CONTROLLERS = (
     QuoteController, BatchController, StoneController, ModelController, OperationController,
+    PageController,
 )  # fmt: skip
 
 

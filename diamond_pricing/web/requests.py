@@ -158,6 +158,14 @@ def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Respo
         fault = problem.faults[0]
         service.metrics.count(service.metrics.declines, fault.code or problem.code)
     known: Known = request.scope["state"]["known"]
+    headers = {k.decode(): v.decode("latin-1") for k, v in request.scope["headers"]}
+    if "text/html" in headers.get("accept", "") and not request.scope["path"].startswith("/v1"):
+        from diamond_pricing.web.page.views import HTML, error_page
+
+        page = error_page(StrictRequest(request.scope), problem)
+        return Response(
+            page, status_code=problem.status, media_type=HTML, headers=problem.headers
+        )
     details = problem.details(known.id)
     return Response(
         msgspec.json.encode(details), status_code=problem.status, media_type=MEDIA_TYPE,

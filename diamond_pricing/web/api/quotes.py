@@ -13,7 +13,6 @@ from diamond_pricing.web.pricing import priced, quoted
 from diamond_pricing.web.problems import Fault, ProblemError
 from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.service import Service
-from diamond_pricing.web.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.storage import NewQuote, StoredQuote
 
 ModelHeader = Annotated[
@@ -137,10 +136,14 @@ async def answer_of(service: Service, stored: StoredQuote) -> QuoteOut:
 
 async def sheet(service: Service, stored: StoredQuote, kind: str) -> Response[Any]:
     """The client's sheet of a quote."""
-    asked, _, why = await rederived(service, stored)
-    make = sheet_html if kind == "html" else sheet_pdf
-    body = await service.away(make, why, asked, stored)
-    headers = {}
-    if kind == "pdf":
-        headers["Content-Disposition"] = f'inline; filename="{stored.id}.pdf"'
+    from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
+
+    asked, model, why = await rederived(service, stored)
+    pdf = f"/v1/quotes/{stored.id}.pdf"
+    if kind == "html":
+        share = f"/shared/{stored.id}.{service.keys.share(stored.id)}"
+        body = await service.away(sheet_html, why, model, asked, stored, pdf, share)
+        return Response(body, media_type=_SHEETS[kind])
+    body = await service.away(sheet_pdf, why, model, asked, stored)
+    headers = {"Content-Disposition": f'inline; filename="{stored.id}.pdf"'}
     return Response(body, media_type=_SHEETS[kind], headers=headers)

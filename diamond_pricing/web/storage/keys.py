@@ -216,6 +216,10 @@ class Keys:
         """What makes the link to a quote one that only we can have given."""
         return self._signed(f"share {quote}")[:32]
 
+    def is_share(self, quote: str, signature: str) -> bool:
+        """Whether a link is one that we gave."""
+        return hmac.compare_digest(self.share(quote).encode(), signature.encode())
+
     def _signed(self, text: str) -> str:
         return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
 

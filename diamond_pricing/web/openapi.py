@@ -1,0 +1,236 @@
+"""The description of the API, finished: what Litestar derives from the types, and the rest.
+
+Litestar leaves out that unknown fields are refused, what an error looks like, the bodies of
+batches, and examples.
+"""
+
+from typing import Any
+
+import msgspec
+from litestar import Litestar
+
+from diamond_pricing import __version__
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.words import ENGLISH
+from diamond_pricing.stones import MEASURES
+from diamond_pricing.web.batch import NAMES, REFUSED
+from diamond_pricing.web.forms import ARROW, CSV, JSON
+from diamond_pricing.web.messages import PairIn, QuoteIn, StoneIn
+from diamond_pricing.web.pricing import compared, price_list, priced, quoted, stepped
+from diamond_pricing.web.problems import MEDIA_TYPE, TITLES, ProblemDetails
+
+STONE: dict[str, Any] = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1"}
+OTHER: dict[str, Any] = STONE | {"carat": 1.2, "clarity": "SI1", "table": 57.0}
+QUOTE = "q_5b8d1a3f0c7e4926b8d1a3f0c7e49265"
+_STATUSES = (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503)
+_ABOUT = """Prices of round brilliant diamonds, each with its reasons.
+
+Every price is an exact product of factors, itemised in cents that sum to it. The model
+document (`/v1/models/{id}`) prices without this server.
+
+**Errors** are problem documents (RFC 9457); `/problems` explains their codes. **Keys** go
+into the header `Authorization: Bearer dp_…`; a server without keys answers this machine only.
+**Quotas** are told in the headers `RateLimit-Policy` and `RateLimit`. **Repeating** a request
+with the same `Idempotency-Key` gives the same quote.
+
+**Versions**: paths begin with `/v1`. Fields and codes may be added to it, none is taken away or
+changes its meaning. Before an operation is withdrawn it carries the headers `Deprecation` and
+`Sunset` for a year.
+"""
+
+
+def description(app: Litestar, model: PriceModel) -> dict[str, Any]:
+    """The OpenAPI document, as JSON can hold it."""
+    document: dict[str, Any] = app.openapi_schema.to_schema()
+    document["info"] = {
+        "title": "diamond_pricing", "version": __version__, "description": _ABOUT,
+        "license": {"name": "MIT", "identifier": "MIT"},
+    }  # fmt: skip
+    document["servers"] = [{"url": "/"}]
+    schemas = document["components"]["schemas"]
+    _, problem = msgspec.json.schema_components(
+        [ProblemDetails], ref_template="#/components/schemas/{name}"
+    )
+    schemas.update(problem)
+    for name, schema in schemas.items():
+        _exact(name, schema)
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key: dp_…"}
+    }
+    document["security"] = [{"key": []}, {}]
+    document["components"]["responses"] = {
+        f"problem{status}": {
+            "description": "; ".join(t for s, t in TITLES.values() if s == status) + ".",
+            "content": {
+                MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
+            },
+        }
+        for status in _STATUSES
+    }
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            _finished(path, method, operation)
+    _batch(document["paths"]["/v1/quotes/batch"]["post"])
+    _sheets(document["paths"])
+    _examples(document["paths"], model)
+    return document
+
+
+def _exact(name: str, schema: dict[str, Any]) -> None:
+    """Refuse unknown fields, and say the bounds of a level."""
+    if "properties" in schema:
+        schema["additionalProperties"] = False
+    level = schema.get("properties", {}).get("level")
+    if level is not None and name.endswith("In"):
+        level |= {"exclusiveMinimum": 0, "maximum": 0.99}
+
+
+def _finished(path: str, method: str, operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    responses.pop("400", None)
+    for status in _STATUSES:
+        responses[str(status)] = {"$ref": f"#/components/responses/problem{status}"}
+    for parameter in operation.get("parameters", []):
+        # null is not a value that a query or header can hold
+        schema = parameter["schema"]
+        for choice in schema.pop("oneOf", []):
+            if choice.get("type") != "null":
+                schema |= choice
+        if parameter["name"] == "X-Model-Id" or parameter["name"] == "model":
+            schema |= {"pattern": "^[0-9a-f]{8,64}$"}
+        if parameter["name"] == "Idempotency-Key":
+            schema |= {"minLength": 1, "pattern": "^[!-~]+$"}
+    if path.startswith("/health"):
+        operation["security"] = [{}]
+
+
+def _batch(operation: dict[str, Any]) -> None:
+    number = {m.name for m in MEASURES}
+    columns = {
+        name: {
+            "type": "array",
+            "items": {"type": ["number" if name in number else "string", "null"]},
+        }
+        for name in NAMES
+    }
+    stones: dict[str, Any] = {
+        "oneOf": [
+            {
+                "type": "object", "required": ["rows"], "additionalProperties": False,
+                "properties": {"rows": {"type": "array", "minItems": 1, "items": {}}},
+            },
+            {
+                "type": "object", "required": ["columns"], "additionalProperties": False,
+                "properties": {
+                    "columns": {
+                        "type": "object", "additionalProperties": False,
+                        "properties": columns,
+                        "required": [n for n in NAMES if n in STONE],
+                    }
+                },
+            },
+        ]
+    }  # fmt: skip
+    table = "carat,cut,color,clarity\n1.01,Ideal,E,VS1\n0.70,Very Good,G,SI1\n"
+    operation["requestBody"] = {
+        "required": True,
+        "description": "Rows or columns of JSON, a CSV file with a header, or an Arrow stream.",
+        "content": {
+            JSON: {"schema": stones, "example": {"rows": [STONE, OTHER]}},
+            CSV: {"schema": {"type": "string"}, "example": table},
+            ARROW: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+    money = {"type": "integer"}
+    row = {
+        "type": "object",
+        "properties": {
+            "status": {"enum": ["priced", "priced_with_caution", REFUSED]},
+            "price": {"type": "number"}, "cents": money,
+            "range": {"type": ["object", "null"]},
+            "lines": {"type": "object", "additionalProperties": money},
+            "error": {"$ref": "#/components/schemas/Fault"},
+        },
+        "required": ["status"], "additionalProperties": False,
+    }  # fmt: skip
+    operation["responses"]["200"] = {
+        "description": "In the form that was sent, in the same order.",
+        "content": {
+            JSON: {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        **{n: {"type": "string"} for n in
+                           ("model", "currency", "effective", "listing")},
+                        "level": {"type": "number"}, "count": {"type": "integer"},
+                        "rows": {"type": "array", "items": row},
+                        "columns": {"type": "object"}, "lines": {"type": "object"},
+                        "errors": {"type": "array"},
+                    },
+                    "required": ["model", "currency", "effective", "listing", "level"],
+                }
+            },
+            CSV: {"schema": {"type": "string"}},
+            ARROW: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }  # fmt: skip
+
+
+def _sheets(paths: dict[str, Any]) -> None:
+    """The client's sheets, which share a route with the quote."""
+    read = paths["/v1/quotes/{name}"]["get"]
+    for kind, media, summary in (
+        ("html", "text/html", "Read the client's sheet"),
+        ("pdf", "application/pdf", "Read the client's sheet as PDF"),
+    ):
+        ok = {"description": summary + ".", "content": {media: {"schema": {"type": "string"}}}}
+        paths[f"/v1/quotes/{{name}}.{kind}"] = {
+            "get": {
+                **read, "operationId": f"readSheet{kind.capitalize()}", "summary": summary,
+                "description": "One page for a client: the stone, its price and why.",
+                "responses": read["responses"] | {"200": ok},
+            }
+        }  # fmt: skip
+
+
+def _examples(paths: dict[str, Any], model: PriceModel) -> None:
+    """Questions, and the answers that this model gives."""
+    stone, other = (msgspec.convert(given, StoneIn) for given in (STONE, OTHER))
+    asked = msgspec.convert(STONE, QuoteIn)
+    why = priced(model, asked)
+    quote = quoted(why, model, asked, QUOTE, "2026-11-23T09:30:00Z")
+    questions: dict[str, tuple[Any, Any]] = {
+        "/v1/quotes": (STONE, quote),
+        "/v1/comparisons": (
+            {"first": STONE, "second": OTHER},
+            compared(model, PairIn(first=stone, second=other)),
+        ),
+        "/v1/what-if": ({"stone": STONE}, stepped(model, why.stone, "blend", ENGLISH)),
+        "/v1/comparables": ({"stone": STONE, "count": 3}, None),
+    }  # fmt: skip
+    for path, (question, answer) in questions.items():
+        operation = paths[path]["post"]
+        operation["requestBody"]["content"][JSON]["example"] = question
+        if answer is not None:
+            _answer(operation, answer)
+    _answer(paths["/v1/quotes/{name}"]["get"], quote)
+    small = price_list(model, "Ideal", [1.0], ["E"], ["VS1"])
+    _answer(paths["/v1/price-list"]["get"], small)
+    values = {
+        "name": QUOTE, "carat": [0.5, 1.0], "color": ["E", "G"], "clarity": ["VS1"],
+        "since": "2026-11", "until": "2026-11-23T09", "after": 0,
+    }  # fmt: skip
+    for path, methods in paths.items():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["name"] in values:
+                    parameter["example"] = values[parameter["name"]]
+                if "/models/" in path and parameter["name"] == "name":
+                    parameter["example"] = model.sha256[:12]
+
+
+def _answer(operation: dict[str, Any], answer: Any) -> None:
+    for status in ("200", "201"):
+        if status in operation["responses"]:
+            plain = msgspec.json.decode(msgspec.json.encode(answer))
+            operation["responses"][status]["content"][JSON]["example"] = plain

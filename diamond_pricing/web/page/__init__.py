@@ -1,0 +1,1 @@
+"""The page: for sales staff, without statistics, with and without JavaScript."""

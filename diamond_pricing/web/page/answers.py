@@ -1,0 +1,102 @@
+"""An explanation as the templates show it."""
+
+from typing import Any
+
+import msgspec
+from markupsafe import Markup
+
+from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.model.explanation import REFERENCE
+from diamond_pricing.model.verdict import PRICED
+from diamond_pricing.model.words import Words
+from diamond_pricing.stones import MEASURES, Stone
+from diamond_pricing.web.page.drawing import band, waterfall
+from diamond_pricing.web.page.phrases import TEXTS
+
+
+class LineShown(msgspec.Struct, frozen=True):
+    """One line of the table."""
+
+    label: str
+    note: str
+    factor: str
+    amount: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An explanation in the words and numbers of a language; drawings are markup."""
+
+    stone: str
+    measured: bool
+    measures: str
+    reference: str
+    price: str
+    exact: str
+    range: str
+    band: Markup
+    verdict: str
+    verdict_text: str
+    caption: str
+    last: str
+    wide: Markup
+    narrow: Markup
+    lines: list[LineShown]
+
+
+def shown(
+    why: PriceExplanation, model: PriceModel, words: Words, level: float, *, pair: bool = False
+) -> Answer:
+    """Say everything in one language; a ``pair`` goes from one stone to another."""
+    t = TEXTS[words.code]
+    ends = [t["first_stone"], t["second_stone"]] if pair else [words.reference, t["price"]]
+    price = words.amount(why.cents, why.currency, digits=0)
+    exact = words.amount(why.cents, why.currency)
+    found = why.range(level)
+    told, drawn = "", Markup("")
+    if found is not None:
+        low, high = (words.amount(round(100 * e), why.currency, digits=0) for e in found)
+        told = t["range"].format(level=f"{100 * level:g}", low=low, high=high)
+        drawn = Markup(band(found[0], why.price, found[1]))  # noqa: S704  our own drawing
+    drawings = [
+        Markup(waterfall(why, words, t["how"], (ends[0], ends[1]), narrow=narrow))  # noqa: S704
+        for narrow in (False, True)
+    ]
+    return Answer(
+        stone=words.stone(why.stone), measured=bool(measures(why.stone, words)),
+        measures=measures(why.stone, words), reference=words.stone(why.reference),
+        price=price, exact=exact, range=told, band=drawn, verdict=why.verdict.status,
+        verdict_text=verdict_text(why, model, words), caption=t["why"].format(amount=price),
+        last=ends[1],
+        wide=drawings[0], narrow=drawings[1],
+        lines=[
+            LineShown(
+                ends[0] if line.name == REFERENCE else words.label(line.name),
+                why.details.note(line.name, words),
+                "" if line.name == REFERENCE else f"×{words.number(f'{line.factor:.3f}')}",
+                words.amount(line.cents, why.currency, sign=line.name != REFERENCE),
+            )
+            for line in why.lines
+        ],
+    )  # fmt: skip
+
+
+def verdict_text(why: PriceExplanation, model: PriceModel, words: Words) -> str:
+    """How sure the price is."""
+    count = model.support.near_one(why.stone) if model.support is not None else 0
+    t = TEXTS[words.code]
+    name = "supported" if why.verdict.status == PRICED else "thin_support"
+    if model.support is None:
+        return ""
+    number = f"{count:,}" if words.decimal == "." else f"{count:,}".replace(",", ".")
+    return t[name].format(count=number)
+
+
+def measures(stone: Stone, words: Words) -> str:
+    """The measures that are known, in words."""
+    given: dict[str, Any] = stone.given()
+    parts = [
+        f"{words.attribute(m.name).lower()} {words.number(f'{given[m.name]:g}')} {m.unit}"
+        for m in MEASURES
+        if not m.required and m.name in given
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,189 @@
+"""What the page says, in English and Italian."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from diamond_pricing.model.words import ENGLISH, ITALIAN, LANGUAGES, Words
+
+Texts = Mapping[str, str]
+
+_ENGLISH = {
+    "title": "Price a diamond",
+    "brand_1": "diamond", "brand_2": "pricing",
+    "skip": "To the price",
+    "price_a_stone": "Price a stone", "compare": "Compare", "list": "Price list", "api": "API",
+    "other_language": "Italiano",
+    "sign_out": "Sign out",
+    "the_stone": "The stone",
+    "first_stone": "First stone", "second_stone": "Second stone",
+    "measurements": "Measurements", "optional": "optional; without them the usual ones count",
+    "button": "Price this stone", "compare_button": "Compare",
+    "prices_of": "Prices of {money}",
+    "range": "{level} of 100 such stones sell between {low} and {high}",
+    "supported": "Well supported: {count} stones of about this weight, color and clarity.",
+    "thin_support": "With caution: only {count} stones of about this weight, color and clarity "
+    "have been seen. See the comparable sales.",
+    "how": "How the price is made",
+    "same_figures": "The same figures stand in the table below.",
+    "why": "Why {amount}", "why_difference": "Why {amount}",
+    "because": "Because of", "factor": "Factor", "amount": "Amount", "so_far": "So far",
+    "price": "Price",
+    "one_step": "One step away", "rather": "{there} instead of {here}",
+    "sold_like_it": "Sold like it", "stone": "Stone", "sold_at": "Sold at",
+    "adjusted": "Adjusted to yours", "no_comparables": "Comparable sales cannot be shown now.",
+    "comparables_note": "Sales of other stones; the last column takes off, line by line, what "
+    "sets them apart from yours.",
+    "make_quote": "Keep as a quote", "quote_hint": "gives a sheet for the client and a link",
+    "not_in": "Not in this price: fluorescence, polish, symmetry, laboratory. Natural origin "
+    "and a round brilliant cut are assumed. An estimate from sales, not an appraisal.",
+    "model": "Model {name}",
+    "empty_title": "Describe a stone to see its price",
+    "empty_text": "Weight, cut, color and clarity are enough. Every price comes with its range "
+    "and its reasons, which add up to the cent.",
+    "cannot": "No price for this stone", "try": "Try {value}",
+    "difference": "The second costs {amount} more than the first",
+    "difference_less": "The second costs {amount} less than the first",
+    "difference_none": "Both cost the same",
+    "compare_title": "Why is this one dearer?",
+    "list_title": "Price list", "per_carat": "Per carat", "per_stone": "Per stone",
+    "show": "Show", "cut_of_list": "Cut",
+    "list_note": "Color down, clarity across, {money}. The small figure counts the stones of "
+    "about this kind that were seen; where there are none, there is no price.",
+    "no_price": "no price",
+    "sheet_title": "Price estimate", "print": "Print", "pdf": "PDF",
+    "share": "Link for the client", "again": "Back",
+    "sheet_for": "Quote {name}, {date}",
+    "verify": "Model {model}. To check this price: with the same model document the same stone "
+    "gives these amounts, to the cent, in any copy of diamond_pricing {version}.",
+    "measured_from": "Measured from a {stone}.",
+    "sign_in": "Sign in", "key": "Your key", "wrong_key": "This key is not valid.",
+    "sign_in_note": "Paste the key that you were given; it begins with dp_.",
+    "problems": "Error codes", "code": "Code", "status": "Status", "meaning": "Meaning",
+    "left_blank": "needed",
+    "with_measures": "with measurements",
+}  # fmt: skip
+
+_ITALIAN = {
+    "title": "Il prezzo di un diamante",
+    "brand_1": "diamond", "brand_2": "pricing",
+    "skip": "Vai al prezzo",
+    "price_a_stone": "Una pietra", "compare": "Confronto", "list": "Listino", "api": "API",
+    "other_language": "English",
+    "sign_out": "Esci",
+    "the_stone": "La pietra",
+    "first_stone": "Prima pietra", "second_stone": "Seconda pietra",
+    "measurements": "Misure", "optional": "facoltative; senza, valgono quelle usuali",
+    "button": "Calcola il prezzo", "compare_button": "Confronta",
+    "prices_of": "Prezzi del {money}",
+    "range": "{level} pietre simili su 100 si vendono fra {low} e {high}",
+    "supported": "Ben documentato: {count} pietre di peso, colore e purezza simili.",
+    "thin_support": "Con cautela: si sono viste solo {count} pietre di peso, colore e purezza "
+    "simili. Si vedano le vendite comparabili.",
+    "how": "Come si forma il prezzo",
+    "same_figures": "Le stesse cifre stanno nella tabella qui sotto.",
+    "why": "Perché {amount}", "why_difference": "Perché {amount}",
+    "because": "A causa di", "factor": "Fattore", "amount": "Importo", "so_far": "Fin qui",
+    "price": "Prezzo",
+    "one_step": "A un passo", "rather": "{there} invece di {here}",
+    "sold_like_it": "Vendute come questa", "stone": "Pietra", "sold_at": "Venduta a",
+    "adjusted": "Riportata alla sua", "no_comparables": "Vendite comparabili non disponibili.",
+    "comparables_note": "Vendite di altre pietre; l’ultima colonna toglie, voce per voce, ciò "
+    "che le distingue dalla sua.",
+    "make_quote": "Conserva come preventivo",
+    "quote_hint": "dà un foglio per il cliente e un collegamento",
+    "not_in": "Non compresi nel prezzo: fluorescenza, pulitura, simmetria, laboratorio. Si "
+    "suppone origine naturale e taglio brillante rotondo. Stima da vendite, non una perizia.",
+    "model": "Modello {name}",
+    "empty_title": "Descrivi una pietra per vederne il prezzo",
+    "empty_text": "Bastano peso, taglio, colore e purezza. Ogni prezzo ha il suo intervallo e "
+    "i suoi motivi, che tornano al centesimo.",
+    "cannot": "Nessun prezzo per questa pietra", "try": "Prova {value}",
+    "difference": "La seconda costa {amount} più della prima",
+    "difference_less": "La seconda costa {amount} meno della prima",
+    "difference_none": "Costano lo stesso",
+    "compare_title": "Perché questa è più cara?",
+    "list_title": "Listino", "per_carat": "Al carato", "per_stone": "A pietra",
+    "show": "Mostra", "cut_of_list": "Taglio",
+    "list_note": "Colore in verticale, purezza in orizzontale, {money}. La cifra piccola conta "
+    "le pietre di questo tipo che si sono viste; dove non ce ne sono, non c’è prezzo.",
+    "no_price": "nessun prezzo",
+    "sheet_title": "Stima di prezzo", "print": "Stampa", "pdf": "PDF",
+    "share": "Collegamento per il cliente", "again": "Indietro",
+    "sheet_for": "Preventivo {name}, {date}",
+    "verify": "Modello {model}. Per verificare: con lo stesso documento di modello la stessa "
+    "pietra dà questi importi, al centesimo, in ogni copia di diamond_pricing {version}.",
+    "measured_from": "Misurato a partire da una {stone}.",
+    "sign_in": "Accedi", "key": "La tua chiave", "wrong_key": "Questa chiave non è valida.",
+    "sign_in_note": "Incolla la chiave che hai ricevuto; comincia con dp_.",
+    "problems": "Codici d’errore", "code": "Codice", "status": "Stato",
+    "meaning": "Significato",
+    "left_blank": "serve",
+    "with_measures": "con misure",
+}  # fmt: skip
+
+_PROBLEMS_IT = {
+    "unknown_grade": "Questo grado non esiste.",
+    "impossible_value": "Nessun diamante ha questo valore.",
+    "contradiction": "Le misure si contraddicono: correggile, o lasciale in bianco.",
+    "weight_outside_range": "Il peso è fuori da quanto il modello ha visto.",
+    "measure_outside_range": "La misura è fuori da quanto il modello ha visto.",
+    "grade_not_seen": "Di questo grado il modello non ha visto vendite.",
+    "cell_without_support": "Di pietre simili il modello non ha visto vendite.",
+}
+_HELP: dict[str, dict[str, tuple[str, str]]] = {
+    "carat": {"": ("One carat is 0.2 g.", "Un carato è 0,2 g.")},
+    "cut": {
+        "": ("How well it returns light; better to the right.",
+             "Quanta luce rende; migliore a destra."),
+        "Fair": ("dull", "spento"), "Good": ("fair light", "luce discreta"),
+        "Very Good": ("bright", "luminoso"), "Premium": ("very bright", "molto luminoso"),
+        "Ideal": ("the most light", "la luce migliore"),
+    },
+    "color": {
+        "": ("D is colorless, J faintly tinted.", "D è incolore, J appena tinto."),
+        "J": ("faint tint", "lieve tinta"), "I": ("faint tint", "lieve tinta"),
+        "H": ("near colorless", "quasi incolore"), "G": ("near colorless", "quasi incolore"),
+        "F": ("colorless", "incolore"), "E": ("colorless", "incolore"),
+        "D": ("purest white", "bianco eccezionale"),
+    },
+    "clarity": {
+        "": ("From inclusions that the eye sees to none under a loupe.",
+             "Da inclusioni visibili a occhio a nessuna sotto la lente."),
+        "I1": ("seen by eye", "visibili a occhio"),
+        "SI2": ("seen easily at 10×", "facili a 10×"),
+        "SI1": ("seen at 10×", "visibili a 10×"),
+        "VS2": ("hard to see at 10×", "difficili a 10×"),
+        "VS1": ("hard to see at 10×", "difficili a 10×"),
+        "VVS2": ("very hard to see", "molto difficili"),
+        "VVS1": ("very hard to see", "molto difficili"),
+        "IF": ("none inside", "nessuna interna"), "FL": ("none at all", "nessuna"),
+    },
+}  # fmt: skip
+
+TEXTS: Mapping[str, Texts] = MappingProxyType(
+    {ENGLISH.code: MappingProxyType(_ENGLISH), ITALIAN.code: MappingProxyType(_ITALIAN)}
+)
+
+
+def language_of(asked: str | None, accepted: str) -> Words:
+    """The language asked for, else the first of the browser's that we have."""
+    if asked is not None and asked in LANGUAGES:
+        return LANGUAGES[asked]
+    for part in accepted.split(","):
+        code = part.partition(";")[0].strip().lower().partition("-")[0]
+        if code in LANGUAGES:
+            return LANGUAGES[code]
+    return ENGLISH
+
+
+def help_of(attribute: str, grade: str, words: Words) -> str:
+    """A word of help on an attribute, or on one of its grades."""
+    pair = _HELP.get(attribute, {}).get(grade, ("", ""))
+    return pair[1] if words.code == "it" else pair[0]
+
+
+def problem_text(message: str, code: str, words: Words) -> str:
+    """What is wrong with a stone: our own words in English, those of the code in Italian."""
+    if words.code != "it":
+        return message
+    return _PROBLEMS_IT.get(code, message)

@@ -1,0 +1,56 @@
+"""The sheet that a client is handed, as a page and as PDF."""
+
+import json
+from importlib.resources import files
+
+from diamond_pricing import __version__
+from diamond_pricing.errors import MissingExtraError
+from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.model.words import LANGUAGES
+from diamond_pricing.web.messages import QuoteIn
+from diamond_pricing.web.page.answers import shown
+from diamond_pricing.web.page.phrases import TEXTS
+from diamond_pricing.web.storage import StoredQuote
+
+
+def sheet_html(
+    why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote, pdf: str,
+    share: str = "",
+) -> bytes:  # fmt: skip
+    """Write the sheet as a page; ``pdf`` and ``share`` are links."""
+    from diamond_pricing.web.page.views import render
+
+    words = LANGUAGES[asked.language]
+    return render(
+        "sheet.html", words, a=shown(why, model, words, asked.level), quote=stored.id,
+        date=stored.created[:10], money=why.money_in(words), model=model.sha256[:12],
+        version=__version__, pdf=pdf, share=share,
+    )  # fmt: skip
+
+
+def sheet_pdf(
+    why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote,
+    pdf: str = "",
+) -> bytes:  # fmt: skip
+    """Write the sheet as one page of PDF."""
+    try:
+        import typst
+    except ImportError as error:
+        raise MissingExtraError("PDF sheets", "api") from error
+    words = LANGUAGES[asked.language]
+    t, a = TEXTS[words.code], shown(why, model, words, asked.level)
+    data = {
+        "lang": words.code, "title": t["sheet_title"], "brand": ["diamond", "pricing"],
+        "for": t["sheet_for"].format(name=stored.id, date=stored.created[:10]),
+        "stone": " · ".join(filter(None, (a.stone, a.measures))), "price": a.exact,
+        "range": a.range, "verdict": a.verdict_text, "caption": a.caption,
+        "picture": str(a.wide).replace('font-family="inherit"', ""),
+        "how": t["how"], "heads": [t["because"], t["factor"], t["amount"]],
+        "lines": [[line.label, line.note, line.factor, line.amount] for line in a.lines],
+        "total": [t["price"], a.exact],
+        "not_in": f"{t['prices_of'].format(money=why.money_in(words))}. {t['not_in']}",
+        "verify": t["verify"].format(model=model.sha256[:12], version=__version__),
+    }  # fmt: skip
+    source = files("diamond_pricing.web.page").joinpath("templates/sheet.typ").read_bytes()
+    found: bytes = typst.compile(source, sys_inputs={"data": json.dumps(data)})
+    return found

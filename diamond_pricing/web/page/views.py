@@ -1,0 +1,370 @@
+"""The pages, and what they are made from."""
+
+import hashlib
+import mimetypes
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.words import Words
+from diamond_pricing.stones import Stone
+from diamond_pricing.web.api.quotes import new_quote, no_quote, rederived, stored_quote
+from diamond_pricing.web.door import COOKIE
+from diamond_pricing.web.messages import LEVEL, QuoteIn
+from diamond_pricing.web.openapi import description
+from diamond_pricing.web.page.answers import measures, shown
+from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
+from diamond_pricing.web.page.phrases import TEXTS, language_of
+from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
+from diamond_pricing.web.pricing import price_list, steps_from
+from diamond_pricing.web.problems import TITLES, ProblemError
+from diamond_pricing.web.requests import StrictRequest
+from diamond_pricing.web.storage.keys import SESSION
+
+HTML = "text/html"
+STEPS, LIKE = 8, 4  # shown beside a price
+FORM = 8 << 10  # bytes
+templates = Environment(
+    loader=PackageLoader("diamond_pricing.web.page"), autoescape=True,
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+
+
+def render(name: str, words: Words, **values: Any) -> bytes:
+    """Fill a template."""
+    text = templates.get_template(name).render(words=words, t=TEXTS[words.code], **values)
+    return text.encode()
+
+
+class PageController(Controller):
+    """What a browser shows."""
+
+    include_in_schema = False
+
+    @get("/", media_type=HTML)
+    async def index(self, request: StrictRequest) -> bytes:
+        """Price one stone."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        model, query, words, lang = service.models.active, _query(request), *_language(request)
+        form = filled(model, query, words)
+        answer = None
+        steps: Sequence[Mapping[str, str]] = ()
+        comparables: Sequence[Mapping[str, str]] = ()
+        if form.stone is not None:
+            why = model.explain(form.stone)
+            answer = shown(why, model, words, LEVEL)
+            steps = _steps(model, form.stone, words, lang)
+            comparables = await _comparables(request, model, form.stone, words)
+            await service.charge(known, "page", 1)
+        link = "/compare"
+        if form.stone is not None:
+            link += f"?{query_of(form.stone, lang, 'a.')}"
+        return self._page(
+            request, "index.html", "/", model, words, lang, form=form_of(model, words),
+            given=form.given, faults=form.faults, problems=form.problems, a=answer,
+            steps=steps, comparables=comparables, compare_link=link,
+            may_keep=service.ledger is not None,
+        )  # fmt: skip
+
+    @get("/compare", media_type=HTML)
+    async def compare(self, request: StrictRequest) -> bytes:
+        """Say why one stone costs more than another."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        model, query, words, lang = service.models.active, _query(request), *_language(request)
+        first = filled(model, query, words, "a.", "/compare")
+        second = filled(model, query, words, "b.", "/compare")
+        answer, headline = None, ""
+        if first.stone is not None and second.stone is not None:
+            why = model.compare(first.stone, second.stone)
+            more = why.cents - why.lines[0].cents
+            amount = words.amount(abs(more), why.currency, digits=0)
+            name = (
+                "difference" if more > 0 else "difference_less" if more else "difference_none"
+            )
+            headline = TEXTS[words.code][name].format(amount=amount)
+            answer = shown(why, model, words, LEVEL, pair=True)
+            await service.charge(known, "page", 2)
+        sides = ("first_stone", first), ("second_stone", second)
+        t = TEXTS[words.code]
+        problems = [
+            Problem(p.field, f"{t[side]}: {p.text}", p.nearest, p.link)
+            for side, form in sides
+            for p in form.problems
+        ]
+        return self._page(
+            request, "compare.html", "/compare", model, words, lang,
+            form=form_of(model, words), first=first.given, second=second.given,
+            faults_a=first.faults, faults_b=second.faults, problems=problems, a=answer,
+            headline=headline,
+        )  # fmt: skip
+
+    @get("/list", media_type=HTML)
+    async def prices(self, request: StrictRequest) -> bytes:
+        """Show the price list."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        model, query, words, lang = service.models.active, _query(request), *_language(request)
+        cuts = list(model.training.grades["cut"])[::-1]
+        cut = query.get("cut", cuts[0])
+        found = price_list(model, cut, [], [], [])
+        per = "carat" if query.get("per") == "carat" else "stone"
+        cells = {(c.carat, c.color, c.clarity): c for c in found.cells}
+        grids = []
+        for weight in found.carats:
+            rows = []
+            for color in found.colors:
+                row = []
+                for clarity in found.clarities:
+                    cell = cells[weight, color, clarity]
+                    value = cell.per_carat if per == "carat" else cell.price
+                    row.append(
+                        {
+                            "amount": value is not None
+                            and words.amount(round(100 * value), found.currency, digits=0),
+                            "support": cell.support,
+                            "link": f"/?{query_of(Stone(weight, cut, color, clarity), lang)}",
+                        }
+                    )
+                rows.append((color, row))
+            grids.append({"weight": words.carats(weight), "rows": rows})
+        await service.charge(known, "page", len(found.cells))
+        return self._page(
+            request, "list.html", "/list", model, words, lang, cuts=cuts, cut=found.cut,
+            per=per, clarities=found.clarities, grids=grids,
+        )  # fmt: skip
+
+    @post("/quotes", status_code=303)
+    async def keep(self, request: StrictRequest) -> Response[bytes]:
+        """Keep a price as a quote and go to its sheet."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        model, query = service.models.active, await _posted(request)
+        words = language_of(query.get("lang"), "")
+        form = filled(model, query, words)
+        if form.stone is None:
+            return _gone(f"/?{urlencode(query)}")
+        asked = msgspec.convert({**form.stone.given(), "language": words.code}, QuoteIn)
+        new = new_quote(model, asked, model.explain(form.stone))
+        receipt = await service.charge(known, "quote", 1, new)
+        if receipt.quote is None:
+            raise ProblemError("storage_unavailable", "The quote cannot be stored at present.")
+        service.metrics.count(service.metrics.quotes, model.sha256[:12])
+        return _gone(f"/v1/quotes/{receipt.quote.id}.html")
+
+    @get("/shared/{name:str}")
+    async def shared(self, request: StrictRequest, name: FromPath[str]) -> Response[bytes]:
+        """Show a quote to whoever was given its link."""
+        service = request.service
+        quote, _, rest = name.partition(".")
+        signature, _, kind = rest.partition(".")
+        if not service.keys.is_share(quote, signature) or kind not in ("", "pdf"):
+            raise no_quote(name)
+        stored = await stored_quote(service, None, quote)
+        asked, model, why = await rederived(service, stored)
+        make = sheet_pdf if kind else sheet_html
+        pdf = f"/shared/{quote}.{signature}.pdf"
+        body = await service.away(make, why, model, asked, stored, pdf)
+        return Response(body, media_type="application/pdf" if kind else HTML)
+
+    @get("/sign-in", media_type=HTML)
+    async def sign_in(self, request: StrictRequest) -> bytes:
+        """Ask for a key."""
+        return self._sign_in(request, wrong=False)
+
+    @post("/sign-in", media_type=HTML)
+    async def signed_in(self, request: StrictRequest) -> Response[bytes]:
+        """Take a key, and let the browser in."""
+        service = request.service
+        key = (await _posted(request)).get("key", "").strip()
+        caller = service.keys.caller(key)
+        if caller is None:
+            return Response(self._sign_in(request, wrong=True), status_code=401)
+        answer = _gone("/")
+        answer.set_cookie(
+            COOKIE, service.keys.session(caller), max_age=SESSION, path="/", httponly=True,
+            samesite="strict", secure=request.url.scheme == "https",
+        )  # fmt: skip
+        return answer
+
+    @post("/sign-out", status_code=303)
+    async def sign_out(self, request: StrictRequest) -> Response[bytes]:
+        """Forget the browser."""
+        answer = _gone("/")
+        answer.delete_cookie(COOKIE, path="/")
+        return answer
+
+    @get("/problems", media_type=HTML)
+    async def problems(self, request: StrictRequest) -> bytes:
+        """Explain the codes of errors."""
+        words, lang = _language(request)
+        codes = [(code, status, title) for code, (status, title) in TITLES.items()]
+        model = request.service.models.active
+        return self._page(
+            request, "problems.html", "/problems", model, words, lang, codes=codes
+        )
+
+    @get("/docs", media_type=HTML)
+    async def docs(self, request: StrictRequest) -> bytes:
+        """The description of the API, to be tried out."""
+        return templates.get_template("docs.html").render().encode()
+
+    @get("/openapi.json")
+    async def openapi(self, request: StrictRequest) -> Response[bytes]:
+        """The description of the API, for programs."""
+        service = request.service
+        text = await service.away(described, request.app, service.models.active)
+        return Response(text, media_type="application/json")
+
+    @get("/static/{path:path}")
+    async def static(self, request: StrictRequest, path: FromPath[str]) -> Response[bytes]:
+        """A file of ours."""
+        found = STATIC.get(path.lstrip("/"))
+        if found is None:
+            raise ProblemError("not_found", "There is no such file.")
+        body, media, tag = found
+        headers = {"ETag": tag, "Cache-Control": "public, max-age=3600"}
+        if request.headers.get("if-none-match") == tag:
+            return Response(b"", status_code=304, headers=headers)
+        return Response(body, media_type=media, headers=headers)
+
+    def _sign_in(self, request: StrictRequest, *, wrong: bool) -> bytes:
+        words, lang = _language(request)
+        model = request.service.models.active
+        return self._page(request, "sign_in.html", "/sign-in", model, words, lang, wrong=wrong)
+
+    def _page(
+        self, request: StrictRequest, name: str, here: str, model: PriceModel, words: Words,
+        lang: str | None, **values: Any,
+    ) -> bytes:  # fmt: skip
+        other = "en" if words.code == "it" else "it"
+        query = _query(request) | {"lang": other}
+        t = model.training
+        return render(
+            name, words, here=here, lang=lang, lang_query=f"?lang={lang}" if lang else "",
+            other_language=f"{here}?{urlencode(query)}", model=model.sha256[:12],
+            money=f"{t.effective}, {t.currency}", signed_in=bool(request.known.caller.key),
+            **values,
+        )  # fmt: skip
+
+
+def error_page(request: StrictRequest, problem: ProblemError) -> bytes:
+    """What went wrong, for a person."""
+    words, lang = _language(request)
+    details = problem.details(request.known.id)
+    model, t = request.service.models.active, request.service.models.active.training
+    return render(
+        "error.html", words, here="", lang=lang, lang_query=f"?lang={lang}" if lang else "",
+        other_language="/", money=f"{t.effective}, {t.currency}", model=model.sha256[:12],
+        signed_in=bool(request.known.caller.key), title=details.title, detail=problem.detail,
+        request_id=details.request_id,
+    )  # fmt: skip
+
+
+def _query(request: StrictRequest) -> dict[str, str]:
+    raw = request.scope["query_string"].decode("ascii", "replace")
+    return dict(parse_qsl(raw, keep_blank_values=False, max_num_fields=60))
+
+
+async def _posted(request: StrictRequest) -> dict[str, str]:
+    if request.media != "application/x-www-form-urlencoded":
+        raise ProblemError("unsupported_media_type", "A form is expected here.")
+    body = b"".join([part async for part in request.parts(FORM)])
+    try:
+        return dict(parse_qsl(body.decode(), max_num_fields=60))
+    except ValueError as error:
+        raise ProblemError("bad_request", "The form cannot be read.") from error
+
+
+def _language(request: StrictRequest) -> tuple[Words, str | None]:
+    lang = _query(request).get("lang")
+    words = language_of(lang, request.headers.get("accept-language", ""))
+    return words, words.code if lang else None
+
+
+def _gone(path: str) -> Response[bytes]:
+    return Response(b"", status_code=303, headers={"Location": path}, media_type=HTML)
+
+
+def _steps(
+    model: PriceModel, stone: Stone, words: Words, lang: str | None
+) -> Sequence[Mapping[str, str]]:
+    here = model.explain(stone)
+    found = []
+    for name, other in steps_from(model, stone):
+        more = model.explain(other).cents - here.cents
+        before, after = (
+            words.carats(v) if isinstance(v, float) else str(v)
+            for v in (getattr(stone, name), getattr(other, name))
+        )
+        found.append(
+            (
+                -abs(more),
+                {
+                    "text": TEXTS[words.code]["rather"].format(there=after, here=before),
+                    "amount": words.amount(more, here.currency, sign=True, digits=0),
+                    "way": "up" if more > 0 else "down",
+                    "link": f"/?{query_of(other, lang)}",
+                },
+            )
+        )
+    return [step for _, step in sorted(found, key=lambda pair: pair[0])][:STEPS]
+
+
+async def _comparables(
+    request: StrictRequest, model: PriceModel, stone: Stone, words: Words
+) -> Sequence[Mapping[str, str]]:
+    service = request.service
+    try:
+        evidence = await service.away(service.models.evidence, model, stone, LIKE)
+    except ProblemError:
+        return []  # logged; the page says that there are none now
+    return [
+        {
+            "stone": words.stone(c.stone),
+            "measures": measures(c.stone, words),
+            "price": words.amount(round(100 * c.price), model.training.currency, digits=0),
+            "adjusted": words.amount(
+                round(100 * c.adjusted), model.training.currency, digits=0
+            ),
+        }
+        for c in evidence.comparables
+    ]
+
+
+_described: dict[str, bytes] = {}
+
+
+def described(app: Any, model: PriceModel) -> bytes:
+    """The description of the API, made once for each model."""
+    if model.sha256 not in _described:
+        _described.clear()
+        _described[model.sha256] = msgspec.json.encode(description(app, model))
+    return _described[model.sha256]
+
+
+def _static() -> dict[str, tuple[bytes, str, str]]:
+    found = {}
+    root = files("diamond_pricing.web.page").joinpath("static")
+    for folder in ("", "vendor"):
+        for file in root.joinpath(folder).iterdir() if folder else root.iterdir():
+            if file.is_file():
+                body = file.read_bytes()
+                name = f"{folder}/{file.name}" if folder else file.name
+                media = mimetypes.guess_type(name)[0] or "text/plain"
+                if media.startswith("text/"):
+                    media += "; charset=utf-8"
+                tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+                found[name] = (body, media, tag)
+    return found
+
+
+STATIC = _static()
