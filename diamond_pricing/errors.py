@@ -67,9 +67,15 @@ class UnknownGradeError(StoneError):
     """
 
     def __init__(
-        self, message: str, *, attribute: str, given: object, allowed: Sequence[str]
+        self,
+        message: str,
+        *,
+        attribute: str,
+        given: object,
+        allowed: Sequence[str],
+        nearest: object = None,
     ) -> None:
-        super().__init__(message, attribute=attribute, given=given)
+        super().__init__(message, attribute=attribute, given=given, nearest=nearest)
         self.allowed = tuple(allowed)
 
 

@@ -84,6 +84,7 @@ class Measure:
                 f"not {shown(given)}.",
                 attribute=self.name,
                 given=given,
+                nearest=None if value != value else min(max(value, self.low), self.high),
             )
         return value
 
@@ -134,7 +135,16 @@ class Grade:
             attribute=self.name,
             given=given,
             allowed=self.grades,
+            nearest=self._close(given),
         )
+
+    def _close(self, given: object) -> str | None:
+        """The grade whose spelling comes nearest, if one comes near."""
+        if not isinstance(given, str) or len(given) > 40:
+            return None
+        folded = {fold(grade): grade for grade in self.grades}
+        close = get_close_matches(fold(given), folded, n=1)
+        return folded[close[0]] if close else None
 
     def _hint(self, given: object) -> str:
         if not isinstance(given, str) or len(given) > 40:
@@ -143,9 +153,8 @@ class Grade:
             if ord(character) > 127:
                 name = unicodedata.name(character, "unnamed")
                 return f": it contains {character!r}, {name} (U+{ord(character):04X})"
-        folded = {fold(grade): grade for grade in self.grades}
-        close = get_close_matches(fold(given), folded, n=1)
-        return f" (did you mean {folded[close[0]]}?)" if close else ""
+        close = self._close(given)
+        return f" (did you mean {close}?)" if close else ""
 
 
 Attribute = Measure | Grade

@@ -52,13 +52,13 @@ class Service:
         """Follow registry and keys, and write the ledger, while the server runs."""
         if self.ledger is not None:
             self.ledger.start()
-        following = asyncio.create_task(self._follow())
+        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._ready())]
         try:
             yield
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             if self.ledger is not None:
                 await asyncio.to_thread(self.ledger.stop)
             if self.database is not None:
@@ -73,6 +73,12 @@ class Service:
                 except Exception as error:  # the next look may find it mended
                     log.error("%s failed: %s", look.__qualname__, error)
             self._measured()
+
+    async def _ready(self) -> None:
+        """Make the comparables of the active model ready, which takes a second."""
+        model = self.models.active
+        with suppress(ProblemError):  # told when somebody asks for them
+            await asyncio.to_thread(self.models.evidence, model, model.reference, 1)
 
     def _measured(self) -> None:
         models = self.models

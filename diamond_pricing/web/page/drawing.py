@@ -66,7 +66,7 @@ def _bar(
 ) -> list[str]:  # fmt: skip
     low, high = sorted((before, after))
     x, wide = left + low * scale, max((high - low) * scale, 1.5)
-    bold = ' font-weight="650"' if kind == "total" else ""
+    bold = ' font-weight="bold"' if kind == "total" else ""
     top = y + 16 if narrow else y
     rect = (
         f'<rect class="{kind}" x="{x:.1f}" y="{top}" width="{wide:.1f}" height="{BAR}" rx="2" '
