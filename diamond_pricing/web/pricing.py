@@ -204,7 +204,7 @@ def price_list(
             or [*seen[name]][::-1]
             for name, given in (("color", colors), ("clarity", clarities))
         }
-        weights = [_CARAT.read(w) for w in carats or _usual(model)]
+        weights = list(dict.fromkeys(_CARAT.read(w) for w in carats or _usual(model)))
         cut = _grade("cut").read(cut)
     except StoneError as error:
         raise of_parameter(error) from error

@@ -30,7 +30,6 @@ class BatchController(Controller):
 
     @post(
         status_code=200, operation_id="priceBatch", summary="Price many stones",
-        media_type="application/json",
     )  # fmt: skip
     async def create(
         self, request: StrictRequest, model: FromQuery[str | None] = None,

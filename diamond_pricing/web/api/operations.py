@@ -18,7 +18,7 @@ Hour = Annotated[
     str,
     QueryParameter(
         description="UTC, as 2026-11-23T09 or the beginning of it.",
-        pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2})?)?)?$",
+        pattern=r"^([0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2})?)?)?)?$",
     ),
 ]
 
@@ -61,7 +61,7 @@ class OperationController(Controller):
 
     @get("/v1/usage", operation_id="readUsage", summary="What have we asked for?")
     async def usage(
-        self, request: StrictRequest, since: Hour | None = None, until: Hour | None = None
+        self, request: StrictRequest, since: Hour = "", until: Hour = ""
     ) -> UsagesOut:
         """Requests and prices of your tenant by hour and kind, as they are billed.
 

@@ -1,0 +1,236 @@
+import csv
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from diamond_pricing import Stone
+from tests.web.conftest import STONE
+from tests.web.test_api import problem
+
+JSON, CSV, ARROW = "application/json", "text/csv", "application/vnd.apache.arrow.stream"
+NAMES = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z")
+
+
+@pytest.fixture(scope="module")
+def columns(catalog):
+    """Real stones, a third of them bare, some without some measures."""
+    some = catalog.iloc[::97]
+    found = {name: some[name].astype(object).tolist() for name in NAMES}
+    for i in range(len(some)):
+        gone = NAMES[4:] if i % 3 == 0 else NAMES[4:5] if i % 3 == 1 else ()
+        for name in gone:
+            found[name][i] = None
+    return found
+
+
+def rows_of(columns):
+    for values in zip(*columns.values(), strict=True):
+        yield {n: v for n, v in zip(columns, values, strict=True) if v is not None}
+
+
+def as_csv(columns):
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for values in zip(*columns.values(), strict=True):
+        writer.writerow(["" if v is None else v for v in values])
+    return out.getvalue().encode()
+
+
+def as_arrow(columns, **options):
+    table = pa.table({n: pa.array(v) for n, v in columns.items()})
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema, **options) as writer:
+        writer.write_table(table, max_chunksize=200)
+    return out.getvalue()
+
+
+def send(api, content, media, **query):
+    return api.post(
+        "/v1/quotes/batch", content=content, headers={"Content-Type": media}, params=query
+    )
+
+
+def cents_of(answer, media):
+    """Cents of each row, None where it was refused."""
+    if media == CSV:
+        rows = csv.DictReader(io.StringIO(answer.text))
+        return [round(100 * float(r["price"])) if r["price"] else None for r in rows]
+    if media == ARROW:
+        return pa.ipc.open_stream(answer.content).read_all()["cents"].to_pylist()
+    found = answer.json()
+    if "rows" in found:
+        return [row.get("cents") for row in found["rows"]]
+    words = found["columns"]["status"]
+    return [
+        c if word != "refused" else None
+        for c, word in zip(found["columns"]["cents"], words, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("listing", ["blend", "recorded", "x>y"])
+def test_every_form_gives_the_cents_of_single_quotes(api, packaged, columns, listing):
+    expected = []
+    for row in rows_of(columns):
+        try:
+            expected.append(packaged.explain(Stone(**row), listing=listing).cents)
+        except ValueError:
+            expected.append(None)
+    assert sum(e is None for e in expected) < len(expected) / 10
+    forms = [
+        (api.build_request("POST", "/", json={"rows": list(rows_of(columns))}).read(), JSON),
+        (api.build_request("POST", "/", json={"columns": columns}).read(), JSON),
+        (as_csv(columns), CSV), (as_arrow(columns), ARROW),
+    ]  # fmt: skip
+    for content, media in forms:
+        answer = send(api, content, media, listing=listing)
+        assert answer.headers["content-type"].startswith(media)
+        assert cents_of(answer, media) == expected
+
+
+def test_lines_of_every_row_sum_to_its_price(api, columns):
+    answer = send(api, as_arrow(columns), ARROW)
+    table = pa.ipc.open_stream(answer.content).read_all()
+    lines = [n for n in table.column_names if n in ("reference", "carat", "magic", "cut",
+             "color", "clarity", "proportions", "listing")]  # fmt: skip
+    total = np.sum([table[n].to_numpy() for n in lines], axis=0)
+    np.testing.assert_array_equal(total, table["cents"].to_numpy())
+    low, high = table["low"].to_numpy(), table["high"].to_numpy()
+    assert ((100 * low < total) & (total < 100 * high))[~np.isnan(low)].all()
+
+
+BAD = [
+    ({"carat": "1.01"}, "carat", ""), ({"cut": "Idael"}, "cut", ""), ({"carat": 40}, "carat", "weight_outside_range"),
+    ({"color": "Z"}, "color", "grade_not_seen"), ({"x": 9.0, "y": 9.0}, "x", "impossible_dimension"),
+    ({"carat": None}, "carat", ""), ({"clarity": 5}, "clarity", ""), ({"depth": True}, "depth", ""),
+    ({"cut": ["Ideal"]}, "cut", ""), ({"carat": 10**400}, "carat", ""),
+]  # fmt: skip
+
+
+def test_a_bad_row_has_its_own_error_and_spoils_no_other(api, packaged):
+    import json
+
+    rows = [STONE]
+    for changed, _, _ in BAD:
+        rows += [STONE | changed, STONE]
+    rows += [{}, "stone", None, STONE | {"price": 1}, STONE]
+    content = json.dumps({"rows": rows}).replace("1" + "0" * 400, "1" + "0" * 30).encode()
+    found = send(api, content, JSON).json()["rows"]
+    price = packaged.explain(Stone(**STONE)).cents
+    good = [i for i, row in enumerate(rows) if row == STONE]
+    assert [i for i, row in enumerate(found) if row["status"] != "refused"] == good
+    assert {found[i]["cents"] for i in good} == {price}
+    for i, (changed, field, code) in enumerate(BAD):
+        error = found[2 * i + 1]["error"]
+        assert error["pointer"] == f"/{field}", (changed, error)
+        assert error["message"]
+        if code and field != "x":
+            assert error["code"] == code
+    assert found[-2]["error"]["pointer"] == "/price"
+
+
+def test_a_csv_file_is_read_as_people_write_them(api, packaged):
+    text = (
+        "\ufeffColour,Carat Weight,Cut,Clarity,Depth %,Note,price\r\n"
+        "E,1.01,ideal,VS1,,\"=cmd|' /C calc'!A0\",9\r\n\r\n"
+        "E, 1.01 ct,Ideal,vs1,61.5,x,\r\n"
+        "E,one,Ideal,VS1,,,\r\n"
+        "=1+1,1.01,Ideal,VS1,,,\r\n"
+    )
+    answer = send(api, text.encode(), CSV)
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [r["status"] for r in rows] == ["priced", "priced", "refused", "refused"]
+    assert float(rows[0]["price"]) == packaged.explain(Stone(**STONE)).price
+    assert [(r["field"]) for r in rows[2:]] == ["carat", "color"]
+    for row in rows:  # nothing that a spreadsheet would run
+        assert not any(cell.startswith(("=", "+", "@", "\t")) for cell in row.values())
+
+
+@pytest.mark.parametrize(
+    ("content", "media", "status", "code"),
+    [
+        (b"", JSON, 400, "not_json"), (b"[]", JSON, 400, "wrong_shape"),
+        (b"{}", JSON, 400, "wrong_shape"), (b'{"rows": []}', JSON, 400, "wrong_shape"),
+        (b'{"rows": {}}', JSON, 400, "wrong_shape"), (b'{"columns": []}', JSON, 400, "wrong_shape"),
+        (b'{"rows": [], "columns": {}}', JSON, 400, "wrong_shape"),
+        (b'{"columns": {"carat": [1], "carat": [2]}}', JSON, 400, "not_json"),
+        (b'{"columns": {"carat": [1,2], "cut": ["Ideal"], "color": ["E"], "clarity": ["VS1"]}}', JSON, 400, "wrong_shape"),
+        (b'{"columns": {"carat": [1]}}', JSON, 400, "wrong_shape"),
+        (b'{"columns": {"carat": [NaN]}}', JSON, 400, "not_json"),
+        (b"", CSV, 400, "wrong_shape"), (b"carat,cut\n1,Ideal\n", CSV, 400, "wrong_shape"),
+        (b"carat,cut,color,clarity\n", CSV, 400, "wrong_shape"),
+        (b"carat,cut,color,clarity,colour\n1,Ideal,E,VS1,F\n", CSV, 400, "wrong_shape"),
+        (b"\xff\xfe\x00", CSV, 400, "wrong_shape"), (b"carat,cut,color,clarity\n1,\xff,E,VS1\n", CSV, 400, "wrong_shape"),
+        (b'carat,cut,color,clarity\n1,"Ideal' + b"x" * 20_000, CSV, 400, "wrong_shape"),
+        (b"", ARROW, 400, "wrong_shape"), (b"ARROW1", ARROW, 400, "wrong_shape"),
+        (b"\xff" * 64, ARROW, 400, "wrong_shape"),
+    ],
+    ids=range(21),
+)  # fmt: skip
+def test_a_batch_that_cannot_be_read_is_refused_whole(api, content, media, status, code):
+    problem(send(api, content, media), status, code)
+
+
+def test_a_batch_asks_for_a_level_and_a_list_that_exist(api):
+    for query in ({"level": 2}, {"level": "x"}):
+        problem(send(api, b'{"rows": []}', JSON, **query), 400, "bad_request")
+    problem(send(api, b'{"rows": []}', JSON, listing="y"), 422, "stone_declined")
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_compressed_arrow_is_refused_before_it_is_unpacked(api, columns, codec):
+    content = as_arrow(columns, options=pa.ipc.IpcWriteOptions(compression=codec))
+    problem(send(api, content, ARROW), 415, "unsupported_media_type")
+
+
+def test_a_damaged_arrow_stream_never_hurts_the_server(api, columns):
+    """One byte changed at a time, and cut off everywhere: an answer, whatever it is."""
+    few = {name: values[:20] for name, values in columns.items()}
+    content = as_arrow(few)
+    step = max(1, len(content) // int(os.environ.get("TORTURE_ARROW", "120")))
+    for at in range(0, len(content), step):
+        changed = bytearray(content)
+        changed[at] ^= 0xFF
+        for body in (bytes(changed), content[:at]):
+            assert send(api, body, ARROW).status_code in (200, 400, 413, 415, 422)
+    assert api.post("/v1/quotes", json=STONE).status_code == 201
+
+
+def test_a_hundred_thousand_stones_stream_in_bounded_memory(server, api):
+    n = 100_000
+    rng = np.random.default_rng(0)
+    columns = {
+        "carat": np.round(rng.uniform(0.3, 1.5, n), 2).tolist(),
+        "cut": rng.choice(["Good", "Ideal"], n).tolist(),
+        "color": rng.choice(list("EFG"), n).tolist(),
+        "clarity": rng.choice(["VS1", "SI1"], n).tolist(),
+    }
+    status = Path(f"/proc/{server.worker()}/status")
+
+    def peak():
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+    small = {name: values[:1000] for name, values in columns.items()}
+    send(api, as_csv(small), CSV)
+    send(api, as_arrow(small), ARROW)
+    before = peak()
+    for content, media in ((as_csv(columns), CSV), (as_arrow(columns), ARROW)):
+        with api.stream(
+            "POST", "/v1/quotes/batch", content=content, headers={"Content-Type": media}
+        ) as answer:
+            size = sum(len(piece) for piece in answer.iter_bytes())
+        assert size > 100 * n / 2
+    assert peak() - before < 60  # MB; the answers alone have 25
+
+
+def test_too_many_rows_are_refused():
+    from diamond_pricing.web.batch import counted
+    from diamond_pricing.web.problems import ProblemError
+
+    counted(10, 10)
+    with pytest.raises(ProblemError, match="10 rows, not 11"):
+        counted(11, 10)

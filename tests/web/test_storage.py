@@ -1,0 +1,297 @@
+import asyncio
+import sqlite3
+import time
+
+import msgspec
+import pytest
+from sqlalchemy import text
+
+from diamond_pricing.errors import ServiceError, StorageError
+from diamond_pricing.web.storage import (
+    Caller,
+    Database,
+    Keys,
+    Ledger,
+    NewQuote,
+    Spend,
+    audit_faults,
+    audited,
+    create_key,
+    revoke_key,
+)
+from diamond_pricing.web.storage.keys import OPEN
+from diamond_pricing.web.storage.tables import metadata
+
+SECRET = b"s" * 32
+
+
+@pytest.fixture
+def database(database_url):
+    found = Database(database_url)
+    found.upgrade()
+    yield found
+    found.close()
+
+
+def settle(database, spends, *, at_once=True):
+    """Settle spends in a ledger of their own, together or one after another."""
+
+    async def run():
+        ledger = Ledger(database, 100)
+        ledger.start()
+        try:
+            if at_once:
+                return await asyncio.gather(*(ledger.settle(s) for s in spends))
+            return [await ledger.settle(s) for s in spends]
+        finally:
+            await asyncio.to_thread(ledger.stop)
+
+    return asyncio.run(run())
+
+
+def quote(n=1, idempotency=""):
+    return NewQuote("m" * 64, f'{{"n":{n}}}', 100 * n, idempotency)
+
+
+def test_the_migrations_make_the_tables_that_the_code_reads(database):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.upgrade()  # again, to no effect
+
+
+def test_servers_that_start_at_once_wait_for_each_other(database_url):
+    import threading
+
+    errors = []
+
+    def upgrade():
+        database = Database(database_url)
+        try:
+            database.upgrade()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_a_database_of_a_later_program_is_left_alone(database):
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ServiceError, match="newer than this program"):
+        database.upgrade()
+
+
+def test_a_quote_that_was_acknowledged_is_there(database):
+    caller = Caller("acme")
+    receipts = settle(database, [Spend(caller, "quote", 1, quote(n)) for n in range(50)])
+    ledger = Ledger(database, 0)
+    for n, receipt in enumerate(receipts):
+        stored = ledger.quote(receipt.quote.id, "acme")
+        assert stored == receipt.quote
+        assert stored.cents == 100 * n
+        assert ledger.quote(receipt.quote.id, "bolt") is None
+        assert ledger.quote(receipt.quote.id, None) == stored
+    (row,) = ledger.used("acme", "2000", "3000")
+    assert (row["kind"], row["requests"], row["units"]) == ("quote", 50, 50)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_idempotency_key_makes_one_quote_however_it_arrives(database, at_once):
+    a, b = Caller("acme"), Caller("bolt")
+    spends = [
+        Spend(a, "quote", 1, quote(1, "k")), Spend(a, "quote", 1, quote(1, "k")),
+        Spend(a, "quote", 1, quote(2, "k")), Spend(b, "quote", 1, quote(1, "k")),
+    ]  # fmt: skip
+    first, again, other, stranger = settle(database, spends, at_once=at_once)
+    assert again.quote == first.quote
+    assert (first.replayed, again.replayed) == (False, True)
+    assert other.refused == "idempotency_key_reused"
+    assert stranger.quote.id != first.quote.id
+    (row,) = Ledger(database, 0).used("acme", "2000", "3000")
+    assert row["units"] == 1
+
+
+def test_a_quota_is_never_overdrawn_by_requests_at_once(database):
+    caller = Caller("acme", quota=30, seconds=86400)
+    receipts = settle(database, [Spend(caller, "quote", 1, quote(n)) for n in range(50)])
+    told = [r for r in receipts if not r.refused]
+    assert len(told) == 30
+    assert {r.refused for r in receipts} == {"", "too_many_requests"}
+    assert min(r.left for r in told) == 0
+    assert all(0 < r.reset <= 86400 for r in receipts)
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM quotes")).scalar() == 30
+
+
+def test_a_quota_holds_across_servers(database_url, database):
+    """Two ledgers at one database, as two servers have them."""
+    caller = Caller("acme", quota=100, seconds=86400)
+
+    async def run():
+        databases = [Database(database_url), Database(database_url)]
+        ledgers = [Ledger(d, 0) for d in databases]
+        for ledger in ledgers:
+            ledger.start()
+        try:
+            return await asyncio.gather(
+                *(ledgers[i % 2].settle(Spend(caller, "quote", 3, quote(i))) for i in range(80))
+            )
+        finally:
+            for ledger in ledgers:
+                await asyncio.to_thread(ledger.stop)
+            for d in databases:
+                d.close()
+
+    receipts = asyncio.run(run())
+    assert sum(3 for r in receipts if not r.refused) == 99
+
+
+def test_a_window_ends(database):
+    caller = Caller("acme", quota=1, seconds=1)
+    (first,) = settle(database, [Spend(caller, "quote", 1)])
+    time.sleep(1.1)
+    (later,) = settle(database, [Spend(caller, "quote", 1)])
+    assert (first.refused, later.refused) == ("", "")
+
+
+def test_a_key_is_kept_only_as_a_hash_and_can_be_revoked_and_expire(database):
+    token = create_key(database, SECRET, "acme", ["quote"], by="me", quota="5/hour", days=1)
+    keys = Keys(database, SECRET)
+    keys.refresh()
+    caller = keys.caller(token)
+    assert (caller.tenant, caller.quota, caller.seconds) == ("acme", 5, 3600)
+    secret_part = token.rpartition("_")[2] if token.count("_") == 2 else token.split("_", 2)[2]
+    with database.reading() as connection:
+        for table in metadata.tables.values():
+            for row in connection.execute(table.select()):
+                assert secret_part not in str(row)
+    wrong = token[:-1] + ("A" if token[-1] != "A" else "B")
+    for bad in ("", "dp_", wrong, token.upper(), token + "x", "dp_" + "0" * 12 + token[15:]):
+        assert keys.caller(bad) is None
+    assert Keys(database, b"another secret").caller(token) is None
+    assert settle(database, [Spend(caller, "quote", 1)])[0].refused == ""
+    revoke_key(database, caller.key, by="me")
+    # A server that has not looked again yet still cannot write for it.
+    assert settle(database, [Spend(caller, "quote", 1, quote())])[0].refused == "unauthorized"
+    keys.refresh()
+    assert keys.caller(token) is None
+    assert keys.any
+    with pytest.raises(ServiceError, match="no key"):
+        revoke_key(database, caller.key, by="me")
+
+
+def test_an_expired_key_is_none(database):
+    token = create_key(database, SECRET, "acme", ["quote"], by="me", days=1)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE keys SET expires = '2020-01-01T00:00:00Z'"))
+    keys = Keys(database, SECRET)
+    keys.refresh()
+    assert keys.caller(token) is None
+
+
+@pytest.mark.parametrize(
+    ("tenant", "scopes", "quota"),
+    [
+        ("", ["quote"], None), ("Acme", ["quote"], None), ("a" * 41, ["quote"], None),
+        ("a/b", ["quote"], None), ("acme", [], None), ("acme", ["all"], None),
+        ("acme", ["quote"], "0/hour"), ("acme", ["quote"], "5/week"), ("acme", ["quote"], "x"),
+    ],
+)  # fmt: skip
+def test_a_key_that_makes_no_sense_is_not_made(database, tenant, scopes, quota):
+    with pytest.raises(ServiceError):
+        create_key(database, SECRET, tenant, scopes, by="me", quota=quota)
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM keys")).scalar() == 0
+
+
+def test_the_audit_log_only_grows_and_shows_what_was_changed(database):
+    for n in range(3):
+        create_key(database, SECRET, f"t{n}", ["quote"], by="me")
+    with database.reading() as connection:
+        entries = audited(connection)
+        assert [e["number"] for e in entries] == [1, 2, 3]
+        assert audit_faults(connection) == []
+    for change in ("UPDATE audit SET actor = 'you'", "DELETE FROM audit"):
+        with (
+            pytest.raises(StorageError, match="only grows"),
+            database.writing() as connection,
+        ):
+            connection.execute(text(change))
+    drop = (
+        ["DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete"]
+        if database.sqlite
+        else ["DROP TRIGGER audit_kept ON audit"]
+    )
+    with database.writing() as connection:
+        for statement in drop:
+            connection.execute(text(statement))
+        connection.execute(text("UPDATE audit SET actor = 'you' WHERE number = 2"))
+    with database.reading() as connection:
+        assert audit_faults(connection) == ["entry 2 of the audit log was changed."]
+    with database.writing() as connection:
+        connection.execute(text("DELETE FROM audit WHERE number = 2"))
+    with database.reading() as connection:
+        assert "entry 2 of the audit log is missing." in audit_faults(connection)
+
+
+def test_what_was_told_while_nothing_could_be_written_is_charged_later(tmp_path):
+    url = f"sqlite:///{tmp_path}/service.db"
+    database = Database(url)
+    database.upgrade()
+    other = sqlite3.connect(tmp_path / "service.db", isolation_level=None)
+    caller = Caller(OPEN)
+
+    async def run():
+        ledger = Ledger(database, 5)
+        ledger.start()
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StorageError, match="locked"):
+                await ledger.settle(Spend(caller, "quote", 1, quote()))
+            assert ledger.owe(Spend(caller, "quote", 4, quote()))
+            assert not ledger.owe(Spend(caller, "quote", 2, quote()))
+            other.execute("ROLLBACK")
+            return await ledger.settle(Spend(caller, "quote", 1, quote()))
+        finally:
+            await asyncio.to_thread(ledger.stop)
+
+    assert asyncio.run(run()).quote is not None
+    (row,) = Ledger(database, 0).used(OPEN, "2000", "3000")
+    assert row["units"] == 5
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT count(*) FROM quotes")).scalar() == 1
+
+
+def test_a_database_that_is_none_is_told_plainly(tmp_path):
+    (tmp_path / "service.db").write_bytes(b"this is no database, but long enough " * 40)
+    with pytest.raises(StorageError, match="not a database"):
+        Database(f"sqlite:///{tmp_path}/service.db").upgrade()
+    for url in ("mysql://x/y", "nonsense", "sqlite+nothing:///x"):
+        with pytest.raises(ServiceError):
+            Database(url)
+
+
+def test_a_stored_request_can_be_read_by_anybody_who_has_the_model(database, packaged):
+    from diamond_pricing.web.messages import QuoteIn
+    from diamond_pricing.web.pricing import priced
+
+    asked = msgspec.convert(
+        {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1", "level": 0.5}, QuoteIn
+    )
+    text_ = msgspec.json.encode(asked).decode()
+    new = NewQuote(packaged.sha256, text_, priced(packaged, asked).cents)
+    (receipt,) = settle(database, [Spend(Caller("acme"), "quote", 1, new)])
+    again = msgspec.json.decode(receipt.quote.asked, type=QuoteIn)
+    assert again == asked
+    assert priced(packaged, again).cents == receipt.quote.cents
