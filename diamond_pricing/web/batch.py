@@ -202,7 +202,10 @@ def columns_of(given: Any, most: int) -> tuple[dict[str, Any], int]:
             raise _shape(f"/columns/{name}", f"there is no column {name}.")
     lengths = {len(column) for column in given.values()}
     if len(lengths) != 1:
-        raise _shape("/columns", "the columns have different lengths.")
+        longest = max(lengths)
+        short = next(name for name, column in given.items() if len(column) < longest)
+        text = f"The columns have different lengths: {short} is shorter than others."
+        raise ProblemError("unequal_columns", text, [Fault(text, f"/columns/{short}")])
     n = lengths.pop()
     counted(n, most)
     return {name: _column(name, column) for name, column in given.items()}, n

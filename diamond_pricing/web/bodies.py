@@ -14,6 +14,7 @@ import msgspec
 from diamond_pricing.web.problems import Fault, ProblemError
 
 T = TypeVar("T")
+_EXACT = 2.0**53
 _AT = re.compile(r" - at `\$(.*)`$")
 _UNKNOWN = re.compile(r"unknown field `(.*)`")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
@@ -108,11 +109,12 @@ def _no_constant(name: str) -> Any:
     raise _not_json(f"{name} is no number in JSON.")
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> float | int:
     value = float(text)
     if not isfinite(value):
         raise _not_json(f"the number {text[:40]} is too large.")
-    return value
+    # 5.0 is the whole number 5, as JSON Schema has it.
+    return int(value) if value.is_integer() and abs(value) < _EXACT else value
 
 
 def _not_json(detail: str) -> ProblemError:

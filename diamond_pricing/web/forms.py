@@ -68,7 +68,8 @@ class Batch:
         else:
             self.n = sum(batch.num_rows for batch in self._arrow())
         if not self.n:
-            raise ProblemError("wrong_shape", "The batch has no rows.")
+            code = "wrong_shape" if media == JSON else "unreadable"
+            raise ProblemError(code, "The batch has no rows.")
 
     def answer(self, asked: Asked) -> Iterator[bytes]:
         """The answer in the form of the question, piece by piece."""
@@ -129,10 +130,10 @@ class Batch:
             if rows:
                 yield _of_texts(names, rows), len(rows)
         except UnicodeDecodeError as error:
-            raise ProblemError("wrong_shape", "The CSV file is not UTF-8.") from error
+            raise ProblemError("unreadable", "The CSV file is not UTF-8.") from error
         except csv.Error as error:
             raise ProblemError(
-                "wrong_shape", f"The CSV file cannot be read: {error}, line {reader.line_num}."
+                "unreadable", f"The CSV file cannot be read: {error}, line {reader.line_num}."
             ) from error
         finally:
             text.detach()
@@ -155,7 +156,7 @@ class Batch:
                     batch.validate(full=True)
                     yield batch
         except (pa.ArrowException, OSError, EOFError) as error:
-            raise ProblemError("wrong_shape", "The body is no sound Arrow stream.") from error
+            raise ProblemError("unreadable", "The body is no sound Arrow stream.") from error
 
 
 def _header(given: list[str]) -> list[str | None]:
@@ -164,10 +165,10 @@ def _header(given: list[str]) -> list[str | None]:
     names = [name if name in NAMES else None for name in names]
     for name in NAMES:
         if names.count(name) > 1:
-            raise ProblemError("wrong_shape", f"Two columns mean {name}; keep one.")
+            raise ProblemError("unreadable", f"Two columns mean {name}; keep one.")
         if ATTRIBUTES[name].required and name not in names:
             raise ProblemError(
-                "wrong_shape", f"There is no column for {name}.",
+                "unreadable", f"There is no column for {name}.",
                 [Fault("the column is missing", f"/{name}", allowed=list(NAMES))],
             )  # fmt: skip
     return names
@@ -344,7 +345,7 @@ def _arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
             columns[name] = np.full(batch.num_rows, None, object)
             continue
         raise ProblemError(
-            "wrong_shape", f"Column {name} is of a type that is not read: {kind}."
+            "unreadable", f"Column {name} is of a type that is not read: {kind}."
         )
     return columns
 
@@ -382,7 +383,7 @@ def refuse_compressed(file: IO[bytes]) -> None:
                 raise ValueError
             file.seek(body, io.SEEK_CUR)
     except (struct.error, ValueError, IndexError, OverflowError, OSError) as error:
-        raise ProblemError("wrong_shape", "The body is no sound Arrow stream.") from error
+        raise ProblemError("unreadable", "The body is no sound Arrow stream.") from error
 
 
 def _field(data: bytes, table: int, number: int) -> int:

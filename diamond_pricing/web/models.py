@@ -69,7 +69,7 @@ class Models:
             if last is None or last.number == self._entry:
                 return False
             if last.active and last.active != self.active.sha256:
-                fresh = self.find(last.active)
+                fresh = self.at_hand(last.active) or self.registry.model(last.active)
                 warm(fresh)
                 self.keep(self.active)
                 self.active = fresh  # one assignment: a request sees the one or the other

@@ -70,6 +70,7 @@ def description(app: Litestar, model: PriceModel) -> dict[str, Any]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             _finished(path, method, operation)
+    _plain(document["paths"])
     _batch(document["paths"]["/v1/quotes/batch"]["post"])
     _sheets(document["paths"])
     _examples(document["paths"], model)
@@ -98,10 +99,22 @@ def _finished(path: str, method: str, operation: dict[str, Any]) -> None:
                 schema |= choice
         if parameter["name"] == "X-Model-Id" or parameter["name"] == "model":
             schema |= {"pattern": "^[0-9a-f]{8,64}$"}
+        if parameter["name"] == "after":
+            schema |= {"minimum": 0, "maximum": 2**62}
         if parameter["name"] == "Idempotency-Key":
             schema |= {"minLength": 1, "pattern": "^[!-~]+$"}
     if path.startswith("/health"):
         operation["security"] = [{}]
+
+
+def _plain(paths: dict[str, Any]) -> None:
+    """Answers that are bytes to Litestar."""
+    paths["/v1/models/{name}"]["get"]["responses"]["200"]["content"] = {
+        JSON: {"schema": {"type": "object", "required": ["sha256", "schema", "terms"]}}
+    }
+    paths["/metrics"]["get"]["responses"]["200"]["content"] = {
+        "text/plain": {"schema": {"type": "string"}}
+    }
 
 
 def _batch(operation: dict[str, Any]) -> None:
@@ -109,6 +122,7 @@ def _batch(operation: dict[str, Any]) -> None:
     columns = {
         name: {
             "type": "array",
+            "minItems": 1,
             "items": {"type": ["number" if name in number else "string", "null"]},
         }
         for name in NAMES

@@ -144,7 +144,9 @@ def problem_of(error: Exception, request: Any) -> ProblemError:
                 for e in error.extra
                 if isinstance(e, dict)
             ]
-        return ProblemError(code, TITLES[code][1] + ".", faults, dict(error.headers or {}))
+        told = "; ".join(f"{f.parameter}: {f.message}" for f in faults)
+        detail = f"{TITLES[code][1]}{': ' if told else ''}{told.replace('`', '')}."
+        return ProblemError(code, detail, faults, dict(error.headers or {}))
     return ProblemError("internal", "Something failed on our side; the request was logged.")
 
 

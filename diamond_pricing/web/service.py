@@ -94,19 +94,21 @@ class Service:
         ProblemError
             When there is none of that id or of that date.
         """
-        if pinned and header and pinned != header:
+        if pinned is not None and header is not None and pinned != header:
             raise ProblemError(
-                "bad_request", "The query and the header X-Model-Id name different models."
-            )
-        name, model = pinned or header, self.models.active
-        if name:
+                "models_differ", "The query and the header X-Model-Id name different models.",
+                [Fault("another model than the header names", parameter="model",
+                       given=pinned[:80])],
+            )  # fmt: skip
+        name, model = header if pinned is None else pinned, self.models.active
+        if name is not None:
             at_hand = self.models.at_hand(name)
             if at_hand is None:
                 at_hand = await asyncio.to_thread(self.models.find, name)
             model = at_hand
         if effective is None or effective == model.training.effective:
             return model
-        if name:
+        if name is not None:
             raise ProblemError(
                 "effective_not_known",
                 f"Model {model.sha256[:12]} has prices of {model.training.effective}.",

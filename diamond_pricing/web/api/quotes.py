@@ -1,5 +1,6 @@
 """Quotes: explained prices that are kept."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -30,6 +31,7 @@ IdempotencyKey = Annotated[
 QuoteName = Annotated[
     str, PathParameter(description="Id of a quote; with .html or .pdf the client's sheet.")
 ]
+IDEMPOTENCY = re.compile("[!-~]{1,255}")
 _SHEETS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 
 
@@ -48,6 +50,9 @@ class QuoteController(Controller):
         """Answer the price, its range and every line, and keep it all as a quote."""
         service, known = request.service, request.known
         service.allow(known, "quote")
+        if idempotency_key is not None and not IDEMPOTENCY.fullmatch(idempotency_key):
+            fault = Fault("1 to 255 printable characters of ASCII", parameter="Idempotency-Key")
+            raise ProblemError("bad_request", "The Idempotency-Key is none.", [fault])
         found = await service.model(model, x_model_id, data.effective)
         why = priced(found, data)
         new = new_quote(found, data, why, idempotency_key or "")

@@ -1,0 +1,177 @@
+"""The active model follows the registry while requests come in."""
+
+import asyncio
+import os
+import time
+
+import httpx
+import pytest
+
+from diamond_pricing import Stone
+from diamond_pricing.registry import Registry, open_store
+from tests.web.conftest import STONE
+from tests.web.serving import serving
+from tests.web.test_api import problem
+
+NOTE = {"at": "2026-11-23T00:00:00Z", "by": "test", "reason": "test"}
+SWAPS = int(os.environ.get("TORTURE_SWAPS", "12"))
+
+
+@pytest.fixture
+def home(tmp_path, loglinear, gam):
+    registry = Registry(open_store(str(tmp_path / "home")))
+    for model in (loglinear, gam):
+        registry.add(model)
+    registry.promote(loglinear.sha256, **NOTE)
+    return registry
+
+
+def become(api, model, seconds=10):
+    end = time.monotonic() + seconds
+    while api.get("/health/ready").json()["model"] != model.sha256:
+        assert time.monotonic() < end, "the server did not follow"
+        time.sleep(0.05)
+
+
+def test_a_promotion_and_a_rollback_are_followed_and_quotes_stay(
+    tmp_path, home, loglinear, gam, packaged
+):
+    with (
+        serving(tmp_path / "data", "--home", str(home.store)) as server,
+        httpx.Client(base_url=server.url) as api,
+    ):
+        first = api.post("/v1/quotes", json=STONE).json()
+        assert first["cents"] == loglinear.explain(Stone(**STONE)).cents
+        home.promote(gam.sha256, **NOTE)
+        become(api, gam)
+        second = api.post("/v1/quotes", json=STONE).json()
+        assert second["cents"] == gam.explain(Stone(**STONE)).cents != first["cents"]
+        assert api.get(f"/v1/quotes/{first['id']}").json() == first
+        pinned = api.post("/v1/quotes", json=STONE, params={"model": loglinear.sha256})
+        assert pinned.json()["cents"] == first["cents"]
+        listed = {m["id"]: m["active"] for m in api.get("/v1/models").json()["models"]}
+        assert listed == {gam.sha256: True, loglinear.sha256: False, packaged.sha256: False}
+        home.rollback(**NOTE)
+        become(api, loglinear)
+        assert api.get(f"/v1/quotes/{second['id']}").json() == second
+
+
+def test_a_damaged_model_is_not_taken(tmp_path, home, loglinear, gam):
+    with (
+        serving(tmp_path / "data", "--home", str(home.store)) as server,
+        httpx.Client(base_url=server.url) as api,
+    ):
+        home.promote(gam.sha256, **NOTE)
+        file = tmp_path / "home" / "models" / f"{gam.sha256}.json"
+        become(api, gam)
+        home.promote(loglinear.sha256, **NOTE)
+        become(api, loglinear)
+    whole = file.read_text()
+    file.write_text(whole.replace("0.1", "0.2", 1))
+    home.append("promote", active=gam.sha256, **NOTE)
+    with (
+        serving(tmp_path / "data2", "--home", str(home.store)) as server,
+        httpx.Client(base_url=server.url) as api,
+    ):
+        time.sleep(2.5)
+        assert api.get("/health/ready").json()["model"] != gam.sha256
+        assert api.post("/v1/quotes", json=STONE).status_code == 201
+        assert "diamond_pricing_model_faults 0.0" not in api.get("/metrics").text
+        problem(
+            api.post("/v1/quotes", json=STONE, params={"model": gam.sha256}),
+            404, "model_not_found",
+        )  # fmt: skip
+        assert "the active model stays" in server.log.read_text()
+        file.write_text(whole)
+        become(api, gam)
+
+
+def test_swaps_under_load_lose_no_request_and_every_answer_prices_again(
+    tmp_path, home, loglinear, gam
+):
+    models = {m.sha256: m for m in (loglinear, gam)}
+
+    async def asking(api, answers, stop):
+        n = 0
+        while not stop.is_set():
+            stone = STONE | {"carat": round(0.5 + (n % 100) / 100, 2)}
+            found = await api.post("/v1/quotes", json=stone)
+            answers.append((stone, found.status_code, found.json()))
+            n += 1
+
+    async def run(url):
+        answers, stop = [], asyncio.Event()
+        async with httpx.AsyncClient(base_url=url, timeout=20) as api:
+            tasks = [asyncio.create_task(asking(api, answers, stop)) for _ in range(4)]
+            for i in range(SWAPS):
+                wanted = (gam, loglinear)[i % 2].sha256
+                await asyncio.to_thread(home.promote, wanted, **NOTE)
+                for _ in range(200):
+                    ready = (await api.get("/health/ready")).json()
+                    if ready["model"] == wanted:
+                        break
+                    await asyncio.sleep(0.05)
+                else:
+                    raise AssertionError("the server did not follow")
+            stop.set()
+            await asyncio.gather(*tasks)
+        return answers
+
+    with serving(tmp_path / "data", "--home", str(home.store)) as server:
+        answers = asyncio.run(run(server.url))
+    assert {status for _, status, _ in answers} == {201}
+    assert {found["model"] for _, _, found in answers} == set(models)
+    for stone, _, found in answers:
+        assert models[found["model"]].explain(Stone(**stone)).cents == found["cents"]
+
+
+def test_an_effective_date_finds_the_model_that_has_it(tmp_path, home, sales):
+    from diamond_pricing.fitting import fit
+
+    later = fit(sales.assign(price=sales["price"] * 1.5), "loglinear", effective="2026-05")
+    home.add(later)
+    home.promote(later.sha256, **NOTE)
+    with (
+        serving(tmp_path / "data", "--home", str(home.store)) as server,
+        httpx.Client(base_url=server.url) as api,
+    ):
+        now = api.post("/v1/quotes", json=STONE).json()
+        then = api.post("/v1/quotes", json=STONE | {"effective": "2008"}).json()
+        assert (now["effective"], then["effective"]) == ("2026-05", "2008")
+        assert now["cents"] > 1.3 * then["cents"]
+        wrong = api.post("/v1/quotes", json=STONE | {"effective": "1999"})
+        allowed = problem(wrong, 422, "effective_not_known")["errors"][0]["allowed"]
+        assert set(allowed) == {"2026-05", "2008"}
+
+
+def test_a_home_without_a_model_serves_the_packaged_one(tmp_path, packaged):
+    (tmp_path / "home").mkdir()
+    with serving(tmp_path / "data", "--home", str(tmp_path / "home")) as server:
+        ready = httpx.get(f"{server.url}/health/ready").json()
+    assert ready == {"status": "ready", "model": packaged.sha256}
+
+
+def test_comparables_of_a_home_are_its_own_sales(tmp_path, sales):
+    """Through the refit, as an operator makes a home."""
+    from diamond_pricing.cli import main
+
+    inbox, home = tmp_path / "inbox", tmp_path / "home"
+    inbox.mkdir()
+    mine = sales.assign(price=(sales["price"] * 1.07).astype(int)).drop(
+        columns=["stone", "listing"]
+    )
+    mine.to_csv(inbox / "sales.csv", index=False)
+    (home / "sources").mkdir(parents=True)
+    (home / "home.toml").write_text('family = "loglinear"\neffective = "2026"\n')
+    (home / "gates.toml").write_text("")
+    code = main(["refit", "--inbox", str(inbox), "--home", str(home)])
+    assert code == 0
+    registry = Registry(open_store(str(home)))
+    assert registry.active() is not None
+    with serving(tmp_path / "data", "--home", str(home)) as server:
+        found = httpx.post(
+            f"{server.url}/v1/comparables", json={"stone": STONE}, timeout=60
+        ).json()
+    assert found["effective"] == "2026"
+    for sale in found["comparables"]:
+        assert sale["price"] in set(mine["price"])
