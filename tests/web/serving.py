@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,12 +108,12 @@ def postgres(folder: Path) -> Iterator[str]:
     if root:
         shutil.chown(data, "postgres", "postgres")
         for parent in data.parents:
-            if parent == Path("/tmp"):
+            if parent == Path(tempfile.gettempdir()):
                 break
             parent.chmod(parent.stat().st_mode | 0o011)
 
     def run(*words: str) -> None:
-        subprocess.run(words, check=True, capture_output=True, cwd="/tmp", **owner)
+        subprocess.run(words, check=True, capture_output=True, cwd=data, **owner)
 
     run(str(tools / "initdb"), "-D", str(data), "-U", "test", "-A", "trust", "-E", "UTF8")
     options = f"-p {port} -h 127.0.0.1 -k {data} -c fsync=off"

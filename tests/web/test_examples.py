@@ -1,0 +1,87 @@
+"""The examples of the documents, copied out and run against a server."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from diamond_pricing import Stone
+from diamond_pricing.errors import ServiceError
+from diamond_pricing.web.client import ApiError, Client
+from tests.web.conftest import STONE
+from tests.web.serving import free_port
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = BLOCK.findall((ROOT / "docs" / "how-to" / "use-the-api.md").read_text())
+PROGRAMS = {
+    "bash": ["bash", "-euo", "pipefail", "-c"],
+    "py": [sys.executable, "-c"],
+    "js": ["node", "--input-type=module", "-e"],
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [e for e in EXAMPLES if e[0] in PROGRAMS], ids=lambda text: text[:4]
+)
+def test_an_example_runs_as_it_stands(server, kind, code):
+    if not shutil.which(PROGRAMS[kind][0]):
+        pytest.skip(f"{PROGRAMS[kind][0]} is not installed")
+    text = code.replace("http://127.0.0.1:8000", server.url)
+    assert text != code
+    done = subprocess.run(
+        [*PROGRAMS[kind], text], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if "Verify" not in text and "assert" not in text:
+        assert re.search(r"\d{4}", done.stdout), done.stdout
+
+
+def test_there_are_examples_in_three_languages():
+    assert {kind for kind, _ in EXAMPLES} >= set(PROGRAMS)
+
+
+@pytest.fixture
+def client(server):
+    with Client(server.url) as found:
+        yield found
+
+
+def test_the_client_asks_for_everything(client, packaged):
+    stone = Stone(**STONE)
+    quote = client.quote(**STONE)
+    assert quote.cents == packaged.explain(stone).cents
+    assert client.read(quote.id) == quote
+    assert client.sheet(quote.id).startswith(b"%PDF")
+    assert b"<html" in client.sheet(quote.id, "html")
+    assert httpx.get(client.share(quote.id)).status_code == 200
+    assert client.compare(STONE, STONE | {"color": "G"}).difference_cents < 0
+    assert len(client.comparables(3, **STONE).comparables) == 3
+    assert client.what_if(**STONE).cents == quote.cents
+    assert len(client.price_list("Good", [1.0], ["E"], ["VS1", "SI1"]).cells) == 2
+    assert client.models().models[0].id == packaged.sha256
+    assert client.model(packaged.sha256[:8]) == packaged
+    columns = {name: [value] for name, value in STONE.items()}
+    assert client.batch(columns, level=0.5)["columns"]["cents"] == [quote.cents]
+    assert {u.kind for u in client.usage().usage} >= {"quote", "batch"}
+
+
+def test_the_client_raises_a_problem_with_its_code(client):
+    with pytest.raises(ApiError, match="did you mean Ideal") as caught:
+        client.quote(**STONE | {"cut": "Idael"})
+    assert caught.value.problem.code == "unknown_grade"
+    assert caught.value.problem.errors[0].pointer == "/cut"
+
+
+def test_the_client_says_when_nobody_answers():
+    with (
+        Client(f"http://127.0.0.1:{free_port()}", tries=2) as client,
+        pytest.raises(ServiceError, match="127.0.0.1"),
+    ):
+        client.quote(**STONE)
