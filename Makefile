@@ -1,7 +1,8 @@
 # make demo   fit both families on the packaged sales, evaluate them, explain a stone
 # make test   every check and every test
 # make test-long  the property tests on many more stones
-# make torture    refits killed at every system call, a thousand promotions at once
+# make torture    refits killed at every system call, a thousand promotions at once, 20,000
+#                 requests that the description of the API allows or forbids
 # Both need Python 3.11 and a package registry; they build their environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -31,6 +32,7 @@ demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
 test: lint
+	@sh scripts/install_browser.sh
 	$(BIN)/python -m pytest
 
 # The promises that hold for every stone, on twenty times as many stones.
@@ -38,7 +40,7 @@ test-long: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties tests/model/test_money.py tests/terms
 
 torture: $(VENV)/.dev
-	TORTURE_KILLS=100000 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 $(BIN)/python -m pytest -s tests/faults tests/registry
+	TORTURE_KILLS=100000 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 TORTURE_SWAPS=100 TORTURE_ARROW=100000 SCHEMATHESIS_CASES=20000 $(BIN)/python -m pytest -s tests/faults tests/registry tests/web/test_following.py tests/web/test_openapi.py tests/web/test_batch.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
