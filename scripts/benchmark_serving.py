@@ -10,8 +10,10 @@ round by round, so that a slow spell of the machine meets them all. Needs the ex
 
 import argparse
 import asyncio
+import gc
 import io
 import json
+import logging
 import os
 import random
 import subprocess
@@ -54,9 +56,6 @@ def serve(name: str, port: int, data: str) -> None:
 
 def application() -> Any:
     """The applications that granian serves."""
-    import gc
-    import logging
-
     from diamond_pricing.web.app import create_app
     from diamond_pricing.web.settings import Settings
 
@@ -166,6 +165,7 @@ def flask_forest(port: int) -> None:
         )
         return {"price": float(np.exp(forest.predict(frame)[0]))}
 
+    logging.getLogger("waitress").setLevel("ERROR")
     waitress(app, port=port, threads=4)
 
 
@@ -174,7 +174,7 @@ def flask_forest(port: int) -> None:
 
 def bodies(n: int) -> list[bytes]:
     """Questions about stones drawn at random, whole requests."""
-    draw = random.Random(0)
+    draw = random.Random(0)  # noqa: S311  stones, no secrets
     found = []
     for _ in range(n):
         stone = {"carat": round(draw.uniform(0.3, 1.5), 2)}
@@ -223,9 +223,12 @@ class Process:
     def __init__(self, name: str, port: int, data: Path) -> None:
         self.name, self.port = name, port
         data.mkdir(parents=True, exist_ok=True)
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603  ourselves
             [sys.executable, __file__, "--serve", name, str(port), str(data)],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])},
+            env={
+                **os.environ, "OMP_NUM_THREADS": "1",
+                "PYTHONPATH": str(Path(__file__).parents[1]),
+            },
         )  # fmt: skip
         for _ in range(600):
             try:
@@ -255,7 +258,7 @@ def batches(port: int) -> dict[str, float]:
     import httpx
     import pyarrow as pa
 
-    draw = random.Random(1)
+    draw = random.Random(1)  # noqa: S311
     n = 10_000
     columns: dict[str, list[Any]] = {
         "carat": [round(draw.uniform(0.3, 1.5), 2) for _ in range(n)]
@@ -349,7 +352,8 @@ def measure(given: Any, folder: Path) -> None:
         )
         for name in names:
             print(
-                f"{name:10} {median(rates[name]):8,.0f} a second, p99 {1000 * median(tails[name]):6.1f} ms"
+                f"{name:10} {median(rates[name]):8,.0f} a second, "
+                f"p99 {1000 * median(tails[name]):6.1f} ms"
             )
         for over, under in (
             ("quote", "constant"),
@@ -359,9 +363,8 @@ def measure(given: Any, folder: Path) -> None:
         ):
             if under in rates:
                 ratios = [a / b for a, b in zip(rates[over], rates[under], strict=True)]
-                print(
-                    f"{over} / {under}: {median(ratios):.2f}  ({min(ratios):.2f} to {max(ratios):.2f})"
-                )
+                spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
+                print(f"{over} / {under}: {median(ratios):.2f}  {spread}")
         for name, rate in batches(servers["quote"].port).items():
             print(f"batch of 10,000, {name}: {rate:,.0f} stones a second")
         if given.soak:

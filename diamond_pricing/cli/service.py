@@ -115,7 +115,8 @@ def revoke(key: str, home: str, data: Path | None, database: str) -> None:
     """Make a KEY, given by its id or whole, useless for ever."""
     from diamond_pricing.web.storage import revoke_key
 
-    revoke_key(_database(_settings(home, data, database)), key, by=who())
+    settings = _settings(home, data, database)
+    revoke_key(_database(settings), settings.secret(), key, by=who())
     click.echo("Revoked; servers know within a second.")
 
 
@@ -126,7 +127,8 @@ def audit(home: str, data: Path | None, database: str) -> None:
     from diamond_pricing.errors import ServiceError
     from diamond_pricing.web.storage import audit_faults, audited
 
-    with _database(_settings(home, data, database)).reading() as connection:
+    settings = _settings(home, data, database)
+    with _database(settings).reading() as connection:
         after = 0
         while found := audited(connection, after):
             for row in found:
@@ -135,7 +137,7 @@ def audit(home: str, data: Path | None, database: str) -> None:
                     f"{row['subject']}  {row['details']}"
                 )
             after = found[-1]["number"]
-        faults = audit_faults(connection)
+        faults = audit_faults(connection, settings.secret())
     if faults:
         raise ServiceError(" ".join(faults))
 

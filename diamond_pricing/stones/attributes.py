@@ -119,13 +119,9 @@ class Grade:
         """Turn what a person wrote into the grade they meant, or say why not."""
         if type(given) is str and given in self.grades:
             return given
-        if isinstance(given, str):
-            folded = fold(given)
-            for grade in self.grades:
-                if fold(grade) == folded:
-                    return grade
-            if folded in self.spellings:
-                return self.spellings[folded]
+        found = self.find(given)
+        if found is not None:
+            return found
         if absent(given):
             wrong = "is missing"
         else:
@@ -137,6 +133,16 @@ class Grade:
             allowed=self.grades,
             nearest=self._close(given),
         )
+
+    def find(self, given: object) -> str | None:
+        """The grade that was meant; None if there is none."""
+        if not isinstance(given, str) or len(given) > _LONGEST:
+            return None
+        folded = fold(given)
+        for grade in self.grades:
+            if fold(grade) == folded:
+                return grade
+        return self.spellings.get(folded)
 
     def _close(self, given: object) -> str | None:
         """The grade whose spelling comes nearest, if one comes near."""
@@ -158,6 +164,7 @@ class Grade:
 
 
 Attribute = Measure | Grade
+_LONGEST = 60  # characters of a grade in any spelling
 
 _SEPARATORS = re.compile(r"[\s._]+|(?<=\w)-(?=\w)")
 

@@ -220,7 +220,7 @@ def _measures(measure: Measure, values: NDArray[Any]) -> NDArray[np.float64]:
                     attribute=measure.name,
                     given=value,
                 )
-        values = np.array([nan if absent(value) else float(value) for value in values])
+        values = np.array([nan if absent(value) else _float(value) for value in values])
     read = values.astype(np.float64)
     missing = np.isnan(read)
     possible = (read >= measure.low) & (read <= measure.high)
@@ -229,6 +229,13 @@ def _measures(measure: Measure, values: NDArray[Any]) -> NDArray[np.float64]:
     bad = ~possible if measure.required else ~(possible | missing)
     _refuse(measure.name, bad, values, lambda value: measure.read(float(value)))
     return read
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return float("inf") if value > 0 else -float("inf")
 
 
 def _codes(grade: Grade, values: NDArray[Any]) -> NDArray[np.int64]:
@@ -247,10 +254,8 @@ def _codes(grade: Grade, values: NDArray[Any]) -> NDArray[np.int64]:
         if absent(value) and not grade.required:
             codes[value] = -1
             continue
-        try:
-            codes[value] = grade.grades.index(grade.read(value))
-        except StoneError:
-            codes[value] = _WRONG
+        found = grade.find(value)
+        codes[value] = _WRONG if found is None else grade.grades.index(found)
     read = np.array([codes[value] for value in given.tolist()], np.int64)
     _refuse(grade.name, read == _WRONG, given, grade.read)
     return read

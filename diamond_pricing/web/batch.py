@@ -1,6 +1,7 @@
 """Many stones at once: a bad row gets its own error and leaves the others alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -169,7 +170,8 @@ def _present(given: dict[str, Any]) -> dict[str, Any]:
 
 def _cut(column: Any, rows: slice) -> Any:
     if isinstance(column, Coded):
-        return Coded(column.texts, column.codes[rows])
+        used, codes = np.unique(column.codes[rows], return_inverse=True)
+        return Coded([column.texts[code] for code in used.tolist()], codes)
     return column[rows]
 
 
@@ -215,11 +217,9 @@ def _column(name: str, column: list[Any]) -> Any:
     """A column as `part` takes it: numbers as an array where they are all numbers."""
     if isinstance(ATTRIBUTES[name], Measure):
         if {type(value) for value in column} <= {int, float}:
-            try:
+            with suppress(OverflowError):
                 return np.array(column, np.float64)
-            except OverflowError:
-                return column
-        return np.array(column, object)
+        return np.array([*column, None], object)[:-1]
     if {type(value) for value in column} <= {str}:
         texts = list(dict.fromkeys(column))
         place = {text: code for code, text in enumerate(texts)}

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -95,17 +96,17 @@ class Client:
             QuoteOut, "POST", "/v1/quotes", json=asked, headers={"Idempotency-Key": key}
         )
 
-    def read(self, quote: str) -> QuoteOut:
+    def read(self, name: str) -> QuoteOut:
         """Read a quote again."""
-        return self._asked(QuoteOut, "GET", f"/v1/quotes/{quote}")
+        return self._asked(QuoteOut, "GET", f"/v1/quotes/{_plain(name)}")
 
-    def sheet(self, quote: str, kind: Literal["html", "pdf"] = "pdf") -> bytes:
+    def sheet(self, name: str, kind: Literal["html", "pdf"] = "pdf") -> bytes:
         """The client's sheet of a quote."""
-        return self._send("GET", f"/v1/quotes/{quote}.{kind}").content
+        return self._send("GET", f"/v1/quotes/{_plain(name)}.{kind}").content
 
-    def share(self, quote: str) -> str:
+    def share(self, name: str) -> str:
         """A link under which anybody may read a quote."""
-        found = self._asked(SharedOut, "POST", f"/v1/quotes/{quote}/share")
+        found = self._asked(SharedOut, "POST", f"/v1/quotes/{_plain(name)}/share")
         return str(self._http.base_url.join(found.url))
 
     def compare(self, first: Given, second: Given, **asked: Any) -> ComparisonOut:
@@ -152,7 +153,7 @@ class Client:
         DocumentError
             When what came is not the document that it says it is.
         """
-        found = PriceModel.from_json(self._send("GET", f"/v1/models/{name}").content)
+        found = PriceModel.from_json(self._send("GET", f"/v1/models/{_plain(name)}").content)
         if not found.sha256.startswith(name):
             raise ServiceError(f"asked for model {name}, got {found.sha256[:12]}.")
         return found
@@ -185,7 +186,9 @@ class Client:
             try:
                 answer = self._http.request(method, path, **given)
             except httpx.TransportError as error:
-                if last:
+                # What may have been answered and charged is not sent twice.
+                safe = method == "GET" or "headers" in given
+                if last or not (safe or isinstance(error, httpx.ConnectError)):
                     raise ServiceError(f"{self._http.base_url}: {error}") from error
                 time.sleep(0.2)
                 continue
@@ -196,6 +199,10 @@ class Client:
                 raise problem
             time.sleep(problem.retry_after or 0.2)
         raise AssertionError("tries must be 1 or more")
+
+
+def _plain(name: str) -> str:
+    return quote(name, safe="")
 
 
 def _problem(answer: httpx.Response) -> ApiError:

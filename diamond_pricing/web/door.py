@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 import msgspec
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from diamond_pricing.web.metrics import Metrics
 from diamond_pricing.web.problems import MEDIA_TYPE, ProblemError
@@ -61,17 +61,22 @@ class Door:
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         headers = _wanted(scope)
+        head = scope["method"] == "HEAD"
+        if head:  # is what GET would be, without the body
+            scope["method"] = "GET"
         known = Known(secrets.token_hex(8), NOBODY)
         scope.setdefault("state", {})["known"] = known
         status = 500
 
-        async def answered(message: Message) -> None:
+        async def answered(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [
                     *message["headers"], *_added(scope["path"], message["headers"], known)
                 ]  # fmt: skip
+            elif head:
+                message["body"] = b""
             await send(message)
 
         try:
@@ -93,7 +98,8 @@ class Door:
         """Say who asks; give a problem or the path to go to if nobody may so."""
         path = scope["path"]
         if not self.keys.any:
-            host = headers.get(b"host", "").rsplit(":", 1)[0]
+            host = headers.get(b"host", "")
+            host = host[: host.find("]") + 1] if host[:1] == "[" else host.rsplit(":", 1)[0]
             if not loopback(host) and not path.startswith("/health/"):
                 return ProblemError(
                     "forbidden",
@@ -104,6 +110,8 @@ class Door:
             known.caller = _ANYBODY
             return None
         token = headers.get(b"authorization", "")
+        if not token and not _own(scope, headers):
+            return ProblemError("forbidden", "Another site's page may not ask for this.")
         if token:
             kind, _, value = token.partition(" ")
             found = self.keys.caller(value.strip()) if kind.lower() == "bearer" else None
@@ -113,7 +121,7 @@ class Door:
             return None
         cookie = headers.get(COOKIE.encode(), "")
         found = self.keys.of_session(cookie) if cookie else None
-        if found is not None and _own(scope, headers):
+        if found is not None:
             known.caller = found
             return None
         if path.startswith(OPEN_PATHS) or path == SIGN_IN:

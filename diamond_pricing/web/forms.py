@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any
@@ -36,6 +37,9 @@ JSON, CSV = "application/json", "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 FORMS = (JSON, CSV, ARROW)
 _FIELD = 10_000  # characters of a cell
+_LINE = 64 << 10  # and of a line
+_TEXTS = 10_000  # different grades of one column of Arrow
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\s*")
 
 
 class Batch:
@@ -79,7 +83,8 @@ class Batch:
                 return _json_rows(asked, (with_errors(p, self.wrong) for p in found))
             return _json_columns(asked, found, self.n)
         if self.media == CSV:
-            return _csv_rows(asked, self._parts(asked, self._csv()))
+            found = self._parts(asked, self._csv())
+            return _csv_rows(asked, (with_errors(p, self.wrong) for p in found))
         coded = ((_arrow_columns(batch), batch.num_rows) for batch in self._arrow())
         return _arrow_rows(asked, self._parts(asked, coded))
 
@@ -113,13 +118,18 @@ class Batch:
         text = io.TextIOWrapper(self.file, encoding="utf-8-sig", newline="")
         csv.field_size_limit(_FIELD)
         try:
-            reader = csv.reader(text, strict=True)
+            reader = csv.reader(_short(text), strict=True)
             names = _header(next(reader, []))
             rows: list[list[str]] = []
             total = 0
             for row in reader:
                 if not row:
                     continue
+                if len(row) > len(names):
+                    at = total + len(rows)
+                    said = f"the row has {len(row)} cells, the header {len(names)}."
+                    self.wrong[at] = Fault(said, "", "wrong_shape")
+                    row = row[: len(names)]
                 rows.append(row)
                 if len(rows) == ROWS:
                     total += ROWS
@@ -148,15 +158,24 @@ class Batch:
         self.file.seek(0)
         try:
             with pa.ipc.open_stream(self.file) as reader:
-                _header(reader.schema.names)
+                _kinds(reader.schema)
                 total = 0
                 for batch in reader:
                     total += batch.num_rows
                     counted(total, self.most)
                     batch.validate(full=True)
+                    _small(batch)
                     yield batch
-        except (pa.ArrowException, OSError, EOFError) as error:
+        except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
             raise ProblemError("unreadable", "The body is no sound Arrow stream.") from error
+
+
+def _short(text: io.TextIOWrapper) -> Iterator[str]:
+    """Lines of a file, none of them longer than a stone needs."""
+    while line := text.readline(_LINE + 1):
+        if len(line) > _LINE:
+            raise ProblemError("unreadable", f"A line has more than {_LINE:,} characters.")
+        yield line
 
 
 def _header(given: list[str]) -> list[str | None]:
@@ -180,12 +199,11 @@ def _of_texts(names: list[str | None], rows: list[list[str]]) -> dict[str, Any]:
         if name is None:
             continue
         texts = [row[j] if j < len(row) else "" for row in rows]
-        if isinstance(ATTRIBUTES[name], Measure):
-            try:
-                columns[name] = np.array([float(t) if t else np.nan for t in texts])
-                continue
-            except ValueError:
-                pass
+        if isinstance(ATTRIBUTES[name], Measure) and all(
+            not t or _NUMBER.fullmatch(t) for t in texts
+        ):
+            columns[name] = np.array([float(t) if t else np.nan for t in texts])
+            continue
         read: dict[str, Any] = {t: text_of(t, name) for t in set(texts)}
         column = np.empty(len(texts), object)
         column[:] = [read[t] for t in texts]
@@ -314,6 +332,40 @@ def _arrow_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
     yield out.getvalue()
 
 
+def _kinds(schema: "pa.Schema") -> None:
+    """Refuse a column of a type that is not read, before anything is priced."""
+    import pyarrow as pa
+
+    for name, kind in zip(_header(schema.names), schema.types, strict=True):
+        if name is None or pa.types.is_null(kind):
+            continue
+        number = isinstance(ATTRIBUTES[name], Measure)
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        fine = (
+            pa.types.is_integer(kind) or pa.types.is_floating(kind)
+            if number
+            else pa.types.is_string(kind)
+            or pa.types.is_large_string(kind)
+            or pa.types.is_string_view(kind)
+        )
+        if not fine:
+            wanted = "numbers" if number else "text"
+            raise ProblemError(
+                "unreadable", f"Column {name} must hold {wanted}, not {str(kind)[:60]}.",
+                [Fault(f"must hold {wanted}", f"/{name}", given=str(kind)[:60])],
+            )  # fmt: skip
+
+
+def _small(batch: "pa.RecordBatch") -> None:
+    """Refuse a dictionary that is larger than all grades in all spellings."""
+    import pyarrow as pa
+
+    for column in batch.columns:
+        if isinstance(column, pa.DictionaryArray) and len(column.dictionary) > _TEXTS:
+            raise ProblemError("unreadable", f"A dictionary has over {_TEXTS:,} entries.")
+
+
 def _arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
     import pyarrow as pa
 
@@ -321,32 +373,19 @@ def _arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
     for name, column in zip(_header(batch.schema.names), batch.columns, strict=True):
         if name is None:
             continue
-        kind = column.type
-        if isinstance(ATTRIBUTES[name], Measure):
-            if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-                columns[name] = column.cast(pa.float64(), safe=False).to_numpy(
-                    zero_copy_only=False
-                )
-                continue
-        else:
-            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-                column = column.dictionary_encode()
-            if isinstance(column, pa.DictionaryArray) and (
-                pa.types.is_string(column.dictionary.type)
-                or pa.types.is_large_string(column.dictionary.type)
-            ):
-                texts = column.dictionary.to_pylist()
-                codes = column.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-                columns[name] = Coded(
-                    [*texts, None] if column.null_count else texts, codes.astype(np.int64)
-                )
-                continue
-        if pa.types.is_null(kind):
+        if pa.types.is_null(column.type):
             columns[name] = np.full(batch.num_rows, None, object)
-            continue
-        raise ProblemError(
-            "unreadable", f"Column {name} is of a type that is not read: {kind}."
-        )
+        elif isinstance(ATTRIBUTES[name], Measure):
+            if isinstance(column, pa.DictionaryArray):
+                column = column.dictionary_decode()
+            numbers = column.cast(pa.float64(), safe=False)
+            columns[name] = numbers.to_numpy(zero_copy_only=False)
+        else:
+            if not isinstance(column, pa.DictionaryArray):
+                column = column.cast(pa.large_string()).dictionary_encode()
+            texts = column.dictionary.to_pylist()
+            codes = column.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+            columns[name] = Coded([*texts, None], codes.astype(np.int64))
     return columns
 
 
@@ -362,6 +401,8 @@ def refuse_compressed(file: IO[bytes]) -> None:
             if mark != 0xFFFFFFFF or size < 0:
                 raise ValueError
             if size == 0:
+                if file.read(1):
+                    raise ValueError
                 return
             meta = file.read(size)
             message = struct.unpack_from("<I", meta)[0]
@@ -382,6 +423,7 @@ def refuse_compressed(file: IO[bytes]) -> None:
             if body < 0:
                 raise ValueError
             file.seek(body, io.SEEK_CUR)
+        raise ValueError  # without its end, rows may be missing
     except (struct.error, ValueError, IndexError, OverflowError, OSError) as error:
         raise ProblemError("unreadable", "The body is no sound Arrow stream.") from error
 

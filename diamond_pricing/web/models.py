@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -105,7 +106,7 @@ class Models:
         if self.registry is not None and hexadecimal:
             try:
                 return self.keep(self.registry.model(name))
-            except RegistryError as error:
+            except (RegistryError, OSError) as error:
                 log.info("model %s was asked for: %s", name[:12], error)
         raise ProblemError(
             "model_not_found", "This server has no model of that id.",
@@ -150,7 +151,11 @@ class Models:
         if self.registry is None:
             return []
         names = dict.fromkeys(e.active for e in reversed(self.registry.entries()) if e.active)
-        return [self.find(name) for name in list(names)[:KEPT]]
+        found = []
+        for name in list(names)[:KEPT]:
+            with suppress(ProblemError):  # damaged; `registry verify` tells
+                found.append(self.find(name))
+        return found
 
     def listed(self) -> list[ModelOut]:
         """All models, the active one first."""

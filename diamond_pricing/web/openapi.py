@@ -22,11 +22,12 @@ from diamond_pricing.web.problems import MEDIA_TYPE, TITLES, ProblemDetails
 STONE: dict[str, Any] = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1"}
 OTHER: dict[str, Any] = STONE | {"carat": 1.2, "clarity": "SI1", "table": 57.0}
 QUOTE = "q_5b8d1a3f0c7e4926b8d1a3f0c7e49265"
-_STATUSES = (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503)
+_STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
 _ABOUT = """Prices of round brilliant diamonds, each with its reasons.
 
 Every price is an exact product of factors, itemised in cents that sum to it. The model
-document (`/v1/models/{id}`) prices without this server.
+document (`/v1/models/{id}`) prices without this server; its field `sha256`, the hash of all
+the rest of it, is the model's id, and whatever reads the document checks that.
 
 **Errors** are problem documents (RFC 9457); `/problems` explains their codes. **Keys** go
 into the header `Authorization: Bearer dp_…`; a server without keys answers this machine only.
@@ -72,6 +73,7 @@ def description(app: Litestar, model: PriceModel) -> dict[str, Any]:
             _finished(path, method, operation)
     _plain(document["paths"])
     _batch(document["paths"]["/v1/quotes/batch"]["post"])
+    _quotes(document["paths"]["/v1/quotes"]["post"])
     _sheets(document["paths"])
     _examples(document["paths"], model)
     return document
@@ -105,6 +107,27 @@ def _finished(path: str, method: str, operation: dict[str, Any]) -> None:
             schema |= {"minLength": 1, "pattern": "^[!-~]+$"}
     if path.startswith("/health"):
         operation["security"] = [{}]
+
+
+def _quotes(operation: dict[str, Any]) -> None:
+    """What is told when nothing can be stored, and the headers of an answer."""
+    made = operation["responses"]["201"]
+    made["description"] = "The quote, kept."
+    made["headers"] = {
+        "Location": _text("Where the quote can be read again."),
+        "Idempotency-Replayed": _text("true where an earlier request made the quote."),
+        "RateLimit-Policy": _text('The quota, as "prices";q=1000;w=3600.'),
+        "RateLimit": _text('What is left of it, as "prices";r=999;t=3599.'),
+    }
+    told = {key: value for key, value in made.items() if key != "headers"}
+    operation["responses"]["200"] = told | {
+        "description": "The price, which could not be kept: its id is null, it is no quote.",
+        "headers": {"X-Quote-Stored": _text("no")},
+    }
+
+
+def _text(words: str) -> dict[str, Any]:
+    return {"description": words, "schema": {"type": "string"}, "required": False}
 
 
 def _plain(paths: dict[str, Any]) -> None:
@@ -244,7 +267,8 @@ def _examples(paths: dict[str, Any], model: PriceModel) -> None:
 
 
 def _answer(operation: dict[str, Any], answer: Any) -> None:
-    for status in ("200", "201"):
+    for status in ("201", "200"):
         if status in operation["responses"]:
             plain = msgspec.json.decode(msgspec.json.encode(answer))
             operation["responses"][status]["content"][JSON]["example"] = plain
+            return

@@ -9,7 +9,7 @@ from diamond_pricing.errors import StoneError
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.model.words import LANGUAGES, Words
-from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Stone, Stones
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stone, Stones
 from diamond_pricing.web.messages import (
     LEVEL,
     MOST,
@@ -56,7 +56,7 @@ def priced(model: PriceModel, asked: QuoteIn) -> PriceExplanation:
     if asked.reference is not None:
         reference = _priceable(model, asked.reference, "/reference")
     try:
-        return model.explain(stone_of(asked), listing=asked.listing, reference=reference)
+        return model.explain(stone_at(asked), listing=asked.listing, reference=reference)
     except StoneError as error:
         raise of_stone(error) from error
 
@@ -100,12 +100,22 @@ def comparables(evidence: "Evidence", model: PriceModel) -> ComparablesOut:
     )  # fmt: skip
 
 
-def stone_at(given: StoneIn, where: str) -> Stone:
-    """The stone at a place of the body; errors as `priced`."""
+def stone_at(given: StoneIn | QuoteIn, where: str = "") -> Stone:
+    """The stone at a place of the body; every field at fault is named."""
     try:
         return stone_of(given)
     except StoneError as error:
-        raise of_stone(error, where) from error
+        first = of_stone(error, where)
+        faults = []
+        for name, attribute in ATTRIBUTES.items():
+            value = getattr(given, name, None)
+            if value is None or name == LISTING.name:
+                continue
+            try:
+                attribute.read(value)
+            except StoneError as other:
+                faults += of_stone(other, where).faults
+        raise ProblemError(first.code, first.detail, faults or first.faults) from error
 
 
 def _priceable(model: PriceModel, given: StoneIn, where: str) -> Stone:

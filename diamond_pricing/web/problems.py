@@ -18,6 +18,8 @@ from diamond_pricing.errors import (
     UnknownGradeError,
     UnsupportedStoneError,
 )
+from diamond_pricing.model.support import BLEND, RECORDED
+from diamond_pricing.stones import LISTING
 
 MEDIA_TYPE = "application/problem+json"
 DECLINED = "stone_declined"  # where a stone has several reasons, or none with a code
@@ -48,6 +50,7 @@ TITLES: Mapping[str, tuple[int, str]] = MappingProxyType(
         DECLINED: (422, "A stone that the model does not price"),
         "too_many_requests": (429, "The quota is used up"),
         "internal": (500, "Something failed on our side"),
+        "model_unavailable": (503, "The model of this quote cannot be read"),
         "no_comparables": (503, "The sales cannot be looked up"),
         "storage_unavailable": (503, "Quotes cannot be stored at present"),
         "not_ready": (503, "The service is not ready"),
@@ -144,11 +147,9 @@ def of_stone(error: DiamondPricingError, under: str = "") -> ProblemError:
     if not isinstance(error, StoneError):
         return ProblemError("bad_request", text)
     allowed = list(error.allowed) if isinstance(error, UnknownGradeError) else []
-    fault = Fault(
-        message=text, pointer=f"{under}/{error.attribute}" if error.attribute else under,
-        code=error.code, given=_plain(error.given), nearest=_plain(error.nearest),
-        allowed=allowed,
-    )  # fmt: skip
+    pointer = f"{under}/{error.attribute}" if error.attribute else under
+    if error.attribute == LISTING.name:  # of the question, not of the stone
+        pointer, allowed = f"/{LISTING.name}", [BLEND, RECORDED, *LISTING.grades]
     code = "impossible_value"
     if isinstance(error, UnknownGradeError):
         code = "unknown_grade"
@@ -156,6 +157,10 @@ def of_stone(error: DiamondPricingError, under: str = "") -> ProblemError:
         code = "contradiction"
     elif isinstance(error, UnsupportedStoneError):
         code = DECLINED
+    fault = Fault(
+        message=text, pointer=pointer, code=error.code or code, given=_plain(error.given),
+        nearest=_plain(error.nearest), allowed=allowed,
+    )  # fmt: skip
     return ProblemError(code, text, [fault])
 
 

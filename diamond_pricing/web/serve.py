@@ -4,6 +4,7 @@ import gc
 import logging
 import logging.config
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from diamond_pricing.web.settings import Settings, loopback
 
 SETTINGS = "DIAMOND_PRICING_SETTINGS"  # how the settings reach the process that serves
 HEADERS = 10_000  # milliseconds in which the head of a request must arrive
+CONNECTIONS = 8192  # at once; a proxy in front closes those that say nothing
 LARGEST_HEAD = 64 << 10  # bytes
 
 
@@ -31,11 +33,12 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """
     try:
         from granian import Granian
-        from granian.constants import Interfaces
+        from granian.constants import HTTPModes, Interfaces
         from granian.http import HTTP1Settings
     except ImportError as error:
         raise MissingExtraError("a server", "api") from error
     settings.data.mkdir(parents=True, exist_ok=True)
+    _free(host, port)
     if not loopback(host):
         checked(settings, host)
     os.environ[SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()
@@ -45,14 +48,27 @@ def serve(settings: Settings, host: str, port: int) -> None:
         port=port,
         interface=Interfaces.ASGI,
         factory=True,
+        http=HTTPModes.http1,
         websockets=False,
         workers=1,
+        backpressure=CONNECTIONS,
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS, max_buffer_size=LARGEST_HEAD),
         workers_kill_timeout=10,
         log_access=False,
         log_dictconfig=logging_of(settings),
     )
     server.serve()
+
+
+def _free(host: str, port: int) -> None:
+    """Refuse a port that somebody serves already: granian would share it with them."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as error:
+            raise ServiceError(f"{host}:{port} cannot be served: {error.strerror}.") from error
 
 
 def checked(settings: Settings, host: str) -> None:

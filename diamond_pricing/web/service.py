@@ -14,6 +14,7 @@ from diamond_pricing.web.models import Models
 from diamond_pricing.web.problems import Fault, ProblemError
 from diamond_pricing.web.settings import Settings
 from diamond_pricing.web.storage import Database, Keys, Ledger, NewQuote, Receipt, Spend
+from diamond_pricing.web.storage.ledger import PATIENCE
 
 T = TypeVar("T")
 log = logging.getLogger("diamond_pricing.web")
@@ -175,6 +176,18 @@ class Service:
     async def away(self, do: Callable[..., T], *given: Any) -> T:
         """Do what takes long without holding up others."""
         return await asyncio.to_thread(do, *given)
+
+    async def looked_up(self, do: Callable[..., T], *given: Any) -> T:
+        """Ask the database, which may not answer.
+
+        Raises
+        ------
+        StorageError
+        """
+        try:
+            return await asyncio.wait_for(asyncio.to_thread(do, *given), PATIENCE)
+        except TimeoutError as error:
+            raise StorageError("the database does not answer in time.") from error
 
 
 def _refused(receipt: Receipt, units: int) -> ProblemError:

@@ -196,6 +196,12 @@ def test_a_hostile_body_has_one_status_and_one_code(api, body, status, code):
         ({"carat": "1"}, {"pointer": "/carat", "given": "1"}),
         ({"reference": {**STONE, "cut": "?"}}, {"pointer": "/reference/cut", "given": "?"}),
         ({"level": 2.0}, {"pointer": "/level", "nearest": 0.99}),
+        ({"reference": {"carat": 1, "cutt": "Good"}}, {"pointer": "/reference/cutt", "nearest": "cut"}),
+        ({"reference": {"carat": 1.0}}, {"pointer": "/reference/cut"}),
+        ({"language": "fr"}, {"pointer": "/language", "allowed": ["en", "it"]}),
+        ({"listing": "y"}, {"pointer": "/listing", "code": "listing_not_known"}),
+        ({"a`b - at `$.carat": 1}, {"pointer": "/a`b - at `$.carat"}),
+        ({"a\nb": 1}, {"pointer": "/a\nb"}),
     ],
 )  # fmt: skip
 def test_a_fault_says_where_what_was_given_and_what_would_do(api, changed, expected):
@@ -222,6 +228,9 @@ def test_a_fault_says_where_what_was_given_and_what_would_do(api, changed, expec
         ("GET", "/v1/price-list?" + "carat=1&" * 400, {}, 200, ""),
         ("GET", "/v1/price-list?" + "&".join(f"carat={1 + i / 1000}" for i in range(400)), {}, 400, "bad_request"),
         ("GET", "/v1/audit?after=-1", {}, 400, "bad_request"),
+        ("GET", "/?" + "a=1&" * 61, {}, 400, "bad_request"),
+        ("GET", "/v1/quotes/a%00b", {}, 404, "quote_not_found"),
+        ("POST", "/v1/quotes", {"json": STONE, "headers": {"Idempotency-Key": ""}}, 400, "bad_request"),
         ("GET", "/v1/usage?since=x", {}, 400, "bad_request"),
     ],
 )  # fmt: skip
@@ -344,3 +353,48 @@ def test_a_connection_that_breaks_off_leaves_the_server_well(server, api):
                 b"Content-Type: application/json\r\nContent-Length: 90\r\n\r\n{"
             )
     assert api.post("/v1/quotes", json=STONE).status_code == 201
+
+
+def test_every_field_at_fault_is_named(api):
+    wrong = STONE | {"cut": "?", "color": "?", "depth": 1.0}
+    found = problem(api.post("/v1/quotes", json=wrong), 422, "unknown_grade")
+    assert {f["pointer"] for f in found["errors"]} == {"/cut", "/color", "/depth"}
+    step = api.post("/v1/what-if", json={"stone": STONE, "listing": "y"})
+    assert problem(step, 422, "stone_declined")["errors"][0]["pointer"] == "/listing"
+
+
+def test_many_keys_are_looked_through_once(api):
+    body = "{" + ",".join(f'"{i:x}":1' for i in range(7000)) + ',"1b57":1}'
+    began = time.monotonic()
+    answer = api.post("/v1/quotes", content=body, headers={"Content-Type": "application/json"})
+    problem(answer, 400, "not_json")
+    assert time.monotonic() - began < 0.3  # a quadratic search took twice that, alone
+
+
+def test_head_is_get_without_its_body(api):
+    for path in ("/", "/health/live", "/v1/models"):
+        head, full = api.head(path), api.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == full.headers["content-length"]
+
+
+def test_a_port_that_is_served_is_not_shared(server, tmp_path):
+    import subprocess
+
+    from tests.web.serving import command
+
+    done = subprocess.run(
+        command("serve", "--port", str(server.port), "--data", str(tmp_path)),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "cannot be served" in done.stderr
+
+
+def test_silent_connections_do_not_keep_others_out(server, api):
+    silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(1100)]
+    try:
+        assert api.get("/health/live").status_code == 200
+    finally:
+        for one in silent:
+            one.close()

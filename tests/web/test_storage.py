@@ -181,14 +181,14 @@ def test_a_key_is_kept_only_as_a_hash_and_can_be_revoked_and_expire(database):
         assert keys.caller(bad) is None
     assert Keys(database, b"another secret").caller(token) is None
     assert settle(database, [Spend(caller, "quote", 1)])[0].refused == ""
-    revoke_key(database, caller.key, by="me")
+    revoke_key(database, SECRET, caller.key, by="me")
     # A server that has not looked again yet still cannot write for it.
     assert settle(database, [Spend(caller, "quote", 1, quote())])[0].refused == "unauthorized"
     keys.refresh()
     assert keys.caller(token) is None
     assert keys.any
     with pytest.raises(ServiceError, match="no key"):
-        revoke_key(database, caller.key, by="me")
+        revoke_key(database, SECRET, caller.key, by="me")
 
 
 def test_an_expired_key_is_none(database):
@@ -206,6 +206,7 @@ def test_an_expired_key_is_none(database):
         ("", ["quote"], None), ("Acme", ["quote"], None), ("a" * 41, ["quote"], None),
         ("a/b", ["quote"], None), ("acme", [], None), ("acme", ["all"], None),
         ("acme", ["quote"], "0/hour"), ("acme", ["quote"], "5/week"), ("acme", ["quote"], "x"),
+        ("local", ["quote"], None),
     ],
 )  # fmt: skip
 def test_a_key_that_makes_no_sense_is_not_made(database, tenant, scopes, quota):
@@ -221,7 +222,7 @@ def test_the_audit_log_only_grows_and_shows_what_was_changed(database):
     with database.reading() as connection:
         entries = audited(connection)
         assert [e["number"] for e in entries] == [1, 2, 3]
-        assert audit_faults(connection) == []
+        assert audit_faults(connection, SECRET) == []
     for change in ("UPDATE audit SET actor = 'you'", "DELETE FROM audit"):
         with (
             pytest.raises(StorageError, match="only grows"),
@@ -238,11 +239,18 @@ def test_the_audit_log_only_grows_and_shows_what_was_changed(database):
             connection.execute(text(statement))
         connection.execute(text("UPDATE audit SET actor = 'you' WHERE number = 2"))
     with database.reading() as connection:
-        assert audit_faults(connection) == ["entry 2 of the audit log was changed."]
+        assert audit_faults(connection, SECRET) == ["entry 2 of the audit log was changed."]
     with database.writing() as connection:
         connection.execute(text("DELETE FROM audit WHERE number = 2"))
     with database.reading() as connection:
-        assert "entry 2 of the audit log is missing." in audit_faults(connection)
+        assert "entry 2 of the audit log is missing." in audit_faults(connection, SECRET)
+        assert len(audit_faults(connection, b"another secret")) >= 2
+        newest = audited(connection)[-1]["subject"]
+    with database.writing() as connection:  # cut off at its end
+        connection.execute(text("DELETE FROM audit WHERE number = 3"))
+    with database.reading() as connection:
+        missing = f"the audit log does not say 'key created' of {newest}."
+        assert missing in audit_faults(connection, SECRET)
 
 
 def test_what_was_told_while_nothing_could_be_written_is_charged_later(tmp_path):
@@ -295,3 +303,72 @@ def test_a_stored_request_can_be_read_by_anybody_who_has_the_model(database, pac
     again = msgspec.json.decode(receipt.quote.asked, type=QuoteIn)
     assert again == asked
     assert priced(packaged, again).cents == receipt.quote.cents
+
+
+def test_a_database_that_is_deleted_under_a_server_is_noticed(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/service.db")
+    database.upgrade()
+    assert settle(database, [Spend(Caller("acme"), "quote", 1, quote())])[0].quote
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with pytest.raises(StorageError, match="gone"):
+        settle(database, [Spend(Caller("acme"), "quote", 1, quote())])
+    (tmp_path / "service.db").touch()
+    with pytest.raises(StorageError, match="another file"):
+        settle(database, [Spend(Caller("acme"), "quote", 1, quote())])
+
+
+def test_a_lock_of_somebody_else_is_not_waited_for_without_end(database_url, database):
+    if database.sqlite:
+        pytest.skip("its own test is above")
+    other = Database(database_url)
+    with other.engine.connect() as connection:
+        connection.execute(text("LOCK TABLE quotes IN ACCESS EXCLUSIVE MODE"))
+        began = time.monotonic()
+        with pytest.raises(StorageError):
+            settle(database, [Spend(Caller("acme"), "quote", 1, quote())])
+        assert time.monotonic() - began < 10
+    assert settle(database, [Spend(Caller("acme"), "quote", 1, quote())])[0].quote
+    other.close()
+
+
+def test_the_same_key_with_another_pinned_model_is_another_request(database):
+    caller = Caller("acme")
+    one = NewQuote("m" * 64, "{}", 1, "k", "m" * 64)
+    two = NewQuote("n" * 64, "{}", 1, "k", "n" * 64)
+    first, second = settle(database, [Spend(caller, "quote", 1, q) for q in (one, two)])
+    assert (first.refused, second.refused) == ("", "idempotency_key_reused")
+    assert Ledger(database, 0).repeated("acme", one) == first.quote
+    assert Ledger(database, 0).repeated("acme", two) is None
+    assert Ledger(database, 0).repeated("bolt", one) is None
+
+
+def test_what_is_owed_never_passes_its_limit_while_the_database_fails(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/service.db")
+    database.upgrade()
+    other = sqlite3.connect(tmp_path / "service.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    told = 0
+
+    async def one(ledger):
+        nonlocal told
+        spend = Spend(Caller("acme"), "batch", 4)
+        for _ in range(4):
+            try:
+                await ledger.settle(spend)
+            except StorageError:
+                told += 4 if ledger.owe(spend) else 0
+
+    async def run():
+        ledger = Ledger(database, 10)
+        ledger.start()
+        await asyncio.gather(*(one(ledger) for _ in range(3)))
+        other.execute("ROLLBACK")
+        await ledger.settle(Spend(Caller("acme"), "batch", 1))
+        await asyncio.to_thread(ledger.stop)
+
+    asyncio.run(run())
+    assert told == 8
+    (row,) = Ledger(database, 0).used("acme", "2000", "3000")
+    assert row["units"] == 9
+    other.close()

@@ -60,14 +60,17 @@ class BatchController(Controller):
             async for piece in request.parts(limits.batch):
                 file.write(piece)
             batch = await service.away(Batch, file, media, limits.rows)
+            pieces = batch.answer(asked)
+            # What goes wrong goes wrong here, while it can still be said, and uncharged.
+            first = await service.away(_next, pieces)
             await service.charge(known, "batch", batch.n)
         except BaseException:
             file.close()
             raise
-        pieces = batch.answer(asked)
 
         async def sent() -> AsyncIterator[bytes]:
             try:
+                yield first or b""
                 while (piece := await asyncio.to_thread(_next, pieces)) is not None:
                     yield piece
             finally:

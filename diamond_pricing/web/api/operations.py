@@ -46,7 +46,7 @@ class OperationController(Controller):
         service = request.service
         if service.database is not None:
             try:
-                await service.away(service.keys.refresh)
+                await service.looked_up(service.keys.refresh)
             except StorageError as error:
                 raise ProblemError(
                     "not_ready", "The database cannot be read.", headers={"retry-after": "5"}
@@ -71,7 +71,7 @@ class OperationController(Controller):
         if service.ledger is None:
             return UsagesOut(known.caller.tenant, [])
         month = time.strftime("%Y-%m", time.gmtime())
-        rows = await service.away(
+        rows = await service.looked_up(
             service.ledger.used, known.caller.tenant, since or month, (until or "9999") + "~"
         )
         return UsagesOut(known.caller.tenant, [UsageOut(**row) for row in rows])
@@ -94,4 +94,4 @@ class OperationController(Controller):
             with database.reading() as connection:
                 return [AuditOut(**row) for row in audited(connection, after)]
 
-        return AuditsOut(await service.away(read))
+        return AuditsOut(await service.looked_up(read))

@@ -53,21 +53,37 @@ class QuoteController(Controller):
         if idempotency_key is not None and not IDEMPOTENCY.fullmatch(idempotency_key):
             fault = Fault("1 to 255 printable characters of ASCII", parameter="Idempotency-Key")
             raise ProblemError("bad_request", "The Idempotency-Key is none.", [fault])
-        found = await service.model(model, x_model_id, data.effective)
-        why = priced(found, data)
-        new = new_quote(found, data, why, idempotency_key or "")
+        pin = model or x_model_id or ""
+        try:
+            found = await service.model(model, x_model_id, data.effective)
+            why = priced(found, data)
+        except ProblemError:
+            # Another model may decline now what was quoted: a repetition is answered still.
+            again = await self._again(service, known, data, idempotency_key, pin)
+            if again is None:
+                raise
+            return again
+        new = new_quote(found.sha256, data, why.cents, idempotency_key or "", pin)
         receipt = await service.charge(known, "quote", 1, new)
         service.metrics.count(service.metrics.verdicts, why.verdict.status)
         stored = receipt.quote
         if stored is None:
             answer = quoted(why, found, data, None, None)
             return Response(answer, status_code=200, headers={"X-Quote-Stored": "no"})
-        headers = {"Location": f"/v1/quotes/{stored.id}"}
         if receipt.replayed:
-            headers["Idempotency-Replayed"] = "true"
-            return Response(await answer_of(service, stored), headers=headers)
+            return await _replayed(service, stored)
+        headers = {"Location": f"/v1/quotes/{stored.id}"}
         service.metrics.count(service.metrics.quotes, found.sha256[:12])
         return Response(quoted(why, found, data, stored.id, stored.created), headers=headers)
+
+    async def _again(
+        self, service: Service, known: Known, data: QuoteIn, key: str | None, pin: str
+    ) -> Response[QuoteOut] | None:
+        if not key or service.ledger is None:
+            return None
+        new = new_quote("", data, 0, key, pin)
+        stored = await service.looked_up(service.ledger.repeated, known.caller.tenant, new)
+        return None if stored is None else await _replayed(service, stored)
 
     @get("/{name:str}", operation_id="readQuote", summary="Read a quote again")
     async def read(self, request: StrictRequest, name: QuoteName) -> Response[Any]:
@@ -94,12 +110,16 @@ class QuoteController(Controller):
         return SharedOut(f"/shared/{stored.id}.{service.keys.share(stored.id)}")
 
 
+async def _replayed(service: Service, stored: StoredQuote) -> Response[QuoteOut]:
+    headers = {"Location": f"/v1/quotes/{stored.id}", "Idempotency-Replayed": "true"}
+    return Response(await answer_of(service, stored), headers=headers)
+
+
 def new_quote(
-    model: PriceModel, asked: QuoteIn, why: PriceExplanation, idempotency: str = ""
+    model: str, asked: QuoteIn, cents: int, idempotency: str = "", pin: str = ""
 ) -> NewQuote:
     """A quote as it is stored: the request and the model say all of it."""
-    text = msgspec.json.encode(asked).decode()
-    return NewQuote(model.sha256, text, why.cents, idempotency)
+    return NewQuote(model, msgspec.json.encode(asked).decode(), cents, idempotency, pin)
 
 
 async def stored_quote(service: Service, known: Known | None, name: str) -> StoredQuote:
@@ -107,7 +127,7 @@ async def stored_quote(service: Service, known: Known | None, name: str) -> Stor
     tenant = None if known is None else known.caller.tenant
     found = None
     if service.ledger is not None:
-        found = await service.away(service.ledger.quote, name, tenant)
+        found = await service.looked_up(service.ledger.quote, name, tenant)
     if found is None:
         raise no_quote(name)
     return found
@@ -124,7 +144,13 @@ async def rederived(
 ) -> tuple[QuoteIn, PriceModel, PriceExplanation]:
     """What a quote said, worked out again from its model; refused if it is not the same."""
     asked = msgspec.json.decode(stored.asked, type=QuoteIn)
-    model = await service.model(stored.model, None)
+    try:
+        model = await service.model(stored.model, None)
+    except ProblemError as error:
+        raise ProblemError(
+            "model_unavailable",
+            f"The model {stored.model[:12]} of this quote cannot be read at present.",
+        ) from error
     why = priced(model, asked)
     same = why.cents == stored.cents
     service.metrics.count(service.metrics.rederived, "same" if same else "different")

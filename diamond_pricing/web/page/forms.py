@@ -129,7 +129,7 @@ def _problem(
 def query_of(stone: Stone, lang: str | None, prefix: str = "") -> str:
     """The query that describes a stone."""
     values = {
-        prefix + name: f"{value:g}" if isinstance(value, float) else value
+        prefix + name: f"{value:.10g}" if isinstance(value, float) else value
         for name, value in stone.given().items()
     }
     return urlencode(values | ({"lang": lang} if lang else {}))

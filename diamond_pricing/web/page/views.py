@@ -153,7 +153,7 @@ class PageController(Controller):
         if form.stone is None:
             return _gone(f"/?{urlencode(query)}")
         asked = msgspec.convert({**form.stone.given(), "language": words.code}, QuoteIn)
-        new = new_quote(model, asked, model.explain(form.stone))
+        new = new_quote(model.sha256, asked, model.explain(form.stone).cents)
         receipt = await service.charge(known, "quote", 1, new)
         if receipt.quote is None:
             raise ProblemError("storage_unavailable", "The quote cannot be stored at present.")
@@ -258,7 +258,8 @@ class PageController(Controller):
 
 def error_page(request: StrictRequest, problem: ProblemError) -> bytes:
     """What went wrong, for a person."""
-    words, lang = _language(request)
+    accepted = request.headers.get("accept-language", "")
+    words, lang = language_of(None, accepted), None
     details = problem.details(request.known.id)
     model, t = request.service.models.active, request.service.models.active.training
     return render(
@@ -271,7 +272,10 @@ def error_page(request: StrictRequest, problem: ProblemError) -> bytes:
 
 def _query(request: StrictRequest) -> dict[str, str]:
     raw = request.scope["query_string"].decode("ascii", "replace")
-    return dict(parse_qsl(raw, keep_blank_values=False, max_num_fields=60))
+    try:
+        return dict(parse_qsl(raw, keep_blank_values=False, max_num_fields=60))
+    except ValueError as error:
+        raise ProblemError("bad_request", "The query has too many fields.") from error
 
 
 async def _posted(request: StrictRequest) -> dict[str, str]:

@@ -1,13 +1,18 @@
-"""Who did what: a log that only grows, each entry hashed with the one before."""
+"""Who did what: a log that only grows.
+
+Each entry is sealed with the one before and the secret of the server, so that whoever can
+write to the database but has not the secret can neither change nor forge one.
+"""
 
 import hashlib
+import hmac
 import time
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
-from diamond_pricing.web.storage.tables import audit
+from diamond_pricing.web.storage.tables import audit, keys
 
 
 def stamp(seconds: float | None = None) -> str:
@@ -16,8 +21,9 @@ def stamp(seconds: float | None = None) -> str:
 
 
 def write_audit(
-    connection: Connection, actor: str, action: str, subject: str, **details: Any
-) -> None:
+    connection: Connection, secret: bytes, actor: str, action: str, subject: str,
+    **details: Any,
+) -> None:  # fmt: skip
     """Add an entry within a transaction that writes."""
     if connection.dialect.name == "postgresql":
         from sqlalchemy import text
@@ -32,7 +38,7 @@ def write_audit(
         "details": msgspec.json.encode(details, order="deterministic").decode(),
     }  # fmt: skip
     previous = last.sha256 if last else ""
-    connection.execute(insert(audit).values(**entry, sha256=_hashed(previous, entry)))
+    connection.execute(insert(audit).values(**entry, sha256=_sealed(secret, previous, entry)))
 
 
 def audited(connection: Connection, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
@@ -48,21 +54,27 @@ def newest(connection: Connection) -> int:
     return connection.execute(select(func.max(audit.c.number))).scalar() or 0
 
 
-def audit_faults(connection: Connection) -> list[str]:
-    """Check the chain; give what is wrong, in words."""
+def audit_faults(connection: Connection, secret: bytes) -> list[str]:
+    """Check the chain, and that every key has its entries; give what is wrong, in words."""
     wrong, previous, expected = [], "", 1
+    told: set[tuple[str, str]] = set()
     for row in connection.execute(select(audit).order_by(audit.c.number)):
         entry = row._asdict()
         found = entry.pop("sha256")
         if entry["number"] != expected:
             wrong.append(f"entry {expected} of the audit log is missing.")
             expected = entry["number"]
-        elif _hashed(previous, entry) != found:
+        elif _sealed(secret, previous, entry) != found:
             wrong.append(f"entry {expected} of the audit log was changed.")
         previous, expected = found, expected + 1
+        told.add((entry["action"], entry["subject"]))
+    for row in connection.execute(select(keys.c.id, keys.c.revoked).order_by(keys.c.id)):
+        for action, is_so in (("key created", True), ("key revoked", row.revoked)):
+            if is_so and (action, row.id) not in told:
+                wrong.append(f"the audit log does not say '{action}' of {row.id}.")
     return wrong
 
 
-def _hashed(previous: str, entry: dict[str, Any]) -> str:
+def _sealed(secret: bytes, previous: str, entry: dict[str, Any]) -> str:
     body = msgspec.json.encode([previous, entry], order="deterministic")
-    return hashlib.sha256(body).hexdigest()
+    return hmac.new(secret, b"audit " + body, hashlib.sha256).hexdigest()

@@ -14,6 +14,12 @@ from diamond_pricing.errors import ServiceError, StorageError
 
 NEWEST = "0001"  # the last of migrations/versions
 PATIENCE = 2.0  # seconds that a writer waits for another
+_PATIENT = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 4000,
+    "options": f"-c lock_timeout={int(1000 * PATIENCE)} -c statement_timeout=5000 "
+    "-c idle_in_transaction_session_timeout=10000",
+}
 
 
 class Database:
@@ -40,13 +46,20 @@ class Database:
             self.sqlite = parsed.get_backend_name() == "sqlite"
             if self.sqlite and parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            options: dict[str, Any] = {} if self.sqlite else {"pool_pre_ping": True}
+            options: dict[str, Any] = {}
+            if not self.sqlite:
+                options = {
+                    "pool_pre_ping": True,
+                    "pool_timeout": PATIENCE,
+                    "connect_args": _PATIENT,
+                }
             self.engine: Engine = create_engine(parsed, **options)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise ServiceError(
                 f"the database cannot be used: {error}. PostgreSQL needs the extra 'postgres'."
             ) from error
         self.url = parsed
+        self._file: tuple[int, int] | None = None  # what was opened, to notice if it goes
         if self.sqlite:
             event.listen(self.engine, "connect", _prepared)
             event.listen(self.engine, "begin", _begun)
@@ -54,16 +67,34 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for looking things up; StorageError when that fails."""
+        self._look()
         with _told(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is durable when the block ends; StorageError when it fails."""
+        self._look()
         with _told(), self.engine.connect() as connection:
             writer = connection.execution_options(writing=True)
             with writer.begin():
                 yield writer
+
+    def _look(self) -> None:
+        """Notice that the file was deleted or exchanged: SQLite would write on into nothing."""
+        if not self.sqlite or not self.url.database:
+            return
+        try:
+            found = Path(self.url.database).stat()
+        except OSError as error:
+            if self._file is None:
+                return  # it is about to be made
+            raise StorageError("the database's file is gone.") from error
+        now = (found.st_dev, found.st_ino)
+        if self._file is None:
+            self._file = now
+        elif self._file != now:
+            raise StorageError("another file stands where the database was.")
 
     def upgrade(self) -> None:
         """Bring the schema up to date; servers that start at once wait for each other."""

@@ -70,6 +70,8 @@ def create_key(
         raise ServiceError(
             f"tenant {tenant!r} must be up to 40 small letters, digits and hyphens."
         )
+    if tenant == OPEN:
+        raise ServiceError(f"the name {OPEN!r} is that of a server without keys; use another.")
     if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
         raise ServiceError(
             f"scopes must be some of {', '.join(SCOPES)}"
@@ -93,13 +95,13 @@ def create_key(
             )
         )  # fmt: skip
         write_audit(
-            connection, by, "key created", name, tenant=tenant, scopes=sorted(set(scopes)),
-            quota=quota, expires=expires,
+            connection, secret, by, "key created", name, tenant=tenant,
+            scopes=sorted(set(scopes)), quota=quota, expires=expires,
         )  # fmt: skip
     return f"dp_{name}_{part}"
 
 
-def revoke_key(database: Database, name: str, *, by: str) -> None:
+def revoke_key(database: Database, secret: bytes, name: str, *, by: str) -> None:
     """Make a key useless, for ever.
 
     Raises
@@ -117,7 +119,7 @@ def revoke_key(database: Database, name: str, *, by: str) -> None:
         )
         if not changed.rowcount:
             raise ServiceError(f"there is no key {name[:20]!r} that could be revoked.")
-        write_audit(connection, by, "key revoked", name)
+        write_audit(connection, secret, by, "key revoked", name)
 
 
 def listed_keys(database: Database) -> list[dict[str, str | int | None]]:

@@ -9,6 +9,7 @@ one database get more than they may.
 import asyncio
 import hashlib
 import queue
+import re
 import secrets
 import threading
 import time
@@ -27,7 +28,9 @@ from diamond_pricing.web.storage.database import Database, inserting
 from diamond_pricing.web.storage.keys import Caller
 from diamond_pricing.web.storage.tables import keys, quotes, spent, usage
 
+NAME = re.compile(r"q_[0-9a-f]{32}")
 MOST = 512  # requests of one transaction
+PATIENCE = 6.0  # seconds that a request waits for the database
 WAITING = 20_000  # beyond these the database is too slow
 
 
@@ -43,17 +46,20 @@ class NewQuote(msgspec.Struct, frozen=True):
     cents : int
     idempotency : str
         The client's key, or nothing.
+    pin : str
+        The model that the client asked for by id, or nothing.
     """
 
     model: str
     asked: str
     cents: int
     idempotency: str = ""
+    pin: str = ""
 
     @property
     def fingerprint(self) -> str:
         """Of the request, to tell a repetition from another request."""
-        return hashlib.sha256(self.asked.encode()).hexdigest()
+        return hashlib.sha256(f"{self.pin}\n{self.asked}".encode()).hexdigest()
 
 
 class StoredQuote(msgspec.Struct, frozen=True):
@@ -125,7 +131,8 @@ class Ledger:
 
     def __init__(self, database: Database, unstored: int) -> None:
         self.database, self.unstored = database, unstored
-        self.owed: list[Spend] = []
+        self._owed: list[Spend] = []  # appended to by the loop, taken off by the thread
+        self._owing = threading.Lock()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -154,22 +161,40 @@ class Ledger:
             raise StorageError("the database does not keep up.")
         future: asyncio.Future[Receipt] = self._loop.create_future()
         self._queue.put((spend, future))
-        return await future
+        late = self._loop.call_later(PATIENCE, _given_up, future)
+        try:
+            return await future
+        finally:
+            late.cancel()
 
     def owe(self, spend: Spend) -> bool:
         """Remember a charge until the database works again; say whether there was room."""
-        if sum(s.units for s in self.owed) + spend.units > self.unstored:
-            return False
-        self.owed.append(msgspec.structs.replace(spend, quote=None))
-        return True
+        with self._owing:
+            if sum(s.units for s in self._owed) + spend.units > self.unstored:
+                return False
+            self._owed.append(msgspec.structs.replace(spend, quote=None))
+            return True
 
     def quote(self, name: str, tenant: str | None) -> StoredQuote | None:
         """Look a quote up; None if it is not this tenant's (None: anybody's)."""
         wanted = select(*(quotes.c[f] for f in StoredQuote.__struct_fields__)).where(
             quotes.c.id == name
         )
+        if not NAME.fullmatch(name):
+            return None
         if tenant is not None:
             wanted = wanted.where(quotes.c.tenant == tenant)
+        with self.database.reading() as connection:
+            row = connection.execute(wanted).first()
+        return None if row is None else StoredQuote(*row)
+
+    def repeated(self, tenant: str, new: NewQuote) -> StoredQuote | None:
+        """The quote that the same request was given before under its key, if it was."""
+        wanted = select(*(quotes.c[f] for f in StoredQuote.__struct_fields__)).where(
+            quotes.c.tenant == tenant,
+            quotes.c.idempotency == new.idempotency,
+            quotes.c.fingerprint == new.fingerprint,
+        )
         with self.database.reading() as connection:
             row = connection.execute(wanted).first()
         return None if row is None else StoredQuote(*row)
@@ -201,19 +226,27 @@ class Ledger:
 
     def _answer(self, taken: list[_Waiting]) -> None:
         spends = [spend for spend, _ in taken]
-        owed, self.owed = self.owed, []
+        with self._owing:
+            owed = list(self._owed)
         answers: list[Receipt] | StorageError
         try:
             with self.database.writing() as connection:
                 settled(connection, owed, time.time(), owed=True)
                 answers = settled(connection, spends, time.time())
+            with self._owing:
+                del self._owed[: len(owed)]
         except StorageError as error:
-            answers, self.owed = error, owed + self.owed
+            answers = error
         except Exception as error:  # the thread must outlive whatever this was
-            answers, self.owed = StorageError(f"the ledger failed: {error!r}"), owed + self.owed
+            answers = StorageError(f"the ledger failed: {error!r}")
         with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
             assert self._loop is not None
             self._loop.call_soon_threadsafe(_tell, [future for _, future in taken], answers)
+
+
+def _given_up(future: "asyncio.Future[Receipt]") -> None:
+    if not future.done():
+        future.set_exception(StorageError("the database does not answer in time."))
 
 
 def _tell(
