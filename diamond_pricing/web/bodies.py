@@ -81,6 +81,9 @@ def _wrong_shape(message: str, found: Any, wanted: Any) -> ProblemError:
     place = "" if start < 0 else message[start + len(_AT) :].removesuffix("`")
     steps = [name or index for name, index in _STEP.findall(place)]
     unknown, lacking = _UNKNOWN.search(words), _LACKING.search(words)
+    holder = _at(found, steps)
+    if unknown is not None and not (isinstance(holder, dict) and unknown[1] in holder):
+        steps, unknown = [], _UNKNOWN.search(message)  # the name looked like a place
     kind = _type_at(wanted, steps)
     given, nearest, allowed = _at(found, steps), None, _choices(kind)
     names = [field.encode_name for field in _fields(kind)]

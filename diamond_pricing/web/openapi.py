@@ -104,7 +104,7 @@ def _finished(path: str, method: str, operation: dict[str, Any]) -> None:
         if parameter["name"] == "after":
             schema |= {"minimum": 0, "maximum": 2**62}
         if parameter["name"] == "Idempotency-Key":
-            schema |= {"minLength": 1, "pattern": "^[!-~]+$"}
+            schema |= {"minLength": 1, "pattern": "^[ -~]+$"}
     if path.startswith("/health"):
         operation["security"] = [{}]
 

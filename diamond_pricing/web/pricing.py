@@ -106,7 +106,7 @@ def stone_at(given: StoneIn | QuoteIn, where: str = "") -> Stone:
         return stone_of(given)
     except StoneError as error:
         first = of_stone(error, where)
-        faults = []
+        faults: list[Fault] = []
         for name, attribute in ATTRIBUTES.items():
             value = getattr(given, name, None)
             if value is None or name == LISTING.name:

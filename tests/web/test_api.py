@@ -122,7 +122,7 @@ def test_a_pinned_model_must_exist(api, packaged):
     both = api.post(
         "/v1/quotes", json=STONE, params={"model": "0" * 64}, headers={"X-Model-Id": "1" * 64}
     )
-    problem(both, 400, "bad_request")
+    problem(both, 422, "models_differ")
     later = problem(
         api.post("/v1/quotes", json=STONE | {"effective": "2031"}), 422, "effective_not_known"
     )

@@ -28,7 +28,7 @@ class ModelController(Controller):
 
     @get("/{name:str}", operation_id="readModel", summary="Read a model document")
     async def read(self, request: StrictRequest, name: ModelName) -> Response[bytes]:
-        """The document itself: it carries its own hash, the model's id, and prices without us."""
+        """The document itself: it carries its hash, the model's id, and prices without us."""
         service = request.service
         service.allow(request.known, "quote")
         model = await service.model(name, None)

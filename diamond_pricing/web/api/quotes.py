@@ -31,7 +31,7 @@ IdempotencyKey = Annotated[
 QuoteName = Annotated[
     str, PathParameter(description="Id of a quote; with .html or .pdf the client's sheet.")
 ]
-IDEMPOTENCY = re.compile("[!-~]{1,255}")
+IDEMPOTENCY = re.compile("[ -~]{1,255}")
 _SHEETS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 
 
@@ -53,7 +53,8 @@ class QuoteController(Controller):
         if idempotency_key is not None and not IDEMPOTENCY.fullmatch(idempotency_key):
             fault = Fault("1 to 255 printable characters of ASCII", parameter="Idempotency-Key")
             raise ProblemError("bad_request", "The Idempotency-Key is none.", [fault])
-        pin = model or x_model_id or ""
+        pinned = model is not None or x_model_id is not None
+        pin = f"{model}|{x_model_id}" if pinned else ""
         try:
             found = await service.model(model, x_model_id, data.effective)
             why = priced(found, data)
