@@ -20,6 +20,7 @@ from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 ROWS = 8192  # priced at a time
 NAMES = tuple(n for n, a in ATTRIBUTES.items() if n != "listing")
 REFUSED = "refused"
+FEW_TEXTS = 64  # different grades that may be looked at anew for each part
 _STATUS = (PRICED, CAUTION, REFUSED)
 
 
@@ -169,6 +170,8 @@ def _present(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cut(column: Any, rows: slice) -> Any:
+    if isinstance(column, Coded) and len(column.texts) <= FEW_TEXTS:
+        return Coded(column.texts, column.codes[rows])
     if isinstance(column, Coded):
         used, codes = np.unique(column.codes[rows], return_inverse=True)
         return Coded([column.texts[code] for code in used.tolist()], codes)

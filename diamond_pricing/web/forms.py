@@ -65,6 +65,7 @@ class Batch:
         self.columns: dict[str, Any] = {}
         self.wrong: dict[int, Fault] = {}
         self.by_row = False
+        self.batches: list[pa.RecordBatch] = []  # over the one copy of the body
         if media == JSON:
             self.n = self._json()
         elif media == CSV:
@@ -153,11 +154,14 @@ class Batch:
             import pyarrow as pa
         except ImportError as error:
             raise MissingExtraError("Arrow batches", "refit") from error
+        if self.batches:  # read and checked before
+            yield from self.batches
+            return
         self.file.seek(0)
         refuse_compressed(self.file)
         self.file.seek(0)
         try:
-            with pa.ipc.open_stream(self.file) as reader:
+            with pa.ipc.open_stream(pa.py_buffer(self.file.read())) as reader:
                 _kinds(reader.schema)
                 total = 0
                 for batch in reader:
@@ -165,6 +169,7 @@ class Batch:
                     counted(total, self.most)
                     batch.validate(full=True)
                     _small(batch)
+                    self.batches.append(batch)
                     yield batch
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
             raise ProblemError("unreadable", "The body is no sound Arrow stream.") from error
@@ -385,7 +390,8 @@ def _arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
                 column = column.cast(pa.large_string()).dictionary_encode()
             texts = column.dictionary.to_pylist()
             codes = column.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-            columns[name] = Coded([*texts, None], codes.astype(np.int64))
+            given = [*texts, None] if column.null_count else texts
+            columns[name] = Coded(given, codes.astype(np.int64))
     return columns
 
 

@@ -22,6 +22,11 @@ from diamond_pricing.web.problems import MEDIA_TYPE, TITLES, ProblemDetails
 STONE: dict[str, Any] = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1"}
 OTHER: dict[str, Any] = STONE | {"carat": 1.2, "clarity": "SI1", "table": 57.0}
 QUOTE = "q_5b8d1a3f0c7e4926b8d1a3f0c7e49265"
+# These read the id of a model from query and header, which Litestar is not told.
+PINNED = (
+    "createQuote", "priceBatch", "compareStones", "findComparables", "stepFromStone",
+    "readPriceList",
+)  # fmt: skip
 _STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
 _ABOUT = """Prices of round brilliant diamonds, each with its reasons.
 
@@ -89,6 +94,36 @@ def _exact(name: str, schema: dict[str, Any]) -> None:
 
 
 def _finished(path: str, method: str, operation: dict[str, Any]) -> None:
+    if operation["operationId"] in PINNED:
+        given = operation.setdefault("parameters", [])
+        given += [
+            {
+                "name": name,
+                "in": where,
+                "required": False,
+                "description": words,
+                "schema": {"type": "string", "pattern": "^[0-9a-f]{8,64}$"},
+            }
+            for name, where, words in (
+                ("model", "query", "Id of the model to be answered by, or its beginning."),
+                ("X-Model-Id", "header", "The same."),
+            )
+        ]
+    if operation["operationId"] == "createQuote":
+        given.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "description": "The same request with the same key is given the same quote.",
+                "schema": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 255,
+                    "pattern": "^[ -~]+$",
+                },
+            }
+        )
     responses = operation["responses"]
     responses.pop("400", None)
     for status in _STATUSES:
@@ -99,12 +134,8 @@ def _finished(path: str, method: str, operation: dict[str, Any]) -> None:
         for choice in schema.pop("oneOf", []):
             if choice.get("type") != "null":
                 schema |= choice
-        if parameter["name"] == "X-Model-Id" or parameter["name"] == "model":
-            schema |= {"pattern": "^[0-9a-f]{8,64}$"}
         if parameter["name"] == "after":
             schema |= {"minimum": 0, "maximum": 2**62}
-        if parameter["name"] == "Idempotency-Key":
-            schema |= {"minLength": 1, "pattern": "^[ -~]+$"}
     if path.startswith("/health"):
         operation["security"] = [{}]
 

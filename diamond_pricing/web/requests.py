@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 from litestar import Request, Response
@@ -16,6 +17,7 @@ from diamond_pricing.web.problems import MEDIA_TYPE, TITLES, Fault, ProblemError
 from diamond_pricing.web.service import Service
 
 JSON = "application/json"
+UNPINNED = (None, None)
 _BY_STATUS = {status: code for code, (status, _) in list(TITLES.items())[::-1]}
 _BY_STATUS |= {400: "bad_request", 404: "not_found", 413: "too_large", 503: "not_ready"}
 
@@ -54,7 +56,7 @@ class StrictRequest(Request[Any, Any, State]):
     @property
     def media(self) -> str:
         """Type of the body, without parameters."""
-        return self._header(b"content-type").partition(";")[0].strip().lower()
+        return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
     async def parts(self, limit: int) -> AsyncIterator[bytes]:
         """The body piece by piece.
@@ -64,7 +66,7 @@ class StrictRequest(Request[Any, Any, State]):
         ProblemError
             ``too_large`` or ``too_slow``.
         """
-        said = self._header(b"content-length")
+        said = self.header(b"content-length") or ""
         if said.isdigit() and int(said) > limit:
             raise _large(limit)
         patience, size, more = self.service.settings.limits.patience, 0, True
@@ -103,11 +105,19 @@ class StrictRequest(Request[Any, Any, State]):
         finally:
             timer.cancel()
 
-    def _header(self, wanted: bytes) -> str:
+    def header(self, wanted: bytes) -> str | None:
+        """A header by its name in small letters; None if it was not sent."""
         for name, value in self.scope["headers"]:
             if name == wanted:
                 return value.decode("latin-1")
-        return ""
+        return None
+
+    @property
+    def pins(self) -> tuple[str | None, str | None]:
+        """The model asked for in the query, and in the header."""
+        query = self.scope["query_string"]
+        asked = parse_qs(query.decode("latin-1"), keep_blank_values=True) if query else {}
+        return asked.get("model", [None])[-1], self.header(b"x-model-id")
 
     @property
     def service(self) -> Service:

@@ -46,6 +46,7 @@ class Service:
             self.ledger = Ledger(self.database, settings.limits.unstored)
         self.keys = Keys(self.database, secret)
         self.keys.refresh()
+        self.each_moment: list[Callable[[], None]] = []  # ten times a second
         self._measured()
 
     @asynccontextmanager
@@ -53,13 +54,17 @@ class Service:
         """Follow registry and keys, and write the ledger, while the server runs."""
         if self.ledger is not None:
             self.ledger.start()
-        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._ready())]
+        tasks = [
+            asyncio.create_task(work()) for work in (self._follow, self._ready, self._moments)
+        ]
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            for do in self.each_moment:
+                do()
             if self.ledger is not None:
                 await asyncio.to_thread(self.ledger.stop)
             if self.database is not None:
@@ -74,6 +79,12 @@ class Service:
                 except Exception as error:  # the next look may find it mended
                     log.error("%s failed: %s", look.__qualname__, error)
             self._measured()
+
+    async def _moments(self) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            for do in self.each_moment:
+                do()
 
     async def _ready(self) -> None:
         """Make the comparables of the active model ready, which takes a second."""

@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
 from litestar import Controller, post
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.stones import Stones
-from diamond_pricing.web.api.quotes import ModelHeader
 from diamond_pricing.web.batch import Asked
 from diamond_pricing.web.forms import FORMS, Batch
 from diamond_pricing.web.messages import LEVEL, MOST
@@ -32,8 +31,7 @@ class BatchController(Controller):
         status_code=200, operation_id="priceBatch", summary="Price many stones",
     )  # fmt: skip
     async def create(
-        self, request: StrictRequest, model: FromQuery[str | None] = None,
-        x_model_id: ModelHeader = None,
+        self, request: StrictRequest,
         level: Annotated[
             float, QueryParameter(gt=0, le=MOST, description="Share of sales in the range.")
         ] = LEVEL,
@@ -48,7 +46,7 @@ class BatchController(Controller):
         media = request.media
         if media not in FORMS:
             raise unread(media, list(FORMS))
-        found = await service.model(model, x_model_id)
+        found = await service.model(*request.pins)
         asked = Asked(found, listing, level)
         try:
             found.itemise(Stones.of([found.reference]), listing=listing)

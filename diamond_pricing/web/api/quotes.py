@@ -5,29 +5,17 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, Response, get, post
-from litestar.params import FromQuery, HeaderParameter, JSONBody, PathParameter
+from litestar.params import JSONBody, PathParameter
 
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.web.door import Known
 from diamond_pricing.web.messages import QuoteIn, QuoteOut, SharedOut
 from diamond_pricing.web.pricing import priced, quoted
 from diamond_pricing.web.problems import Fault, ProblemError
-from diamond_pricing.web.requests import StrictRequest
+from diamond_pricing.web.requests import UNPINNED, StrictRequest
 from diamond_pricing.web.service import Service
 from diamond_pricing.web.storage import NewQuote, StoredQuote
 
-ModelHeader = Annotated[
-    str | None,
-    HeaderParameter(name="X-Model-Id", description="Id of the model to be answered by."),
-]
-IdempotencyKey = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Idempotency-Key",
-        description="With the same key the same request is answered by the same quote.",
-        max_length=255,
-    ),
-]
 QuoteName = Annotated[
     str, PathParameter(description="Id of a quote; with .html or .pdf the client's sheet.")
 ]
@@ -43,28 +31,26 @@ class QuoteController(Controller):
 
     @post(status_code=201, operation_id="createQuote", summary="Price a stone and say why")
     async def create(
-        self, request: StrictRequest, data: JSONBody[QuoteIn],
-        model: FromQuery[str | None] = None, x_model_id: ModelHeader = None,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Response[QuoteOut]:  # fmt: skip
+        self, request: StrictRequest, data: JSONBody[QuoteIn]
+    ) -> Response[QuoteOut]:
         """Answer the price, its range and every line, and keep it all as a quote."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        if idempotency_key is not None and not IDEMPOTENCY.fullmatch(idempotency_key):
+        key, pins = request.header(b"idempotency-key"), request.pins
+        if key is not None and not IDEMPOTENCY.fullmatch(key):
             fault = Fault("1 to 255 printable characters of ASCII", parameter="Idempotency-Key")
             raise ProblemError("bad_request", "The Idempotency-Key is none.", [fault])
-        pinned = model is not None or x_model_id is not None
-        pin = f"{model}|{x_model_id}" if pinned else ""
+        pin = "" if pins == UNPINNED else "|".join(map(str, pins))
         try:
-            found = await service.model(model, x_model_id, data.effective)
+            found = await service.model(*pins, data.effective)
             why = priced(found, data)
         except ProblemError:
             # Another model may decline now what was quoted: a repetition is answered still.
-            again = await self._again(service, known, data, idempotency_key, pin)
+            again = await self._again(service, known, data, key, pin)
             if again is None:
                 raise
             return again
-        new = new_quote(found.sha256, data, why.cents, idempotency_key or "", pin)
+        new = new_quote(found.sha256, data, why.cents, key or "", pin)
         receipt = await service.charge(known, "quote", 1, new)
         service.metrics.count(service.metrics.verdicts, why.verdict.status)
         stored = receipt.quote

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 from litestar import Controller, get, post
-from litestar.params import FromQuery, JSONBody, QueryParameter
+from litestar.params import JSONBody, QueryParameter
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.model.words import LANGUAGES
 from diamond_pricing.stones import GRADES
-from diamond_pricing.web.api.quotes import ModelHeader
 from diamond_pricing.web.messages import (
     ComparablesIn,
     ComparablesOut,
@@ -22,7 +21,6 @@ from diamond_pricing.web.pricing import comparables, compared, price_list, stepp
 from diamond_pricing.web.problems import of_stone
 from diamond_pricing.web.requests import StrictRequest
 
-Model = FromQuery[str | None]
 _CUT = next(grade for grade in GRADES if grade.name == "cut")
 
 
@@ -36,14 +34,11 @@ class StoneController(Controller):
         "/comparisons", status_code=200, operation_id="compareStones",
         summary="Why is this one dearer than that one?",
     )  # fmt: skip
-    async def compare(
-        self, request: StrictRequest, data: JSONBody[PairIn], model: Model = None,
-        x_model_id: ModelHeader = None,
-    ) -> ComparisonOut:  # fmt: skip
+    async def compare(self, request: StrictRequest, data: JSONBody[PairIn]) -> ComparisonOut:
         """Explain the second stone's price from the first's, line by line."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        found = await service.model(model, x_model_id)
+        found = await service.model(*request.pins)
         answer = compared(found, data)
         await service.charge(known, "comparison", 2)
         return answer
@@ -53,13 +48,12 @@ class StoneController(Controller):
         summary="What did stones like this one fetch?",
     )  # fmt: skip
     async def comparables(
-        self, request: StrictRequest, data: JSONBody[ComparablesIn], model: Model = None,
-        x_model_id: ModelHeader = None,
-    ) -> ComparablesOut:  # fmt: skip
+        self, request: StrictRequest, data: JSONBody[ComparablesIn]
+    ) -> ComparablesOut:
         """Give the sales nearest to a stone, each adjusted to it."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        found = await service.model(model, x_model_id)
+        found = await service.model(*request.pins)
         stone = stone_at(data.stone, "/stone")
         try:
             evidence = await service.away(service.models.evidence, found, stone, data.count)
@@ -72,14 +66,11 @@ class StoneController(Controller):
         "/what-if", status_code=200, operation_id="stepFromStone",
         summary="What would one grade more or less cost?",
     )  # fmt: skip
-    async def what_if(
-        self, request: StrictRequest, data: JSONBody[WhatIfIn], model: Model = None,
-        x_model_id: ModelHeader = None,
-    ) -> WhatIfOut:  # fmt: skip
+    async def what_if(self, request: StrictRequest, data: JSONBody[WhatIfIn]) -> WhatIfOut:
         """Price the stones one step away, those that change the price most first."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        found = await service.model(model, x_model_id)
+        found = await service.model(*request.pins)
         stone = stone_at(data.stone, "/stone")
         answer = stepped(found, stone, data.listing, LANGUAGES[data.language])
         await service.charge(known, "what-if", 1 + len(answer.steps))
@@ -90,7 +81,7 @@ class StoneController(Controller):
         summary="Prices by weight, color and clarity",
     )  # fmt: skip
     async def price_list(
-        self, request: StrictRequest, model: Model = None, x_model_id: ModelHeader = None,
+        self, request: StrictRequest,
         cut: Annotated[str, QueryParameter(description="Grade of cut.")] = _CUT.grades[-1],
         carat: Annotated[
             list[float] | None, QueryParameter(description="Weights; may be repeated.")
@@ -105,7 +96,7 @@ class StoneController(Controller):
         """Give a price for each combination that sales stand behind, and how many do."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        found = await service.model(model, x_model_id)
+        found = await service.model(*request.pins)
         answer = price_list(found, cut, carat or [], color or [], clarity or [])
         await service.charge(known, "price-list", len(answer.cells))
         return answer

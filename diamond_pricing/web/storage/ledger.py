@@ -29,6 +29,7 @@ from diamond_pricing.web.storage.keys import Caller
 from diamond_pricing.web.storage.tables import keys, quotes, spent, usage
 
 NAME = re.compile(r"q_[0-9a-f]{32}")
+LINGER = 0.003  # seconds
 MOST = 512  # requests of one transaction
 PATIENCE = 6.0  # seconds that a request waits for the database
 WAITING = 20_000  # beyond these the database is too slow
@@ -211,14 +212,18 @@ class Ledger:
             return [row._asdict() for row in connection.execute(wanted)]
 
     def _run(self) -> None:
+        crowd = 1
         while True:
             waiting = [self._queue.get()]
+            if crowd > 1:  # others are about to come: a transaction costs more than a wait
+                time.sleep(LINGER)
             while len(waiting) < MOST:
                 try:
                     waiting.append(self._queue.get_nowait())
                 except queue.Empty:
                     break
             taken = [item for item in waiting if item is not None]
+            crowd = len(taken)
             if taken:
                 self._answer(taken)
             if len(taken) < len(waiting):
