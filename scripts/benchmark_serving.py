@@ -11,6 +11,7 @@ round by round, so that a slow spell of the machine meets them all. Needs the ex
 import argparse
 import asyncio
 import gc
+import http.client
 import io
 import json
 import logging
@@ -27,6 +28,7 @@ from typing import Any
 
 CONNECTIONS = 32
 PORT = 18_700
+MEASURES = ["depth", "table", "x", "y", "z"]  # missing in the questions
 GRADES = {
     "cut": ["Fair", "Good", "Very Good", "Premium", "Ideal"],
     "color": list("JIHGFED"),
@@ -96,25 +98,30 @@ def constant() -> Any:
 
 
 def _trained(kind: str) -> Any:
+    """A black box over all nine columns, as good as the accuracy table has them."""
     import numpy as np
+    from lightgbm import LGBMRegressor, early_stopping
+    from sklearn.ensemble import RandomForestRegressor
 
     from diamond_pricing import load_sales
 
     sales = load_sales()
-    codes = sales[["carat"]].assign(
-        **{name: sales[name].map({g: i for i, g in enumerate(seen)}).astype(float).fillna(0)
-           for name, seen in GRADES.items()}
+    frame = sales[["carat", *GRADES, *MEASURES]].copy()
+    for name, seen in GRADES.items():
+        place = {grade: float(i) for i, grade in enumerate(seen)}
+        frame[name] = frame[name].astype(str).map(place).fillna(0.0)
+    target = np.log(sales["price"].to_numpy())
+    if kind == "forest":
+        return RandomForestRegressor(100, min_samples_leaf=3, n_jobs=1).fit(frame, target)
+    held = sales["stone"].to_numpy() % 5 == 0
+    model = LGBMRegressor(
+        n_estimators=4000, learning_rate=0.04, num_leaves=31, n_jobs=1, verbose=-1
+    )
+    X = frame.to_numpy()
+    return model.fit(
+        X[~held], target[~held], eval_set=[(X[held], target[held])],
+        callbacks=[early_stopping(100, verbose=False)],
     )  # fmt: skip
-    target = np.log(sales["price"])
-    if kind == "lightgbm":
-        from lightgbm import LGBMRegressor
-
-        return LGBMRegressor(n_estimators=400, num_leaves=31, n_jobs=1, verbose=-1).fit(
-            codes.to_numpy(), target
-        )
-    from sklearn.ensemble import RandomForestRegressor
-
-    return RandomForestRegressor(100, min_samples_leaf=3, n_jobs=1).fit(codes, target)
 
 
 def fastapi_lightgbm(port: int) -> None:
@@ -136,11 +143,13 @@ def fastapi_lightgbm(port: int) -> None:
 
     @app.post("/v1/quotes")
     async def quote(asked: Asked) -> dict[str, Any]:
-        row = [asked.carat, *(place[n][getattr(asked, n)] for n in GRADES)]
+        row = [asked.carat, *(place[n][getattr(asked, n)] for n in GRADES), *[np.nan] * 5]
         shap = booster.predict(np.array([row]), pred_contrib=True, num_threads=1)[0]
         return {
             "price": float(np.exp(shap.sum())),
-            "contributions": dict(zip(("carat", *GRADES, "base"), shap.tolist(), strict=True)),
+            "contributions": dict(
+                zip(("carat", *GRADES, *MEASURES, "base"), shap.tolist(), strict=True)
+            ),
         }
 
     uvicorn.run(app, port=port, log_level="warning", access_log=False)
@@ -161,7 +170,13 @@ def flask_forest(port: int) -> None:
     def quote() -> dict[str, Any]:
         asked = request.get_json()
         frame = pd.DataFrame(
-            [{"carat": asked["carat"], **{n: place[n][asked[n]] for n in GRADES}}]
+            [
+                {
+                    "carat": asked["carat"],
+                    **{n: place[n][asked[n]] for n in GRADES},
+                    **dict.fromkeys(MEASURES, np.nan),
+                }
+            ]
         )
         return {"price": float(np.exp(forest.predict(frame)[0]))}
 
@@ -255,7 +270,6 @@ class Process:
 
 def batches(port: int) -> dict[str, float]:
     """Stones a second for batches of 10,000."""
-    import httpx
     import pyarrow as pa
 
     draw = random.Random(1)  # noqa: S311
@@ -270,20 +284,23 @@ def batches(port: int) -> dict[str, float]:
         writer.write_table(table)
     found = {}
     head = {"Authorization": f"Bearer {KEY}"} if KEY else {}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, headers=head) as api:
-        for name, content, media in (
-            ("JSON columns", json.dumps({"columns": columns}).encode(), "application/json"),
-            ("Arrow IPC", out.getvalue(), "application/vnd.apache.arrow.stream"),
-        ):
-            times = []
-            for _ in range(12):
-                began = time.perf_counter()
-                answer = api.post(
-                    "/v1/quotes/batch", content=content, headers={"Content-Type": media}
-                )
-                times.append(time.perf_counter() - began)
-                answer.raise_for_status()
-            found[name] = n / median(times[2:])
+    for name, content, media in (
+        ("JSON columns", json.dumps({"columns": columns}).encode(), "application/json"),
+        ("Arrow IPC", out.getvalue(), "application/vnd.apache.arrow.stream"),
+    ):
+        times = []
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for _ in range(22):
+            began = time.perf_counter()
+            connection.request(
+                "POST", "/v1/quotes/batch", content, {"Content-Type": media, **head}
+            )
+            answer = connection.getresponse()
+            size = len(answer.read())
+            times.append(time.perf_counter() - began)
+            if answer.status != 200 or size < n:
+                raise SystemExit(f"{name}: {answer.status}")
+        found[name] = n / median(times[2:])
     return found
 
 

@@ -387,7 +387,9 @@ def _arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
             columns[name] = numbers.to_numpy(zero_copy_only=False)
         else:
             if not isinstance(column, pa.DictionaryArray):
-                column = column.cast(pa.large_string()).dictionary_encode()
+                if pa.types.is_string_view(column.type):
+                    column = column.cast(pa.string())
+                column = column.dictionary_encode()
             texts = column.dictionary.to_pylist()
             codes = column.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
             given = [*texts, None] if column.null_count else texts
