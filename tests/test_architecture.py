@@ -20,6 +20,19 @@ EXPLAIN = [
 ]
 
 
+SERVED = """
+import asyncio, pathlib, tempfile
+from diamond_pricing.web.app import create_app
+from diamond_pricing.web.settings import Settings
+from diamond_pricing import Stone
+
+app = create_app(Settings(data=pathlib.Path(tempfile.mkdtemp()), store=False)).app
+service = app.state.service
+service.models.evidence(service.models.active, Stone(1.01, "Ideal", "E", "VS1"), 3)
+app.openapi_schema.to_schema()
+"""
+
+
 def loaded(code: str) -> set[str]:
     look = f"{code}\nimport sys; print(*sorted({{m.partition('.')[0] for m in sys.modules}}))"
     answer = subprocess.run(
@@ -36,7 +49,8 @@ def loaded(code: str) -> set[str]:
         "from diamond_pricing import packaged_model, Stone\n"
         "packaged_model().explain(Stone(1.01, 'Ideal', 'E', 'VS1'))",
         f"from diamond_pricing.cli import main\nmain({EXPLAIN!r})",
-        "import diamond_pricing.web.pricing, diamond_pricing.web.bodies",
+        "import diamond_pricing.web.serve, diamond_pricing.web.app, diamond_pricing.web.client",
+        SERVED,
     ],
 )
 def test_pricing_loads_no_scientific_stack(code):
