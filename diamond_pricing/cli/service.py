@@ -27,7 +27,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--data", type=click.Path(path_type=Path, file_okay=False),
             help="Directory of the secret and the quotes. Default: $DIAMOND_PRICING_DATA, else "
-            "HOME/service, else ~/.diamond-pricing.",
+            "HOME/service, else one in your own directory.",
         ),
         click.option(
             "--home", default="", envvar="DIAMOND_PRICING_HOME",
@@ -61,7 +61,7 @@ def serve(host: str, port: int, home: str, data: Path | None, database: str) -> 
     run(settings, host, port)
 
 
-@click.group()
+@click.group(epilog=example("keys create --tenant acme --scope quote,batch"))
 def keys() -> None:
     """Keys of those who may use the API."""
 
