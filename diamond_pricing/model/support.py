@@ -93,13 +93,12 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def around(self) -> NDArray[np.int64]:
         """Stones in each cell and its neighbours in color and clarity."""
         counts = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
-        wide = np.pad(counts, ((0, 0), (1, 1), (1, 1)))
-        sums = [
-            wide[:, i : i + counts.shape[1], j : j + counts.shape[2]]
-            for i in range(3)
-            for j in range(3)
-        ]
-        total: NDArray[np.int64] = np.sum(sums, axis=0)
+        rows = counts.copy()
+        rows[:, 1:] += counts[:, :-1]
+        rows[:, :-1] += counts[:, 1:]
+        total: NDArray[np.int64] = rows.copy()
+        total[:, :, 1:] += rows[:, :, :-1]
+        total[:, :, :-1] += rows[:, :, 1:]
         return total
 
     def near(self, stones: Stones) -> NDArray[np.int64]:
@@ -108,7 +107,10 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Stones of a grade that was not seen get 0.
         """
         # A last place for grades that were not seen.
-        around = np.pad(self.around(), ((0, 0), (0, 1), (0, 1)))
+        known = self.around()
+        bands, colors, clarities = known.shape
+        around = np.zeros((bands, colors + 1, clarities + 1), np.int64)
+        around[:, :colors, :clarities] = known
         band = np.searchsorted(self.bands, stones["carat"], side="right")
         place = [band]
         for name, seen in (("color", self.colors), ("clarity", self.clarities)):

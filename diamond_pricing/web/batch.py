@@ -17,7 +17,7 @@ from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
 from diamond_pricing.stones import ATTRIBUTES, Coded, Columns, Grade, Measure, Stone, Stones
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 
-ROWS = 8192  # priced at a time
+ROWS = 16_384  # priced at a time
 NAMES = tuple(n for n, a in ATTRIBUTES.items() if n != "listing")
 REFUSED = "refused"
 FEW_TEXTS = 64  # different grades that may be looked at anew for each part
