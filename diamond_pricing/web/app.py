@@ -40,6 +40,6 @@ def create_app(settings: Settings) -> Door:
         openapi_config=OpenAPIConfig("diamond_pricing", __version__, render_plugins=[]),
         logging_config=None,
     )
-    door = Door(app, service.keys, service.metrics, access_log=settings.access_log)
+    door = Door(app, service, service.keys, service.metrics, access_log=settings.access_log)
     service.each_moment.append(door.flush)
     return door

@@ -6,7 +6,7 @@ paths that do not exist as well.
 """
 
 import logging
-import secrets
+import random
 import time
 from typing import Any
 
@@ -48,9 +48,11 @@ class Door:
     """An application, and around it what every request goes through."""
 
     def __init__(
-        self, app: ASGIApp, keys: Keys, metrics: Metrics, *, access_log: bool = True
-    ) -> None:
-        self.app, self.keys, self.metrics, self.access_log = app, keys, metrics, access_log
+        self, app: ASGIApp, service: Any, keys: Keys, metrics: Metrics, *,
+        access_log: bool = True,
+    ) -> None:  # fmt: skip
+        self.app, self.service = app, service
+        self.keys, self.metrics, self.access_log = keys, metrics, access_log
         self.lines: list[str] = []
 
     def flush(self) -> None:
@@ -72,8 +74,10 @@ class Door:
         head = scope["method"] == "HEAD"
         if head:  # is what GET would be, without the body
             scope["method"] = "GET"
-        known = Known(secrets.token_hex(8), NOBODY)
-        scope.setdefault("state", {})["known"] = known
+        # Told apart, not secret; asking the kernel for it would stop for other threads.
+        known = Known(f"{random.getrandbits(64):016x}", NOBODY)
+        state = scope.setdefault("state", {})
+        state["known"], state["service"] = known, self.service
         status = 500
 
         async def answered(message: Any) -> None:
@@ -175,10 +179,14 @@ def _own(scope: Any, headers: dict[bytes, str]) -> bool:
 
 def _added(path: str, given: Any, known: Known) -> list[tuple[bytes, bytes]]:
     added = [(b"x-request-id", known.id.encode()), *_PLAIN]
-    names = {name.lower(): value for name, value in given}
-    if b"cache-control" not in names:
+    media, cached = b"", False
+    for name, value in given:
+        if name == b"content-type":
+            media = value
+        cached = cached or name == b"cache-control"
+    if not cached:
         added.append((b"cache-control", b"no-store"))
-    if names.get(b"content-type", b"").startswith(b"text/html"):
+    if media.startswith(b"text/html"):
         policy = _DOCS_POLICY if path.startswith("/docs") else _POLICY
         added.append((b"content-security-policy", policy))
     receipt, caller = known.receipt, known.caller

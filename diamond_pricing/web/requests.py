@@ -122,7 +122,7 @@ class StrictRequest(Request[Any, Any, State]):
     @property
     def service(self) -> Service:
         """What answers."""
-        found: Service = self.app.state.service
+        found: Service = self.scope["state"]["service"]
         return found
 
     @property
@@ -178,7 +178,7 @@ def problem_of(error: Exception, request: Any) -> ProblemError:
 def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Any error as a problem document."""
     problem = problem_of(error, request)
-    service: Service = request.app.state.service
+    service: Service = request.scope["state"]["service"]
     if problem.status >= 500:
         service.failed(error, problem)
     if problem.status == 422 and problem.faults:
