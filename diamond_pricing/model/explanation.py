@@ -157,11 +157,7 @@ class PriceExplanation:
     @property
     def money(self) -> str:
         """Say what the amounts are: ``2008 US dollars``."""
-        return self.money_in(ENGLISH)
-
-    def money_in(self, words: Words) -> str:
-        """The same in another language."""
-        return f"{self.effective} {words.money.get(self.currency, self.currency)}"
+        return f"{self.effective} {ENGLISH.money.get(self.currency, self.currency)}"
 
     def sentence(self, line: Line, words: Words = ENGLISH) -> str:
         """Say a line in words: ``Clarity VS1 rather than SI1: +$812, ×1.14``."""

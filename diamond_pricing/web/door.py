@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -96,7 +97,7 @@ class Door:
             if refused is None:
                 await self.app(scope, receive, answered)
             else:
-                await _refuse(refused, known, answered)
+                await _refuse(refused, known, answered, script=b"hx-request" in headers)
         finally:
             took = time.perf_counter() - began
             route = scope.get("path_template") or "none"
@@ -138,9 +139,13 @@ class Door:
             return None
         if path.startswith(OPEN_PATHS) or path == SIGN_IN:
             return None
-        if path.startswith("/v1/") or path == "/metrics":
+        sheet = path.endswith((".html", ".pdf")) and "text/html" in headers.get(b"accept", "")
+        if (path.startswith("/v1/") and not sheet) or path == "/metrics":
             return _unauthorized("Send your key as 'Authorization: Bearer dp_…'.")
-        return SIGN_IN
+        query = scope["query_string"].decode("latin-1")
+        there = f"{path}?{query}" if query else path
+        back = "" if scope["method"] == "POST" else f"?{urlencode({'next': there})}"
+        return SIGN_IN + (back if there != "/" else "")
 
     def _log(self, scope: Any, known: Known, status: int, took: float) -> None:
         line: dict[str, Any] = {
@@ -157,7 +162,14 @@ def _wanted(scope: Any) -> dict[bytes, str]:
     """The few headers that are looked at here."""
     found: dict[bytes, str] = {}
     for name, value in scope["headers"]:
-        if name in (b"authorization", b"host", b"origin", b"sec-fetch-site"):
+        if name in (
+            b"authorization",
+            b"host",
+            b"origin",
+            b"sec-fetch-site",
+            b"accept",
+            b"hx-request",
+        ):
             found[name] = value.decode("latin-1")
         elif name == b"cookie":
             for part in value.decode("latin-1").split(";"):
@@ -201,10 +213,14 @@ def _unauthorized(detail: str) -> ProblemError:
     return ProblemError("unauthorized", detail, headers={"www-authenticate": "Bearer"})
 
 
-async def _refuse(refused: ProblemError | str, known: Known, send: Any) -> None:
+async def _refuse(
+    refused: ProblemError | str, known: Known, send: Any, *, script: bool
+) -> None:
     headers: list[tuple[bytes, bytes]]
     if isinstance(refused, str):
         status, body, headers = 303, b"", [(b"location", refused.encode())]
+        if script:  # htmx would put the other page into this one
+            status, headers = 200, [(b"hx-redirect", refused.encode())]
     else:
         status, body = refused.status, msgspec.json.encode(refused.details(known.id))
         headers = [(b"content-type", MEDIA_TYPE.encode())]

@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from diamond_pricing.errors import MissingExtraError
 from diamond_pricing.model.verdict import CAUTION, PRICED
 from diamond_pricing.stones import ATTRIBUTES, Coded, Measure, attribute_named
 from diamond_pricing.web.batch import (
@@ -153,7 +152,10 @@ class Batch:
         try:
             import pyarrow as pa
         except ImportError as error:
-            raise MissingExtraError("Arrow batches", "refit") from error
+            raise ProblemError(
+                "unsupported_media_type",
+                "This server does not read Arrow: pyarrow is not installed. Send CSV or JSON.",
+            ) from error
         if self.batches:  # read and checked before
             yield from self.batches
             return

@@ -252,9 +252,14 @@ def _sheets(paths: dict[str, Any]) -> None:
         ("pdf", "application/pdf", "Read the client's sheet as PDF"),
     ):
         ok = {"description": summary + ".", "content": {media: {"schema": {"type": "string"}}}}
+        paper = {
+            "name": "paper", "in": "query", "required": False,
+            "schema": {"enum": ["a4", "us-letter"], "default": "a4"},
+        }  # fmt: skip
         paths[f"/v1/quotes/{{name}}.{kind}"] = {
             "get": {
                 **read, "operationId": f"readSheet{kind.capitalize()}", "summary": summary,
+                "parameters": [*read["parameters"], *([paper] if kind == "pdf" else [])],
                 "description": "One page for a client: the stone, its price and why.",
                 "responses": read["responses"] | {"200": ok},
             }

@@ -36,6 +36,7 @@ _CARAT = next(measure for measure in MEASURES if measure.name == "carat")
 if TYPE_CHECKING:
     from diamond_pricing.validation import Evidence
 
+FARTHEST = 1.35  # ratio of weights that is still a step
 CELLS = 5_000  # of one price list
 CARATS = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.25, 1.5, 2.0)  # of a list that names none
 
@@ -152,7 +153,11 @@ def steps_from(model: PriceModel, stone: Stone) -> list[tuple[str, Stone]]:
     above = [weight for weight in jumps if weight > stone.carat]
     below = [weight for weight in jumps if weight <= stone.carat]
     weights = above[:1] + [round(weight - 0.01, 2) for weight in below[-1:]]
-    near += [("carat", _changed(stone, "carat", weight)) for weight in weights]
+    near += [
+        ("carat", _changed(stone, "carat", weight))
+        for weight in weights
+        if FARTHEST > weight / stone.carat > 1 / FARTHEST
+    ]
     return [(name, s) for name, s in near if s.carat != 0 and _fine(model, s)]
 
 

@@ -115,9 +115,18 @@ class StrictRequest(Request[Any, Any, State]):
     @property
     def pins(self) -> tuple[str | None, str | None]:
         """The model asked for in the query, and in the header."""
-        query = self.scope["query_string"]
-        asked = parse_qs(query.decode("latin-1"), keep_blank_values=True) if query else {}
-        return asked.get("model", [None])[-1], self.header(b"x-model-id")
+        return self.query("model"), self.header(b"x-model-id")
+
+    def query(self, name: str) -> str | None:
+        """The last value of a field of the query; None if it was not sent."""
+        raw = self.scope["query_string"]
+        if not raw:
+            return None
+        try:
+            asked = parse_qs(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=6000)
+        except ValueError as error:
+            raise ProblemError("bad_request", "The query has too many fields.") from error
+        return asked[name][-1] if name in asked else None
 
     @property
     def service(self) -> Service:
@@ -186,7 +195,9 @@ def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Respo
         service.metrics.count(service.metrics.declines, fault.code or problem.code)
     known: Known = request.scope["state"]["known"]
     headers = {k.decode(): v.decode("latin-1") for k, v in request.scope["headers"]}
-    if "text/html" in headers.get("accept", "") and not request.scope["path"].startswith("/v1"):
+    path = request.scope["path"]
+    page_of_ours = not path.startswith("/v1") or path.endswith((".html", ".pdf"))
+    if "text/html" in headers.get("accept", "") and page_of_ours:
         from diamond_pricing.web.page.views import HTML, error_page
 
         page = error_page(StrictRequest(request.scope), problem)

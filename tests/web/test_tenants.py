@@ -173,8 +173,19 @@ def test_a_browser_signs_in_with_a_key_and_keeps_to_its_tenant(keyed):
             assert bolt.get(sheet).status_code == 404
         for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
             assert browser.post("/quotes", data={}, headers=headers).status_code == 403
-        browser.post("/sign-out")
+        browser.post("/sign-out?lang=it")
         assert browser.get("/").headers["location"] == "/sign-in"
+        there = browser.get(sheet, headers={"Accept": "text/html"}).headers["location"]
+        assert there.startswith("/sign-in?next=%2Fv1%2Fquotes%2Fq_")
+        asked = {"key": keyed.keys["acme"], "next": sheet}
+        assert browser.post("/sign-in", data=asked).headers["location"] == sheet
+        for bad in ("https://evil.example", "//evil.example", "/\\evil.example", "x"):
+            asked = {"key": keyed.keys["acme"], "next": bad}
+            assert browser.post("/sign-in", data=asked).headers["location"] == "/"
+        browser.post("/sign-out")
+        scripted = browser.get("/?carat=1", headers={"HX-Request": "true"})
+        assert scripted.headers["hx-redirect"].startswith("/sign-in?next=")
+        assert "Incollare" in browser.get("/sign-in?next=%2F%3Flang%3Dit").text
         forged = cookie.split("=", 1)[1].split(";")[0][:-4] + "0000"
         assert browser.get("/", headers={"Cookie": f"dp_session={forged}"}).status_code == 303
 

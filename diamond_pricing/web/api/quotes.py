@@ -80,7 +80,7 @@ class QuoteController(Controller):
         name, _, kind = name.partition(".")
         stored = await stored_quote(service, known, name)
         if kind in _SHEETS:
-            return await sheet(service, stored, kind)
+            return await sheet(service, stored, kind, request.query("paper") or "a4")
         if kind:
             raise no_quote(f"{name}.{kind}")
         return Response(await answer_of(service, stored))
@@ -152,9 +152,11 @@ async def answer_of(service: Service, stored: StoredQuote) -> QuoteOut:
     return quoted(why, model, asked, stored.id, stored.created)
 
 
-async def sheet(service: Service, stored: StoredQuote, kind: str) -> Response[Any]:
-    """The client's sheet of a quote."""
-    from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
+async def sheet(
+    service: Service, stored: StoredQuote, kind: str, paper: str = "a4"
+) -> Response[Any]:
+    """The client's sheet of a quote; ``paper`` is a4 or us-letter."""
+    from diamond_pricing.web.page.sheet import PAPERS, sheet_html, sheet_pdf
 
     asked, model, why = await rederived(service, stored)
     pdf = f"/v1/quotes/{stored.id}.pdf"
@@ -162,6 +164,9 @@ async def sheet(service: Service, stored: StoredQuote, kind: str) -> Response[An
         share = f"/shared/{stored.id}.{service.keys.share(stored.id)}"
         body = await service.away(sheet_html, why, model, asked, stored, pdf, share)
         return Response(body, media_type=_SHEETS[kind])
-    body = await service.away(sheet_pdf, why, model, asked, stored)
+    if paper not in PAPERS:
+        fault = Fault("no such paper", parameter="paper", given=paper[:40], allowed=[*PAPERS])
+        raise ProblemError("bad_request", f"The paper must be {' or '.join(PAPERS)}.", [fault])
+    body = await service.away(sheet_pdf, why, model, asked, stored, "", paper)
     headers = {"Content-Disposition": f'inline; filename="{stored.id}.pdf"'}
     return Response(body, media_type=_SHEETS[kind], headers=headers)

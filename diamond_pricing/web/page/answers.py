@@ -11,7 +11,7 @@ from diamond_pricing.model.verdict import PRICED
 from diamond_pricing.model.words import Words
 from diamond_pricing.stones import MEASURES, Stone
 from diamond_pricing.web.page.drawing import band, waterfall
-from diamond_pricing.web.page.phrases import TEXTS
+from diamond_pricing.web.page.phrases import TEXTS, count_text
 
 
 class LineShown(msgspec.Struct, frozen=True):
@@ -44,11 +44,16 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def shown(
-    why: PriceExplanation, model: PriceModel, words: Words, level: float, *, pair: bool = False
-) -> Answer:
-    """Say everything in one language; a ``pair`` goes from one stone to another."""
+    why: PriceExplanation, model: PriceModel, words: Words, level: float, *,
+    pair: bool = False, full: bool = True,
+) -> Answer:  # fmt: skip
+    """Say everything in one language.
+
+    A ``pair`` goes from one stone to another; a ``full`` page has comparable sales too.
+    """
     t = TEXTS[words.code]
     ends = [t["first_stone"], t["second_stone"]] if pair else [words.reference, t["price"]]
+    notes = msgspec.structs.replace(words, same=t["same_in_both"]) if pair else words
     price = words.amount(why.cents, why.currency, digits=0)
     exact = words.amount(why.cents, why.currency)
     found = why.range(level)
@@ -65,13 +70,14 @@ def shown(
         stone=words.stone(why.stone), measured=bool(measures(why.stone, words)),
         measures=measures(why.stone, words), reference=words.stone(why.reference),
         price=price, exact=exact, range=told, band=drawn, verdict=why.verdict.status,
-        verdict_text=verdict_text(why, model, words), caption=t["why"].format(amount=price),
+        verdict_text=verdict_text(why, model, words, full=full and not pair),
+        caption=t["why_difference" if pair else "why"].format(amount=price),
         last=ends[1],
         wide=drawings[0], narrow=drawings[1],
         lines=[
             LineShown(
                 ends[0] if line.name == REFERENCE else words.label(line.name),
-                why.details.note(line.name, words),
+                why.details.note(line.name, notes),
                 "" if line.name == REFERENCE else f"×{words.number(f'{line.factor:.3f}')}",
                 words.amount(line.cents, why.currency, sign=line.name != REFERENCE),
             )
@@ -80,15 +86,14 @@ def shown(
     )  # fmt: skip
 
 
-def verdict_text(why: PriceExplanation, model: PriceModel, words: Words) -> str:
+def verdict_text(why: PriceExplanation, model: PriceModel, words: Words, *, full: bool) -> str:
     """How sure the price is."""
-    count = model.support.near_one(why.stone) if model.support is not None else 0
-    t = TEXTS[words.code]
-    name = "supported" if why.verdict.status == PRICED else "thin_support"
     if model.support is None:
         return ""
-    number = f"{count:,}" if words.decimal == "." else f"{count:,}".replace(",", ".")
-    return t[name].format(count=number)
+    count = count_text(model.support.near_one(why.stone), words)
+    sure = why.verdict.status == PRICED
+    name = "supported" if sure else "thin_support" if full else "thin_short"
+    return TEXTS[words.code][name].format(count=count)
 
 
 def measures(stone: Stone, words: Words) -> str:

@@ -25,8 +25,8 @@ def waterfall(
     narrow: bool = False,
 ) -> str:
     """Draw the steps from one end to the other; money without cents."""
-    width = 360 if narrow else 660
-    left, right = (4, 4) if narrow else (132, 92)
+    width = 360 if narrow else 690
+    left, right = (4, 4) if narrow else (160, 92)
     row = 46 if narrow else ROW
     running = (0, *why.running)
     top = max(max(running), 1)

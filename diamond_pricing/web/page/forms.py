@@ -1,5 +1,6 @@
 """The form of a stone, made from the attribute table, and what was filled in."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -9,8 +10,8 @@ import msgspec
 from diamond_pricing.errors import StoneError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import Words
-from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stone
-from diamond_pricing.web.page.phrases import TEXTS, help_of, problem_text
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure, Stone
+from diamond_pricing.web.page.phrases import TEXTS, help_of, refusal
 from diamond_pricing.web.problems import of_stone
 
 
@@ -90,11 +91,16 @@ def filled(
         if not text:
             continue
         given[attribute.name] = text
-        plain = text.replace(",", ".") if isinstance(attribute, Measure) else text
         try:
-            values[attribute.name] = attribute.parse(plain)
+            value = attribute.parse(_plain(text, attribute))
         except StoneError as error:
-            problems.append(_problem(error, given, words, prefix, query, path))
+            told = of_stone(error)
+            known = model.training.ranges.get(attribute.name)
+            said = refusal(attribute, told.code, error.given, known, words)
+            problems.append(Problem(attribute.name, said))
+            continue
+        values[attribute.name] = value
+        given[attribute.name] = value if isinstance(value, str) else _number(value, words)
     missing = [a.name for a in _ORDER if a.required and a.name not in given]
     if missing and given:
         needed = TEXTS[words.code]["left_blank"]
@@ -105,25 +111,54 @@ def filled(
             stone = Stone(**values)
             model.explain(stone)
         except StoneError as error:
-            problems.append(_problem(error, given, words, prefix, query, path))
             stone = None
+            problems.append(_problem(model, error, values, words, prefix, query, path))
     return Filled(given, stone, problems)
 
 
+_UNITS = re.compile(r"\s*(?:ct|cts|carats?|carat[oi]|car)\.?$", re.IGNORECASE)
+_POINTS = re.compile(r"([0-9]{1,3})\s*(?:pts?|points?|punti)\.?", re.IGNORECASE)
+
+
+def _plain(text: str, attribute: Measure | Grade) -> str:
+    """What was typed, with a decimal point and without the words for carats and points."""
+    if isinstance(attribute, Grade):
+        return text
+    if attribute.name == "carat":
+        if points := _POINTS.fullmatch(text):
+            return str(int(points[1]) / 100)
+        text = _UNITS.sub("", text)
+    return text.replace(",", ".")
+
+
+def _number(value: float, words: Words) -> str:
+    return words.number(f"{value:.10g}")
+
+
 def _problem(
-    error: StoneError, given: Mapping[str, str], words: Words, prefix: str,
+    model: PriceModel, error: StoneError, values: dict[str, Any], words: Words, prefix: str,
     query: Mapping[str, str], path: str,
 ) -> Problem:  # fmt: skip
-    found = of_stone(error)
-    fault = found.faults[0]
-    text = problem_text(str(error), fault.code or found.code, words)
-    if words.code != "en" and error.attribute:
-        text = f"{words.attribute(error.attribute)}: {text}"
-    if fault.nearest is None or not error.attribute:
-        return Problem(error.attribute, text)
-    nearest = f"{fault.nearest:g}" if isinstance(fault.nearest, float) else str(fault.nearest)
-    changed = dict(query) | {prefix + error.attribute: nearest}
-    return Problem(error.attribute, text, words.number(nearest), f"{path}?{urlencode(changed)}")
+    """Why a stone is refused, with a link to the nearest that is not, if there is one."""
+    fault = of_stone(error).faults[0]
+    name = error.attribute
+    attribute = ATTRIBUTES.get(name)
+    text = refusal(attribute, fault.code, fault.given, model.training.ranges.get(name), words)
+    required = attribute is not None and attribute.required
+    if fault.nearest is None or not required or not _priced(model, values, name, fault.nearest):
+        return Problem(name, text)
+    nearest = fault.nearest
+    shown = nearest if isinstance(nearest, str) else _number(nearest, words)
+    changed = dict(query) | {prefix + name: f"{nearest}"}
+    return Problem(name, text, shown, f"{path}?{urlencode(changed)}")
+
+
+def _priced(model: PriceModel, values: dict[str, Any], name: str, nearest: Any) -> bool:
+    try:
+        model.explain(Stone(**{**values, name: nearest}))
+    except StoneError:
+        return False
+    return True
 
 
 def query_of(stone: Stone, lang: str | None, prefix: str = "") -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from diamond_pricing.model.words import ENGLISH, ITALIAN, LANGUAGES, Words
+from diamond_pricing.stones import Grade, Measure
 
 Texts = Mapping[str, str]
 
@@ -18,14 +19,28 @@ _ENGLISH = {
     "first_stone": "First stone", "second_stone": "Second stone",
     "measurements": "Measurements", "optional": "optional; without them the usual ones count",
     "button": "Price this stone", "compare_button": "Compare",
-    "prices_of": "Prices of {money}",
+    "prices_of": "Prices in {money}", "of_year": "Prices in {money} of {year}",
+    "stale": "This stone could not be priced; the answer is of the one before.",
+    "same_in_both": "{here} in both",
+    "thin_short": "With caution: only {count} stones of about this weight, color and clarity "
+    "have been seen.",
+    "not_a_number": "write a number, as 1.01",
+    "between": "between {low} and {high} {unit}",
+    "no_grade": "this grade does not exist",
+    "contradiction": "does not agree with the other measurements; correct it, or "
+    "leave it empty",
+    "not_seen_measure": "sales from {low} to {high} {unit} have been seen, none of this",
+    "not_seen_grade": "no sale of this grade has been seen",
+    "not_seen_stone": "No sale of a stone of about this weight, color and clarity has been "
+    "seen. "
+    "Ask for a price by hand.",
     "range": "{level} of 100 such stones sell between {low} and {high}",
     "supported": "Well supported: {count} stones of about this weight, color and clarity.",
     "thin_support": "With caution: only {count} stones of about this weight, color and clarity "
     "have been seen. See the comparable sales.",
     "how": "How the price is made",
     "same_figures": "The same figures stand in the table below.",
-    "why": "Why {amount}", "why_difference": "Why {amount}",
+    "why": "Why {amount}", "why_difference": "Why they differ",
     "because": "Because of", "factor": "Factor", "amount": "Amount", "so_far": "So far",
     "price": "Price",
     "one_step": "One step away", "rather": "{there} instead of {here}",
@@ -44,11 +59,11 @@ _ENGLISH = {
     "difference": "The second costs {amount} more than the first",
     "difference_less": "The second costs {amount} less than the first",
     "difference_none": "Both cost the same",
-    "compare_title": "Why is this one dearer?",
+    "compare_title": "Compare two stones",
     "list_title": "Price list", "per_carat": "Per carat", "per_stone": "Per stone",
     "show": "Show", "cut_of_list": "Cut",
-    "list_note": "Color down, clarity across, {money}. The small figure counts the stones of "
-    "about this kind that were seen; where there are none, there is no price.",
+    "list_note": "Color down, clarity across. The small figure counts the stones of about this "
+    "weight, color and clarity that were seen; where there are none, there is no price.",
     "no_price": "no price",
     "sheet_title": "Price estimate", "print": "Print", "pdf": "PDF",
     "share": "Link for the client", "again": "Back",
@@ -74,38 +89,51 @@ _ITALIAN = {
     "first_stone": "Prima pietra", "second_stone": "Seconda pietra",
     "measurements": "Misure", "optional": "facoltative; senza, valgono quelle usuali",
     "button": "Calcola il prezzo", "compare_button": "Confronta",
-    "prices_of": "Prezzi del {money}",
+    "prices_of": "Prezzi in {money}", "of_year": "Prezzi in {money} del {year}",
+    "stale": "Questa pietra non ha potuto avere un prezzo; la risposta è di quella di prima.",
+    "same_in_both": "{here} in entrambe",
+    "thin_short": "Con cautela: si sono viste solo {count} pietre di peso, colore e purezza "
+    "simili.",
+    "not_a_number": "scrivere un numero, come 1,01",
+    "between": "fra {low} e {high} {unit}",
+    "no_grade": "questo grado non esiste",
+    "contradiction": "non va d’accordo con le altre misure; correggere, o lasciare in bianco",
+    "not_seen_measure": "si sono viste vendite da {low} a {high} {unit}, nessuna così",
+    "not_seen_grade": "di questo grado non si sono viste vendite",
+    "not_seen_stone": "Non si sono viste vendite di pietre di peso, colore e purezza simili. "
+    "Chiedere un prezzo a mano.",
     "range": "{level} pietre simili su 100 si vendono fra {low} e {high}",
     "supported": "Ben documentato: {count} pietre di peso, colore e purezza simili.",
     "thin_support": "Con cautela: si sono viste solo {count} pietre di peso, colore e purezza "
     "simili. Si vedano le vendite comparabili.",
     "how": "Come si forma il prezzo",
     "same_figures": "Le stesse cifre stanno nella tabella qui sotto.",
-    "why": "Perché {amount}", "why_difference": "Perché {amount}",
-    "because": "A causa di", "factor": "Fattore", "amount": "Importo", "so_far": "Fin qui",
+    "why": "Perché {amount}", "why_difference": "Perché sono diverse",
+    "because": "Voce", "factor": "Fattore", "amount": "Importo", "so_far": "Fin qui",
     "price": "Prezzo",
     "one_step": "A un passo", "rather": "{there} invece di {here}",
     "sold_like_it": "Vendute come questa", "stone": "Pietra", "sold_at": "Venduta a",
-    "adjusted": "Riportata alla sua", "no_comparables": "Vendite comparabili non disponibili.",
+    "adjusted": "Riportata a questa", "no_comparables": "Vendite comparabili non disponibili.",
     "comparables_note": "Vendite di altre pietre; l’ultima colonna toglie, voce per voce, ciò "
-    "che le distingue dalla sua.",
+    "che le distingue da questa.",
     "make_quote": "Conserva come preventivo",
     "quote_hint": "dà un foglio per il cliente e un collegamento",
     "not_in": "Non compresi nel prezzo: fluorescenza, pulitura, simmetria, laboratorio. Si "
     "suppone origine naturale e taglio brillante rotondo. Stima da vendite, non una perizia.",
     "model": "Modello {name}",
-    "empty_title": "Descrivi una pietra per vederne il prezzo",
+    "empty_title": "Descrivere una pietra per vederne il prezzo",
     "empty_text": "Bastano peso, taglio, colore e purezza. Ogni prezzo ha il suo intervallo e "
     "i suoi motivi, che tornano al centesimo.",
-    "cannot": "Nessun prezzo per questa pietra", "try": "Prova {value}",
+    "cannot": "Nessun prezzo per questa pietra", "try": "Provare {value}",
     "difference": "La seconda costa {amount} più della prima",
     "difference_less": "La seconda costa {amount} meno della prima",
     "difference_none": "Costano lo stesso",
-    "compare_title": "Perché questa è più cara?",
-    "list_title": "Listino", "per_carat": "Al carato", "per_stone": "A pietra",
+    "compare_title": "Confronto di due pietre",
+    "list_title": "Listino", "per_carat": "Al carato", "per_stone": "Per pietra",
     "show": "Mostra", "cut_of_list": "Taglio",
-    "list_note": "Colore in verticale, purezza in orizzontale, {money}. La cifra piccola conta "
-    "le pietre di questo tipo che si sono viste; dove non ce ne sono, non c’è prezzo.",
+    "list_note": "Colore in verticale, purezza in orizzontale. La cifra piccola conta le "
+    "pietre di peso, colore e purezza simili che si sono viste; dove non ce ne sono, non c’è "
+    "prezzo.",
     "no_price": "nessun prezzo",
     "sheet_title": "Stima di prezzo", "print": "Stampa", "pdf": "PDF",
     "share": "Collegamento per il cliente", "again": "Indietro",
@@ -113,29 +141,33 @@ _ITALIAN = {
     "verify": "Modello {model}. Per verificare: con lo stesso documento di modello la stessa "
     "pietra dà questi importi, al centesimo, in ogni copia di diamond_pricing {version}.",
     "measured_from": "Misurato a partire da una {stone}.",
-    "sign_in": "Accedi", "key": "La tua chiave", "wrong_key": "Questa chiave non è valida.",
-    "sign_in_note": "Incolla la chiave che hai ricevuto; comincia con dp_.",
+    "sign_in": "Accedi", "key": "La chiave", "wrong_key": "Questa chiave non è valida.",
+    "sign_in_note": "Incollare la chiave ricevuta; comincia con dp_.",
     "problems": "Codici d’errore", "code": "Codice", "status": "Stato",
     "meaning": "Significato",
-    "left_blank": "serve",
+    "left_blank": "obbligatorio",
     "with_measures": "con misure",
 }  # fmt: skip
 
-_PROBLEMS_IT = {
-    "unknown_grade": "Questo grado non esiste.",
-    "impossible_value": "Nessun diamante ha questo valore.",
-    "contradiction": "Le misure si contraddicono: correggile, o lasciale in bianco.",
-    "weight_outside_range": "Il peso è fuori da quanto il modello ha visto.",
-    "measure_outside_range": "La misura è fuori da quanto il modello ha visto.",
-    "grade_not_seen": "Di questo grado il modello non ha visto vendite.",
-    "cell_without_support": "Di pietre simili il modello non ha visto vendite.",
-}
+_ERRORS_IT = {
+    "not_found": "Qui non c’è nulla.", "quote_not_found": "Questo preventivo non esiste.",
+    "forbidden": "Non è permesso.", "unknown_grade": "Questo grado non esiste.",
+    "too_many_requests": "La quota è esaurita; riprovare più tardi.",
+    "bad_request": "La richiesta non si capisce.",
+    "storage_unavailable": "In questo momento non si può conservare nulla.",
+}  # fmt: skip
+# How each code of a refusal is told to a person at the desk.
+_TOLD = {
+    "unknown_grade": "no_grade", "impossible_value": "between",
+    "weight_outside_range": "not_seen_measure", "measure_outside_range": "not_seen_measure",
+    "grade_not_seen": "not_seen_grade", "cell_without_support": "not_seen_stone",
+}  # fmt: skip
 _HELP: dict[str, dict[str, tuple[str, str]]] = {
     "carat": {"": ("One carat is 0.2 g.", "Un carato è 0,2 g.")},
     "cut": {
         "": ("How well it returns light; better to the right.",
              "Quanta luce rende; migliore a destra."),
-        "Fair": ("dull", "spento"), "Good": ("fair light", "luce discreta"),
+        "Fair": ("dull", "spento"), "Good": ("decent light", "luce discreta"),
         "Very Good": ("bright", "luminoso"), "Premium": ("very bright", "molto luminoso"),
         "Ideal": ("the most light", "la luce migliore"),
     },
@@ -182,8 +214,51 @@ def help_of(attribute: str, grade: str, words: Words) -> str:
     return pair[1] if words.code == "it" else pair[0]
 
 
-def problem_text(message: str, code: str, words: Words) -> str:
-    """What is wrong with a stone: our own words in English, those of the code in Italian."""
+def error_text(title: str, detail: str, code: str, words: Words) -> tuple[str, str]:
+    """Heading and sentence of a page that tells of an error."""
     if words.code != "it":
-        return message
-    return _PROBLEMS_IT.get(code, message)
+        return title, detail
+    return _ERRORS_IT.get(code, "Qualcosa non è andato."), ""
+
+
+def prices_text(currency: str, effective: str, words: Words) -> str:
+    """What the prices are: ``Prices in US dollars of 2008``."""
+    t, money = TEXTS[words.code], words.money.get(currency, currency)
+    if effective == "undated":
+        return t["prices_of"].format(money=money)
+    return t["of_year"].format(money=money, year=date_text(effective, words))
+
+
+def date_text(date: str, words: Words) -> str:
+    """A date as people write it: 2026-11-23 is 23/11/2026 in Italian."""
+    return "/".join(reversed(date.split("-"))) if words.code == "it" else date
+
+
+def count_text(count: int, words: Words) -> str:
+    """A number of things."""
+    text = f"{count:,}"
+    return text if words.decimal == "." else text.replace(",", ".")
+
+
+def refusal(
+    attribute: Measure | Grade | None, code: str, given: object,
+    known: tuple[float, float] | None, words: Words,
+) -> str:  # fmt: skip
+    """Why a stone has no price, for a person at the desk."""
+    t = TEXTS[words.code]
+    name = _TOLD.get(code, "contradiction")
+    if attribute is None:
+        return t["not_seen_stone"]
+    limits = {}
+    if isinstance(attribute, Measure):
+        if name == "between" and isinstance(given, str):
+            name = "not_a_number"
+        low, high = known if known and name == "not_seen_measure" else (
+            attribute.low, attribute.high
+        )  # fmt: skip
+        limits = {
+            "low": words.number(f"{low:g}"), "high": words.number(f"{high:g}"),
+            "unit": attribute.unit,
+        }  # fmt: skip
+    text = t[name].format(**limits)
+    return text if name == "not_seen_stone" else f"{words.attribute(attribute.name)}: {text}."

@@ -9,8 +9,10 @@ from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import LANGUAGES
 from diamond_pricing.web.messages import QuoteIn
 from diamond_pricing.web.page.answers import shown
-from diamond_pricing.web.page.phrases import TEXTS
+from diamond_pricing.web.page.phrases import TEXTS, date_text, prices_text
 from diamond_pricing.web.storage import StoredQuote
+
+PAPERS = ("a4", "us-letter")
 
 
 def sheet_html(
@@ -22,33 +24,38 @@ def sheet_html(
 
     words = LANGUAGES[asked.language]
     return render(
-        "sheet.html", words, a=shown(why, model, words, asked.level), quote=stored.id,
-        date=stored.created[:10], money=why.money_in(words), model=model.sha256[:12],
+        "sheet.html", words, a=shown(why, model, words, asked.level, full=False),
+        quote=stored.id,
+        date=date_text(stored.created[:10], words),
+        prices=prices_text(why.currency, why.effective, words), model=model.sha256[:12],
         version=__version__, pdf=pdf, share=share,
     )  # fmt: skip
 
 
 def sheet_pdf(
     why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote,
-    pdf: str = "",
+    pdf: str = "", paper: str = PAPERS[0],
 ) -> bytes:  # fmt: skip
-    """Write the sheet as one page of PDF."""
+    """Write the sheet as one page of PDF; ``pdf`` is for `sheet_html`'s sake."""
     try:
         import typst
     except ImportError as error:
         raise MissingExtraError("PDF sheets", "api") from error
     words = LANGUAGES[asked.language]
-    t, a = TEXTS[words.code], shown(why, model, words, asked.level)
+    t, a = TEXTS[words.code], shown(why, model, words, asked.level, full=False)
     data = {
-        "lang": words.code, "title": t["sheet_title"], "brand": ["diamond", "pricing"],
-        "for": t["sheet_for"].format(name=stored.id, date=stored.created[:10]),
+        "lang": words.code, "paper": paper, "title": t["sheet_title"],
+        "brand": ["diamond", "pricing"],
+        "for": t["sheet_for"].format(
+            name=stored.id, date=date_text(stored.created[:10], words)
+        ),
         "stone": " · ".join(filter(None, (a.stone, a.measures))), "price": a.exact,
         "range": a.range, "verdict": a.verdict_text, "caption": a.caption,
         "picture": str(a.wide).replace('font-family="inherit"', ""),
         "how": t["how"], "heads": [t["because"], t["factor"], t["amount"]],
         "lines": [[line.label, line.note, line.factor, line.amount] for line in a.lines],
         "total": [t["price"], a.exact],
-        "not_in": f"{t['prices_of'].format(money=why.money_in(words))}. {t['not_in']}",
+        "not_in": f"{prices_text(why.currency, why.effective, words)}. {t['not_in']}",
         "verify": t["verify"].format(model=model.sha256[:12], version=__version__),
     }  # fmt: skip
     source = files("diamond_pricing.web.page").joinpath("templates/sheet.typ").read_bytes()

@@ -4,7 +4,7 @@ import hashlib
 import mimetypes
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -13,20 +13,29 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.words import Words
+from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
 from diamond_pricing.web.api.quotes import new_quote, no_quote, rederived, stored_quote
 from diamond_pricing.web.door import COOKIE
 from diamond_pricing.web.messages import LEVEL, QuoteIn
 from diamond_pricing.web.openapi import description
-from diamond_pricing.web.page.answers import measures, shown
+from diamond_pricing.web.page.answers import measures, shown, verdict_text
 from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
-from diamond_pricing.web.page.phrases import TEXTS, language_of
+from diamond_pricing.web.page.phrases import (
+    TEXTS,
+    count_text,
+    error_text,
+    language_of,
+    prices_text,
+)
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.pricing import price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
 from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.storage.keys import SESSION
+
+if TYPE_CHECKING:
+    from diamond_pricing.validation import Comparable
 
 HTML = "text/html"
 STEPS, LIKE = 8, 4  # shown beside a price
@@ -91,7 +100,13 @@ class PageController(Controller):
                 "difference" if more > 0 else "difference_less" if more else "difference_none"
             )
             headline = TEXTS[words.code][name].format(amount=amount)
-            answer = shown(why, model, words, LEVEL, pair=True)
+            # The price of a pair is as sure as that of the stone less is known of.
+            back = model.compare(second.stone, first.stone)
+            weaker = min((why, back), key=lambda w: _near(model, w.stone))
+            answer = msgspec.structs.replace(
+                shown(why, model, words, LEVEL, pair=True), verdict=weaker.verdict.status,
+                verdict_text=verdict_text(weaker, model, words, full=False),
+            )  # fmt: skip
             await service.charge(known, "page", 2)
         sides = ("first_stone", first), ("second_stone", second)
         t = TEXTS[words.code]
@@ -130,7 +145,7 @@ class PageController(Controller):
                         {
                             "amount": value is not None
                             and words.amount(round(100 * value), found.currency, digits=0),
-                            "support": cell.support,
+                            "support": count_text(cell.support, words),
                             "link": f"/?{query_of(Stone(weight, cut, color, clarity), lang)}",
                         }
                     )
@@ -184,11 +199,12 @@ class PageController(Controller):
     async def signed_in(self, request: StrictRequest) -> Response[bytes]:
         """Take a key, and let the browser in."""
         service = request.service
-        key = (await _posted(request)).get("key", "").strip()
-        caller = service.keys.caller(key)
+        posted = await _posted(request)
+        caller = service.keys.caller(posted.get("key", "").strip())
         if caller is None:
-            return Response(self._sign_in(request, wrong=True), status_code=401)
-        answer = _gone("/")
+            page = self._sign_in(request, wrong=True, posted=posted)
+            return Response(page, status_code=401)
+        answer = _gone(_ours(posted.get("next", "/")))
         answer.set_cookie(
             COOKIE, service.keys.session(caller), max_age=SESSION, path="/", httponly=True,
             samesite="strict", secure=request.url.scheme == "https",
@@ -198,14 +214,15 @@ class PageController(Controller):
     @post("/sign-out", status_code=303)
     async def sign_out(self, request: StrictRequest) -> Response[bytes]:
         """Forget the browser."""
-        answer = _gone("/")
+        lang = _query(request).get("lang")
+        answer = _gone(f"/?lang={lang}" if lang in LANGUAGES else "/")
         answer.delete_cookie(COOKIE, path="/")
         return answer
 
     @get("/problems", media_type=HTML)
     async def problems(self, request: StrictRequest) -> bytes:
         """Explain the codes of errors."""
-        words, lang = _language(request)
+        words, lang = ENGLISH, None  # for those who write programs, as the codes are
         codes = [(code, status, title) for code, (status, title) in TITLES.items()]
         model = request.service.models.active
         return self._page(
@@ -236,10 +253,18 @@ class PageController(Controller):
             return Response(b"", status_code=304, headers=headers)
         return Response(body, media_type=media, headers=headers)
 
-    def _sign_in(self, request: StrictRequest, *, wrong: bool) -> bytes:
-        words, lang = _language(request)
+    def _sign_in(
+        self, request: StrictRequest, *, wrong: bool, posted: Mapping[str, str] | None = None
+    ) -> bytes:
+        given = _query(request) | dict(posted or {})
+        there = _ours(given.get("next", "/"))
+        lang = given.get("lang") or dict(parse_qsl(there.partition("?")[2])).get("lang")
+        words = language_of(lang, request.headers.get("accept-language", ""))
         model = request.service.models.active
-        return self._page(request, "sign_in.html", "/sign-in", model, words, lang, wrong=wrong)
+        return self._page(
+            request, "sign_in.html", "/sign-in", model, words, words.code if lang else None,
+            wrong=wrong, next=there,
+        )  # fmt: skip
 
     def _page(
         self, request: StrictRequest, name: str, here: str, model: PriceModel, words: Words,
@@ -251,22 +276,24 @@ class PageController(Controller):
         return render(
             name, words, here=here, lang=lang, lang_query=f"?lang={lang}" if lang else "",
             other_language=f"{here}?{urlencode(query)}", model=model.sha256[:12],
-            money=f"{t.effective}, {t.currency}", signed_in=bool(request.known.caller.key),
-            **values,
+            prices=prices_text(t.currency, t.effective, words),
+            signed_in=bool(request.known.caller.key), **values,
         )  # fmt: skip
 
 
 def error_page(request: StrictRequest, problem: ProblemError) -> bytes:
     """What went wrong, for a person."""
-    accepted = request.headers.get("accept-language", "")
-    words, lang = language_of(None, accepted), None
+    asked = request.scope["query_string"].decode("latin-1").partition("lang=")[2][:2]
+    words = language_of(asked, request.headers.get("accept-language", ""))
+    lang = words.code if asked == words.code else None
     details = problem.details(request.known.id)
+    title, detail = error_text(details.title, problem.detail, problem.code, words)
     model, t = request.service.models.active, request.service.models.active.training
     return render(
         "error.html", words, here="", lang=lang, lang_query=f"?lang={lang}" if lang else "",
-        other_language="/", money=f"{t.effective}, {t.currency}", model=model.sha256[:12],
-        signed_in=bool(request.known.caller.key), title=details.title, detail=problem.detail,
-        request_id=details.request_id,
+        other_language="/", prices=prices_text(t.currency, t.effective, words),
+        model=model.sha256[:12], signed_in=bool(request.known.caller.key), title=title,
+        detail=detail, request_id=details.request_id,
     )  # fmt: skip
 
 
@@ -292,6 +319,16 @@ def _language(request: StrictRequest) -> tuple[Words, str | None]:
     lang = _query(request).get("lang")
     words = language_of(lang, request.headers.get("accept-language", ""))
     return words, words.code if lang else None
+
+
+def _ours(path: str) -> str:
+    """A path of this server, wherever somebody wants to be sent."""
+    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if plain else "/"
+
+
+def _near(model: PriceModel, stone: Stone) -> int:
+    return model.support.near_one(stone) if model.support is not None else 0
 
 
 def _gone(path: str) -> Response[bytes]:
@@ -328,7 +365,7 @@ async def _comparables(
 ) -> Sequence[Mapping[str, str]]:
     service = request.service
     try:
-        evidence = await service.away(service.models.evidence, model, stone, LIKE)
+        evidence = await service.away(service.models.evidence, model, stone, 3 * LIKE)
     except ProblemError:
         return []  # logged; the page says that there are none now
     return [
@@ -340,8 +377,18 @@ async def _comparables(
                 round(100 * c.adjusted), model.training.currency, digits=0
             ),
         }
-        for c in evidence.comparables
+        for c in _each_once(evidence.comparables)[:LIKE]
     ]
+
+
+def _each_once(found: "Sequence[Comparable]") -> "list[Comparable]":
+    """Each stone once: many stand on both price lists, their sides the other way round."""
+    seen: dict[Any, Comparable] = {}
+    for sale in found:
+        stone = sale.stone
+        sides = tuple(sorted((stone.x or 0.0, stone.y or 0.0)))
+        seen.setdefault((stone.carat, stone.color, stone.clarity, sides), sale)
+    return list(seen.values())
 
 
 _described: dict[str, bytes] = {}

@@ -1,16 +1,48 @@
 // Comfort only: without it everything works by pressing the button.
-document.addEventListener("change", (event) => {
-  const form = event.target.closest("form[hx-get]");
-  if (form && form.checkValidity() && window.htmx) window.htmx.trigger(form, "priced");
-});
-document.addEventListener("htmx:configRequest", (event) => {
-  const parameters = event.detail.parameters;
-  for (const name of Object.keys(parameters)) if (parameters[name] === "") delete parameters[name];
-});
-document.addEventListener("htmx:afterSwap", () => {
-  const answer = document.getElementById("answer");
-  const stone = answer && answer.querySelector(".of");
-  if (stone) document.title = stone.textContent.trim();
+const form = document.querySelector("form[hx-get]");
+const answer = () => document.getElementById("answer");
+let pending = 0;
+let pressed = false;
+
+// The answer is of another stone than the form: say so, and take nothing from it.
+const stale = (is) => {
+  const note = document.getElementById("stale");
+  if (note) note.hidden = !is;
+  if (answer()) answer().toggleAttribute("inert", is);
+};
+const ask = () => {
+  if (!window.htmx) return;
+  if (form.checkValidity()) window.htmx.trigger(form, "priced");
+  else if (answer() && answer().querySelector(".price")) stale(true);
+};
+if (form) {
+  form.addEventListener("submit", () => { clearTimeout(pending); pressed = true; });
+  form.addEventListener("change", (event) => {
+    clearTimeout(pending);
+    // A press of Enter or of the button follows at once, and asks itself.
+    pending = setTimeout(ask, event.target.type === "radio" ? 0 : 250);
+  });
+  document.addEventListener("htmx:configRequest", (event) => {
+    const parameters = event.detail.parameters;
+    for (const name of Object.keys(parameters)) if (parameters[name] === "") delete parameters[name];
+  });
+  for (const failed of ["htmx:responseError", "htmx:sendError", "htmx:timeout"])
+    document.addEventListener(failed, () => stale(true));
+  document.addEventListener("htmx:afterSwap", () => {
+    stale(false);
+    const stone = answer().querySelector(".of");
+    if (stone) document.title = stone.textContent.trim();
+    if (pressed) answer().focus({ preventScroll: false });
+    if (pressed && answer().getBoundingClientRect().top > window.innerHeight / 2)
+      answer().scrollIntoView({ block: "start" });
+    pressed = false;
+  });
+}
+const language = document.querySelector("a[hreflang]");
+if (language) language.addEventListener("click", () => {
+  const query = new URLSearchParams(window.location.search);
+  query.set("lang", language.hreflang);
+  language.search = query.toString();
 });
 const print = document.getElementById("print");
 if (print) {
