@@ -191,7 +191,7 @@ def test_a_damaged_arrow_stream_never_hurts_the_server(api, columns):
     """One byte changed at a time, and cut off everywhere: an answer, whatever it is."""
     few = {name: values[:20] for name, values in columns.items()}
     content = as_arrow(few)
-    step = max(1, len(content) // int(os.environ.get("TORTURE_ARROW", "120")))
+    step = max(1, len(content) // int(os.environ.get("TORTURE_ARROW", "60")))
     for at in range(0, len(content), step):
         changed = bytearray(content)
         changed[at] ^= 0xFF

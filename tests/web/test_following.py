@@ -14,7 +14,7 @@ from tests.web.serving import serving
 from tests.web.test_api import problem
 
 NOTE = {"at": "2026-11-23T00:00:00Z", "by": "test", "reason": "test"}
-SWAPS = int(os.environ.get("TORTURE_SWAPS", "12"))
+SWAPS = int(os.environ.get("TORTURE_SWAPS", "6"))
 
 
 @pytest.fixture
