@@ -14,7 +14,16 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.model.support import ADVICE
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
-from diamond_pricing.stones import ATTRIBUTES, Coded, Columns, Grade, Measure, Stone, Stones
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    Coded,
+    Columns,
+    Grade,
+    Measure,
+    Stone,
+    Stones,
+    attribute_named,
+)
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 
 ROWS = 16_384  # priced at a time
@@ -290,3 +299,28 @@ def text_of(value: str, name: str) -> Any:
         return attribute.parse(value)
     except StoneError:
         return value
+
+
+def attributes_of(given: list[str]) -> list[str | None]:
+    """Attributes of the columns; None for a column that is none."""
+    names = [attribute_named(name) for name in given]
+    names = [name if name in NAMES else None for name in names]
+    for name in NAMES:
+        if names.count(name) > 1:
+            raise ProblemError("unreadable", f"Two columns mean {name}; keep one.")
+        if ATTRIBUTES[name].required and name not in names:
+            raise ProblemError(
+                "unreadable", f"There is no column for {name}.",
+                [Fault("the column is missing", f"/{name}", allowed=list(NAMES))],
+            )  # fmt: skip
+    return names
+
+
+def facts(asked: Asked, n: int | None = None) -> dict[str, Any]:
+    """What holds for all rows of an answer."""
+    t = asked.model.training
+    facts = {
+        "model": asked.model.sha256, "currency": t.currency, "effective": t.effective,
+        "listing": asked.listing, "level": asked.level,
+    }  # fmt: skip
+    return facts if n is None else facts | {"count": n}
