@@ -18,7 +18,7 @@ FLAGS = [
 SHOTS = Path(os.environ.get("SCREENSHOTS", "build/screenshots"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open no other test can run an event loop
 def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     assert found, "Debian's chromium is needed: sh scripts/install_browser.sh"

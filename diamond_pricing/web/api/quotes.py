@@ -80,7 +80,8 @@ class QuoteController(Controller):
         name, _, kind = name.partition(".")
         stored = await stored_quote(service, known, name)
         if kind in _SHEETS:
-            return await sheet(service, stored, kind, request.query("paper") or "a4")
+            paper = request.query("paper")
+            return await sheet(service, stored, kind, "a4" if paper is None else paper)
         if kind:
             raise no_quote(f"{name}.{kind}")
         return Response(await answer_of(service, stored))
