@@ -39,6 +39,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         raise MissingExtraError("a server", "api") from error
     settings.data.mkdir(parents=True, exist_ok=True)
     _free(host, port)
+    _many_connections()
     if not loopback(host):
         checked(settings, host)
     os.environ[SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()
@@ -69,6 +70,18 @@ def _free(host: str, port: int) -> None:
             probe.bind((host.strip("[]"), port))
         except OSError as error:
             raise ServiceError(f"{host}:{port} cannot be served: {error.strerror}.") from error
+
+
+def _many_connections() -> None:
+    """Let the process have as many files open as it may; each connection is one."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard > soft:
+        wanted = 4 * CONNECTIONS if hard == resource.RLIM_INFINITY else hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def checked(settings: Settings, host: str) -> None:
