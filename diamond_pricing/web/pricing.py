@@ -7,11 +7,9 @@ import numpy as np
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.model import PriceExplanation, PriceModel
-from diamond_pricing.model.support import BLEND
 from diamond_pricing.model.words import LANGUAGES, Words
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stone, Stones
 from diamond_pricing.web.messages import (
-    LEVEL,
     MOST,
     Amounts,
     CellOut,
@@ -314,17 +312,3 @@ def _told(
 
 def _plain(value: float | None) -> float | None:
     return None if value is None or value != value else round(value, 2)
-
-
-__all__ = [
-    "BLEND",
-    "LEVEL",
-    "comparables",
-    "compared",
-    "price_list",
-    "priced",
-    "quoted",
-    "stepped",
-    "steps_from",
-    "stone_at",
-]

@@ -158,7 +158,7 @@ def unread(media: str, allowed: list[str]) -> ProblemError:
     )  # fmt: skip
 
 
-def problem_of(error: Exception, request: Any) -> ProblemError:
+def problem_of(error: Exception) -> ProblemError:
     """Any error as a problem; what is not foreseen says nothing of our inside."""
     if isinstance(error, ProblemError):
         return error
@@ -186,7 +186,7 @@ def problem_of(error: Exception, request: Any) -> ProblemError:
 
 def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Any error as a problem document."""
-    problem = problem_of(error, request)
+    problem = problem_of(error)
     service: Service = request.scope["state"]["service"]
     if problem.status >= 500:
         service.failed(error, problem)
