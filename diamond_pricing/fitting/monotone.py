@@ -8,7 +8,6 @@ grid.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +19,6 @@ from diamond_pricing.fitting.compile import averages_of, factored, reference_of,
 from diamond_pricing.fitting.constraints import Constraints, documented
 from diamond_pricing.fitting.engine import (
     Design,
-    Gram,
     PenalisedFit,
     gram,
     smooth,
@@ -29,6 +27,7 @@ from diamond_pricing.fitting.engine import (
 )  # fmt: skip
 from diamond_pricing.fitting.engine.smoothing import FLAT
 from diamond_pricing.fitting.engine.tables import grouped
+from diamond_pricing.fitting.held_out import Found, HeldOut, held_out
 from diamond_pricing.fitting.listing_odds import inferred
 from diamond_pricing.fitting.paired_lists import (
     FEWEST,
@@ -50,12 +49,9 @@ from diamond_pricing.model.certificate import (
     over,
 )
 from diamond_pricing.model.effects import Effects
-from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import LISTING, Stones, stone_keys
 from diamond_pricing.terms import (
-    Averages,
-    looked_up,
     parse,
 )  # fmt: skip
 
@@ -80,13 +76,23 @@ def fit_monotone(
     Parameters, returns and errors as `diamond_pricing.fitting.fit`; also raises FitError
     when the certificate of its shape would not hold.
     """
-    kept, shape, left_out = _prepared(read_sales(sales, currency=currency, effective=effective))
+    return fit_held_out(sales, currency, effective)[0]
+
+
+def fit_held_out(
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
+) -> tuple[PriceModel, HeldOut]:
+    """Fit as `fit_monotone`, and tell what fits without each stone say of its price."""
+    kept, shape, left_out, rows = _prepared(
+        read_sales(sales, currency=currency, effective=effective)
+    )
     # More threads than cores, or many for small matrices, only get in each other's way.
     with threadpool_limits(1):
-        return _model(kept, shape, left_out)
+        model, prices, found = _model(kept, shape, left_out)
+        return model, HeldOut(rows, kept, prices["recorded"], prices["blend"], found)
 
 
-def _prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
+def _prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int], Integers]:
     """Choose the proportions that are recorded, and keep the sales that have them.
 
     Where most sales tell their price list, those that do not are left out too.
@@ -98,11 +104,15 @@ def _prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
         if all(sales.stones.known(name).mean() >= ENOUGH for name in parse(text).attributes)
     )
     needed = tuple(dict.fromkeys(name for text in shape for name in parse(text).attributes))
-    kept, left_out = usable(sales, (*needed, LISTING.name) if listed else needed)
-    return kept, shape, left_out
+    needed = (*needed, LISTING.name) if listed else needed
+    kept, left_out = usable(sales, needed)
+    known = np.all([np.ones(len(sales), bool), *map(sales.stones.known, needed)], axis=0)
+    return kept, shape, left_out, np.flatnonzero(known)
 
 
-def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> PriceModel:
+def _model(
+    sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]
+) -> tuple[PriceModel, dict[str, Vector], Found]:
     stones = sales.stones
     averages = averages_of(stones)
     on_list = [(stones[LISTING.name] == code).sum() for code in (0, 2)]
@@ -123,7 +133,7 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
     A = found.gram.XX + np.diag(found.fit.smoothing @ laid.design.penalties)
     broken = Constraints(laid.design, averages, list(grids(training, codes)))
     beta = broken.shaped(A, found.fit.coefficients)
-    residual = y - _at(laid, beta)
+    residual = y - laid.fitted(beta)
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
     terms, coefficients, wide = documented(laid.design, beta)
     effects = Effects.of(terms, coefficients, averages)
@@ -135,8 +145,8 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
     if not certificate.holds:
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
     inference = inferred(sales, shape, averages) if lists else None
-    held_out = _held_out(laid, found, y, sales, markup, averages)
-    return PriceModel(
+    prices = held_out(found, sales, markup, averages)
+    model = PriceModel(
         family="monotone",
         origin=_origin(len(shape), lists, pairs if ladder else None, found.fit, laid.design),
         terms=terms,
@@ -149,10 +159,11 @@ def _model(sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]) -> Pr
         training=training,
         markup=markup,
         inference=inference,
-        ranges=ranges_of(stones, held_out, np.log(sales.price)),
+        ranges=ranges_of(stones, prices, np.log(sales.price)),
         support=support_of(stones),
         certificate=certificate,
     )
+    return model, prices, found
 
 
 def _rises(
@@ -168,18 +179,9 @@ def _rises(
     return tuple(float(step[np.searchsorted(WEIGHTS, at) - 1]) for at in partings)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Found:
-    fit: PenalisedFit
-    gram: Gram
-    parts: list[Gram]  # of each fold
-    fold: Integers
-    y: Vector  # log base prices
-
-
 def _fitted(
     laid: Structure, y: Vector, stones: Stones, likely: Callable[[Vector, float], Vector]
-) -> _Found:
+) -> Found:
     """Penalised least squares, reweighted until the errors are Student's t.
 
     Parameters
@@ -216,10 +218,10 @@ def _fitted(
             fit = smooth(whole, laid.design.penalties, start, flat=flat)
         start = fit.smoothing
         if count < PASSES - 1:
-            fitted = _at(laid, fit.coefficients)
+            fitted = laid.fitted(fit.coefficients)
             y = likely(fitted, float(np.std(y - fitted)))
             weight = _weights(y - fitted, stones)
-    return _Found(fit, whole, parts, fold, y)
+    return Found(laid, fit, whole, parts, fold, y, weight)
 
 
 def _weights(residual: Vector, stones: Stones) -> Vector:
@@ -231,69 +233,6 @@ def _weights(residual: Vector, stones: Stones) -> Vector:
     scale = variance[at] * (FREEDOM - 2) / FREEDOM
     weight = (FREEDOM + 1) / (FREEDOM + residual**2 / scale) / scale
     return np.asarray(weight / weight.mean())
-
-
-def _at(
-    laid: Structure, beta: Vector, rows: Integers | None = None, listing: int | None = None
-) -> Vector:
-    """Fitted log base price of the sales, or of some, perhaps on another list; shape (n,)."""
-    some = slice(None) if rows is None else rows
-    total: Vector = np.zeros(0)
-    for sheet in laid.design.sheets:
-        placed = []
-        for margin in sheet.margins:
-            feature = margin.basis.feature
-            code = laid.codes[feature][some]
-            if feature == LISTING.name and listing is not None:
-                (place,) = np.flatnonzero(laid.axes[feature] == listing)
-                code = np.full(len(code), place)
-            all_rows = margin.basis.placed(laid.axes[feature])
-            placed.append(type(all_rows)(all_rows.position[code], all_rows.weight[code]))
-        table = sheet.transform @ beta[sheet.columns]
-        widths = [margin.basis.width for margin in sheet.margins]
-        if not placed:
-            n = len(next(iter(laid.codes.values()))[some])
-            total = np.full(n, table[0])
-            continue
-        total = total + looked_up(table.reshape(widths), placed, len(total))
-    return total
-
-
-def _held_out(
-    laid: Structure, found: _Found, y: Vector, sales: Sales, markup: Markup | None,
-    averages: Averages,
-) -> dict[str, Vector]:  # fmt: skip
-    """Log price of each sale by a fit without its fold, as recorded and at the blend.
-
-    Smoothing parameters, weights and mark-up are those of all sales; the shape is free,
-    which leaves the errors if anything a little larger.
-    """
-    n = len(y)
-    held: dict[str, Vector] = {"recorded": np.empty(n), "blend": np.empty(n)}
-    lists = LISTING.name in laid.axes
-    for k, part in enumerate(found.parts):
-        rows = np.flatnonzero(found.fold == k)
-        beta = solve(found.gram - part, laid.design.penalties, found.fit.smoothing).coefficients
-        stones = sales.stones.take(rows)
-        recorded = _at(laid, beta, rows)
-        blend = recorded
-        if lists:
-            shares = zip(laid.axes[LISTING.name].tolist(), _shares(laid, averages), strict=True)
-            blend = np.zeros(len(rows))
-            for code, share in shares:
-                blend = blend + share * _at(laid, beta, rows, int(code))
-        for name, base in (("recorded", recorded), ("blend", blend)):
-            placed = stones
-            if name == "blend":
-                placed = stones.with_columns(listing=np.full(len(rows), -1))
-            held[name][rows] = base + (0.0 if markup is None else markup.of(base, placed))
-    return held
-
-
-def _shares(laid: Structure, averages: Averages) -> list[float]:
-    codes = [int(code) for code in laid.axes[LISTING.name]]
-    seen = sum(averages.listings[code] for code in codes)
-    return [averages.listings[code] / seen for code in codes]
 
 
 def _origin(

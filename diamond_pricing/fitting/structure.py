@@ -13,12 +13,22 @@ from math import prod
 
 import numpy as np
 
-from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine import Design, Margin, learned, sheets
 from diamond_pricing.fitting.engine.tables import axis, coded
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
-from diamond_pricing.terms import AnyBasis, Averages, Contrast, Levels, Spline, Steps, parse
+from diamond_pricing.terms import (
+    AnyBasis,
+    Averages,
+    Contrast,
+    Levels,
+    Spline,
+    Steps,
+    interleaved,
+    looked_up,
+    parse,
+)
 
 # Weights that sellers cut to: below each there are few stones, at it there are many.
 MAGIC = (
@@ -100,6 +110,43 @@ class Structure:
     design: Design
     axes: dict[str, Vector]
     codes: dict[str, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
+
+    def fitted(
+        self, beta: Vector, rows: Integers | None = None, listing: int | None = None
+    ) -> Vector:
+        """Fitted log base price of some sales, or all, perhaps on another list; shape (n,)."""
+        some = slice(None) if rows is None else rows
+        total: Vector = np.zeros(0)
+        for sheet in self.design.sheets:
+            placed = []
+            for margin in sheet.margins:
+                feature = margin.basis.feature
+                code = self.codes[feature][some]
+                if feature == LISTING.name and listing is not None:
+                    (place,) = np.flatnonzero(self.axes[feature] == listing)
+                    code = np.full(len(code), place)
+                all_rows = margin.basis.placed(self.axes[feature])
+                placed.append(type(all_rows)(all_rows.position[code], all_rows.weight[code]))
+            table = sheet.transform @ beta[sheet.columns]
+            widths = [margin.basis.width for margin in sheet.margins]
+            if not placed:
+                n = len(next(iter(self.codes.values()))[some])
+                total = np.full(n, table[0])
+                continue
+            total = total + looked_up(table.reshape(widths), placed, len(total))
+        return total
+
+    def rows(self, some: Integers) -> Matrix:
+        """Rows of the design matrix of some sales, shape (m, p)."""
+        found = np.ones((len(some), self.design.p))
+        for sheet in self.design.sheets[1:]:
+            sides = []
+            for margin in sheet.margins:
+                bins = self.axes[margin.basis.feature]
+                columned = columns(margin.basis, bins) @ margin.transform
+                sides.append(columned[self.codes[margin.basis.feature][some]])
+            found[:, sheet.columns] = interleaved(sides, len(some))
+        return found
 
 
 def laid_out(

@@ -1,0 +1,123 @@
+"""What a fit says of each of its sales when it has not seen the stone, and how each pulls it.
+
+The sales are parted into folds by stone. The Gram matrix of all folds but one is the sum of
+theirs, so that a fit without a fold costs one solve.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.fitting.engine import Gram, PenalisedFit, solve
+from diamond_pricing.fitting.sales import Sales
+from diamond_pricing.fitting.structure import Structure
+from diamond_pricing.model.markup import Markup
+from diamond_pricing.stones import LISTING
+from diamond_pricing.terms import Averages
+
+CHUNK = 1_000  # rows of the design matrix at once
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A penalised fit with what it was solved from.
+
+    Attributes
+    ----------
+    laid : Structure
+    fit : PenalisedFit
+    gram : Gram
+        Of all sales.
+    parts : list[Gram]
+        Of each fold.
+    fold : Integers
+        Fold of each sale, shape (n,).
+    y : Vector
+        Log base prices, shape (n,).
+    weight : Vector
+        Of each sale, shape (n,).
+    """
+
+    laid: Structure
+    fit: PenalisedFit
+    gram: Gram
+    parts: list[Gram]
+    fold: Integers
+    y: Vector
+    weight: Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOut:
+    """Log prices of m sales by fits without their stones.
+
+    Attributes
+    ----------
+    rows : Integers
+        Which sales of the frame, counted from 0; shape (m,). Sales that lack a measure have
+        no part in the fit.
+    sales : Sales
+        Those sales.
+    recorded, blend : Vector
+        Held-out log price on the list as recorded, and on the blend; shape (m,).
+    found : Found
+        The fit to all of them.
+    """
+
+    rows: Integers
+    sales: Sales
+    recorded: Vector
+    blend: Vector
+    found: Found
+
+    def leverage(self) -> Vector:
+        """Share of its own fitted value that each sale decides, shape (m,).
+
+        The diagonal of WX(X'WX + S)⁻¹X' at the smoothing that was chosen; it sums to the
+        effective degrees of freedom.
+        """
+        fit, laid = self.found.fit, self.found.laid
+        inverse = fit.covariance / fit.residual_variance
+        found = np.empty(len(self.rows))
+        for start in range(0, len(found), CHUNK):
+            some = np.arange(start, min(start + CHUNK, len(found)))
+            rows = laid.rows(some)
+            found[some] = np.einsum("ij,ij->i", rows @ inverse, rows)
+        return found * self.found.weight
+
+
+def held_out(
+    found: Found, sales: Sales, markup: Markup | None, averages: Averages
+) -> dict[str, Vector]:
+    """Log price of each sale by a fit without its fold, as recorded and at the blend.
+
+    Smoothing parameters, weights and mark-up are those of all sales; the shape is free,
+    which leaves the errors if anything a little larger.
+    """
+    laid, n = found.laid, len(found.y)
+    held: dict[str, Vector] = {"recorded": np.empty(n), "blend": np.empty(n)}
+    lists = LISTING.name in laid.axes
+    for k, part in enumerate(found.parts):
+        rows = np.flatnonzero(found.fold == k)
+        beta = solve(found.gram - part, laid.design.penalties, found.fit.smoothing).coefficients
+        stones = sales.stones.take(rows)
+        recorded = laid.fitted(beta, rows)
+        blend = recorded
+        if lists:
+            shares = zip(laid.axes[LISTING.name].tolist(), _shares(laid, averages), strict=True)
+            blend = np.zeros(len(rows))
+            for code, share in shares:
+                blend = blend + share * laid.fitted(beta, rows, int(code))
+        for name, base in (("recorded", recorded), ("blend", blend)):
+            placed = stones
+            if name == "blend":
+                placed = stones.with_columns(listing=np.full(len(rows), -1))
+            held[name][rows] = base + (0.0 if markup is None else markup.of(base, placed))
+    return held
+
+
+def _shares(laid: Structure, averages: Averages) -> list[float]:
+    codes = [int(code) for code in laid.axes[LISTING.name]]
+    seen = sum(averages.listings[code] for code in codes)
+    return [averages.listings[code] / seen for code in codes]
