@@ -16,6 +16,7 @@ DiamondPricingError
 ├── RegistryError             a home is damaged, or has not what was asked for
 │   └── ConflictError         somebody else wrote an entry first
 ├── BusyError                 another process is writing to the same home
+├── ReportError               a report that cannot be made
 ├── ServiceError              a server, its keys or its settings: what is asked cannot be
 │   └── StorageError          what a server remembers cannot be read or written
 └── MissingExtraError         a part of the package that was not installed
@@ -129,6 +130,10 @@ class ConflictError(RegistryError):
 
 class BusyError(DiamondPricingError):
     """Another process is writing to the same home."""
+
+
+class ReportError(DiamondPricingError):
+    """A report that cannot be made."""
 
 
 class ServiceError(DiamondPricingError):

@@ -2,10 +2,11 @@
 
 from html import escape
 
-from diamond_pricing.exhibits.waterfall import waterfall_svg
-from diamond_pricing.model import Line, PriceExplanation
-from diamond_pricing.model.explanation import REFERENCE
+from diamond_pricing.exhibits.waterfall import spoken, waterfall_svg
+from diamond_pricing.model import PriceExplanation
+from diamond_pricing.model.display import reasons_html
 from diamond_pricing.model.money import written
+from diamond_pricing.model.words import ENGLISH
 
 STYLE = """
 :root{--ink:#16202b;--soft:#566371;--line:#dfe4e9;--paper:#fbfbfa}
@@ -34,18 +35,10 @@ tfoot th,tfoot td{font-weight:650;border-bottom:0;border-top:2px solid var(--ink
 
 
 def explanation_page(why: PriceExplanation) -> str:
-    """Write the page for an explanation.
-
-    Raises
-    ------
-    MissingExtraError
-        Without matplotlib: the extra ``report`` brings it.
-    """
-    price = _money(why, why.cents)
+    """Write the page for an explanation."""
+    price = escape(written(why.cents, why.currency))
+    picture = waterfall_svg(why, ENGLISH, spoken(why), (ENGLISH.reference, ENGLISH.price))
     title = f"{escape(str(why.stone))}: {price}"
-    rows = "\n".join(
-        _row(why, line, running) for line, running in zip(why.lines, why.running, strict=True)
-    )
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -58,16 +51,10 @@ def explanation_page(why: PriceExplanation) -> str:
 <h1>{escape(str(why.stone))}</h1>
 <p class="price">{price}</p>
 <p class="of">{escape(why.money)}, measured from a {escape(str(why.reference))}</p>
-{waterfall_svg(why)}
+{picture}
 <table>
 <caption>Why {price}</caption>
-<thead><tr><th scope="col">Because of</th><th scope="col">Factor</th>
-<th scope="col">Amount</th><th scope="col" class="total">So far</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-<tfoot><tr><th scope="row">Price</th><td></td><td>{price}</td><td class="total"></td></tr>
-</tfoot>
+{reasons_html(why)}
 </table>
 <p class="not">Prices are of {escape(why.money)}. Not in this price: fluorescence, polish,
 symmetry, laboratory. Natural origin and a round brilliant cut are assumed. Amounts divide the
@@ -76,18 +63,3 @@ Model {escape(why.model)}.</p>
 </body>
 </html>
 """
-
-
-def _row(why: PriceExplanation, line: Line, running: int) -> str:
-    first = line.name == REFERENCE
-    factor = "" if first else f"×{line.factor:.3f}"
-    amount = _money(why, line.cents, sign=not first)
-    return (
-        f'<tr><th scope="row">{escape(line.label)}<small>{escape(line.note)}</small></th>'
-        f"<td>{factor}</td><td>{amount}</td>"
-        f'<td class="total">{_money(why, running)}</td></tr>'
-    )
-
-
-def _money(why: PriceExplanation, amount: int, *, sign: bool = False) -> str:
-    return escape(written(amount, why.currency, sign=sign))

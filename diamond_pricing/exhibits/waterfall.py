@@ -1,92 +1,151 @@
-"""The waterfall: from the reference stone's price to this one's, step by step."""
+"""The steps of a price, and where it stands in its range: the same on a page and on paper.
 
-import io
-import re
+Colors are classes for the page and attributes for paper. Widths are units of the drawing,
+not pixels: a phone gets a drawing of its own, so that the letters keep their size. Equal
+explanations give equal bytes.
+"""
+
 from html import escape
-from typing import TYPE_CHECKING, Any
+from math import log
+from typing import NamedTuple
 
-from diamond_pricing.errors import MissingExtraError
-from diamond_pricing.model import PriceExplanation
-from diamond_pricing.model.money import written
+from diamond_pricing.exhibits.exhibit import Figure
+from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.model.words import ENGLISH, Words
+from diamond_pricing.stones import Stone
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+# Blue up, orange down: told apart by the color-blind, and by their direction in grey.
+FILLS = {"base": "#8a97a5", "up": "#1f6f9f", "down": "#c2622d", "none": "#c9d1d8",
+         "total": "#12324a"}  # fmt: skip
+ROW, BAR = 34, 22
 
-# Okabe and Ito's blue and vermilion, which the color-blind tell apart; grey ends.
-UP, DOWN, END, THREAD = "#0072b2", "#d55e00", "#5b6875", "#b9c3cc"
+
+def waterfall(
+    why: PriceExplanation, words: Words = ENGLISH, ends: tuple[str, str] | None = None
+) -> Figure:
+    """Show how a price is made, step by step from the reference stone's."""
+    import pandas as pd
+
+    rows = [
+        (line.name, line.label, line.note, line.factor, line.cents, running)
+        for line, running in zip(why.lines, why.running, strict=True)
+    ]
+    frame = pd.DataFrame(
+        rows, columns=["line", "label", "compares", "factor", "cents", "running_cents"]
+    )
+    ends = ends or (words.reference, words.price)
+    alt = spoken(why, words)
+    return Figure(waterfall_svg(why, words, alt, ends), alt, frame)
 
 
-def waterfall_svg(why: PriceExplanation) -> str:
-    """Draw an explanation as an SVG element with a text alternative.
-
-    Equal explanations give equal bytes. Text stays text.
+def bridge(model: PriceModel, first: Stone, second: Stone, words: Words = ENGLISH) -> Figure:
+    """Show why the second stone does not cost what the first does.
 
     Raises
     ------
-    MissingExtraError
-        Without matplotlib: the extra ``report`` brings it.
+    StoneError
+        When the model declines one of them.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("the waterfall picture", "report") from error
-    style: Any = {"svg.fonttype": "none", "svg.hashsalt": "waterfall", "font.size": 10}
-    with mpl.rc_context(style):
-        figure = Figure(figsize=(7.2, 0.42 * (len(why.lines) + 1) + 0.2))
-        _drawn(figure, why)
-        file = io.StringIO()
-        undated = {"Date": None, "Creator": None}
-        figure.savefig(file, format="svg", metadata=undated, transparent=True)
-    return _accessible(file.getvalue(), why)
+    why = model.compare(first, second)
+    return waterfall(why, words, (words.first, words.second))
 
 
-def _drawn(figure: "Figure", why: PriceExplanation) -> None:
-    axes = figure.subplots()
-    figure.subplots_adjust(left=0.2, right=0.83, top=0.99, bottom=0.01)
-    money = why.currency
-    labels, before = [], 0
-    for row, (line, after) in enumerate(zip(why.lines, why.running, strict=True)):
-        labels.append(line.label)
-        color = END if row == 0 else UP if line.cents >= 0 else DOWN
-        axes.barh(row, (after - before) / 100, left=before / 100, height=0.62, color=color)
-        axes.plot([after / 100] * 2, [row, row + 1], color=THREAD, lw=0.8, ls=":", zorder=0)
-        amount = written(line.cents, money, sign=row > 0)
-        axes.annotate(
-            amount,
-            (max(before, after) / 100, row),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
+def spoken(why: PriceExplanation, words: Words = ENGLISH) -> str:
+    """Say every step and the price."""
+    steps = ". ".join(why.sentence(line, words) for line in why.lines)
+    return f"{steps}. {words.price}: {words.amount(why.cents, why.currency)}."
+
+
+def waterfall_svg(
+    why: PriceExplanation,
+    words: Words,
+    title: str,
+    ends: tuple[str, str],
+    *,
+    narrow: bool = False,
+) -> str:
+    """Draw the steps from one end to the other; money without cents."""
+    width = 360 if narrow else 690
+    margin, right = (4, 4) if narrow else (160, 92)
+    row = 46 if narrow else ROW
+    running = (0, *why.running)
+    low = min(running)  # below nothing, where the second of two stones is much the cheaper
+    scale = (width - margin - right) / max(max(running) - low, 1)
+    page = _Page(margin, margin - low * scale, width, scale, narrow)
+    parts = []
+    y = 4
+    entries = [
+        (words.label(line.name) if i else ends[0], before, after, line.cents, i == 0)
+        for i, (line, before, after) in enumerate(
+            zip(why.lines, running[:-1], why.running, strict=True)
         )
-        before = after
-    labels.append("Price")
-    axes.barh(len(why.lines), why.price, height=0.62, color=END)
-    axes.annotate(
-        written(why.cents, money), (why.price, len(why.lines)), (4, 0),
-        textcoords="offset points", va="center", weight="bold",
-    )  # fmt: skip
-    axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
-    axes.set_xlim(min(0, *why.running) / 100, max(why.running) / 100 * 1.01)
-    axes.tick_params(length=0)
-    axes.xaxis.set_visible(False)
-    axes.spines[:].set_visible(False)
+    ]
+    for label, before, after, cents, first in entries:
+        kind = "base" if first else "up" if cents > 0 else "down" if cents < 0 else "none"
+        amount = words.amount(cents, why.currency, sign=not first, digits=0)
+        parts += _bar(label, amount, (before, after), kind, y, page)
+        x = page.zero + after * scale
+        bottom = y + row + (0 if narrow else 2)
+        parts.append(
+            f'<line class="c" x1="{x:.1f}" x2="{x:.1f}" y1="{y + row - ROW + BAR + 2}" '
+            f'y2="{bottom}" stroke="#9aa6b2" stroke-dasharray="2 3"/>'
+        )
+        y += row
+    amount = words.amount(why.cents, why.currency, digits=0)
+    parts += _bar(ends[1], amount, (0, why.cents), "total", y, page)
+    name = "narrow" if narrow else "wide"
+    return (
+        f'<svg class="waterfall {name}" viewBox="0 0 {width} {y + row}" role="img" '
+        f'xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="13">'
+        f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
+    )
 
 
-def _accessible(svg: str, why: PriceExplanation) -> str:
-    """Keep only the element, with a title and a description for those who cannot see it."""
-    element = svg[svg.index("<svg") :]
-    described = ". ".join(why.sentence(line) for line in why.lines)
-    text = (
-        '<title id="waterfall-title">How the price is made</title>'
-        f'<desc id="waterfall-desc">{escape(described)}. '
-        f"Price {escape(written(why.cents, why.currency))}.</desc>"
+class _Page(NamedTuple):
+    """Where labels end, where nothing is, how wide it is and how many units a cent is."""
+
+    margin: int
+    zero: float
+    width: int
+    scale: float
+    narrow: bool
+
+
+def _bar(
+    label: str, amount: str, ends: tuple[int, int], kind: str, y: int, page: _Page
+) -> list[str]:
+    low, high = sorted(ends)
+    x, wide = page.zero + low * page.scale, max((high - low) * page.scale, 1.5)
+    bold = ' font-weight="bold"' if kind == "total" else ""
+    top = y + 16 if page.narrow else y
+    rect = (
+        f'<rect class="{kind}" x="{x:.1f}" y="{top}" width="{wide:.1f}" height="{BAR}" rx="2" '
+        f'fill="{FILLS[kind]}"/>'
     )
-    element = re.sub(
-        r"<svg ([^>]*)>",
-        rf'<svg \1 role="img" aria-labelledby="waterfall-title waterfall-desc">{text}',
-        element,
-        count=1,
+    if page.narrow:
+        words = (
+            f'<text class="l" x="{page.margin}" y="{y + 11}"{bold}>{escape(label)}</text>'
+            f'<text class="v" x="{page.width - 4}" y="{y + 11}" text-anchor="end"{bold}>'
+            f"{escape(amount)}</text>"
+        )
+    else:
+        end = x + wide + 7
+        words = (
+            f'<text class="l" x="{page.margin - 12}" y="{y + 16}" text-anchor="end"{bold}>'
+            f"{escape(label)}</text>"
+            f'<text class="v" x="{end:.1f}" y="{y + 16}"{bold}>{escape(amount)}</text>'
+        )
+    return [rect, words]
+
+
+def band_svg(low: float, price: float, high: float) -> str:
+    """Draw where a price stands between the ends of its range, on a scale of ratios."""
+    share = (log(price) - log(low)) / (log(high) - log(low)) if high > low > 0 else 0.5
+    x = 4 + 292 * min(max(share, 0.0), 1.0)
+    return (
+        '<svg class="band" viewBox="0 0 300 18" aria-hidden="true" '
+        'xmlns="http://www.w3.org/2000/svg">'
+        '<rect class="track" x="4" y="6" width="292" height="6" rx="3" fill="#c9dbe6"/>'
+        f'<rect class="mark" x="{x - 2:.1f}" y="1" width="4" height="16" rx="2" '
+        'fill="#12324a"/></svg>'
     )
-    return re.sub(r"<metadata>.*?</metadata>", "", element, count=1, flags=re.DOTALL)

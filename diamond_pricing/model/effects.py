@@ -11,7 +11,16 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.model.attribution import coalitions, shares
 from diamond_pricing.stones import LINES, Stones
-from diamond_pricing.terms import AnyBasis, Averages, Rows, Steps, Term, looked_up
+from diamond_pricing.terms import (
+    AnyBasis,
+    Averages,
+    Rows,
+    Steps,
+    Term,
+    interleaved,
+    looked_up,
+)
+from diamond_pricing.terms.basis import dense
 
 T = TypeVar("T")
 TermRows = list[list[Rows]]  # for each term, the rows of each of its bases
@@ -84,6 +93,13 @@ class Effects:
         """Rows of every basis of every term for n stones."""
         rows = [basis.rows(stones, self.averages) for basis in self.bases]
         return [[rows[i] for i in places] for places in self.places]
+
+    def design(self, stones: Stones) -> Matrix:
+        """Design matrix of n stones, shape (n, p)."""
+        sides = [dense(basis, basis.rows(stones, self.averages)) for basis in self.bases]
+        return np.hstack(
+            [interleaved([sides[i] for i in places], len(stones)) for places in self.places]
+        )
 
     def total(self, rows: TermRows, n: int) -> Vector:
         """Sum of all effects, shape (n,), log dollars."""

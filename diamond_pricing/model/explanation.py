@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from math import exp
 from statistics import NormalDist
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -12,6 +12,9 @@ from diamond_pricing.model.money import written
 from diamond_pricing.model.verdict import Verdict
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import Stone
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REFERENCE = "reference"  # name of the first line
 RANGE = 0.9
@@ -197,6 +200,17 @@ class PriceExplanation:
                 for line, running in zip(self.lines, self.running, strict=True)
             ],
         }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a line, as a pandas DataFrame."""
+        from diamond_pricing.model.display import explanation_frame
+
+        return explanation_frame(self)
+
+    def _repr_html_(self) -> str:
+        from diamond_pricing.model.display import explanation_html
+
+        return explanation_html(self)
 
     def _range(self) -> dict[str, float] | None:
         found = self.range()

@@ -10,7 +10,7 @@ applied.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import exp
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,9 @@ from diamond_pricing.model.training import Training
 from diamond_pricing.model.verdict import CAUTION, DECLINED, FEW, PRICED, Reason, Verdict
 from diamond_pricing.stones import LINES, LISTING, Stone, Stones
 from diamond_pricing.terms import Averages, Term
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Total = tuple[Vector, Vector, TermRows]
 
@@ -143,6 +146,20 @@ class PriceModel:
     def lines(self) -> tuple[str, ...]:
         """The k lines of an explanation behind the reference price."""
         return self._effects.lines
+
+    @property
+    def magic_weights(self) -> tuple[float, ...]:
+        """Weights that prices jump at, carats, ascending."""
+        return self._effects.magic
+
+    def design(self, stones: Stones, *, listing: str = BLEND) -> Matrix:
+        """Design matrix of n stones, shape (n, p).
+
+        Times ``coefficients`` it is the log price before the mark-up of the price list.
+        Raises as `price`.
+        """
+        refuse(self._unsupported(stones))
+        return self._effects.design(listed(stones, listing, self.training))
 
     # ------------------------------------------------------------------ prices
 
@@ -524,6 +541,17 @@ class PriceModel:
             reference=self.reference.given(),
             **{name: getattr(self, name) for name in document.SHARED},
         )
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a coefficient, as a pandas DataFrame."""
+        from diamond_pricing.model.display import coefficients_frame
+
+        return coefficients_frame(self)
+
+    def _repr_html_(self) -> str:
+        from diamond_pricing.model.display import model_html
+
+        return model_html(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PriceModel):

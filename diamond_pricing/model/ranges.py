@@ -112,11 +112,16 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             For a level that is none.
         """
         _check(level)
-        table = self.quantiles.get(listing, self.quantiles["recorded"])
-        width = np.array(
-            [self._quantile(row, n, level) for row, n in zip(table, self.counts, strict=True)]
-        )
+        width = np.array([self.half(k, level, listing) for k in range(len(self.counts))])
         return width[self.parts(stones)] * self.expected(stones)
+
+    def half(self, part: int, level: float, listing: str = "blend") -> float:
+        """Half width of the range of log price in a part, before it is multiplied by what
+        is expected of the stone; parameters and errors as `half_widths`.
+        """
+        _check(level)
+        row = self.quantiles.get(listing, self.quantiles["recorded"])[part]
+        return self._quantile(row, self.counts[part], level)
 
     def half_width(self, stone: Stone, level: float, listing: str) -> float:
         """The same of one stone."""
@@ -124,11 +129,10 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         band = bisect_right(self.bands, stone.carat)
         known = stone.clarity in self.clarities
         part = self.part[band][self.clarities.index(stone.clarity) if known else 0]
-        row = self.quantiles.get(listing, self.quantiles["recorded"])[part]
         scale = 1.0
         for name, factors in self.difficulty.items():
             scale = scale * factors.get(getattr(stone, name), 1.0)
-        return self._quantile(row, self.counts[part], level) * scale
+        return self.half(part, level, listing) * scale
 
     @staticmethod
     def _quantile(row: tuple[float, ...], n: int, level: float) -> float:

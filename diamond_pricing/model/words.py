@@ -16,6 +16,9 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}  # of lines and attributes, where not as in the table
     decimal: str = "."
     reference: str = "Reference stone"
+    price: str = "Price"
+    first: str = "First stone"
+    second: str = "Second stone"
     rather: str = "{here} rather than {there}"
     same: str = "{here}, as the reference"
     reached: str = "{carat} reached"
@@ -77,6 +80,9 @@ ITALIAN = Words(
         }
     ),
     reference="Pietra di riferimento",
+    price="Prezzo",
+    first="Prima pietra",
+    second="Seconda pietra",
     rather="{here} invece di {there}",
     same="{here}, come il riferimento",
     reached="soglia di {carat}",

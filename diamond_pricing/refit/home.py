@@ -154,15 +154,19 @@ def accepted_sales(store: Store, entries: Sequence[Entry]) -> "pd.DataFrame":
     return sales
 
 
-def sales_of(store: Store, entries: Sequence[Entry]) -> Sales:
+def counted_sales(store: Store, entries: Sequence[Entry]) -> "pd.DataFrame":
     """All sales that count, as models are fitted to them: offsets of sources taken off."""
     frame = accepted_sales(store, entries)
-    home = home_of(store)
     sources = declared_sources(store, frame["source"])
-    price = taken_off(frame, sources, offsets_of(entries))
-    return read_sales(
-        frame.assign(price=price), currency=home.currency, effective=home.effective
-    )
+    home = home_of(store)
+    counted = frame.assign(price=taken_off(frame, sources, offsets_of(entries)))
+    counted.attrs = {"currency": home.currency, "effective": home.effective}
+    return counted
+
+
+def sales_of(store: Store, entries: Sequence[Entry]) -> Sales:
+    """The same, checked."""
+    return read_sales(counted_sales(store, entries))
 
 
 def stock_of(store: Store) -> Stones | None:

@@ -3,9 +3,8 @@
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from diamond_pricing.errors import StoneError
+from diamond_pricing.exhibits import priced_cells
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import LANGUAGES, Words
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stone, Stones
@@ -147,7 +146,7 @@ def steps_from(model: PriceModel, stone: Stone) -> list[tuple[str, Stone]]:
                 for other in (place - 1, place + 1)
                 if 0 <= other < len(seen)
             ]
-    jumps = model._effects.magic
+    jumps = model.magic_weights
     above = [weight for weight in jumps if weight > stone.carat]
     below = [weight for weight in jumps if weight <= stone.carat]
     weights = above[:1] + [round(weight - 0.01, 2) for weight in below[-1:]]
@@ -234,26 +233,15 @@ def price_list(
             "bad_request", f"{len(cells):,} cells are too many; a list has at most {CELLS:,}."
         )
     stones = Stones.of([Stone(carat, cut, color, clarity) for carat, color, clarity in cells])
-    fine = np.flatnonzero(model.supports(stones))
-    good = stones.take(fine)
-    price = np.round(model.price(good), 2)
-    low, high = (
-        model.range(good) if model.ranges is not None else (price * np.nan, price * np.nan)
-    )
-    near = model.support.near(stones) if model.support is not None else np.zeros(len(stones))
-    found: dict[int, tuple[float, float, float]] = {
-        int(i): (float(p), float(a), float(b))
-        for i, p, a, b in zip(fine, price, low, high, strict=True)
-    }
+    found = priced_cells(model, stones)
+    columns = (found[name].tolist() for name in ("price", "low", "high", "support"))
     out = []
-    for i, (carat, color, clarity) in enumerate(cells):
-        p, a, b = found.get(i, (None, None, None))
+    for (carat, color, clarity), p, a, b, near in zip(cells, *columns, strict=True):
+        price = _plain(p)
+        per_carat = None if price is None else round(price / carat, 2)
         out.append(
-            CellOut(
-                carat, color, clarity, p, None if p is None else round(p / carat, 2),
-                _plain(a), _plain(b), int(near[i]),
-            )
-        )  # fmt: skip
+            CellOut(carat, color, clarity, price, per_carat, _plain(a), _plain(b), int(near))
+        )
     return PriceListOut(
         cut, model.training.currency, model.training.effective, weights, wanted["color"],
         wanted["clarity"], out, model.sha256,

@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
+from diamond_pricing.exhibits import band_svg, waterfall_svg
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.model.verdict import PRICED
 from diamond_pricing.model.words import Words
 from diamond_pricing.stones import MEASURES, Stone
-from diamond_pricing.web.page.drawing import band, waterfall
 from diamond_pricing.web.page.phrases import TEXTS, count_text
 
 
@@ -61,9 +61,9 @@ def shown(
     if found is not None:
         low, high = (words.amount(round(100 * e), why.currency, digits=0) for e in found)
         told = t["range"].format(level=f"{100 * level:g}", low=low, high=high)
-        drawn = Markup(band(found[0], why.price, found[1]))  # noqa: S704  our own drawing
+        drawn = Markup(band_svg(found[0], why.price, found[1]))  # noqa: S704  our own drawing
     drawings = [
-        Markup(waterfall(why, words, t["how"], (ends[0], ends[1]), narrow=narrow))  # noqa: S704
+        Markup(waterfall_svg(why, words, t["how"], (ends[0], ends[1]), narrow=narrow))  # noqa: S704
         for narrow in (False, True)
     ]
     return Answer(

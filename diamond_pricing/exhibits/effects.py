@@ -1,0 +1,303 @@
+"""What each attribute does to a price, with how sure that is.
+
+Ranges are of the coefficients: of the mean, not of a single sale. They are normal in the
+log price, with the covariance that the model states.
+"""
+
+from dataclasses import replace
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.exhibits import written
+from diamond_pricing.exhibits.exhibit import Figure, Table
+from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE, drawing, percent, weights
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import ATTRIBUTES, Grade, Stone, Stones
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+LEVEL = 0.95
+WEIGHTS = (0.5, 1.0, 2.0)  # carats that steps are told at
+
+
+def partial_effect(
+    model: PriceModel, attribute: str, over: tuple[float, float] | None = None,
+    stone: Stone | None = None, level: float = LEVEL,
+) -> Figure:  # fmt: skip
+    """Draw the price of a stone as one attribute changes and all else stays, with its band.
+
+    Parameters
+    ----------
+    over : tuple[float, float], optional
+        Least and largest value of a measure; default: what the model has seen.
+    stone : Stone, optional
+        Default: the model's reference stone.
+    """
+    stone = stone or model.reference
+    at = ATTRIBUTES[attribute]
+    if isinstance(at, Grade):
+        return _grades(model, at, stone, level)
+    low, high = over or model.training.ranges[attribute]
+    space = np.geomspace if attribute == "carat" else np.linspace
+    values = np.unique(np.round(space(low, high, 240), 2))
+    frame = changes(model, stone, attribute, values.tolist(), level)
+    start = getattr(stone, attribute)
+    end = frame.iloc[-1]
+    with drawing(2.6) as sheet:
+        axes = sheet.axes
+        # A line breaks where the model declines.
+        gap = np.flatnonzero(np.diff(frame[attribute]) > 5 * np.median(np.diff(values))) + 1
+        for part in np.split(frame, gap):
+            axes.fill_between(
+                part[attribute], part["low"], part["high"], color=BLUE, alpha=0.22, lw=0
+            )
+            axes.plot(part[attribute], part["log_change"], color=BLUE)
+        if start is not None:
+            axes.plot([start], [0], "o", color=NAVY, ms=4)
+            axes.annotate(
+                str(stone), (start, 0), (6, -12), textcoords="offset points", color=NAVY
+            )
+        percent(axes.yaxis)
+        axes.set_ylabel("change of the price")
+        if attribute == "carat":
+            weights(axes.xaxis)
+            axes.set_ylabel("price against the reference")
+            axes.yaxis.set_major_formatter(lambda v, _: f"×{np.exp(v):.3g}")
+            ticks = np.log([0.1, 0.2, 0.5, 1, 2, 5, 10, 20])
+            inside = (ticks >= frame["low"].min()) & (ticks <= frame["high"].max())
+            axes.set_yticks(ticks[inside])
+        else:
+            axes.set_xlabel(f"{at.label.lower()}, {at.unit}")
+        alt = (
+            f"Price of a {stone} as {at.label.lower()} goes from {frame[attribute].min():g} to "
+            f"{frame[attribute].max():g} {at.unit}: least {written.change(frame['log_change'].min(), 0)}, "
+            f"most {written.change(frame['log_change'].max(), 0)}, at the end "
+            f"{written.change(end['log_change'], 0)} ({100 * level:g} % range "
+            f"{written.between(end['low'], end['high'])})."
+        )
+        return sheet.exhibit(alt, frame)
+
+
+def changes(
+    model: PriceModel, stone: Stone, attribute: str, values: "Sequence[float | str]",
+    level: float = LEVEL,
+) -> "pd.DataFrame":  # fmt: skip
+    """Log change of a stone's price at other values of one attribute, and its range.
+
+    Values that the model declines are left out.
+    """
+    import pandas as pd
+
+    others = Stones.of([replace(stone, **{attribute: value}) for value in values])
+    kept = np.flatnonzero(model.supports(others))
+    others, here = others.take(kept), Stones.of([stone])
+    move = model.log_price(others) - model.log_price(here)
+    error = _error(model, others, here)
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    return pd.DataFrame(
+        {
+            attribute: [values[i] for i in kept.tolist()], "log_change": move,
+            "low": move - z * error, "high": move + z * error,
+        }
+    )  # fmt: skip
+
+
+def _error(model: PriceModel, stones: Stones, start: Stones) -> Vector:
+    """Standard error of the difference in log price, shape (n,)."""
+    rows = model.design(stones) - model.design(start)
+    error: Vector = np.linalg.norm(rows @ model.factor, axis=1)
+    return error
+
+
+def _grades(model: PriceModel, grade: Grade, stone: Stone, level: float) -> Figure:
+    frame = changes(model, stone, grade.name, list(model.training.grades[grade.name]), level)
+    with drawing(2.2) as sheet:
+        axes, place = sheet.axes, np.arange(len(frame))
+        ends = np.abs(frame[["low", "high"]].to_numpy().T - frame["log_change"].to_numpy())
+        axes.errorbar(place, frame["log_change"], ends, fmt="o", color=BLUE, ms=4, capsize=3)
+        for i, move in enumerate(frame["log_change"]):
+            axes.annotate(
+                written.change(move, 0),
+                (i, move),
+                (7, 0),
+                textcoords="offset points",
+                va="center",
+            )
+        axes.set_xticks(place, frame[grade.name])
+        axes.set_xlim(-0.5, len(frame) - 0.3)
+        percent(axes.yaxis)
+        axes.set_ylabel(f"against {getattr(stone, grade.name)}")
+        axes.grid(axis="x", visible=False)
+        told = "; ".join(
+            f"{name} {written.change(move)} ({written.between(low, high)})"
+            for name, move, low, high in frame.itertuples(index=False)
+        )
+        return sheet.exhibit(
+            f"{grade.label} of a {stone}, {100 * level:g} % ranges: {told}.", frame
+        )
+
+
+def grade_steps(
+    model: PriceModel, carats: "Sequence[float]" = WEIGHTS, stone: Stone | None = None,
+    level: float = LEVEL,
+) -> Table:  # fmt: skip
+    """Tell in plain words what one grade is worth, at several weights.
+
+    Each cell: change of the price of a stone like ``stone``, and its range; blank where the
+    model declines one of the two stones.
+    """
+    import pandas as pd
+
+    stone = stone or model.reference
+    rows = []
+    for attribute in ("cut", "color", "clarity"):
+        seen = list(model.training.grades[attribute])
+        for worse, better in zip(seen, seen[1:], strict=False):
+            row = {"one grade better": f"{attribute} {worse} → {better}"}
+            for carat in carats:
+                start = replace(stone, carat=carat, **{attribute: worse})
+                row[f"{carat:g} ct"] = ""
+                if model.supports(Stones.of([start]))[0]:
+                    found = changes(model, start, attribute, [better], level)
+                    for _, move, low, high in found.itertuples(index=False):
+                        row[f"{carat:g} ct"] = (
+                            f"{written.change(move)} ({written.between(low, high)})"
+                        )
+            rows.append(row)
+    return Table(pd.DataFrame(rows))
+
+
+def average_steps(model: PriceModel, sales: Stones, level: float = LEVEL) -> Table:
+    """What one grade of each attribute is worth on average over the sold stones of a weight.
+
+    Every stone within a tenth of the weight is moved up one grade; the mean of the log
+    changes, and its range from the covariance of the coefficients.
+    """
+    import pandas as pd
+
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    rows = []
+    for attribute in ("cut", "color", "clarity"):
+        grade = ATTRIBUTES[attribute]
+        assert isinstance(grade, Grade)
+        seen = [grade.grades.index(name) for name in model.training.grades[attribute]]
+        up = {a: b for a, b in zip(seen, seen[1:], strict=False)}
+        row = {"": f"one grade of {attribute}"}
+        for carat in WEIGHTS:
+            like = sales.take(np.flatnonzero(np.abs(np.log(sales["carat"] / carat)) < 0.1))
+            like = like.take(np.flatnonzero(np.isin(like[attribute], list(up)))[:600])
+            better = like.with_columns(
+                **{attribute: np.array([up[c] for c in like[attribute].tolist()], np.int64)}
+            )
+            fine = np.flatnonzero(model.supports(like) & model.supports(better))
+            like, better = like.take(fine), better.take(fine)
+            move = float(np.mean(model.log_price(better) - model.log_price(like)))
+            mean = (model.design(better) - model.design(like)).mean(axis=0)
+            error = float(np.linalg.norm(mean @ model.factor))
+            row[f"{carat:g} ct"] = (
+                f"{written.change(move)} ({written.between(move - z * error, move + z * error)})"
+            )
+        rows.append(row)
+    return Table(pd.DataFrame(rows))
+
+
+def surface(model: PriceModel, carat: float = 1.0, cut: str = "Ideal") -> Figure:
+    """Draw the price of every color and clarity at one weight, blank where none were sold."""
+    import pandas as pd
+
+    seen = model.training.grades
+    colors, clarities = list(seen["color"])[::-1], list(seen["clarity"])
+    stones = Stones.of([Stone(carat, cut, c, q) for c in colors for q in clarities])
+    fine = model.supports(stones)
+    price = np.full(len(stones), np.nan)
+    price[fine] = model.price(stones.take(fine))
+    grid = price.reshape(len(colors), len(clarities))
+    frame = pd.DataFrame(grid, pd.Index(colors, name="color"), clarities).reset_index()
+    money = written.amounts(model.training.currency)
+    with drawing(2.9) as sheet:
+        axes = sheet.axes
+        shown = axes.imshow(np.log(grid), cmap="Blues", aspect="auto")
+        low, high = np.nanmin(np.log(grid)), np.nanmax(np.log(grid))
+        shown.set_clim(low, high + 0.3 * (high - low))
+        for i, j in np.ndindex(grid.shape):
+            if np.isfinite(grid[i, j]):
+                axes.text(j, i, money(grid[i, j]), ha="center", va="center", fontsize=7.5)
+        axes.set_xticks(range(len(clarities)), clarities)
+        axes.set_yticks(range(len(colors)), colors)
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        axes.tick_params(length=0)
+        axes.set_xlabel("clarity")
+        axes.set_ylabel("color")
+        alt = (
+            f"Price of a {carat:g} ct {cut} stone by color and clarity, from "
+            f"{money(np.nanmin(grid))} to {money(np.nanmax(grid))}; the same figures stand in the frame."
+        )
+        return sheet.exhibit(alt, frame)
+
+
+def magic_steps(
+    model: PriceModel, stones: Stones, stone: Stone | None = None
+) -> tuple[Figure, Table]:
+    """Show the jump of the price at each magic weight, and how many stones are cut to it.
+
+    The jump is that of the line *Magic weight* between a stone a hundredth lighter and one
+    that reaches the weight.
+    """
+    import pandas as pd
+
+    stone = stone or model.reference
+    low, high = model.training.ranges["carat"]
+    rows = []
+    cents = np.round(100 * stones["carat"]).astype(int)
+    for weight in model.magic_weights:
+        below = round(weight - 0.01, 2)
+        ends = [replace(stone, carat=w) for w in (below, weight)]
+        if not low <= below < weight <= high or not model.supports(Stones.of(ends)).all():
+            continue
+        why = model.compare(*ends)
+        line = next(line for line in why.lines if line.name == "magic")
+        z = 1.959964 * line.standard_error
+        at = round(100 * weight)
+        rows.append(
+            (weight, line.log_effect, line.log_effect - z, line.log_effect + z,
+             int((cents == at - 1).sum()), int((cents == at).sum()))
+        )  # fmt: skip
+    frame = pd.DataFrame(
+        rows, columns=["weight", "log_jump", "low", "high", "just_under", "at"]
+    )
+    with drawing(2.2) as sheet:
+        axes, place = sheet.axes, np.arange(len(frame))
+        ends = np.abs(frame[["low", "high"]].to_numpy().T - frame["log_jump"].to_numpy())
+        axes.bar(place, frame["log_jump"], color=BLUE, width=0.6)
+        axes.errorbar(place, frame["log_jump"], ends, fmt="none", ecolor=NAVY, capsize=2, lw=1)
+        axes.set_xticks(place, [f"{w:.2f}" for w in frame["weight"]])
+        axes.axhline(0, color=ORANGE, lw=0.8)
+        percent(axes.yaxis)
+        axes.set_xlabel("carat")
+        axes.set_ylabel("jump of the price")
+        axes.grid(axis="x", visible=False)
+        told = "; ".join(
+            f"{w:g} ct {written.change(m)}" for w, m in frame[["weight", "log_jump"]].to_numpy()
+        )
+        figure = sheet.exhibit(
+            f"Jump of the price at each magic weight, {stone}: {told}.", frame
+        )
+    table = Table(
+        pd.DataFrame(
+            {
+                "weight": frame["weight"], "jump": frame["log_jump"],
+                "95 % range": [written.between(a, b) for a, b in zip(frame["low"], frame["high"], strict=True)],
+                "sold 0.01 ct under": frame["just_under"], "sold at it": frame["at"],
+            }
+        ),
+        {"weight": "{:.2f} ct".format, "jump": written.change, "95 % range": str,
+         "sold 0.01 ct under": written.count, "sold at it": written.count},
+    )  # fmt: skip
+    return figure, table

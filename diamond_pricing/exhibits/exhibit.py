@@ -1,0 +1,127 @@
+"""What every exhibit is: a table or a figure that carries its numbers."""
+
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Writer = Callable[[Any], str]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes such a text for a formula
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Rows and columns.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        The numbers; its index is not shown.
+    written : Mapping[str, Callable]
+        How the values of a column are written; otherwise as they are. A missing value is
+        left blank. Columns of numbers and those written here stand to the right.
+    """
+
+    frame: "pd.DataFrame"
+    written: Mapping[str, Writer] = field(default_factory=dict)
+
+    def cells(self) -> list[list[str]]:
+        """Every row as text."""
+        columns = [
+            [self._text(name, value) for value in self.frame[name].tolist()]
+            for name in self.frame.columns
+        ]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def _text(self, name: str, value: Any) -> str:
+        if value is None or value != value:
+            return ""
+        return self.written[name](value) if name in self.written else str(value)
+
+    def _right(self) -> list[bool]:
+        return [n in self.written or self.frame[n].dtype.kind in "iuf" for n in self.frame]
+
+    def __str__(self) -> str:
+        heads, rows, right = list(map(str, self.frame.columns)), self.cells(), self._right()
+        wide = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+        lines = [
+            "  ".join(
+                f"{cell:>{w}}" if r else f"{cell:<{w}}"
+                for cell, w, r in zip(row, wide, right, strict=True)
+            ).rstrip()
+            for row in (heads, *rows)
+        ]
+        return "\n".join([lines[0], "─" * (sum(wide) + 2 * (len(wide) - 1)), *lines[1:]])
+
+    def _repr_markdown_(self) -> str:
+        ends = [("-" * 3) + (":" if right else "-") for right in self._right()]
+        rows = [list(map(str, self.frame.columns)), *self.cells()]
+        lines = ["| " + " | ".join(map(plain_markdown, row)) + " |" for row in rows]
+        return "\n".join([lines[0], "|" + "|".join(ends) + "|", *lines[1:]])
+
+    def _repr_html_(self) -> str:
+        right = [' style="text-align:right"' if r else "" for r in self._right()]
+        head = "".join(
+            f'<th scope="col"{r}>{escape(str(name))}</th>'
+            for name, r in zip(self.frame.columns, right, strict=True)
+        )
+        body = "".join(
+            "<tr>"
+            + "".join(f"<td{r}>{escape(cell)}</td>" for cell, r in zip(row, right, strict=True))
+            + "</tr>"
+            for row in self.cells()
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def to_csv(self) -> str:
+        """Write the numbers, not rounded, for a spreadsheet."""
+        text = io.StringIO()
+        safe(self.frame).to_csv(text, index=False, lineterminator="\n")
+        return text.getvalue()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """A drawing.
+
+    Attributes
+    ----------
+    svg : str
+        One SVG element; equal numbers give equal bytes.
+    alt : str
+        What it shows, for those who cannot see it.
+    frame : DataFrame
+        The numbers that are drawn.
+    """
+
+    svg: str
+    alt: str
+    frame: "pd.DataFrame"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        return {"image/svg+xml": self.svg, "text/plain": self.alt}
+
+    def __str__(self) -> str:
+        return self.alt
+
+
+def plain_markdown(text: str) -> str:
+    """A text whose characters mean nothing to Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()<>#+\-!|$@~^\"'])", r"\\\1", " ".join(text.split()))
+
+
+def safe(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """The same with no text that a spreadsheet would run as a formula."""
+
+    def text(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+    kinds = {
+        name: frame[name].map(text) for name in frame if frame[name].dtype.kind not in "iufb"
+    }
+    return frame.assign(**kinds)

@@ -1,0 +1,136 @@
+"""A refit: what the gates found, what drifted, and how prices move."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diamond_pricing.exhibits import written
+from diamond_pricing.exhibits.exhibit import Figure, Table
+from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE, drawing, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GRADES = ("cut", "color", "clarity")
+
+
+def findings_table(findings: Sequence[Mapping[str, Any]]) -> Table:
+    """What each gate found, the failed first; findings as a refit records them."""
+    import pandas as pd
+
+    rows = [
+        ("passed" if f["passed"] else "FAILED", f"{f['gate']} {f['against']}".strip(), f["says"],
+         f["value"], f["limit"])
+        for f in sorted(findings, key=lambda f: f["passed"])
+    ]  # fmt: skip
+    columns = ["", "gate", "what was found", "value", "limit"]
+    number = written.places(4)
+    return Table(pd.DataFrame(rows, columns=columns), {"value": number, "limit": number})
+
+
+def deliveries_table(deliveries: Sequence[Mapping[str, Any]]) -> Table:
+    """The files of a refit and what became of their rows."""
+    import pandas as pd
+
+    rows = [
+        (
+            d["file"],
+            d["source"],
+            d["status"],
+            d.get("read", 0),
+            d.get("accepted", 0),
+            d.get("quarantined", 0),
+        )
+        for d in deliveries
+    ]
+    columns = ["file", "source", "status", "rows", "accepted", "set aside"]
+    return Table(pd.DataFrame(rows, columns=columns), dict.fromkeys(columns[3:], written.count))
+
+
+def movements(ledger: "pd.DataFrame", currency: str) -> Figure:
+    """Draw how far prices move, by what they were.
+
+    Parameters
+    ----------
+    ledger : DataFrame
+        As a promotion writes it: columns ``old`` and ``new``, one row a stone.
+    """
+    move = np.log(ledger["new"].to_numpy() / ledger["old"].to_numpy())
+    money = written.amounts(currency)
+    with drawing(2.4, 2) as sheet:
+        left, right = sheet.all
+        reach = float(np.quantile(np.abs(move), 0.995)) or 0.01
+        left.hist(np.clip(move, -reach, reach), bins=41, color=BLUE)
+        left.axvline(0, color=ORANGE, lw=0.8)
+        left.set_title("stones by movement")
+        percent(left.xaxis)
+        right.plot(ledger["old"], move, ".", ms=1.6, alpha=0.4, color=BLUE, rasterized=True)
+        right.axhline(0, color=ORANGE, lw=0.8)
+        right.set_xscale("log")
+        right.xaxis.set_major_formatter(lambda v, _: money(v))
+        right.xaxis.set_minor_formatter(lambda v, _: "")
+        right.set_xlabel("old price")
+        right.set_title("movement by price")
+        percent(right.yaxis)
+        middle, far = np.quantile(np.abs(move), (0.5, 0.99))
+        alt = (
+            f"Movements of {len(move):,} prices: half move by less than {written.share(np.expm1(middle))}, "
+            f"99 of 100 by less than {written.share(np.expm1(far))}, the largest by "
+            f"{written.change(move[np.argmax(np.abs(move))])}."
+        )
+        return sheet.exhibit(alt, ledger)
+
+
+def movers(ledger: "pd.DataFrame", currency: str, most: int = 15) -> Table:
+    """The stones whose prices move most in money, with the two lines behind it."""
+    import pandas as pd
+
+    change = ledger["new"] - ledger["old"]
+    top = ledger.iloc[np.argsort(-change.abs().to_numpy(), kind="stable")[:most]]
+    lines = [c for c in ledger.columns if c.startswith("change ")]
+    signed = written.amounts(currency, sign=True)
+    rows = []
+    for _, row in top.iterrows():
+        why = row[lines].astype(float)
+        first = why.abs().sort_values(ascending=False, kind="stable").index[:2]
+        because = ", ".join(
+            f"{name.removeprefix('change ')} {signed(why[name])}" for name in first if why[name]
+        )
+        stone = f"{row['carat']:.2f} ct " + " ".join(str(row[g]) for g in GRADES)
+        rows.append(
+            (stone, row["old"], row["new"], float(np.log(row["new"] / row["old"])), because)
+        )
+    money = written.amounts(currency)
+    return Table(
+        pd.DataFrame(rows, columns=["stone", "old", "new", "change", "mostly because of"]),
+        {"old": money, "new": money, "change": written.change},
+    )
+
+
+def lines_moved(ledger: "pd.DataFrame", currency: str) -> Figure:
+    """Draw how much of all movements each line carries."""
+    lines = [c for c in ledger.columns if c.startswith("change ")]
+    total = ledger[lines].sum()
+    money = written.amounts(currency, sign=True)
+    with drawing(0.22 * len(lines) + 0.6) as sheet:
+        axes, place = sheet.axes, np.arange(len(lines))
+        axes.barh(place, total, color=np.where(total >= 0, BLUE, ORANGE))
+        for i, value in enumerate(total):
+            axes.annotate(
+                money(value),
+                (max(value, 0), i),
+                (4, 0),
+                textcoords="offset points",
+                va="center",
+                color=NAVY,
+            )
+        axes.set_yticks(place, [name.removeprefix("change ") for name in lines])
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.margins(x=0.15)
+        axes.xaxis.set_major_formatter(lambda v, _: money(v))
+        told = ", ".join(f"{n.removeprefix('change ')} {money(v)}" for n, v in total.items())
+        return sheet.exhibit(
+            f"Sum of all movements by line: {told}.", total.rename("sum").reset_index()
+        )

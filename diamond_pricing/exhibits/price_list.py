@@ -1,0 +1,189 @@
+"""The price list: weight bands by color by clarity, per carat, with what stands behind it."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import StoneError
+from diamond_pricing.exhibits import written
+from diamond_pricing.exhibits.exhibit import Table, safe
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import Stone, Stones
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EDGES = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0)  # carats; the trade's own bands
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceList:
+    """Prices of a grid of stones.
+
+    Attributes
+    ----------
+    cut : str
+    frame : DataFrame
+        One row a cell: band, carat (the weight that is priced), color, clarity, price, low
+        and high end of its 90 % range, the same per carat, sales of about such stones.
+        Prices are missing where nobody sold one.
+    currency, effective, model : str
+    """
+
+    cut: str
+    frame: "pd.DataFrame"
+    currency: str
+    effective: str
+    model: str
+
+    def bands(self) -> Iterator[tuple[str, float, "pd.DataFrame"]]:
+        """Each weight band with the weight that is priced, and its cells."""
+        for (band, carat), part in self.frame.groupby(["band", "carat"], sort=False):
+            yield str(band), float(carat), part
+
+    def table(self, band: str, what: str = "per_carat") -> Table:
+        """One band: color down, clarity across; ``what`` is a column of the frame."""
+        import pandas as pd
+
+        part = self.frame[self.frame["band"] == band]
+        colors, clarities = (list(dict.fromkeys(part[name])) for name in ("color", "clarity"))
+        money = written.places(0)
+        grid = pd.DataFrame({"color": colors})
+        for clarity in clarities:
+            grid[clarity] = [self._cell(part, color, clarity, what, money) for color in colors]
+        return Table(grid, dict.fromkeys(clarities, str))
+
+    def _cell(self, part: "pd.DataFrame", color: str, clarity: str, what: str, money) -> str:
+        row = part[(part["color"] == color) & (part["clarity"] == clarity)].iloc[0]
+        if np.isnan(row["price"]):
+            return ""
+        if what != "per_carat":
+            return money(row[what])
+        reach = (row["high"] / row["low"]) ** 0.5 - 1
+        ranged = f" ±{100 * reach:.0f} %" if np.isfinite(reach) else ""
+        return f"{money(row['per_carat'])}{ranged} ({row['support']:,})"
+
+    def to_csv(self) -> str:
+        """Write every cell on a line of its own."""
+        return safe(self.frame.round(2)).to_csv(index=False, lineterminator="\n")
+
+    def to_xlsx(self) -> bytes:
+        """Write a workbook: every band on a sheet of its own, and all cells on the last."""
+        import pandas as pd
+        from openpyxl.styles import Font
+        from openpyxl.utils import get_column_letter
+
+        file = io.BytesIO()
+        with pd.ExcelWriter(file, engine="openpyxl") as book:
+            for band, carat, part in self.bands():
+                title = f"{self.cut}, {band}: {self.currency} of {self.effective} per carat"
+                row = 2
+                for name in ("per_carat", "low_per_carat", "high_per_carat", "support"):
+                    grid = part.pivot(index="color", columns="clarity", values=name)
+                    grid = grid.loc[
+                        list(dict.fromkeys(part["color"])), list(dict.fromkeys(part["clarity"]))
+                    ]
+                    grid.round(0).to_excel(book, sheet_name=band, startrow=row)
+                    sheet = book.sheets[band]
+                    sheet.cell(row, 1, NAMES[name].format(carat=carat)).font = Font(bold=True)
+                    row += len(grid) + 3
+                sheet = book.sheets[band]
+                sheet["A1"] = title
+                sheet["A1"].font = Font(bold=True, size=13)
+                for line in sheet.iter_rows(min_row=3):
+                    for cell in line[1:]:
+                        cell.number_format = "#,##0"
+            safe(self.frame.round(2)).to_excel(book, sheet_name="all cells", index=False)
+            sheet = book.sheets["all cells"]
+            sheet.freeze_panes = "A2"
+            for i in range(1, sheet.max_column + 1):
+                sheet.column_dimensions[get_column_letter(i)].width = 15
+        return file.getvalue()
+
+
+NAMES = {
+    "per_carat": "Price per carat, of a stone of {carat:g} ct",
+    "low_per_carat": "Low end of the 90 % range, per carat",
+    "high_per_carat": "High end of the 90 % range, per carat",
+    "support": "Stones of about this weight, color and clarity that were seen",
+}
+
+
+def price_list(
+    model: PriceModel, cut: str = "Ideal", edges: Sequence[float] = EDGES,
+    sold: Vector | None = None,
+) -> PriceList:  # fmt: skip
+    """Price every color and clarity in bands of weight.
+
+    Parameters
+    ----------
+    edges : Sequence[float]
+        Weights at which bands begin, carats, ascending; the last ends the last band.
+    sold : Vector, optional
+        Weights of sales: of each band the stone priced has the median weight sold in it.
+        Without, the middle of the band on a logarithmic scale.
+
+    Raises
+    ------
+    StoneError
+        For a cut that the model does not know, or weights that do not ascend.
+    """
+    import pandas as pd
+
+    seen = model.training.grades
+    if cut not in seen["cut"]:
+        raise StoneError(
+            f"cut {cut} has not been seen; this model knows {', '.join(seen['cut'])}.",
+            attribute="cut", given=cut, code="grade_not_seen",
+        )  # fmt: skip
+    if any(a >= b for a, b in pairwise(edges)) or len(edges) < 2:
+        raise StoneError("the weights of a price list must ascend.", attribute="carat")
+    low, high = model.training.ranges["carat"]
+    rows: list[tuple[str, float, str, str]] = []
+    for start, stop in pairwise(edges):
+        carat = round(float(np.sqrt(start * stop)), 2)
+        if sold is not None and ((sold >= start) & (sold < stop)).any():
+            carat = round(float(np.median(sold[(sold >= start) & (sold < stop)])), 2)
+        if low <= carat <= high:
+            band = f"{start:.2f}–{stop - 0.01:.2f} ct"
+            rows += [
+                (band, carat, color, clarity)
+                for color in reversed(list(seen["color"]))
+                for clarity in reversed(list(seen["clarity"]))
+            ]
+    frame = pd.DataFrame(rows, columns=["band", "carat", "color", "clarity"])
+    stones = Stones.of([Stone(carat, cut, color, clarity) for _, carat, color, clarity in rows])
+    cells = priced_cells(model, stones)
+    frame = frame.assign(**cells)
+    for name, per in (
+        ("price", "per_carat"),
+        ("low", "low_per_carat"),
+        ("high", "high_per_carat"),
+    ):
+        frame[per] = frame[name] / frame["carat"]
+    t = model.training
+    return PriceList(cut, frame, t.currency, t.effective, model.sha256[:12])
+
+
+def priced_cells(model: PriceModel, stones: Stones) -> dict[str, Vector]:
+    """Price, low and high end of the 90 % range, and support of n stones, each shape (n,).
+
+    Prices are NaN where the model declines; so are ends that it does not state.
+    """
+    fine = np.flatnonzero(model.supports(stones))
+    good = stones.take(fine)
+    found = {name: np.full(len(stones), np.nan) for name in ("price", "low", "high")}
+    found["price"][fine] = np.round(model.price(good), 2)
+    if model.ranges is not None:
+        found["low"][fine], found["high"][fine] = (
+            np.round(end, 2) for end in model.range(good)
+        )
+    near = (
+        model.support.near(stones) if model.support is not None else np.zeros(len(stones), int)
+    )
+    return found | {"support": near}

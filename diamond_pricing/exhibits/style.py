@@ -1,0 +1,94 @@
+"""One quiet style for every figure: readable in print, in grey and to the color-blind."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from diamond_pricing.errors import MissingExtraError
+from diamond_pricing.exhibits import written
+from diamond_pricing.exhibits.exhibit import Figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Drawing
+
+# Blue and orange are told apart by the color-blind, and in grey by their lightness.
+INK, SOFT, LINE, BLUE, ORANGE, NAVY = (
+    "#16202b", "#51606e", "#dfe4e9", "#1f6f9f", "#d8803c", "#12324a",
+)  # fmt: skip
+WIDE = 6.6  # inches: the text of a page
+_STYLE: Any = {
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans", "font.size": 8.5,
+    "text.color": INK, "axes.labelcolor": SOFT, "axes.edgecolor": "#9aa6b2",
+    "xtick.color": SOFT, "ytick.color": SOFT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7,
+    "axes.grid": True, "grid.color": LINE, "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.6,
+    "axes.titlesize": 9, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "svg.fonttype": "path", "svg.hashsalt": "diamond_pricing", "savefig.dpi": 200,
+}  # fmt: skip
+
+
+class Sheet:
+    """A figure being drawn, and `exhibit`, what it becomes."""
+
+    def __init__(self, figure: "Drawing", axes: Any) -> None:
+        self.figure = figure
+        self.all: list[Axes] = list(axes.ravel()) if hasattr(axes, "ravel") else [axes]
+        self.axes: Axes = self.all[0]
+
+    def exhibit(self, alt: str, frame: "pd.DataFrame") -> Figure:
+        """Finish it."""
+        file = io.StringIO()
+        undated = {"Date": None, "Creator": None}
+        self.figure.savefig(file, format="svg", metadata=undated)
+        text = file.getvalue()
+        svg = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.S)
+        told = f'<svg role="img" aria-label="{escape(alt)}" '
+        return Figure(svg.replace("<svg ", told, 1), alt, frame)
+
+
+@contextmanager
+def drawing(
+    height: float = 2.8, columns: int = 1, width: float = WIDE, **axes: Any
+) -> Iterator[Sheet]:
+    """Draw in the house style; sizes in inches.
+
+    Raises
+    ------
+    MissingExtraError
+        Without matplotlib: the extra ``report`` brings it.
+    """
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure as Drawing
+    except ImportError as error:
+        raise MissingExtraError("figures", "report") from error
+    with mpl.rc_context(_STYLE):
+        figure = Drawing(figsize=(width, height))
+        yield Sheet(figure, figure.subplots(1, columns, **axes))
+
+
+def weights(axis: Any, at: tuple[float, ...] = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)) -> None:
+    """Let an axis of weights be logarithmic, with the weights that people speak of."""
+    axis.axes.set_xscale("log")
+    axis.set_major_locator(_fixed(at))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_locator(_fixed(()))
+    axis.set_label_text("carat")
+
+
+def percent(axis: Any) -> None:
+    """Write an axis of log ratios as per cent."""
+    axis.set_major_formatter(lambda value, _: written.change(value, 0))
+
+
+def _fixed(at: tuple[float, ...]) -> Any:
+    from matplotlib.ticker import FixedLocator
+
+    return FixedLocator(at)

@@ -1,0 +1,112 @@
+"""Run a report's cells in a kernel of their own."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from diamond_pricing.errors import ReportError
+from diamond_pricing.reporting.source import PARAMETERS, Source
+
+INLINE = re.compile(r"`\{python\} ([^`]+)`")
+LONGEST = 900  # seconds of one cell
+
+
+class _OwnPython(KernelSpecManager):
+    """This very Python, whatever kernels a user has registered."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+
+def executed(
+    source: Source, given: Mapping[str, Any], folder: str, tell: Callable[[int, int], None]
+) -> nbformat.NotebookNode:
+    """Run every cell; prose gets the values of its inline expressions.
+
+    Parameters
+    ----------
+    given : Mapping[str, Any]
+        Values of parameters, set behind the cell that declares them.
+    folder : str
+        Where the cells run.
+    tell : callable
+        Told before each cell which of how many it is.
+
+    Raises
+    ------
+    ReportError
+        Naming the place of the cell that failed, and why.
+    """
+    notebook = new_notebook(
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+            "language_info": {"name": "python"},
+        }
+    )
+    cells = []
+    for i, cell in enumerate(source.cells):
+        if cell.options is None:
+            made = new_markdown_cell(cell.text)
+        else:
+            made = new_code_cell(cell.text, metadata={"options": cell.options})
+            if tags := cell.options.get("tags"):
+                made.metadata["tags"] = tags
+        made["id"] = f"cell-{i}"
+        cells.append((cell.line, made))
+        if cell.options and PARAMETERS in cell.options.get("tags", []) and given:
+            code = "\n".join(f"{name} = {value!r}" for name, value in given.items())
+            hidden = {"options": {"include": False}, "tags": ["injected-parameters"]}
+            cells.append((cell.line, new_code_cell(code, metadata=hidden, id="given")))
+    notebook.cells = [made for _, made in cells]
+    manager = AsyncKernelManager(kernel_spec_manager=_OwnPython())
+    client = NotebookClient(
+        notebook, km=manager, timeout=LONGEST, resources={"metadata": {"path": folder}}
+    )
+    count = 0
+    # One core's worth of BLAS, and nothing of the caller's that would change what is drawn.
+    env = os.environ | {"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    with client.setup_kernel(env=env):
+        for i, (line, cell) in enumerate(cells):
+            tell(i, len(cells))
+            label = cell.metadata.get("options", {}).get("label", "")
+            where = f"{source.path.name}, line {line}" + (f" ({label})" if label else "")
+            try:
+                if cell.cell_type == "code":
+                    count += 1
+                    client.execute_cell(cell, i, execution_count=count)
+                else:
+                    _evaluate(client, cell, i)
+            except CellExecutionError as error:
+                raise ReportError(f"{where}: {error.ename}: {error.evalue}") from error
+            except (DeadKernelError, TimeoutError) as error:
+                raise ReportError(f"{where}: {error}") from error
+    return notebook
+
+
+def _evaluate(client: NotebookClient, cell: nbformat.NotebookNode, place: int) -> None:
+    """Put the values of inline expressions into prose."""
+    asked = INLINE.findall(cell.source)
+    if not asked:
+        return
+    values = ", ".join(f"str({expression})" for expression in asked)
+    ask = new_code_cell(f"import json; print(json.dumps([{values}]))")
+    client.nb.cells.append(ask)
+    try:
+        client.execute_cell(ask, len(client.nb.cells) - 1, store_history=False)
+    finally:
+        client.nb.cells.pop()
+    found = iter(
+        json.loads("".join(o["text"] for o in ask.outputs if o.output_type == "stream"))
+    )
+    cell.source = INLINE.sub(lambda _: next(found), cell.source)

@@ -1,0 +1,11 @@
+-- Callouts as tinted blocks in typst; HTML styles them by class.
+function Div(div)
+  if FORMAT == "typst" and div.classes:includes("callout") then
+    local warn = div.classes:includes("warning") or div.classes:includes("important")
+    local open = pandoc.RawBlock("typst", "#callout(" .. (warn and "true" or "false") .. ")[")
+    local blocks = pandoc.Blocks({ open })
+    blocks:extend(div.content)
+    blocks:insert(pandoc.RawBlock("typst", "]"))
+    return blocks
+  end
+end
