@@ -4,22 +4,56 @@ Errors are of log price, held out; a positive one means that the sale was dearer
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.errors import FitError
 from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.exhibit import Figure, Table
 from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE, drawing, percent
+from diamond_pricing.fitting import Sales
 from diamond_pricing.fitting.scatter import BANDS
+from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones
 from diamond_pricing.validation.drift import shift
+from diamond_pricing.validation.noise_floor import NoiseFloor, noise_floor
 from diamond_pricing.validation.scores import scores
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class Priced(Protocol):
+    """Sales and what they are expected to fetch: `diamond_pricing.reporting.inputs.Priced`."""
+
+    @property
+    def rows(self) -> Integers:
+        """Where a person finds each of them, shape (n,)."""
+        ...
+
+    @property
+    def sales(self) -> Sales:
+        """The n sales."""
+        ...
+
+    @property
+    def recorded(self) -> Vector:
+        """Expected log price on the list of the sale, shape (n,)."""
+        ...
+
+    @property
+    def error(self) -> Vector:
+        """Log price less the expected, shape (n,)."""
+        ...
+
+    @property
+    def stone(self) -> Integers:
+        """Equal for sales of one stone, shape (n,)."""
+        ...
+
 
 FEWEST = 30  # sales of a group
 SEGMENT = 100  # sales of a segment whose coverage is told
@@ -272,6 +306,87 @@ def coverage_figure(frame: "pd.DataFrame", level: float = 0.9) -> Figure:
             f"{written.share(worst['covered'])} for {worst['segment']}."
         )
         return sheet.exhibit(alt, frame)
+
+
+def inside(model: PriceModel, sold: Priced, level: float = 0.9) -> NDArray[np.bool_]:
+    """Whether the range of that level, as recorded, holds each sale, shape (n,)."""
+    assert model.ranges is not None, "this model states no ranges"
+    half = model.ranges.half_widths(sold.sales.stones, level, "recorded")
+    held: NDArray[np.bool_] = np.abs(sold.error) <= half
+    return held
+
+
+def scores_by_band(sold: Priced) -> Table:
+    """Errors of expected prices for all sales and in each weight band."""
+    import pandas as pd
+
+    labels, price = bands(sold.sales.stones), sold.sales.price
+    predicted, keys = np.exp(sold.recorded), sold.stone
+    order = labels[np.argsort(sold.sales.stones["carat"], kind="stable")]
+    rows = []
+    for label in ("all", *dict.fromkeys(order.tolist())):
+        of = np.ones(len(price), bool) if label == "all" else labels == label
+        if of.sum() >= FEWEST:
+            s = scores(price[of], predicted[of])
+            low, high = rms_limits(sold.error[of], keys[of])
+            rows.append(
+                (
+                    label,
+                    s.n,
+                    s.log_rmse,
+                    f"{low:.4f} to {high:.4f}",
+                    s.median_ape,
+                    s.mape,
+                    s.mae,
+                    s.rmse,
+                )
+            )
+    columns = [
+        "weight",
+        "sales",
+        "log-RMSE",
+        "95 % limits",
+        "median APE %",
+        "MAPE %",
+        "MAE",
+        "RMSE",
+    ]
+    money, two = written.amounts(sold.sales.currency), written.places(2)
+    return Table(
+        pd.DataFrame(rows, columns=columns),
+        {"sales": written.count, "log-RMSE": written.places(4), "95 % limits": str,
+         "median APE %": two, "MAPE %": two, "MAE": money, "RMSE": money},
+    )  # fmt: skip
+
+
+def floor(model: PriceModel, sold: Priced, most: int = 20_000) -> NoiseFloor | None:
+    """How well anyone could price these sales; None where too few are alike to tell."""
+    rows = np.flatnonzero(model.supports(sold.sales.stones))
+    rows = np.random.default_rng(0).permutation(rows)[:most]
+    stones = sold.sales.stones.take(rows)
+    lines = model.contributions(stones, listing="recorded")
+    try:
+        return noise_floor(sold.error[rows], lines, sold.stone[rows], stones["listing"])
+    except FitError:  # fewer than 200 pairs: there is nothing to say
+        return None
+
+
+def floor_words(found: NoiseFloor | None) -> str:
+    """The noise floor with its limits."""
+    if found is None:
+        return "how much cannot be told from so few sales"
+    limits = written.between(found.low, found.high, written.share)
+    return (
+        f"{written.share(found.sd)} (95 % limits {limits}; the nugget of the semivariogram of "
+        f"the errors, {found.pairs:,} pairs of neighbours)"
+    )
+
+
+def middle(stones: Stones, attribute: str, share: float = 0.99) -> tuple[float, float]:
+    """Ends of the middle of a measure, which holds that share of the stones."""
+    known = stones[attribute][stones.known(attribute)]
+    low, high = np.quantile(known, ((1 - share) / 2, (1 + share) / 2))
+    return float(low), float(high)
 
 
 def peers(rows: "Sequence[tuple[str, Mapping[str, float]]]", currency: str) -> Table:

@@ -1,19 +1,21 @@
 """Stones whose prices stand out, with money at stake, a likely reason and like sales."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.arrays import Vector
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.accuracy import bands
+from diamond_pricing.exhibits.accuracy import Priced, bands
 from diamond_pricing.exhibits.exhibit import Table
 from diamond_pricing.fitting import Sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones, stone_keys
 from diamond_pricing.validation.comparables import Comparables
 from diamond_pricing.validation.mispricing import FALSE, mispriced
+from diamond_pricing.validation.noise_floor import NoiseFloor
 from diamond_pricing.validation.ratio_study import ratio_study
 
 if TYPE_CHECKING:
@@ -37,33 +39,45 @@ class Audit:
         Sales that were held against the model.
     asked : float
         Sum of their prices.
+    scatter : Vector
+        Ordinary standard deviation of log price of each of them, shape (n,).
+    currency : str
     """
 
     frame: "pd.DataFrame"
     n: int
     asked: float
+    scatter: Vector
     currency: str
 
-    def table(self, most: int | None = None, reason: str = "") -> Table:
-        """The flagged sales, as a table; ``reason`` keeps those of one kind."""
-        import pandas as pd
-
-        found = self.frame
-        if reason:
-            found = found[found["reason"].str.startswith(reason)]
-        found = found.head(most) if most else found
+    def table(self, most: int | None = None) -> Table:
+        """The flagged sales, or the first of them."""
+        found = self.frame.head(most) if most else self.frame
+        shown = found[
+            ["row", "stone", "price", "expected", "difference", "comparables", "reason"]
+        ].rename(columns={"comparables": "like sales", "reason": "likely reason"})
         money = written.amounts(self.currency)
-        shown = pd.DataFrame(
-            {
-                "row": found["row"], "stone": found["stone"], "price": found["price"],
-                "expected": found["expected"], "difference": found["difference"],
-                "like sales": found["comparables"], "likely reason": found["reason"],
-            }
-        )  # fmt: skip
         return Table(
             shown,
             {"row": str, "price": money, "expected": money, "like sales": money,
              "difference": written.amounts(self.currency, sign=True)},
+        )  # fmt: skip
+
+    def kinds(self) -> Table:
+        """How many are flagged for each reason, and the money between."""
+        import pandas as pd
+
+        kind = self.frame["reason"].str.partition("?")[0].str.partition(":")[0]
+        grouped = self.frame.assign(kind=kind, at_stake=self.frame["difference"].abs())
+        rows = [
+            (name, len(part), float(part["at_stake"].sum()), float(part["difference"].sum()))
+            for name, part in grouped.groupby("kind")
+        ]
+        columns = ["likely reason", "stones", "money apart", "in sum"]
+        return Table(
+            pd.DataFrame(rows, columns=columns),
+            {"stones": written.count, "money apart": written.amounts(self.currency),
+             "in sum": written.amounts(self.currency, sign=True)},
         )  # fmt: skip
 
     @property
@@ -73,28 +87,34 @@ class Audit:
 
 
 def audit(
-    model: PriceModel, sales: Sales, rows: Integers, recorded: Vector, evidence: Sales,
+    model: PriceModel, sold: Priced, evidence: Sales, floor: NoiseFloor | None = None,
     false: float = FALSE,
 ) -> Audit:  # fmt: skip
     """Flag the sales whose prices the scatter of like sales does not explain.
 
     Parameters
     ----------
-    sales : Sales
-        The n sales looked at; ``rows`` tells where each stands in the data.
-    recorded : Vector
-        Log price of each on its list, by a fit that did not see the stone; shape (n,).
+    sold : Priced
+        The n sales looked at, with what they are expected to fetch.
     evidence : Sales
         Where comparable sales are looked for.
+    floor : NoiseFloor, optional
+        What nobody could explain.
     false : float
         Share of the flagged that may be ordinary.
     """
     import pandas as pd
 
+    sales, rows, recorded = sold.sales, sold.rows, sold.recorded
     assert model.ranges is not None, "only a model that states ranges can be audited by"
-    error = np.log(sales.price) - recorded
+    error = sold.error
     ranges = model.ranges
-    found = mispriced(error, ranges.expected(sales.stones), ranges.parts(sales.stones))
+    found = mispriced(
+        error,
+        ranges.expected(sales.stones),
+        ranges.parts(sales.stones),
+        0.0 if floor is None else floor.sd,
+    )
     expected = np.exp(recorded)
     flagged = np.flatnonzero(found.q <= false)
     flagged = flagged[np.argsort(-np.abs(sales.price - expected)[flagged], kind="stable")]
@@ -126,6 +146,7 @@ def audit(
         pd.DataFrame(lines, columns=columns),
         len(sales),
         float(sales.price.sum()),
+        found.scatter,
         sales.currency,
     )
 
@@ -133,13 +154,11 @@ def audit(
 def reason(price: float, expected: float, comparables: float) -> str:
     """Say what is likely behind a price that stands out."""
     ratio = price / expected
+    # Like sales closer to the price than to the model speak against the model.
+    if abs(np.log(price / comparables)) < abs(np.log(ratio)) / 2:
+        return "like sales agree with the price: look at the stone"
     if not 1 / SLIP < ratio < SLIP:
         return f"data error? {ratio:.1f} times the expected price"
-    if np.isnan(comparables):
-        return "overpriced" if ratio > 1 else "underpriced"
-    # Like sales closer to the price than to the model speak against the model.
-    if abs(np.log(price / comparables)) < abs(np.log(price / expected)) / 2:
-        return "like sales agree with the price: look at the stone"
     return "overpriced" if ratio > 1 else "underpriced"
 
 
@@ -153,26 +172,31 @@ def _like(near: Comparables, model: PriceModel, stones: Stones, row: int) -> flo
     return float(found.median * np.exp(on_list[0]))
 
 
-def unpriced(frame: "pd.DataFrame", stones: Stones, usable: Integers) -> Table:
-    """The rows of the data that cannot be held against a model, with the reason."""
+class AsideRow(Protocol):
+    """A row that was set aside: `diamond_pricing.warehouse.Quarantined`."""
+
+    @property
+    def row(self) -> int:
+        """Where a person finds it."""
+        ...
+
+    @property
+    def field(self) -> str:
+        """What is at fault."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        ...
+
+
+def unpriced(rows: Sequence[AsideRow], most: int) -> Table:
+    """The first rows of the data that cannot be held against a model, with the reason."""
     import pandas as pd
 
-    price = pd.to_numeric(frame["price"], errors="coerce").to_numpy(float)
-    why: dict[int, str] = {
-        int(row): f"the price is {frame['price'].iloc[row]}"
-        for row in np.flatnonzero(~(price > 0))
-    }
-    for row, problem in stones.left_out:
-        why.setdefault(row, problem.reason)
-    left = set(range(len(frame))) - set(usable.tolist())
-    rows: list[tuple[Any, ...]] = [
-        (row, str(stones.stone(row)), price[row], why.get(row, "a measurement is missing"))
-        for row in sorted(left)
-    ]
-    return Table(
-        pd.DataFrame(rows, columns=["row", "stone", "price", "reason"]),
-        {"row": str, "price": written.places(0)},
-    )
+    shown = [(r.row, r.field, r.reason) for r in rows[:most]]
+    return Table(pd.DataFrame(shown, columns=["row", "at fault", "reason"]), {"row": str})
 
 
 def ratio_table(sales: Sales, recorded: Vector, by: str = "weight") -> Table:

@@ -10,6 +10,7 @@ from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.accuracy import FEWEST, bands
 from diamond_pricing.exhibits.effects import changes
 from diamond_pricing.exhibits.exhibit import Table
+from diamond_pricing.fitting import fit
 from diamond_pricing.fitting.held_out import HeldOut
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones
@@ -120,6 +121,11 @@ def concurvity_table(gam: PriceModel, model: PriceModel, stones: Stones) -> Tabl
             "default model, lines": written.places(2),
         },
     )
+
+
+def refitted(frame: "pd.DataFrame") -> PriceModel:
+    """The default family fitted to some sales."""
+    return fit(frame)
 
 
 def stability(models: Sequence[PriceModel], carat: float = 1.0) -> Table:

@@ -52,8 +52,8 @@ def partial_effect(
     with drawing(2.6) as sheet:
         axes = sheet.axes
         # A line breaks where the model declines.
-        gap = np.flatnonzero(np.diff(frame[attribute]) > 5 * np.median(np.diff(values))) + 1
-        for part in np.split(frame, gap):
+        gap = np.diff(frame[attribute], prepend=low) > 5 * np.median(np.diff(values))
+        for _, part in frame.groupby(np.cumsum(gap)):
             axes.fill_between(
                 part[attribute], part["low"], part["high"], color=BLUE, alpha=0.22, lw=0
             )

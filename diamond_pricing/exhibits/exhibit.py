@@ -59,7 +59,7 @@ class Table:
         return "\n".join([lines[0], "─" * (sum(wide) + 2 * (len(wide) - 1)), *lines[1:]])
 
     def _repr_markdown_(self) -> str:
-        ends = [("-" * 3) + (":" if right else "-") for right in self._right()]
+        ends = ["---:" if right else ":---" for right in self._right()]
         rows = [list(map(str, self.frame.columns)), *self.cells()]
         lines = ["| " + " | ".join(map(plain_markdown, row)) + " |" for row in rows]
         return "\n".join([lines[0], "|" + "|".join(ends) + "|", *lines[1:]])
@@ -72,7 +72,10 @@ class Table:
         )
         body = "".join(
             "<tr>"
-            + "".join(f"<td{r}>{escape(cell)}</td>" for cell, r in zip(row, right, strict=True))
+            + "".join(
+                f"<td{r}>{escape(cell).replace(chr(10), '<br>')}</td>"
+                for cell, r in zip(row, right, strict=True)
+            )
             + "</tr>"
             for row in self.cells()
         )
@@ -111,8 +114,11 @@ class Figure:
 
 
 def plain_markdown(text: str) -> str:
-    """A text whose characters mean nothing to Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+\-!|$@~^\"'])", r"\\\1", " ".join(text.split()))
+    """A text whose characters mean nothing to Markdown; its lines stay lines."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return "<br>".join(
+        re.sub(r"([\\`*_{}\[\]()<>#+\-!|$@~^\"'])", r"\\\1", line) for line in lines
+    )
 
 
 def safe(frame: "pd.DataFrame") -> "pd.DataFrame":

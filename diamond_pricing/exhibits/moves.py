@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diamond_pricing.exhibits import written
+from diamond_pricing.exhibits.accuracy import (
+    FEWEST,
+    Z,
+    bands,
+    calibration,
+    clustered_mean,
+    scores_table,
+)
 from diamond_pricing.exhibits.exhibit import Figure, Table
 from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE, drawing, percent
+from diamond_pricing.fitting import Sales
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import stone_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,14 +59,78 @@ def deliveries_table(deliveries: Sequence[Mapping[str, Any]]) -> Table:
     return Table(pd.DataFrame(rows, columns=columns), dict.fromkeys(columns[3:], written.count))
 
 
-def movements(ledger: "pd.DataFrame", currency: str) -> Figure:
+def models_table(sales: Sales, models: Mapping[str, PriceModel | None]) -> Table:
+    """Errors of several models on the sales that all of them support."""
+    there = {f"{role} {m.sha256[:12]}": m for role, m in models.items() if m is not None}
+    sales = _supported(sales, list(there.values()))
+    predicted = {n: m.price(sales.stones, listing="recorded") for n, m in there.items()}
+    return scores_table(sales.price, predicted, stone_keys(sales.stones), sales.currency)
+
+
+def difference_table(
+    sales: Sales, champion: PriceModel | None, candidate: PriceModel | None
+) -> Table | None:
+    """Mean squared log error of a candidate less the champion's, in each weight band.
+
+    Relative to the champion's, with 95 % limits clustered by stone; None without a champion.
+    """
+    import pandas as pd
+
+    if champion is None or candidate is None:
+        return None
+    sales = _supported(sales, [champion, candidate])
+    before, after = (
+        (np.log(sales.price) - m.log_price(sales.stones, listing="recorded")) ** 2
+        for m in (champion, candidate)
+    )
+    labels, keys = bands(sales.stones), stone_keys(sales.stones)
+    order = labels[np.argsort(sales.stones["carat"], kind="stable")]
+    rows = []
+    for label in ("all", *dict.fromkeys(order.tolist())):
+        of = np.ones(len(sales), bool) if label == "all" else labels == label
+        if of.sum() >= FEWEST:
+            mean, error = clustered_mean((after - before)[of], keys[of])
+            base = float(before[of].mean())
+            low, high = ((mean + side * Z * error) / base for side in (-1, 1))
+            rows.append(
+                (label, int(of.sum()), mean / base, f"{_signed(low)} to {_signed(high)}")
+            )
+    columns = ["weight", "sales", "difference", "95 % limits"]
+    return Table(
+        pd.DataFrame(rows, columns=columns),
+        {"sales": written.count, "difference": _signed, "95 % limits": str},
+    )
+
+
+def _signed(value: float) -> str:
+    return written.change(float(np.log1p(value)))
+
+
+def drift(sales: Sales, model: PriceModel | None) -> Figure | None:
+    """Draw where sales lie from a model's prices, by group; None without a model."""
+    if model is None:
+        return None
+    sales = _supported(sales, [model])
+    error = np.log(sales.price) - model.log_price(sales.stones, listing="recorded")
+    return calibration(error, sales.stones)
+
+
+def _supported(sales: Sales, models: Sequence[PriceModel]) -> Sales:
+    rows = np.flatnonzero(np.all([m.supports(sales.stones) for m in models], axis=0))
+    return Sales(sales.stones.take(rows), sales.price[rows], sales.currency, sales.effective)
+
+
+def movements(ledger: "pd.DataFrame | None", currency: str) -> Figure | None:
     """Draw how far prices move, by what they were.
 
     Parameters
     ----------
     ledger : DataFrame
-        As a promotion writes it: columns ``old`` and ``new``, one row a stone.
+        As a promotion writes it: columns ``old`` and ``new``, one row a stone; None where
+        there was no model before.
     """
+    if ledger is None:
+        return None
     move = np.log(ledger["new"].to_numpy() / ledger["old"].to_numpy())
     money = written.amounts(currency)
     with drawing(2.4, 2) as sheet:
@@ -82,9 +157,12 @@ def movements(ledger: "pd.DataFrame", currency: str) -> Figure:
         return sheet.exhibit(alt, ledger)
 
 
-def movers(ledger: "pd.DataFrame", currency: str, most: int = 15) -> Table:
+def movers(ledger: "pd.DataFrame | None", currency: str, most: int = 15) -> Table | None:
     """The stones whose prices move most in money, with the two lines behind it."""
     import pandas as pd
+
+    if ledger is None:
+        return None
 
     change = ledger["new"] - ledger["old"]
     top = ledger.iloc[np.argsort(-change.abs().to_numpy(), kind="stable")[:most]]
@@ -108,8 +186,10 @@ def movers(ledger: "pd.DataFrame", currency: str, most: int = 15) -> Table:
     )
 
 
-def lines_moved(ledger: "pd.DataFrame", currency: str) -> Figure:
+def lines_moved(ledger: "pd.DataFrame | None", currency: str) -> Figure | None:
     """Draw how much of all movements each line carries."""
+    if ledger is None:
+        return None
     lines = [c for c in ledger.columns if c.startswith("change ")]
     total = ledger[lines].sum()
     money = written.amounts(currency, sign=True)

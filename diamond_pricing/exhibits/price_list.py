@@ -52,21 +52,20 @@ class PriceList:
 
         part = self.frame[self.frame["band"] == band]
         colors, clarities = (list(dict.fromkeys(part[name])) for name in ("color", "clarity"))
-        money = written.places(0)
         grid = pd.DataFrame({"color": colors})
         for clarity in clarities:
-            grid[clarity] = [self._cell(part, color, clarity, what, money) for color in colors]
+            grid[clarity] = [self._cell(part, color, clarity, what) for color in colors]
         return Table(grid, dict.fromkeys(clarities, str))
 
-    def _cell(self, part: "pd.DataFrame", color: str, clarity: str, what: str, money) -> str:
+    def _cell(self, part: "pd.DataFrame", color: str, clarity: str, what: str) -> str:
         row = part[(part["color"] == color) & (part["clarity"] == clarity)].iloc[0]
         if np.isnan(row["price"]):
             return ""
         if what != "per_carat":
-            return money(row[what])
+            return written.count(row[what])
         reach = (row["high"] / row["low"]) ** 0.5 - 1
         ranged = f" ±{100 * reach:.0f} %" if np.isfinite(reach) else ""
-        return f"{money(row['per_carat'])}{ranged} ({row['support']:,})"
+        return f"{written.count(row['per_carat'])}{ranged}\n{row['support']:,} seen"
 
     def to_csv(self) -> str:
         """Write every cell on a line of its own."""
@@ -168,6 +167,18 @@ def price_list(
         frame[per] = frame[name] / frame["carat"]
     t = model.training
     return PriceList(cut, frame, t.currency, t.effective, model.sha256[:12])
+
+
+def price_list_pages(prices: PriceList) -> str:
+    """Every band as Markdown: a heading, the weight that is priced, and its table."""
+    parts = []
+    for band, carat, part in prices.bands():
+        if part["price"].isna().all():
+            continue
+        parts.append(
+            f"## {band}, priced at {carat:g} ct\n\n{prices.table(band)._repr_markdown_()}"
+        )
+    return "\n\n".join(parts)
 
 
 def priced_cells(model: PriceModel, stones: Stones) -> dict[str, Vector]:

@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 from diamond_pricing.exhibits.exhibit import Table
-from diamond_pricing.model import PriceExplanation
+from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.explanation import REFERENCE
+from diamond_pricing.model.verdict import PRICED
 from diamond_pricing.model.words import ENGLISH, Words
+from diamond_pricing.stones import MEASURES, Stone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +34,45 @@ def reasons(
         )  # fmt: skip
     rows.append((words.price, "", "", words.amount(why.cents, why.currency)))
     return Table(pd.DataFrame(rows, columns=list(heads)), {heads[2]: str, heads[3]: str})
+
+
+def range_text(why: PriceExplanation, told: str, words: Words = ENGLISH) -> str:
+    """A sentence with the ends of the range at ``{low}`` and ``{high}``; empty without one."""
+    found = why.range()
+    if found is None:
+        return ""
+    low, high = (words.amount(round(100 * end), why.currency, digits=0) for end in found)
+    return told.format(low=low, high=high)
+
+
+def support_text(
+    model: PriceModel, why: PriceExplanation, sure: str, thin: str, words: Words = ENGLISH
+) -> str:
+    """One of two sentences with the number of like stones at ``{n}``; empty if not known."""
+    if model.support is None:
+        return ""
+    n = f"{model.support.near_one(why.stone):,}"
+    told = sure if why.verdict.status == PRICED else thin
+    return told.format(n=n if words.decimal == "." else n.replace(",", "."))
+
+
+def measures_text(stone: Stone, words: Words = ENGLISH) -> str:
+    """The measures of a stone that are known, in words."""
+    given = stone.given()
+    return ", ".join(
+        f"{words.attribute(m.name).lower()} {words.number(f'{given[m.name]:g}')} {m.unit}"
+        for m in MEASURES
+        if not m.required and m.name in given
+    )
+
+
+def command(why: PriceExplanation) -> str:
+    """What to type to have this price explained again, as code."""
+    given = why.stone.given()
+    options = " ".join(
+        f'--{name} "{v}"' if " " in str(v) else f"--{name} {v}" for name, v in given.items()
+    )
+    return f"`diamond-pricing explain {options}`"
 
 
 def like_sales(

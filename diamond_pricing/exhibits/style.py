@@ -84,8 +84,21 @@ def weights(axis: Any, at: tuple[float, ...] = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.
 
 
 def percent(axis: Any) -> None:
-    """Write an axis of log ratios as per cent."""
-    axis.set_major_formatter(lambda value, _: written.change(value, 0))
+    """Write an axis of log ratios as per cent, at round per cents; after all is drawn."""
+    from math import expm1, log1p
+
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = sorted(axis.get_view_interval())
+    ends = 100 * expm1(low), 100 * expm1(high)
+    short = axis.axis_name == "x"
+    at = MaxNLocator(3 if short else 6).tick_values(*ends)
+    at = [value for value in at if ends[0] <= value <= ends[1] and value > -100]
+    digits = 0 if all(abs(value - round(value)) < 1e-9 for value in at) else 1
+    axis.set_ticks([log1p(value / 100) for value in at])
+    axis.set_major_formatter(lambda value, _: written.change(value, digits))
+    axis.axes.set_xlim(axis.axes.get_xlim())
+    axis.axes.set_ylim(axis.axes.get_ylim())
 
 
 def _fixed(at: tuple[float, ...]) -> Any:

@@ -65,7 +65,7 @@ PASSES = 3  # of reweighting
 ROUGHLY = 0.3  # as FLAT, before the first reweighting
 FOLDS = 5
 SEED = 20081
-RANK = 200  # columns of the covariance that a document keeps
+RANK = 128  # columns of the covariance that a document keeps
 
 
 def fit_monotone(

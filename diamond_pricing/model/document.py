@@ -92,7 +92,7 @@ def quantised(factor: Matrix) -> Matrix:
 
 def _bits(shape: tuple[int, ...]) -> int:
     """Small models are kept to nine digits; large ones to what a standard error needs."""
-    return 32 if shape[0] <= EXACT_BELOW else 8
+    return 32 if shape[0] <= EXACT_BELOW else 16
 
 
 def _scales(factor: Matrix, bits: int) -> Vector:

@@ -15,6 +15,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     labels: Mapping[str, str] = {}  # of lines and attributes, where not as in the table
     decimal: str = "."
+    day_first: bool = False
     reference: str = "Reference stone"
     price: str = "Price"
     first: str = "First stone"
@@ -49,6 +50,10 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
         """A weight: ``1.01 ct``."""
         return self.number(carats(weight))
 
+    def date(self, date: str) -> str:
+        """A date as people write it: 2026-11-23 is 23/11/2026 in Italian."""
+        return "/".join(reversed(date.split("-"))) if self.day_first else date
+
     def stone(self, stone: Stone) -> str:
         """A stone: ``1.01 ct Ideal E VS1``."""
         return f"{self.carats(stone.carat)} {stone.cut} {stone.color} {stone.clarity}"
@@ -71,6 +76,7 @@ ENGLISH = Words(
 ITALIAN = Words(
     code="it",
     decimal=",",
+    day_first=True,
     labels=MappingProxyType(
         {
             "carat": "Peso", "magic": "Soglia di peso", "cut": "Taglio", "color": "Colore",

@@ -1,6 +1,6 @@
 """Reports: `.qmd` sources, prose and cells that each call one exhibit, rendered to pages."""
 
-from diamond_pricing.reporting.inputs import Inputs
+from diamond_pricing.reporting.inputs import Inputs, Prose, Refit, samples
 from diamond_pricing.reporting.render import FORMATS, Rendered, render
 from diamond_pricing.reporting.source import REPORTS, Cell, Source, read_source
 

@@ -70,6 +70,10 @@ def executed(
             cells.append((cell.line, new_code_cell(code, metadata=hidden, id="given")))
     notebook.cells = [made for _, made in cells]
     manager = AsyncKernelManager(kernel_spec_manager=_OwnPython())
+    if os.name == "posix":  # sockets that only this user can read
+        manager.transport = "ipc"
+        manager.connection_file = f"{folder}/kernel/k.json"
+        os.mkdir(f"{folder}/kernel", 0o700)
     client = NotebookClient(
         notebook, km=manager, timeout=LONGEST, resources={"metadata": {"path": folder}}
     )

@@ -18,6 +18,7 @@ from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.model.document import LARGEST
 from diamond_pricing.refit import home as homes
+from diamond_pricing.refit.ledger import ledger
 from diamond_pricing.registry import Entry, Registry, open_store
 from diamond_pricing.reporting.source import shipped
 from diamond_pricing.stones import Stones, load_sales, stone_keys
@@ -220,51 +221,108 @@ class Inputs:
         found: dict[str, Any] = json.loads(_benchmark().read_text(encoding="utf-8"))
         return found
 
-    def refit(self, entry: str = "") -> "Refit":
-        """The last refit of the home that fitted a candidate, or the one of an entry.
+
+@dataclass(frozen=True, eq=False)
+class Refit:
+    """A refit of a home as it was recorded.
+
+    Attributes
+    ----------
+    registry : Registry
+    entry : Entry
+        Of the log.
+    record : dict
+        Everything that the decision rested on.
+    """
+
+    registry: Registry
+    entry: Entry
+    record: dict[str, Any]
+
+    @classmethod
+    def read(cls, home: str, entry: str = "") -> "Refit":
+        """The last refit of a home that fitted a candidate, or the one of an entry.
 
         Raises
         ------
         ReportError
             When there is no home, or no such refit in it.
         """
-        if self.registry is None:
+        if not home:
             raise ReportError("the report of a refit needs a home; give --home.")
-        for found in reversed(self.registry.entries()):
-            if found.action == "refit" and (not entry or str(found.number) == str(entry)):
-                record = json.loads(self.registry.store.read(found.details["record"]))
-                if record["candidate"] or entry:
-                    return Refit(self.registry, found, record)
-        which = f"numbered {entry}" if entry else "that fitted a candidate"
-        raise ReportError(f"there is no refit {which} in {self.registry.store}.")
+        registry = Registry(open_store(home))
+        for found in reversed(registry.entries()):
+            if found.action == "refit" and str(found.number) == (entry or str(found.number)):
+                record = json.loads(registry.store.read(found.details["record"]))
+                if record["candidate"]:
+                    return cls(registry, found, record)
+        which = f"numbered {entry}" if entry else "in its log"
+        raise ReportError(
+            f"there is no refit {which} of {registry.store} that fitted a candidate."
+        )
 
-
-class Refit(NamedTuple):
-    """A refit as it was recorded."""
-
-    registry: Registry
-    entry: Entry
-    record: dict[str, Any]
+    @property
+    def currency(self) -> str:
+        """Of all prices of the home."""
+        return str(self.record["home"]["currency"])
 
     def model(self, role: str) -> PriceModel | None:
         """The ``champion``, ``candidate`` or ``anchor``; None where there was none."""
         name = self.record[role]
         return self.registry.model(name) if name else None
 
-    def ledger(self) -> "pd.DataFrame | None":
-        """Every price that moved, one row a stone; None where nothing was promoted over."""
+    @cached_property
+    def _moved(self) -> "pd.DataFrame | None":
         import pandas as pd
 
-        if "ledger" not in self.record:
+        if "ledger" in self.record:
+            return pd.read_csv(io.BytesIO(self.registry.store.read(self.record["ledger"])))
+        champion, candidate = self.model("champion"), self.model("candidate")
+        if champion is None or candidate is None:
             return None
-        return pd.read_csv(io.BytesIO(self.registry.store.read(self.record["ledger"])))
+        store = self.registry.store
+        sales = homes.accepted_sales(store, self.registry.entries())
+        stones = homes.stock_of(store) or homes.each_stone(sales)
+        return pd.read_csv(io.BytesIO(ledger(champion, candidate, stones).to_csv()))
+
+    def moves(self) -> "pd.DataFrame | None":
+        """Old and new price of every stone, and what each line carries, in dollars.
+
+        Where the candidate was kept out, what it would have done; None where it is the
+        first of its home.
+        """
+        return self._moved
+
+    def moves_text(self) -> str:
+        """What the movements are of."""
+        if self._moved is None:
+            return "This is the first model of the home: no price moves."
+        n = f"{len(self._moved):,}"
+        if "ledger" in self.record:
+            return f"Of {n} stones, from the champion's price to the candidate's."
+        return (
+            f"Of {n} stones, from the champion's price to what the candidate would have asked; "
+            "it was not promoted."
+        )
+
+    @cached_property
+    def _frozen(self) -> Sales:
+        frame = homes.counted_sales(self.registry.store, self.registry.entries())
+        return read_sales(frame[homes.held_out(frame)].reset_index(drop=True))
 
     def judged_on(self) -> Sales:
-        """The sales of stones that no model of the home was fitted on."""
-        frame = homes.counted_sales(self.registry.store, self.registry.entries())
-        home = homes.home_of(self.registry.store)
-        frozen = frame[homes.held_out(frame)].reset_index(drop=True)
-        return read_sales(frozen, currency=home.currency, effective=home.effective)
+        """The accepted sales of stones that no model of the home was fitted on."""
+        return self._frozen
+
+
+class Prose:
+    """Markdown that is made by a cell."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def _repr_markdown_(self) -> str:
+        return self.text
 
 
 def _model(name: str, registry: Registry | None) -> tuple[PriceModel, str]:

@@ -109,7 +109,7 @@ def _references(notebook: nbformat.NotebookNode, words: Mapping[str, str]) -> di
     for cell in notebook.cells:
         label = str(cell.metadata.get("options", {}).get("label", ""))
         kind = label.partition("-")[0]
-        if kind in count:
+        if kind in count and cell.get("outputs"):
             count[kind] += 1
             found[label] = f"{words[kind]} {count[kind]}"
     return found

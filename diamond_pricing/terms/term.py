@@ -89,7 +89,8 @@ def interleaved(columns: Sequence[Matrix], n: int) -> Matrix:
     """Row-wise tensor product of matrices (n, w₁), (n, w₂) …, the last fastest."""
 
     def pair(left: Matrix, right: Matrix) -> Matrix:
-        return (left[:, :, None] * right[:, None, :]).reshape(n, -1)
+        width = left.shape[1] * right.shape[1]
+        return (left[:, :, None] * right[:, None, :]).reshape(n, width)
 
     return reduce(pair, columns, np.ones((n, 1)))
 

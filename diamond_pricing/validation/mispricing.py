@@ -2,7 +2,8 @@
 
 The scatter is that of like sales: in each part (weight band and clarity) the distance of the
 quartiles of the held-out errors gives the standard deviation of an *empirical null*, normal
-around the part's median (Efron 2004, *JASA* 99, 96–104). Two-sided p-values against it are
+around the part's median (Efron 2004, *JASA* 99, 96–104), and never narrower than the noise
+floor: a price within what stones alike in everything recorded differ by says nothing. Two-sided p-values against it are
 turned into q-values by Benjamini and Hochberg (1995, *JRSS B* 57, 289–300): of the sales
 with q ≤ 0.1 no more than a tenth are expected to be ordinary ones.
 """
@@ -38,7 +39,9 @@ class Mispricing:
     scatter: Vector
 
 
-def mispriced(error: Vector, expected: Vector, part: Integers) -> Mispricing:
+def mispriced(
+    error: Vector, expected: Vector, part: Integers, floor: float = 0.0
+) -> Mispricing:
     """Hold errors against the scatter of their part.
 
     Parameters
@@ -49,6 +52,8 @@ def mispriced(error: Vector, expected: Vector, part: Integers) -> Mispricing:
         What such errors are divided by before they are compared, shape (n,).
     part : Integers
         Sales of a part scatter alike, shape (n,).
+    floor : float
+        Standard deviation that nobody could explain; the yardstick is never shorter.
 
     Raises
     ------
@@ -65,8 +70,9 @@ def mispriced(error: Vector, expected: Vector, part: Integers) -> Mispricing:
         if of.sum() >= FEWEST:
             low, middle, high = np.quantile(score[of], (0.25, 0.5, 0.75))
             centre[of], spread[of] = middle, (high - low) / NORMAL
-    z = (score - centre) / spread
-    return Mispricing(z, q_values(_two_sided(z)), spread * expected)
+    scatter = np.maximum(spread * expected, floor)
+    z = (error - centre * expected) / scatter
+    return Mispricing(z, q_values(_two_sided(z)), scatter)
 
 
 def q_values(p: Vector) -> Vector:

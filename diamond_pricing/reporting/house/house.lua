@@ -9,3 +9,8 @@ function Div(div)
     return blocks
   end
 end
+
+-- A line break in the cell of a table.
+function RawInline(raw)
+  if raw.format == "html" and raw.text == "<br>" then return pandoc.LineBreak() end
+end

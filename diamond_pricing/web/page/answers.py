@@ -1,16 +1,13 @@
 """An explanation as the templates show it."""
 
-from typing import Any
-
 import msgspec
 from markupsafe import Markup
 
-from diamond_pricing.exhibits import band_svg, waterfall_svg
+from diamond_pricing.exhibits import band_svg, measures_text, waterfall_svg
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.model.verdict import PRICED
 from diamond_pricing.model.words import Words
-from diamond_pricing.stones import MEASURES, Stone
 from diamond_pricing.web.page.phrases import TEXTS, count_text
 
 
@@ -67,8 +64,8 @@ def shown(
         for narrow in (False, True)
     ]
     return Answer(
-        stone=words.stone(why.stone), measured=bool(measures(why.stone, words)),
-        measures=measures(why.stone, words), reference=words.stone(why.reference),
+        stone=words.stone(why.stone), measured=bool(measures_text(why.stone, words)),
+        measures=measures_text(why.stone, words), reference=words.stone(why.reference),
         price=price, exact=exact, range=told, band=drawn, verdict=why.verdict.status,
         verdict_text=verdict_text(why, model, words, full=full and not pair),
         caption=t["why_difference" if pair else "why"].format(amount=price),
@@ -94,14 +91,3 @@ def verdict_text(why: PriceExplanation, model: PriceModel, words: Words, *, full
     sure = why.verdict.status == PRICED
     name = "supported" if sure else "thin_support" if full else "thin_short"
     return TEXTS[words.code][name].format(count=count)
-
-
-def measures(stone: Stone, words: Words) -> str:
-    """The measures that are known, in words."""
-    given: dict[str, Any] = stone.given()
-    parts = [
-        f"{words.attribute(m.name).lower()} {words.number(f'{given[m.name]:g}')} {m.unit}"
-        for m in MEASURES
-        if not m.required and m.name in given
-    ]
-    return ", ".join(parts)

@@ -224,12 +224,7 @@ def prices_text(currency: str, effective: str, words: Words) -> str:
     t, money = TEXTS[words.code], words.money.get(currency, currency)
     if effective == "undated":
         return t["prices_of"].format(money=money)
-    return t["of_year"].format(money=money, year=date_text(effective, words))
-
-
-def date_text(date: str, words: Words) -> str:
-    """A date as people write it: 2026-11-23 is 23/11/2026 in Italian."""
-    return "/".join(reversed(date.split("-"))) if words.code == "it" else date
+    return t["of_year"].format(money=money, year=words.date(effective))
 
 
 def count_text(count: int, words: Words) -> str:

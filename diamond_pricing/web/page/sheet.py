@@ -9,7 +9,7 @@ from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import LANGUAGES
 from diamond_pricing.web.messages import QuoteIn
 from diamond_pricing.web.page.answers import shown
-from diamond_pricing.web.page.phrases import TEXTS, date_text, prices_text
+from diamond_pricing.web.page.phrases import TEXTS, prices_text
 from diamond_pricing.web.storage import StoredQuote
 
 PAPERS = ("a4", "us-letter")
@@ -26,7 +26,7 @@ def sheet_html(
     return render(
         "sheet.html", words, a=shown(why, model, words, asked.level, full=False),
         quote=stored.id,
-        date=date_text(stored.created[:10], words),
+        date=words.date(stored.created[:10]),
         prices=prices_text(why.currency, why.effective, words), model=model.sha256[:12],
         version=__version__, pdf=pdf, share=share,
     )  # fmt: skip
@@ -47,7 +47,7 @@ def sheet_pdf(
         "lang": words.code, "paper": paper, "title": t["sheet_title"],
         "brand": ["diamond", "pricing"],
         "for": t["sheet_for"].format(
-            name=stored.id, date=date_text(stored.created[:10], words)
+            name=stored.id, date=words.date(stored.created[:10])
         ),
         "stone": " · ".join(filter(None, (a.stone, a.measures))), "price": a.exact,
         "range": a.range, "verdict": a.verdict_text, "caption": a.caption,
