@@ -1,23 +1,21 @@
 """Tables and figures: one function each. Every exhibit also gives its numbers, ``frame``."""
 
 from diamond_pricing.exhibits.accuracy import (
-    calibration,
-    coverage,
-    coverage_figure,
-    coverage_table,
     floor,
     floor_words,
-    inside,
-    middle,
     peers,
-    residual_map,
-    residuals,
-    rms_limits,
     scores_by_band,
     scores_table,
 )
 from diamond_pricing.exhibits.audit import Audit, audit, ratio_table, unpriced
+from diamond_pricing.exhibits.calibration import calibration, residual_map, residuals
 from diamond_pricing.exhibits.candidates import Candidates, candidates
+from diamond_pricing.exhibits.coverage import (
+    coverage,
+    coverage_figure,
+    coverage_table,
+    inside,
+)
 from diamond_pricing.exhibits.diagnostics import (
     breusch_pagan,
     certificate_table,
@@ -37,7 +35,7 @@ from diamond_pricing.exhibits.effects import (
     surface,
 )
 from diamond_pricing.exhibits.evaluation_table import evaluation_table
-from diamond_pricing.exhibits.exhibit import Figure, Table, plain_markdown
+from diamond_pricing.exhibits.exhibit import Figure, Prose, Table, plain_markdown
 from diamond_pricing.exhibits.explanation_page import explanation_page
 from diamond_pricing.exhibits.markup_table import markup_table
 from diamond_pricing.exhibits.moves import (
@@ -56,6 +54,7 @@ from diamond_pricing.exhibits.price_list import (
     price_list_pages,
     priced_cells,
 )
+from diamond_pricing.exhibits.priced import Priced, middle, rms_limits
 from diamond_pricing.exhibits.reasons import (
     command,
     like_sales,
@@ -78,6 +77,8 @@ __all__ = [
     "Candidates",
     "Figure",
     "PriceList",
+    "Priced",
+    "Prose",
     "Table",
     "audit",
     "average_steps",

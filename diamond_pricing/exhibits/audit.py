@@ -8,8 +8,8 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.accuracy import Priced, bands
 from diamond_pricing.exhibits.exhibit import Table
+from diamond_pricing.exhibits.priced import Priced, in_order
 from diamond_pricing.fitting import Sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones, stone_keys
@@ -126,8 +126,9 @@ def audit(
         lines.append(
             {
                 "row": int(rows[i]), "stone": str(stone), "price": float(sales.price[i]),
-                "expected": float(expected[i]), "difference": float(sales.price[i] - expected[i]),
-                "q": float(found.q[i]), "scatter": float(found.scatter[i]), "comparables": median,
+                "expected": float(expected[i]),
+                "difference": float(sales.price[i] - expected[i]), "q": float(found.q[i]),
+                "scatter": float(found.scatter[i]), "comparables": median,
                 "reason": reason(float(sales.price[i]), float(expected[i]), median),
             }
         )  # fmt: skip
@@ -204,10 +205,9 @@ def ratio_table(sales: Sales, recorded: Vector, by: str = "weight") -> Table:
     import pandas as pd
 
     expected, keys = np.exp(recorded), stone_keys(sales.stones)
-    labels = bands(sales.stones) if by == "weight" else sales.stones.labels(by)
-    order = np.argsort(sales.stones["carat" if by == "weight" else by], kind="stable")
+    labels, names = in_order(sales.stones, by)
     rows = []
-    for label in ("all", *dict.fromkeys(labels[order].tolist())):
+    for label in ("all", *names):
         of = np.ones(len(sales), bool) if label == "all" else labels == label
         if of.sum() >= SEGMENT:
             study = ratio_study(sales.price[of], expected[of], keys[of])

@@ -1,14 +1,16 @@
 """Candidate models, from the simplest on, on sales that none of them was fitted to."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.accuracy import Z, clustered_mean, scores_table
+from diamond_pricing.exhibits.accuracy import scores_table
 from diamond_pricing.exhibits.exhibit import Table
+from diamond_pricing.exhibits.priced import Z, clustered_mean
 from diamond_pricing.fitting import Sales, fit, from_statsmodels, read_sales
 from diamond_pricing.fitting.loglinear import regressors
 from diamond_pricing.model import PriceModel
@@ -21,15 +23,13 @@ if TYPE_CHECKING:
 # By statsmodels and patsy; each adds to the one before.
 FORMULAS = {
     "OLS: log carat": "np.log(price) ~ np.log(carat)",
-    "OLS: + cut, color, clarity": "np.log(price) ~ np.log(carat) + C(cut) + C(color) + C(clarity)",
-    "OLS: splines of carat × clarity": "np.log(price) ~ bs(np.log(carat), df=8) * C(clarity)"
-    " + C(color) + C(cut)",
+    "OLS: + cut, color, clarity": "np.log(price) ~ np.log(carat) + C(cut) + C(color)"
+    " + C(clarity)",
+    "OLS: + a cubic of log carat": "np.log(price) ~ np.log(carat) + I(np.log(carat) ** 2)"
+    " + I(np.log(carat) ** 3) + C(cut) + C(color) + C(clarity)",
 }
-FAMILIES = {
-    "log-linear with proportions and list": "loglinear",
-    "additive (pyGAM)": "gam",
-    "default": "monotone",
-}
+FAMILIES = {"log-linear with proportions and list": "loglinear", "additive (pyGAM)": "gam"}
+OURS = "default"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ class Candidates:
 
         names = list(self.predicted)
         rows = []
-        for before, after in zip(names, names[1:], strict=False):
+        for before, after in pairwise(names):
             squares = [
                 np.log(self.predicted[name] / self.sales.price) ** 2 for name in (before, after)
             ]
@@ -75,24 +75,31 @@ class Candidates:
             mean, error = clustered_mean(squares[1] - squares[0], self._stone())
             low, high = ((mean + side * Z * error) / base for side in (-1, 1))
             rows.append(
-                (f"{before} → {after}", mean / base, f"{_signed(low)} to {_signed(high)}")
+                (
+                    f"{before} → {after}",
+                    mean / base,
+                    f"{written.signed(low)} to {written.signed(high)}",
+                )
             )
         columns = ["step", "mean squared error", "95 % limits"]
         return Table(
             pd.DataFrame(rows, columns=columns),
-            {"mean squared error": _signed, "95 % limits": str},
+            {"mean squared error": written.signed, "95 % limits": str},
         )
 
     def _stone(self) -> Integers:
         return stone_keys(self.sales.stones)
 
 
-def _signed(value: float) -> str:
-    return written.change(float(np.log1p(value)))
-
-
-def candidates(training: "pd.DataFrame", held_out: "pd.DataFrame") -> Candidates:
+def candidates(
+    training: "pd.DataFrame", held_out: "pd.DataFrame", default: PriceModel
+) -> Candidates:
     """Fit every candidate to some sales and price others.
+
+    Parameters
+    ----------
+    default : PriceModel
+        The default family, fitted to the same training sales.
 
     Raises
     ------
@@ -111,6 +118,7 @@ def candidates(training: "pd.DataFrame", held_out: "pd.DataFrame") -> Candidates
         models[name] = from_statsmodels(regressions[name])
     for name, family in FAMILIES.items():
         models[name] = fit(training, family)
+    models[OURS] = default
     kept = np.flatnonzero(np.all([m.supports(test.stones) for m in models.values()], axis=0))
     sales = Sales(test.stones.take(kept), test.price[kept], test.currency, test.effective)
     predicted = {name: baseline(train, sales.stones) for name, baseline in BASELINES.items()}

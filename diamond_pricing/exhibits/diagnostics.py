@@ -1,15 +1,16 @@
 """What a statistician asks of a fit: variance, influence, concurvity, stability."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.accuracy import FEWEST, bands
-from diamond_pricing.exhibits.effects import changes
+from diamond_pricing.exhibits.effects import changed, changes
 from diamond_pricing.exhibits.exhibit import Table
+from diamond_pricing.exhibits.priced import FEWEST, in_order
 from diamond_pricing.fitting import fit
 from diamond_pricing.fitting.held_out import HeldOut
 from diamond_pricing.model import PriceModel
@@ -17,12 +18,13 @@ from diamond_pricing.stones import Stones
 from diamond_pricing.validation.concurvity import concurvity, shared
 
 if TYPE_CHECKING:
-    pass
+    import pandas as pd
 
 
 def breusch_pagan(regression: Any) -> Table:
-    """Test whether a statsmodels regression errs as much everywhere, and what it does to
-    the standard errors.
+    """Test whether a statsmodels regression errs as much everywhere.
+
+    Also by how much its standard errors change when they do not take it so.
 
     Breusch & Pagan's (1979) Lagrange multiplier, in Koenker's form, which does not assume
     normal errors.
@@ -31,8 +33,9 @@ def breusch_pagan(regression: Any) -> Table:
     from statsmodels.stats.diagnostic import het_breuschpagan
 
     statistic, p, _, _ = het_breuschpagan(regression.resid, regression.model.exog)
-    robust = regression.get_robustcov_results("HC3")
-    ratio = np.asarray(robust.bse) / np.asarray(regression.bse)
+    classical = regression.model.fit()
+    robust = classical.get_robustcov_results("HC3")
+    ratio = np.asarray(robust.bse) / np.asarray(classical.bse)
     rows = [
         ("Breusch–Pagan statistic", f"{statistic:,.0f}"),
         ("degrees of freedom", f"{regression.model.exog.shape[1] - 1}"),
@@ -51,9 +54,8 @@ def scatter_table(error: Vector, stones: Stones) -> Table:
 
     rows = []
     for name in ("weight", "cut", "color", "clarity"):
-        labels = bands(stones) if name == "weight" else stones.labels(name)
-        code = stones["carat" if name == "weight" else name]
-        for label in dict.fromkeys(labels[np.argsort(code)].tolist()):
+        labels, names = in_order(stones, name)
+        for label in names:
             of = np.abs(error[labels == label])
             if len(of) >= FEWEST:
                 rows.append((name, label, len(of), *np.quantile(of, (0.5, 0.9)).tolist()))
@@ -71,18 +73,21 @@ def _within(value: float) -> str:
 
 
 def influence_table(held: HeldOut, most: int = 10) -> Table:
-    """The sales that pull the fit most, by Cook's distance; leverage is at the weights of
-    the fit, the error that of a fit without the stone's fold.
+    """The sales that pull the fit most, by Cook's distance.
+
+    Leverage is at the weights of the fit; the error is that of a fit without the stone's
+    fold, which stands in for the fit without the sale.
     """
     import pandas as pd
 
-    leverage = held.leverage()
-    fit, y = held.found.fit, held.found.y
-    residual = y - held.found.laid.fitted(fit.coefficients)
-    edf = float(fit.edf.sum())
-    weight = held.found.weight
-    cook = residual**2 * weight / (edf * fit.residual_variance) * leverage / (1 - leverage) ** 2
-    error = np.log(held.sales.price) - held.recorded
+    fit = held.found.fit
+    weight, error = held.found.weight, np.log(held.sales.price) - held.recorded
+    pull = error**2 * weight / (float(fit.edf.sum()) * fit.residual_variance)
+    # The distance is the pull times the leverage, which is at most 1.
+    rows_of = np.argsort(-pull)[: max(3_000, most)]
+    leverage = np.zeros(len(error))
+    leverage[rows_of] = held.leverage(rows_of)
+    cook = pull * leverage
     rows = []
     for i in np.argsort(-cook)[:most].tolist():
         rows.append(
@@ -134,8 +139,6 @@ def stability(models: Sequence[PriceModel], carat: float = 1.0) -> Table:
     Each row: the steps of one attribute; their spread between the models, and the standard
     error that the models state themselves, as root mean squares over steps.
     """
-    from dataclasses import replace
-
     import pandas as pd
 
     rows = []
@@ -143,10 +146,10 @@ def stability(models: Sequence[PriceModel], carat: float = 1.0) -> Table:
         seen = [g for g in models[0].training.grades[attribute]
                 if all(g in m.training.grades[attribute] for m in models)]  # fmt: skip
         between, stated, moves = [], [], []
-        for worse, better in zip(seen, seen[1:], strict=False):
+        for worse, better in pairwise(seen):
             found = []
             for m in models:
-                stone = replace(models[0].reference, carat=carat, **{attribute: worse})
+                stone = changed(models[0].reference, carat=carat, **{attribute: worse})
                 if m.supports(Stones.of([stone]))[0]:
                     found.append(changes(m, stone, attribute, [better]))
             if len(found) == len(models) and all(len(f) for f in found):
@@ -212,7 +215,10 @@ def facts(model: PriceModel) -> Table:
         *((f"left out: {why}", written.count(n)) for why, n in t.left_out.items()),
         ("prices", f"{t.effective} {t.currency}"),
         ("weights", "{:g} to {:g} ct".format(*t.ranges["carat"])),
-        *((name, f"{next(iter(t.grades[name]))} to {list(t.grades[name])[-1]}") for name in ("cut", "color", "clarity")),
+        *(
+            (name, f"{next(iter(t.grades[name]))} to {next(reversed(t.grades[name]))}")
+            for name in ("cut", "color", "clarity")
+        ),
         ("effective degrees of freedom", written.places(0)(model.edf)),
         ("standard deviation of the residuals", written.share(model.residual_sd)),
         ("reference stone", str(model.reference)),

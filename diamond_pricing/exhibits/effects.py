@@ -5,15 +5,25 @@ log price, with the covariance that the model states.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.exhibit import Figure, Table
-from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE, drawing, percent, weights
+from diamond_pricing.exhibits.style import (
+    BLUE,
+    NAVY,
+    ORANGE,
+    cells,
+    drawing,
+    percent,
+    reach,
+    weights,
+)
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import ATTRIBUTES, Grade, Stone, Stones
 
@@ -74,14 +84,25 @@ def partial_effect(
             axes.set_yticks(ticks[inside])
         else:
             axes.set_xlabel(f"{at.label.lower()}, {at.unit}")
+        least, most, last = (
+            written.change(float(move), 0)
+            for move in (
+                frame["log_change"].min(),
+                frame["log_change"].max(),
+                end["log_change"],
+            )
+        )
         alt = (
             f"Price of a {stone} as {at.label.lower()} goes from {frame[attribute].min():g} to "
-            f"{frame[attribute].max():g} {at.unit}: least {written.change(frame['log_change'].min(), 0)}, "
-            f"most {written.change(frame['log_change'].max(), 0)}, at the end "
-            f"{written.change(end['log_change'], 0)} ({100 * level:g} % range "
-            f"{written.between(end['low'], end['high'])})."
+            f"{frame[attribute].max():g} {at.unit}: least {least}, most {most}, at the end "
+            f"{last} ({100 * level:g} % range {written.between(end['low'], end['high'])})."
         )
         return sheet.exhibit(alt, frame)
+
+
+def changed(stone: Stone, **attributes: Any) -> Stone:
+    """The stone with other values of some attributes."""
+    return replace(stone, **attributes)
 
 
 def changes(
@@ -94,7 +115,7 @@ def changes(
     """
     import pandas as pd
 
-    others = Stones.of([replace(stone, **{attribute: value}) for value in values])
+    others = Stones.of([changed(stone, **{attribute: value}) for value in values])
     kept = np.flatnonzero(model.supports(others))
     others, here = others.take(kept), Stones.of([stone])
     move = model.log_price(others) - model.log_price(here)
@@ -119,7 +140,7 @@ def _grades(model: PriceModel, grade: Grade, stone: Stone, level: float) -> Figu
     frame = changes(model, stone, grade.name, list(model.training.grades[grade.name]), level)
     with drawing(2.2) as sheet:
         axes, place = sheet.axes, np.arange(len(frame))
-        ends = np.abs(frame[["low", "high"]].to_numpy().T - frame["log_change"].to_numpy())
+        ends = reach(frame, "log_change")
         axes.errorbar(place, frame["log_change"], ends, fmt="o", color=BLUE, ms=4, capsize=3)
         for i, move in enumerate(frame["log_change"]):
             axes.annotate(
@@ -158,10 +179,10 @@ def grade_steps(
     rows = []
     for attribute in ("cut", "color", "clarity"):
         seen = list(model.training.grades[attribute])
-        for worse, better in zip(seen, seen[1:], strict=False):
+        for worse, better in pairwise(seen):
             row = {"one grade better": f"{attribute} {worse} → {better}"}
             for carat in carats:
-                start = replace(stone, carat=carat, **{attribute: worse})
+                start = changed(stone, carat=carat, **{attribute: worse})
                 row[f"{carat:g} ct"] = ""
                 if model.supports(Stones.of([start]))[0]:
                     found = changes(model, start, attribute, [better], level)
@@ -187,7 +208,7 @@ def average_steps(model: PriceModel, sales: Stones, level: float = LEVEL) -> Tab
         grade = ATTRIBUTES[attribute]
         assert isinstance(grade, Grade)
         seen = [grade.grades.index(name) for name in model.training.grades[attribute]]
-        up = {a: b for a, b in zip(seen, seen[1:], strict=False)}
+        up = dict(pairwise(seen))
         row = {"": f"one grade of {attribute}"}
         for carat in WEIGHTS:
             like = sales.take(np.flatnonzero(np.abs(np.log(sales["carat"] / carat)) < 0.1))
@@ -200,9 +221,8 @@ def average_steps(model: PriceModel, sales: Stones, level: float = LEVEL) -> Tab
             move = float(np.mean(model.log_price(better) - model.log_price(like)))
             mean = (model.design(better) - model.design(like)).mean(axis=0)
             error = float(np.linalg.norm(mean @ model.factor))
-            row[f"{carat:g} ct"] = (
-                f"{written.change(move)} ({written.between(move - z * error, move + z * error)})"
-            )
+            limits = written.between(move - z * error, move + z * error)
+            row[f"{carat:g} ct"] = f"{written.change(move)} ({limits})"
         rows.append(row)
     return Table(pd.DataFrame(rows))
 
@@ -222,22 +242,17 @@ def surface(model: PriceModel, carat: float = 1.0, cut: str = "Ideal") -> Figure
     money = written.amounts(model.training.currency)
     with drawing(2.9) as sheet:
         axes = sheet.axes
-        shown = axes.imshow(np.log(grid), cmap="Blues", aspect="auto")
-        low, high = np.nanmin(np.log(grid)), np.nanmax(np.log(grid))
-        shown.set_clim(low, high + 0.3 * (high - low))
-        for i, j in np.ndindex(grid.shape):
-            if np.isfinite(grid[i, j]):
-                axes.text(j, i, money(grid[i, j]), ha="center", va="center", fontsize=7.5)
-        axes.set_xticks(range(len(clarities)), clarities)
-        axes.set_yticks(range(len(colors)), colors)
-        axes.grid(visible=False)
-        axes.spines[:].set_visible(False)
-        axes.tick_params(length=0)
+        shade = np.log(grid)
+        low, high = float(np.nanmin(shade)), float(np.nanmax(shade))
+        texts = [money(value) if value == value else "" for value in price.tolist()]
+        cells(
+            axes, shade, texts, (colors, clarities), "Blues", (low, high + 0.3 * (high - low))
+        )
         axes.set_xlabel("clarity")
         axes.set_ylabel("color")
         alt = (
             f"Price of a {carat:g} ct {cut} stone by color and clarity, from "
-            f"{money(np.nanmin(grid))} to {money(np.nanmax(grid))}; the same figures stand in the frame."
+            f"{money(np.nanmin(grid))} to {money(np.nanmax(grid))}."
         )
         return sheet.exhibit(alt, frame)
 
@@ -258,7 +273,7 @@ def magic_steps(
     cents = np.round(100 * stones["carat"]).astype(int)
     for weight in model.magic_weights:
         below = round(weight - 0.01, 2)
-        ends = [replace(stone, carat=w) for w in (below, weight)]
+        ends = [changed(stone, carat=w) for w in (below, weight)]
         if not low <= below < weight <= high or not model.supports(Stones.of(ends)).all():
             continue
         why = model.compare(*ends)
@@ -274,9 +289,9 @@ def magic_steps(
     )
     with drawing(2.2) as sheet:
         axes, place = sheet.axes, np.arange(len(frame))
-        ends = np.abs(frame[["low", "high"]].to_numpy().T - frame["log_jump"].to_numpy())
+        bars = reach(frame, "log_jump")
         axes.bar(place, frame["log_jump"], color=BLUE, width=0.6)
-        axes.errorbar(place, frame["log_jump"], ends, fmt="none", ecolor=NAVY, capsize=2, lw=1)
+        axes.errorbar(place, frame["log_jump"], bars, fmt="none", ecolor=NAVY, capsize=2, lw=1)
         axes.set_xticks(place, [f"{w:.2f}" for w in frame["weight"]])
         axes.axhline(0, color=ORANGE, lw=0.8)
         percent(axes.yaxis)
@@ -289,11 +304,13 @@ def magic_steps(
         figure = sheet.exhibit(
             f"Jump of the price at each magic weight, {stone}: {told}.", frame
         )
+    both = zip(frame["low"], frame["high"], strict=True)
+    limits = [written.between(a, b) for a, b in both]
     table = Table(
         pd.DataFrame(
             {
                 "weight": frame["weight"], "jump": frame["log_jump"],
-                "95 % range": [written.between(a, b) for a, b in zip(frame["low"], frame["high"], strict=True)],
+                "95 % range": limits,
                 "sold 0.01 ct under": frame["just_under"], "sold at it": frame["at"],
             }
         ),

@@ -113,6 +113,16 @@ class Figure:
         return self.alt
 
 
+class Prose:
+    """Markdown that a cell makes."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+
 def plain_markdown(text: str) -> str:
     """A text whose characters mean nothing to Markdown; its lines stay lines."""
     lines = (" ".join(line.split()) for line in text.splitlines())
@@ -127,7 +137,8 @@ def safe(frame: "pd.DataFrame") -> "pd.DataFrame":
     def text(value: Any) -> Any:
         return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
-    kinds = {
-        name: frame[name].map(text) for name in frame if frame[name].dtype.kind not in "iufb"
-    }
-    return frame.assign(**kinds)
+    safer = frame.copy()
+    for name in frame.columns:
+        if frame[name].dtype.kind not in "iufb":
+            safer[name] = frame[name].map(text)
+    return safer

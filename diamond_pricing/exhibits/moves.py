@@ -6,19 +6,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.accuracy import (
-    FEWEST,
-    Z,
-    bands,
-    calibration,
-    clustered_mean,
-    scores_table,
-)
+from diamond_pricing.exhibits.accuracy import scores_table
+from diamond_pricing.exhibits.calibration import calibration
 from diamond_pricing.exhibits.exhibit import Figure, Table
+from diamond_pricing.exhibits.priced import FEWEST, Z, clustered_mean, in_order
 from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE, drawing, percent
 from diamond_pricing.fitting import Sales
 from diamond_pricing.model import PriceModel
-from diamond_pricing.stones import stone_keys
+from diamond_pricing.stones import LINES, stone_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,13 +26,19 @@ def findings_table(findings: Sequence[Mapping[str, Any]]) -> Table:
     import pandas as pd
 
     rows = [
-        ("passed" if f["passed"] else "FAILED", f"{f['gate']} {f['against']}".strip(), f["says"],
+        (_outcome(f), f"{f['gate']} {f['against']}".strip(), f["says"],
          f["value"], f["limit"])
         for f in sorted(findings, key=lambda f: f["passed"])
     ]  # fmt: skip
     columns = ["", "gate", "what was found", "value", "limit"]
     number = written.places(4)
     return Table(pd.DataFrame(rows, columns=columns), {"value": number, "limit": number})
+
+
+def _outcome(finding: Mapping[str, Any]) -> str:
+    if finding["says"].endswith("(told, not judged)"):
+        return "told"
+    return "passed" if finding["passed"] else "FAILED"
 
 
 def deliveries_table(deliveries: Sequence[Mapping[str, Any]]) -> Table:
@@ -83,27 +84,27 @@ def difference_table(
         (np.log(sales.price) - m.log_price(sales.stones, listing="recorded")) ** 2
         for m in (champion, candidate)
     )
-    labels, keys = bands(sales.stones), stone_keys(sales.stones)
-    order = labels[np.argsort(sales.stones["carat"], kind="stable")]
+    (labels, names), keys = in_order(sales.stones, "weight"), stone_keys(sales.stones)
     rows = []
-    for label in ("all", *dict.fromkeys(order.tolist())):
+    for label in ("all", *names):
         of = np.ones(len(sales), bool) if label == "all" else labels == label
         if of.sum() >= FEWEST:
             mean, error = clustered_mean((after - before)[of], keys[of])
             base = float(before[of].mean())
             low, high = ((mean + side * Z * error) / base for side in (-1, 1))
             rows.append(
-                (label, int(of.sum()), mean / base, f"{_signed(low)} to {_signed(high)}")
+                (
+                    label,
+                    int(of.sum()),
+                    mean / base,
+                    f"{written.signed(low)} to {written.signed(high)}",
+                )
             )
     columns = ["weight", "sales", "difference", "95 % limits"]
     return Table(
         pd.DataFrame(rows, columns=columns),
-        {"sales": written.count, "difference": _signed, "95 % limits": str},
+        {"sales": written.count, "difference": written.signed, "95 % limits": str},
     )
-
-
-def _signed(value: float) -> str:
-    return written.change(float(np.log1p(value)))
 
 
 def drift(sales: Sales, model: PriceModel | None) -> Figure | None:
@@ -150,8 +151,9 @@ def movements(ledger: "pd.DataFrame | None", currency: str) -> Figure | None:
         percent(right.yaxis)
         middle, far = np.quantile(np.abs(move), (0.5, 0.99))
         alt = (
-            f"Movements of {len(move):,} prices: half move by less than {written.share(np.expm1(middle))}, "
-            f"99 of 100 by less than {written.share(np.expm1(far))}, the largest by "
+            f"Movements of {len(move):,} prices: half move by less than "
+            f"{written.share(np.expm1(middle))}, 99 of 100 by less than "
+            f"{written.share(np.expm1(far))}, the largest by "
             f"{written.change(move[np.argmax(np.abs(move))])}."
         )
         return sheet.exhibit(alt, ledger)
@@ -173,7 +175,7 @@ def movers(ledger: "pd.DataFrame | None", currency: str, most: int = 15) -> Tabl
         why = row[lines].astype(float)
         first = why.abs().sort_values(ascending=False, kind="stable").index[:2]
         because = ", ".join(
-            f"{name.removeprefix('change ')} {signed(why[name])}" for name in first if why[name]
+            f"{_named(name)} {signed(why[name])}" for name in first if why[name]
         )
         stone = f"{row['carat']:.2f} ct " + " ".join(str(row[g]) for g in GRADES)
         rows.append(
@@ -184,6 +186,11 @@ def movers(ledger: "pd.DataFrame | None", currency: str, most: int = 15) -> Tabl
         pd.DataFrame(rows, columns=["stone", "old", "new", "change", "mostly because of"]),
         {"old": money, "new": money, "change": written.change},
     )
+
+
+def _named(column: str) -> str:
+    line = column.removeprefix("change ")
+    return LINES[line].casefold() if line in LINES else line
 
 
 def lines_moved(ledger: "pd.DataFrame | None", currency: str) -> Figure | None:
@@ -205,12 +212,12 @@ def lines_moved(ledger: "pd.DataFrame | None", currency: str) -> Figure | None:
                 va="center",
                 color=NAVY,
             )
-        axes.set_yticks(place, [name.removeprefix("change ") for name in lines])
+        axes.set_yticks(place, [_named(name) for name in lines])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.margins(x=0.15)
         axes.xaxis.set_major_formatter(lambda v, _: money(v))
-        told = ", ".join(f"{n.removeprefix('change ')} {money(v)}" for n, v in total.items())
+        told = ", ".join(f"{_named(str(n))} {money(v)}" for n, v in total.items())
         return sheet.exhibit(
             f"Sum of all movements by line: {told}.", total.rename("sum").reset_index()
         )

@@ -11,7 +11,7 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.exhibit import Table, safe
+from diamond_pricing.exhibits.exhibit import Prose, Table, safe
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stone, Stones
 
@@ -44,7 +44,7 @@ class PriceList:
     def bands(self) -> Iterator[tuple[str, float, "pd.DataFrame"]]:
         """Each weight band with the weight that is priced, and its cells."""
         for (band, carat), part in self.frame.groupby(["band", "carat"], sort=False):
-            yield str(band), float(carat), part
+            yield str(band), float(str(carat)), part
 
     def table(self, band: str, what: str = "per_carat") -> Table:
         """One band: color down, clarity across; ``what`` is a column of the frame."""
@@ -169,7 +169,7 @@ def price_list(
     return PriceList(cut, frame, t.currency, t.effective, model.sha256[:12])
 
 
-def price_list_pages(prices: PriceList) -> str:
+def price_list_pages(prices: PriceList) -> Prose:
     """Every band as Markdown: a heading, the weight that is priced, and its table."""
     parts = []
     for band, carat, part in prices.bands():
@@ -178,7 +178,7 @@ def price_list_pages(prices: PriceList) -> str:
         parts.append(
             f"## {band}, priced at {carat:g} ct\n\n{prices.table(band)._repr_markdown_()}"
         )
-    return "\n\n".join(parts)
+    return Prose("\n\n".join(parts))
 
 
 def priced_cells(model: PriceModel, stones: Stones) -> dict[str, Vector]:

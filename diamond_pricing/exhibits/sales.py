@@ -1,5 +1,6 @@
 """What the sales are: their quality, their weights, their pairs, and what hides in them."""
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,33 +14,45 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import GRADES, LISTING, Stones, stone_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import pandas as pd
 
+    from diamond_pricing.exhibits.audit import AsideRow
 
-def quality(frame: "pd.DataFrame") -> Table:
-    """Count what is wrong, doubled or missing in sales as they came."""
+
+def quality(frame: "pd.DataFrame", aside: "Sequence[AsideRow]" = ()) -> Table:
+    """Count what is wrong, doubled or missing in sales as they came.
+
+    Parameters
+    ----------
+    aside : Sequence
+        Rows that were set aside as they were read.
+    """
     import pandas as pd
 
-    price = pd.to_numeric(frame["price"], errors="coerce").to_numpy(float)
     stones = Stones.from_frame(frame)
-    keys = stone_keys(stones)
     attributes = [c for c in frame.columns if c not in ("stone", LISTING.name)]
-    twice = paired(Sales(stones, np.where(price > 0, price, 1.0), "USD", "undated"))
-    kinds: dict[str, set[int]] = {}
-    for row, problem in stones.left_out:
-        kinds.setdefault(problem.code, set()).add(row)
+    twice = paired(Sales(stones, np.ones(len(frame)), "USD", "undated"))
+    wrong: dict[int, str] = {row: p.code for row, p in stones.left_out}
     rows = [
         ("sales", len(frame), ""),
-        ("distinct stones", len(np.unique(keys)), "equal in weight, color, clarity and sides"),
+        ("distinct stones", len(np.unique(stone_keys(stones))),
+         "equal in weight, color, clarity and sides"),
         ("rows that repeat another exactly", int(frame[attributes].duplicated().sum()), ""),
         ("stones on both price lists", len(twice), "sides in opposite order, all else equal"),
-        ("prices that are none", int((~(price > 0)).sum()), "not positive; such rows are left out"),
-        ("sales with a measurement that cannot be", len({r for r, _ in stones.left_out}),
-         "; ".join(f"{k.replace('_', ' ')} {len(v):,}" for k, v in sorted(kinds.items()))),
+        ("sales with a measurement that cannot be", len(wrong), _counted(wrong.values())),
     ]  # fmt: skip
+    if aside:
+        rows.append(("other rows, set aside", len(aside), _counted(r.field for r in aside)))
     return Table(
-        pd.DataFrame(rows, columns=["what", "count", "told by"]), {"count": written.count}
+        pd.DataFrame(rows, columns=["what", "count", "which"]), {"count": written.count}
     )
+
+
+def _counted(kinds: "Iterable[str]") -> str:
+    counts = sorted(Counter(kinds).items())
+    return "; ".join(f"{kind.replace('_', ' ')} {n:,}" for kind, n in counts)
 
 
 def sold_weights(stones: Stones, marked: tuple[float, ...]) -> Figure:
@@ -53,7 +66,11 @@ def sold_weights(stones: Stones, marked: tuple[float, ...]) -> Figure:
         axes = sheet.axes
         axes.vlines(frame["carat"], 0, frame["sold"], color=BLUE, lw=0.9)
         tops = {w: int(frame.loc[frame["carat"] == w, "sold"].sum()) for w in marked}
-        for weight in sorted(tops, key=lambda w: -tops[w])[:7]:
+        told: list[float] = []
+        for weight in sorted(tops, key=lambda w: -tops[w]):
+            if all(abs(weight - other) > 0.09 for other in told):
+                told.append(weight)
+        for weight in told[:8]:
             axes.annotate(
                 f"{weight:g}", (weight, tops[weight]), (0, 2), textcoords="offset points",
                 ha="center", color=NAVY,
@@ -85,8 +102,8 @@ def price_against_weight(sales: Sales) -> Figure:
         axes.set_ylabel("price")
         elasticity = float(np.polyfit(np.log(carat), np.log(price), 1)[0])
         alt = (
-            f"Price against weight of {len(price):,} sales on logarithmic axes: close to a line "
-            f"of slope {elasticity:.2f}, with steps at round weights."
+            f"Price against weight of {len(price):,} sales on logarithmic axes: close to a "
+            f"line of slope {elasticity:.2f}, with steps at round weights."
         )
         return sheet.exhibit(alt, frame)
 
@@ -171,7 +188,9 @@ def ladder(model: PriceModel, sales: Sales) -> Figure:
         axes.xaxis.set_major_formatter(lambda v, _: money(v))
         axes.xaxis.set_minor_formatter(lambda v, _: "")
         if len(frame):
-            axes.set_ylim(*(np.quantile(frame["log_ratio"], (0.003, 0.997)) + [-0.03, 0.05]))
+            axes.set_ylim(
+                *np.quantile(frame["log_ratio"], (0.003, 0.997)) + np.array([-0.03, 0.05])
+            )
         percent(axes.yaxis)
         axes.set_xlabel("price on x<y")
         axes.set_ylabel("list x>y over x<y")
@@ -181,5 +200,6 @@ def ladder(model: PriceModel, sales: Sales) -> Figure:
                 f"{money(b.low)} to {money(b.high)} {written.change(float(np.log(b.factor)))}"
                 for b in model.markup.bands
             )
-        alt = f"Price on list x>y over price on x<y, {len(frame):,} stones on both. Bands: {told}."
+        both = f"{len(frame):,} stones on both"
+        alt = f"Price on list x>y over price on x<y, {both}. Bands: {told}."
         return sheet.exhibit(alt, frame)

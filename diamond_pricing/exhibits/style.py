@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ class Sheet:
         """Finish it."""
         file = io.StringIO()
         undated = {"Date": None, "Creator": None}
-        self.figure.savefig(file, format="svg", metadata=undated)
+        self.figure.savefig(file, format="svg", metadata=undated, transparent=True)
         text = file.getvalue()
         svg = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.S)
         told = f'<svg role="img" aria-label="{escape(alt)}" '
@@ -99,6 +99,29 @@ def percent(axis: Any) -> None:
     axis.set_major_formatter(lambda value, _: written.change(value, digits))
     axis.axes.set_xlim(axis.axes.get_xlim())
     axis.axes.set_ylim(axis.axes.get_ylim())
+
+
+def reach(frame: "pd.DataFrame", middle: str) -> Any:
+    """Distance of the columns ``low`` and ``high`` from the middle, for error bars."""
+    ends = frame[["low", "high"]].to_numpy().T
+    return abs(ends - frame[middle].to_numpy())
+
+
+def cells(
+    axes: Any, grid: Any, texts: "Sequence[str]",
+    names: "tuple[Sequence[str], Sequence[str]]", shades: str, limits: tuple[float, float],
+) -> None:  # fmt: skip
+    """Draw a shaded grid with a text in each cell, row by row."""
+    axes.imshow(grid, cmap=shades, vmin=limits[0], vmax=limits[1], aspect="auto")
+    columns = len(names[1])
+    for place, text in enumerate(texts):
+        i, j = divmod(place, columns)
+        axes.text(j, i, text, ha="center", va="center", fontsize=7)
+    axes.set_yticks(range(len(names[0])), names[0])
+    axes.set_xticks(range(columns), names[1])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
 
 
 def _fixed(at: tuple[float, ...]) -> Any:

@@ -8,7 +8,12 @@ from diamond_pricing.model import money
 
 def change(log_ratio: float, digits: int = 1) -> str:
     """A log ratio as a change: ``+7.2 %``, ``−3.0 %``, ``0.0 %``."""
-    text = f"{100 * expm1(log_ratio):+.{digits}f}"
+    return signed(expm1(log_ratio), digits)
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """A relative difference: ``+7.2 %``, ``−3.0 %``, ``0.0 %``."""
+    text = f"{100 * value:+.{digits}f}"
     return f"{text[1:] if not float(text) else text.replace('-', '−')} %"
 
 

@@ -71,20 +71,20 @@ class HeldOut:
     blend: Vector
     found: Found
 
-    def leverage(self) -> Vector:
-        """Share of its own fitted value that each sale decides, shape (m,).
+    def leverage(self, rows: Integers | None = None) -> Vector:
+        """Share of its own fitted value that each of some sales decides, or of all.
 
         The diagonal of WX(X'WX + S)⁻¹X' at the smoothing that was chosen; it sums to the
         effective degrees of freedom.
         """
         fit, laid = self.found.fit, self.found.laid
         inverse = fit.covariance / fit.residual_variance
-        found = np.empty(len(self.rows))
+        rows = np.arange(len(self.rows)) if rows is None else rows
+        found = np.empty(len(rows))
         for start in range(0, len(found), CHUNK):
-            some = np.arange(start, min(start + CHUNK, len(found)))
-            rows = laid.rows(some)
-            found[some] = np.einsum("ij,ij->i", rows @ inverse, rows)
-        return found * self.found.weight
+            X = laid.rows(rows[start : start + CHUNK])
+            found[start : start + CHUNK] = np.einsum("ij,ij->i", X @ inverse, X)
+        return found * self.found.weight[rows]
 
 
 def held_out(

@@ -116,8 +116,9 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return width[self.parts(stones)] * self.expected(stones)
 
     def half(self, part: int, level: float, listing: str = "blend") -> float:
-        """Half width of the range of log price in a part, before it is multiplied by what
-        is expected of the stone; parameters and errors as `half_widths`.
+        """Half width in a part, before it is multiplied by what is expected of the stone.
+
+        Parameters and errors as `half_widths`.
         """
         _check(level)
         row = self.quantiles.get(listing, self.quantiles["recorded"])[part]

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -22,7 +23,7 @@ LONGEST = 900  # seconds of one cell
 
 
 class _OwnPython(KernelSpecManager):
-    """This very Python, whatever kernels a user has registered."""
+    """The Python that runs us, whatever kernels a user has registered."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -73,7 +74,7 @@ def executed(
     if os.name == "posix":  # sockets that only this user can read
         manager.transport = "ipc"
         manager.connection_file = f"{folder}/kernel/k.json"
-        os.mkdir(f"{folder}/kernel", 0o700)
+        Path(folder, "kernel").mkdir(0o700)
     client = NotebookClient(
         notebook, km=manager, timeout=LONGEST, resources={"metadata": {"path": folder}}
     )

@@ -1,10 +1,9 @@
 """What a report speaks of: a model, sales, and where a home is given, its refits."""
 
 import hashlib
-import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +13,11 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import DocumentError, FitError, ReportError
-from diamond_pricing.fitting import Sales, read_sales
+from diamond_pricing.fitting import Sales, fit, read_sales
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.model.document import LARGEST
 from diamond_pricing.refit import home as homes
-from diamond_pricing.refit.ledger import ledger
-from diamond_pricing.registry import Entry, Registry, open_store
+from diamond_pricing.registry import Registry, open_store
 from diamond_pricing.reporting.source import shipped
 from diamond_pricing.stones import Stones, load_sales, stone_keys
 from diamond_pricing.warehouse import Quarantined, take_in
@@ -160,19 +158,15 @@ class Inputs:
     def priced(self) -> Priced:
         """What the sales are expected to fetch, each by a fit that did not see the stone."""
         if len(self.frame) < FEWEST:
-            return self._by_model()
-        file = self._cached()
-        if file is not None and file.is_file():
-            with np.load(file, allow_pickle=False) as kept:
-                rows, recorded, blend = kept["rows"], kept["recorded"], kept["blend"]
-        else:
-            held = self.fitted[1]
-            rows, recorded, blend = held.rows, held.recorded, held.blend
+            rows = np.flatnonzero(self.model.supports(self.sales.stones))
+            return self._by(self.model, rows, "too few to fit a model to")
+        kept = self._kept("held_out", self._held_out)
         how = (
-            f"Each of the {len(rows):,} sales is priced by a fit of the same recipe to the other "
-            "sales, which did not see the stone (five folds by stone)."
+            f"Each of the {len(kept['rows']):,} sales is priced by a fit of the default recipe "
+            "to the others, which did not see the stone (five folds by stone)."
         )
-        return Priced(self.rows[rows], self._some(rows), recorded, blend, how)
+        rows = kept["rows"]
+        return Priced(self.rows[rows], self._some(rows), kept["recorded"], kept["blend"], how)
 
     @cached_property
     def fitted(self) -> "tuple[PriceModel, HeldOut]":
@@ -185,144 +179,82 @@ class Inputs:
         """
         from diamond_pricing.fitting.monotone import fit_held_out
 
-        model, held = fit_held_out(self.frame)
-        if (file := self._cached()) is not None:
-            with file.open("wb") as target:
-                np.savez(target, rows=held.rows, recorded=held.recorded, blend=held.blend)
-        return model, held
+        return fit_held_out(self.frame)
 
-    def _by_model(self) -> Priced:
-        rows = np.flatnonzero(self.model.supports(self.sales.stones))
-        sales = self._some(rows)
-        recorded = self.model.log_price(sales.stones, listing="recorded")
+    def _held_out(self) -> dict[str, Any]:
+        held = self.fitted[1]
+        return {"rows": held.rows, "recorded": held.recorded, "blend": held.blend}
+
+    @cached_property
+    def parted(self) -> "tuple[pd.DataFrame, pd.DataFrame]":
+        """Sales of two thirds of the stones, drawn at random, and those of the rest."""
+        n = int(self.stone_count)
+        first, second = samples(self.frame, (2 * n // 3, n - 2 * n // 3))
+        return first, second
+
+    @cached_property
+    def stone_count(self) -> int:
+        """Distinct stones of the sales."""
+        return len(np.unique(stone_keys(self.sales.stones)))
+
+    @cached_property
+    def trial(self) -> tuple[PriceModel, Priced]:
+        """The default family fitted to the first of ``parted``, and how it prices the second.
+
+        Where the sales are too few, the model itself and how it prices them.
+        """
+        if len(self.frame) < FEWEST:
+            return self.model, self.priced
+
+        def document() -> dict[str, Any]:
+            return {"document": np.array(fit(self.parted[0]).to_json())}
+
+        model = PriceModel.from_json(str(self._kept("trial", document)["document"]))
+        test = read_sales(self.parted[1])
+        rows = np.flatnonzero(model.supports(test.stones))
+        sales = Sales(test.stones.take(rows), test.price[rows], test.currency, test.effective)
+        recorded = model.log_price(sales.stones, listing="recorded")
+        blend = model.log_price(sales.stones)
         how = (
-            f"These {len(rows):,} sales are too few for a fit of their own: the expected prices are "
-            f"those of model {self.model.sha256[:12]}, which may have seen some of the stones."
+            f"The default recipe was fitted to the {model.training.rows:,} sales of two thirds "
+            f"of the stones, drawn at random; it prices the {len(rows):,} sales of the other "
+            f"third that it supports ({len(test) - len(rows):,} it declines)."
         )
-        return Priced(self.rows[rows], sales, recorded, self.model.log_price(sales.stones), how)
+        return model, Priced(rows, sales, recorded, blend, how)
+
+    def _by(self, model: PriceModel, rows: Integers, why: str) -> Priced:
+        sales = self._some(rows)
+        recorded = model.log_price(sales.stones, listing="recorded")
+        how = (
+            f"These {len(rows):,} sales are {why}: expected prices are those of model "
+            f"{model.sha256[:12]}, which may have seen some of the stones."
+        )
+        return Priced(self.rows[rows], sales, recorded, model.log_price(sales.stones), how)
 
     def _some(self, rows: Integers) -> Sales:
         s = self.sales
         return Sales(s.stones.take(rows), s.price[rows], s.currency, s.effective)
 
-    def _cached(self) -> Path | None:
+    def _kept(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Arrays that reports of one run share in a folder, where there is one."""
         folder = os.environ.get(CACHE)
         if not folder:
-            return None
-        s = self.sales
-        digest = hashlib.sha256(s.price.tobytes())
-        for name in sorted(s.stones.columns):
-            digest.update(np.ascontiguousarray(s.stones[name]).tobytes())
-        return Path(folder) / f"{digest.hexdigest()[:20]}.npz"
+            return make()
+        digest = hashlib.sha256(self.sales.price.tobytes())
+        for column in sorted(self.sales.stones.columns):
+            digest.update(np.ascontiguousarray(self.sales.stones[column]).tobytes())
+        file = Path(folder) / f"{name}-{digest.hexdigest()[:20]}.npz"
+        if not file.is_file():
+            with file.open("wb") as target:
+                np.savez(target, **make())
+        with np.load(file, allow_pickle=False) as kept:
+            return dict(kept)
 
     @property
     def benchmark(self) -> dict[str, Any]:
         """Results of the accuracy benchmark beside other libraries, as it was last run."""
         found: dict[str, Any] = json.loads(_benchmark().read_text(encoding="utf-8"))
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class Refit:
-    """A refit of a home as it was recorded.
-
-    Attributes
-    ----------
-    registry : Registry
-    entry : Entry
-        Of the log.
-    record : dict
-        Everything that the decision rested on.
-    """
-
-    registry: Registry
-    entry: Entry
-    record: dict[str, Any]
-
-    @classmethod
-    def read(cls, home: str, entry: str = "") -> "Refit":
-        """The last refit of a home that fitted a candidate, or the one of an entry.
-
-        Raises
-        ------
-        ReportError
-            When there is no home, or no such refit in it.
-        """
-        if not home:
-            raise ReportError("the report of a refit needs a home; give --home.")
-        registry = Registry(open_store(home))
-        for found in reversed(registry.entries()):
-            if found.action == "refit" and str(found.number) == (entry or str(found.number)):
-                record = json.loads(registry.store.read(found.details["record"]))
-                if record["candidate"]:
-                    return cls(registry, found, record)
-        which = f"numbered {entry}" if entry else "in its log"
-        raise ReportError(
-            f"there is no refit {which} of {registry.store} that fitted a candidate."
-        )
-
-    @property
-    def currency(self) -> str:
-        """Of all prices of the home."""
-        return str(self.record["home"]["currency"])
-
-    def model(self, role: str) -> PriceModel | None:
-        """The ``champion``, ``candidate`` or ``anchor``; None where there was none."""
-        name = self.record[role]
-        return self.registry.model(name) if name else None
-
-    @cached_property
-    def _moved(self) -> "pd.DataFrame | None":
-        import pandas as pd
-
-        if "ledger" in self.record:
-            return pd.read_csv(io.BytesIO(self.registry.store.read(self.record["ledger"])))
-        champion, candidate = self.model("champion"), self.model("candidate")
-        if champion is None or candidate is None:
-            return None
-        store = self.registry.store
-        sales = homes.accepted_sales(store, self.registry.entries())
-        stones = homes.stock_of(store) or homes.each_stone(sales)
-        return pd.read_csv(io.BytesIO(ledger(champion, candidate, stones).to_csv()))
-
-    def moves(self) -> "pd.DataFrame | None":
-        """Old and new price of every stone, and what each line carries, in dollars.
-
-        Where the candidate was kept out, what it would have done; None where it is the
-        first of its home.
-        """
-        return self._moved
-
-    def moves_text(self) -> str:
-        """What the movements are of."""
-        if self._moved is None:
-            return "This is the first model of the home: no price moves."
-        n = f"{len(self._moved):,}"
-        if "ledger" in self.record:
-            return f"Of {n} stones, from the champion's price to the candidate's."
-        return (
-            f"Of {n} stones, from the champion's price to what the candidate would have asked; "
-            "it was not promoted."
-        )
-
-    @cached_property
-    def _frozen(self) -> Sales:
-        frame = homes.counted_sales(self.registry.store, self.registry.entries())
-        return read_sales(frame[homes.held_out(frame)].reset_index(drop=True))
-
-    def judged_on(self) -> Sales:
-        """The accepted sales of stones that no model of the home was fitted on."""
-        return self._frozen
-
-
-class Prose:
-    """Markdown that is made by a cell."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def _repr_markdown_(self) -> str:
-        return self.text
 
 
 def _model(name: str, registry: Registry | None) -> tuple[PriceModel, str]:

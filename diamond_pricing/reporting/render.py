@@ -152,9 +152,14 @@ def _markdown(
             parts.append(
                 f"<details><summary>{words['code']}</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
             )
-        for j, output in enumerate(cell.outputs):
+        for j, output in enumerate(_shown(cell)):
             parts.append(_output(output, options, refer, folder / f"{i}-{j}.svg"))
     return "\n\n".join(parts)
+
+
+def _shown(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """What a reader is to see: not what libraries grumble on standard error."""
+    return [output for output in cell.outputs if output.get("name") != "stderr"]
 
 
 def _called(found: re.Match[str], words: Mapping[str, str]) -> str:
@@ -194,10 +199,14 @@ def _pandoc(source: Source, text: str, folder: Path, to: str, stem: str) -> None
         import typst
     except ImportError as error:
         raise MissingExtraError("reports", "report") from error
+    if source.front.get("format", {}).get("html", {}).get("toc") and to == "html5":
+        extra = ["--toc", "--toc-depth=2"]
+    else:
+        extra = []
     house = Path(str(files("diamond_pricing.reporting"))) / "house"
     filters = [str(house / "house.lua")]
     # Tables are as wide as their cells; a line is never wrapped.
-    extra = ["--standalone", "--columns=100000", "--wrap=none"]
+    extra += ["--standalone", "--columns=100000", "--wrap=none"]
     if to == "html5":
         extra += [
             "--embed-resources",
@@ -212,7 +221,8 @@ def _pandoc(source: Source, text: str, folder: Path, to: str, stem: str) -> None
     page = pypandoc.convert_text(text, to, _PANDOC, extra_args=extra, filters=filters)
     (folder / f"{stem}.typ").write_text(page, encoding="utf-8")
     try:
-        typst.compile(folder / f"{stem}.typ", output=folder / f"{stem}.pdf", root="/")
+        pdf = typst.compile(str(folder / f"{stem}.typ"), root="/")
+        (folder / f"{stem}.pdf").write_bytes(pdf)
     finally:
         (folder / f"{stem}.typ").unlink()
 
@@ -228,6 +238,8 @@ def finish(
         if cell.cell_type == "markdown":
             told = _linked(cell.source, refer, links=False)
             cell.source = _CALLOUT.sub(lambda m: _quoted(m, words), told)
+        else:
+            cell.outputs = _shown(cell)
         options = cell.metadata.pop("options", {})
         cells.append(cell)
         if options.get("label", "") in refer:

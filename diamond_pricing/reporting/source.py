@@ -80,7 +80,7 @@ def read_source(name: str, language: str = "en") -> Source:
 
 
 def shipped(file: str) -> Path:
-    """A file of the folder of reports: beside the package in a clone, inside it if installed."""
+    """A file of the reports: beside the package in a clone, inside it when installed."""
     package = Path(str(files("diamond_pricing")))
     installed = package / "reporting" / "sources" / file
     return installed if installed.is_file() else package.parent / "reports" / file

@@ -3,7 +3,8 @@
 The scatter is that of like sales: in each part (weight band and clarity) the distance of the
 quartiles of the held-out errors gives the standard deviation of an *empirical null*, normal
 around the part's median (Efron 2004, *JASA* 99, 96–104), and never narrower than the noise
-floor: a price within what stones alike in everything recorded differ by says nothing. Two-sided p-values against it are
+floor: a price within what stones alike in everything recorded differ by says nothing.
+Two-sided p-values against it are
 turned into q-values by Benjamini and Hochberg (1995, *JRSS B* 57, 289–300): of the sales
 with q ≤ 0.1 no more than a tenth are expected to be ordinary ones.
 """

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
+from diamond_pricing.exhibits import measures_text
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
@@ -19,7 +20,7 @@ from diamond_pricing.web.api.quotes import new_quote, no_quote, rederived, store
 from diamond_pricing.web.door import COOKIE
 from diamond_pricing.web.messages import LEVEL, QuoteIn
 from diamond_pricing.web.openapi import description
-from diamond_pricing.web.page.answers import measures, shown, verdict_text
+from diamond_pricing.web.page.answers import shown, verdict_text
 from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
 from diamond_pricing.web.page.phrases import (
     TEXTS,
@@ -371,7 +372,7 @@ async def _comparables(
     return [
         {
             "stone": words.stone(c.stone),
-            "measures": measures(c.stone, words),
+            "measures": measures_text(c.stone, words),
             "price": words.amount(round(100 * c.price), model.training.currency, digits=0),
             "adjusted": words.amount(
                 round(100 * c.adjusted), model.training.currency, digits=0

@@ -1,0 +1,109 @@
+"""The command `report`: render the reports of a model."""
+
+import json
+import os
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from diamond_pricing.cli.home import example, now
+from diamond_pricing.errors import MissingExtraError, ReportError
+
+NAMES = (
+    "model_development", "model_card", "refit", "inventory_audit", "price_list", "quote",
+)  # fmt: skip
+ALL = "all"
+FORMATS = ("html", "pdf", "ipynb", "quarto")
+
+
+def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    asked = tuple(dict.fromkeys(part.strip().lower() for part in value.split(",")))
+    if unknown := [name for name in asked if name not in FORMATS]:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(FORMATS)}.")
+    return asked
+
+
+@click.command(epilog=example("report quote --stone '1.01 Ideal E VS1' --out reports"))
+@click.argument("name", type=click.Choice((*NAMES, ALL)))
+@click.option(
+    "--model",
+    help="Id of a model of the home, or a model document. Default: the active model, else the "
+    "packaged one.",
+)
+@click.option("--home", envvar="DIAMOND_PRICING_HOME", help="A directory, or a URL.")
+@click.option(
+    "--data", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file of sales. Default: those of the home, else the packaged ones.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option(
+    "--to", "formats", default="html,pdf,ipynb", show_default=True, callback=_formats,
+    help="Formats, parted by commas; quarto renders through the Quarto on the path.",
+)  # fmt: skip
+@click.option("--stone", help="Of a quote: '1.01 Ideal E VS1 depth=61.8'.")
+@click.option("--cut", help="Of a price list. Default: Ideal.")
+@click.option("--entry", help="Of a refit: its number in the log. Default: the last.")
+@click.option(
+    "--language", type=click.Choice(("en", "it")), default="en", show_default=True,
+    help="Of a quote.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def report(
+    name: str, home: str | None, data: Path | None, out: Path, formats: tuple[str, ...],
+    language: str, as_json: bool, **asked: str | None,
+) -> None:  # fmt: skip
+    """Render the report NAME, or all of them, into a folder.
+
+    Names: model_development, model_card, refit (needs a home), inventory_audit, price_list,
+    quote.
+    """
+    try:
+        from diamond_pricing.reporting import inputs, read_source, render
+    except ImportError as error:
+        raise MissingExtraError("reports", "report") from error
+    names: tuple[str, ...] = NAMES if name == ALL else (name,)
+    if name == ALL and not home:
+        names = tuple(one for one in names if one != "refit")
+        click.echo("Without a home there is no refit to report on.", err=True)
+    given = {key: value for key, value in asked.items() if value is not None}
+    if home:
+        given["home"] = str(Path(home).resolve()) if "://" not in home else home
+    if data is not None:
+        given["data"] = str(data.resolve())
+    if (file := given.get("model")) and Path(file).is_file():
+        given["model"] = str(Path(file).resolve())
+    written = []
+    with tempfile.TemporaryDirectory() as shared:
+        os.environ[inputs.CACHE] = shared  # what one report has fitted the next need not
+        for i, one in enumerate(names):
+            source = read_source(one, language if one == "quote" else "en")
+            known = given | {"out": str(out.resolve()), "date": now()[:10]}
+            if name != ALL and (strange := set(given) - set(source.parameters)):
+                raise ReportError(f"the report {one} takes no --{min(strange)}.")
+            values = {key: known[key] for key in source.parameters if key in known}
+            title = f"{one} ({i + 1} of {len(names)})"
+            with click.progressbar(length=1, label=title, file=sys.stderr, width=24) as bar:
+                made = render(source, out, formats, values, partial(_advance, bar))
+            written.append(made)
+            sizes = ", ".join(f"{f.name} {f.stat().st_size / 1000:,.0f} kB" for f in made.files)
+            click.echo(f"  {made.seconds:.1f} s: {sizes}", err=True)
+    if as_json:
+        files = [str(file) for made in written for file in made.files]
+        seconds = round(sum(made.seconds for made in written), 1)
+        click.echo(json.dumps({"files": files, "seconds": seconds}))
+        return
+    for made in written:
+        for target in made.files:
+            click.echo(str(target))
+
+
+def _advance(bar: Any, cell: int, of: int) -> None:
+    bar.length = of
+    bar.update(cell + 1 - bar.pos)
+
+
+COMMANDS: list[Any] = [report]
