@@ -11,14 +11,13 @@ from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.effects import changed, changes
 from diamond_pricing.exhibits.exhibit import Table
 from diamond_pricing.exhibits.priced import FEWEST, in_order
-from diamond_pricing.fitting import fit
 from diamond_pricing.fitting.held_out import HeldOut
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones
 from diamond_pricing.validation.concurvity import concurvity, shared
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 
 def breusch_pagan(regression: Any) -> Table:
@@ -126,11 +125,6 @@ def concurvity_table(gam: PriceModel, model: PriceModel, stones: Stones) -> Tabl
             "default model, lines": written.places(2),
         },
     )
-
-
-def refitted(frame: "pd.DataFrame") -> PriceModel:
-    """The default family fitted to some sales."""
-    return fit(frame)
 
 
 def stability(models: Sequence[PriceModel], carat: float = 1.0) -> Table:

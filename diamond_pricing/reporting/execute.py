@@ -10,7 +10,6 @@ from typing import Any
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -70,14 +69,13 @@ def executed(
             hidden = {"options": {"include": False}, "tags": ["injected-parameters"]}
             cells.append((cell.line, new_code_cell(code, metadata=hidden, id="given")))
     notebook.cells = [made for _, made in cells]
-    manager = AsyncKernelManager(kernel_spec_manager=_OwnPython())
+    client = NotebookClient(notebook, timeout=LONGEST, resources={"metadata": {"path": folder}})
+    manager = client.create_kernel_manager()
+    manager.kernel_spec_manager = _OwnPython()
     if os.name == "posix":  # sockets that only this user can read
         manager.transport = "ipc"
         manager.connection_file = f"{folder}/kernel/k.json"
         Path(folder, "kernel").mkdir(0o700)
-    client = NotebookClient(
-        notebook, km=manager, timeout=LONGEST, resources={"metadata": {"path": folder}}
-    )
     count = 0
     # One core's worth of BLAS, and nothing of the caller's that would change what is drawn.
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}

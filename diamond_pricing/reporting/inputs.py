@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from diamond_pricing.fitting.held_out import HeldOut
 
 CACHE = "DIAMOND_PRICING_REPORT_CACHE"  # a folder that reports of one run share
+TRIAL = "trial"
+DISJOINT = 3  # models that share no stone
+LARGEST_SAMPLE = 2_500  # stones of each
 FEWEST = 1_500  # sales from which a fit of their own tells more than the model
 
 
@@ -207,7 +212,9 @@ class Inputs:
             return self.model, self.priced
 
         def document() -> dict[str, Any]:
-            return {"document": np.array(fit(self.parted[0]).to_json())}
+            begun = self._begun.get(TRIAL)
+            text = _document(self.parted[0]) if begun is None else begun.result()
+            return {"document": np.array(text)}
 
         model = PriceModel.from_json(str(self._kept("trial", document)["document"]))
         test = read_sales(self.parted[1])
@@ -221,6 +228,34 @@ class Inputs:
             f"third that it supports ({len(test) - len(rows):,} it declines)."
         )
         return model, Priced(rows, sales, recorded, blend, how)
+
+    @cached_property
+    def disjoint(self) -> tuple[PriceModel, ...]:
+        """Three models of the default family, fitted to stones of their own."""
+        begun = [self._begun[i] for i in range(DISJOINT) if i in self._begun]
+        texts = [found.result() for found in begun] or [_document(f) for f in self._samples]
+        return tuple(PriceModel.from_json(text) for text in texts)
+
+    @cached_property
+    def _samples(self) -> "list[pd.DataFrame]":
+        size = min(LARGEST_SAMPLE, self.stone_count // DISJOINT)
+        return samples(self.frame, (size,) * DISJOINT, seed=1)
+
+    def begin(self) -> None:
+        """Start the fits of ``trial`` and ``disjoint`` in a process of their own.
+
+        They go on while `fitted` is under way, where there are two cores.
+        """
+        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        if len(self.frame) >= FEWEST:
+            self._begun[TRIAL] = pool.submit(_document, self.parted[0])
+        for i, frame in enumerate(self._samples):
+            self._begun[i] = pool.submit(_document, frame)
+        pool.shutdown(wait=False)
+
+    @cached_property
+    def _begun(self) -> "dict[str | int, Future[str]]":
+        return {}
 
     def _by(self, model: PriceModel, rows: Integers, why: str) -> Priced:
         sales = self._some(rows)
@@ -255,6 +290,11 @@ class Inputs:
         """Results of the accuracy benchmark beside other libraries, as it was last run."""
         found: dict[str, Any] = json.loads(_benchmark().read_text(encoding="utf-8"))
         return found
+
+
+def _document(frame: "pd.DataFrame") -> str:
+    """The default family fitted to some sales, as its document."""
+    return fit(frame).to_json()
 
 
 def _model(name: str, registry: Registry | None) -> tuple[PriceModel, str]:

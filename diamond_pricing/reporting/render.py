@@ -194,37 +194,34 @@ def _output(
 
 
 def _pandoc(source: Source, text: str, folder: Path, to: str, stem: str) -> None:
+    """Write the page, or through typst the PDF; what pandoc warns of is an error."""
     try:
         import pypandoc
         import typst
     except ImportError as error:
         raise MissingExtraError("reports", "report") from error
-    if source.front.get("format", {}).get("html", {}).get("toc") and to == "html5":
-        extra = ["--toc", "--toc-depth=2"]
-    else:
-        extra = []
-    house = Path(str(files("diamond_pricing.reporting"))) / "house"
-    filters = [str(house / "house.lua")]
     # Tables are as wide as their cells; a line is never wrapped.
-    extra += ["--standalone", "--columns=100000", "--wrap=none"]
+    extra = ["--standalone", "--columns=100000", "--wrap=none", "--fail-if-warnings"]
+    house = Path(str(files("diamond_pricing.reporting"))) / "house"
     if to == "html5":
-        extra += [
-            "--embed-resources",
-            "--mathml",
-            f"--css={house / 'house.css'}",
-            "--section-divs",
-        ]
-        page = pypandoc.convert_text(text, to, _PANDOC, extra_args=extra, filters=filters)
+        extra += ["--embed-resources", "--mathml", f"--css={house / 'house.css'}"]
+        if source.front.get("format", {}).get("html", {}).get("toc"):
+            extra += ["--toc", "--toc-depth=2"]
+    else:
+        extra.append(f"--include-in-header={house / 'house.typ'}")
+    try:
+        page = pypandoc.convert_text(
+            text, to, _PANDOC, extra_args=extra, filters=[str(house / "house.lua")]
+        )
+    except RuntimeError as error:
+        raise ReportError(f"{source.path.name}: {error}") from error
+    if to == "html5":
         (folder / f"{stem}.html").write_text(page, encoding="utf-8")
         return
-    extra += [f"--include-in-header={house / 'house.typ'}"]
-    page = pypandoc.convert_text(text, to, _PANDOC, extra_args=extra, filters=filters)
-    (folder / f"{stem}.typ").write_text(page, encoding="utf-8")
-    try:
-        pdf = typst.compile(str(folder / f"{stem}.typ"), root="/")
-        (folder / f"{stem}.pdf").write_bytes(pdf)
-    finally:
-        (folder / f"{stem}.typ").unlink()
+    typ = folder / f"{stem}.typ"
+    typ.write_text(page, encoding="utf-8")
+    (folder / f"{stem}.pdf").write_bytes(typst.compile(str(typ), root="/"))
+    typ.unlink()
 
 
 def finish(

@@ -113,7 +113,10 @@ def parsed(path: Path, text: str) -> Source:
 
 def _prose(text: str, start: int, end: int) -> list[Cell]:
     part = text[start:end]
-    return [Cell(part.strip(), text.count("\n", 0, start) + 1)] if part.strip() else []
+    if not part.strip():
+        return []
+    first = start + len(part) - len(part.lstrip())
+    return [Cell(part.strip(), text.count("\n", 0, first) + 1)]
 
 
 def _yaml(text: str, where: str) -> dict[str, Any]:
