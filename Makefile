@@ -1,5 +1,6 @@
 # make demo   fit both families on the packaged sales, evaluate them, explain a stone
 # make test   every check and every test
+# make notebook  run the notebook of the model's development anew (two minutes)
 # make test-long  the property tests on many more stones
 # make torture    refits killed at every system call, a thousand promotions at once, 20,000
 #                 requests that the description of the API allows or forbids
@@ -12,7 +13,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test test-long torture lint lock packaged-model clean
+.PHONY: demo test test-long torture lint lock notebook packaged-model clean
 .DELETE_ON_ERROR:
 
 $(BIN)/uv:
@@ -33,14 +34,14 @@ demo: $(VENV)/.demo
 
 test: lint
 	@sh scripts/install_browser.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The promises that hold for every stone, on twenty times as many stones.
 test-long: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties tests/model/test_money.py tests/terms
 
 torture: $(VENV)/.dev
-	TORTURE_KILLS=100000 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 TORTURE_SWAPS=100 TORTURE_ARROW=100000 SCHEMATHESIS_CASES=20000 $(BIN)/python -m pytest -s tests/faults tests/registry tests/web/test_following.py tests/web/test_openapi.py tests/web/test_batch.py
+	TORTURE_KILLS=100000 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 TORTURE_SWAPS=100 TORTURE_ARROW=100000 SCHEMATHESIS_CASES=20000 NOTEBOOK_CELLS=all $(BIN)/python -m pytest -s tests/faults tests/registry tests/reporting/test_notebook.py tests/web/test_following.py tests/web/test_openapi.py tests/web/test_batch.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -53,6 +54,9 @@ lock: $(BIN)/uv
 
 packaged-model: $(VENV)/.dev
 	$(BIN)/python scripts/build_packaged_model.py
+
+notebook: $(VENV)/.dev
+	env -u DIAMOND_PRICING_HOME $(BIN)/diamond-pricing report model_development --to ipynb --out reports
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -1,6 +1,7 @@
 """Tables and figures: one function each. Every exhibit also gives its numbers, ``frame``."""
 
 from diamond_pricing.exhibits.accuracy import (
+    against_best,
     floor,
     floor_words,
     peers,
@@ -14,6 +15,7 @@ from diamond_pricing.exhibits.coverage import (
     coverage,
     coverage_figure,
     coverage_table,
+    coverage_words,
     inside,
 )
 from diamond_pricing.exhibits.diagnostics import (
@@ -80,6 +82,7 @@ __all__ = [
     "Priced",
     "Prose",
     "Table",
+    "against_best",
     "audit",
     "average_steps",
     "band_svg",
@@ -94,6 +97,7 @@ __all__ = [
     "coverage",
     "coverage_figure",
     "coverage_table",
+    "coverage_words",
     "deliveries_table",
     "difference_table",
     "drift",

@@ -3,7 +3,7 @@
 Errors are of log price, held out; a positive one means that the sale was dearer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from diamond_pricing.exhibits.priced import FEWEST, Priced, in_order, rms_limits
 from diamond_pricing.model import PriceModel
 from diamond_pricing.validation.noise_floor import NoiseFloor, noise_floor
 from diamond_pricing.validation.scores import scores
+
+OURS = "ours"  # in the results of the benchmark
 
 
 def scores_table(
@@ -97,14 +99,21 @@ def floor_words(found: NoiseFloor | None) -> str:
     )
 
 
-def peers(rows: "Sequence[tuple[str, Mapping[str, float]]]", currency: str) -> Table:
+def against_best(models: Mapping[str, Mapping[str, float]]) -> str:
+    """Our log-RMSE over that of the best other model, with its limits, in words."""
+    best = min((s for name, s in models.items() if name != OURS), key=lambda s: s["log_rmse"])
+    middle, *limits = (1 / best[figure] for figure in ("ratio", "high", "low"))
+    return f"{middle:.3f} times (95 % limits {limits[0]:.3f} to {limits[1]:.3f})"
+
+
+def peers(models: Mapping[str, Mapping[str, float]], currency: str) -> Table:
     """Scores of a benchmark's models, as its file of results holds them, the best first."""
     import pandas as pd
 
     found = [
         (name, s["log_rmse"], s["mape"], s["mae"], s["rmse"],
          f"{s['ratio']:.3f} ({s['low']:.3f} to {s['high']:.3f})")
-        for name, s in sorted(rows, key=lambda row: row[1]["log_rmse"])
+        for name, s in sorted(models.items(), key=lambda row: row[1]["log_rmse"])
     ]  # fmt: skip
     money = written.amounts(currency)
     columns = ["model", "log-RMSE", "MAPE %", "MAE", "RMSE", "log-RMSE against ours"]

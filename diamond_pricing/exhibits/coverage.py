@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.exhibit import Figure, Table
 from diamond_pricing.exhibits.priced import Priced, Z, bands
-from diamond_pricing.exhibits.style import BLUE, ORANGE, drawing, reach
+from diamond_pricing.exhibits.style import BLUE, ORANGE, drawing, every, reach
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones
@@ -66,6 +66,22 @@ def coverage_table(frame: "pd.DataFrame") -> Table:
     return Table(shown, {"sales": written.count, "covered": written.share, "95 % limits": str})
 
 
+def coverage_words(frame: "pd.DataFrame", level: float = 0.9) -> str:
+    """Say where it is least, and in how many segments it is surely less than stated."""
+    parts = frame[frame["segment"] != "all"]
+    if not len(parts):
+        return "No segment has enough sales to be told."
+    worst = parts.iloc[int(np.argmin(parts["covered"]))]
+    short = int((parts["high"] < level).sum())
+    return (
+        f"The least is {written.share(worst['covered'])} of {worst['n']:,} sales "
+        f"({worst['segment']}, limits "
+        f"{written.between(worst['low'], worst['high'], written.share)}). In {short} of "
+        f"{len(parts)} segments the limits lie wholly below {100 * level:g} %; where every "
+        f"range held exactly, chance would put them there in {0.025 * len(parts):.1f}."
+    )
+
+
 def coverage_figure(frame: "pd.DataFrame", level: float = 0.9) -> Figure:
     """Draw the coverage of each segment against what is stated."""
     parts = frame[frame["segment"] != "all"]
@@ -77,6 +93,7 @@ def coverage_figure(frame: "pd.DataFrame", level: float = 0.9) -> Figure:
         axes.set_yticks(place, parts["segment"], fontsize=6.5)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
+        axes.xaxis.set_major_locator(every(0.02 if parts["low"].min() > 0.8 else 0.05))
         axes.xaxis.set_major_formatter(lambda v, _: written.share(v, 0))
         axes.set_xlabel("sales inside their range")
         worst = parts.iloc[int(np.argmin(parts["covered"]))] if len(parts) else frame.iloc[0]

@@ -124,6 +124,13 @@ def cells(
     axes.tick_params(length=0)
 
 
+def every(step: float) -> Any:
+    """Ticks at the multiples of a step."""
+    from matplotlib.ticker import MultipleLocator
+
+    return MultipleLocator(step)
+
+
 def _fixed(at: tuple[float, ...]) -> Any:
     from matplotlib.ticker import FixedLocator
 

@@ -244,6 +244,10 @@ def finish(
             cells.append(nbformat.v4.new_markdown_cell(text, id=f"caption-{options['label']}"))
         cell.metadata.pop("execution", None)
     notebook.cells = cells
+    notebook.metadata["source"] = {
+        "file": source.path.name,
+        "sha256": source.sha256,
+    }
 
 
 def _quoted(found: re.Match[str], words: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """A report's source: front matter, prose, and cells of Python, written as Quarto has it."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from importlib.resources import files
@@ -47,11 +48,14 @@ class Source:
     front : dict
         Front matter.
     cells : tuple[Cell, ...]
+    sha256 : str
+        Of the text.
     """
 
     path: Path
     front: dict[str, Any]
     cells: tuple[Cell, ...]
+    sha256: str
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -108,7 +112,8 @@ def parsed(path: Path, text: str) -> Source:
         cells.append(Cell(code, line, options))
         end = found.end()
     cells += _prose(text, end, len(text))
-    return Source(path, _yaml(front[1], path.name), tuple(cells))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Source(path, _yaml(front[1], path.name), tuple(cells), digest)
 
 
 def _prose(text: str, start: int, end: int) -> list[Cell]:
