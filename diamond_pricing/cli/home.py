@@ -53,12 +53,9 @@ def who() -> str:
 
 
 def _registry(home: str, *, must_be: bool = True) -> "Registry":
-    from diamond_pricing.registry import LocalStore, Registry, RegistryError, open_store
+    from diamond_pricing.registry import Registry, open_store
 
-    store = open_store(home)
-    if must_be and isinstance(store, LocalStore) and not store.root.is_dir():
-        raise RegistryError(f"there is no home at {home}.")
-    return Registry(store)
+    return Registry.at(home) if must_be else Registry(open_store(home))
 
 
 def example(words: str, before: str = "") -> str:

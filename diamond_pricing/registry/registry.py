@@ -18,7 +18,7 @@ from diamond_pricing.errors import (
     RegistryError,
 )
 from diamond_pricing.model import PriceModel
-from diamond_pricing.registry.store import Store
+from diamond_pricing.registry.store import LocalStore, Store, open_store
 
 ENTRY = re.compile(r"\d{8}\.json")
 CONTENT = re.compile(r"[0-9a-f]{64}\.\w+")
@@ -64,6 +64,20 @@ class Registry:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+
+    @classmethod
+    def at(cls, home: str) -> "Registry":
+        """The registry of a home that is there: a directory, or a URL.
+
+        Raises
+        ------
+        RegistryError
+            When there is no such directory.
+        """
+        store = open_store(home)
+        if isinstance(store, LocalStore) and not store.root.is_dir():
+            raise RegistryError(f"there is no home at {home}.")
+        return cls(store)
 
     # -------------------------------------------------------------------- models
 

@@ -14,7 +14,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from diamond_pricing.errors import ReportError
+from diamond_pricing import errors
+from diamond_pricing.errors import DiamondPricingError, ReportError
 from diamond_pricing.reporting.source import PARAMETERS, Source
 
 INLINE = re.compile(r"`\{python\} ([^`]+)`")
@@ -91,7 +92,9 @@ def executed(
                 else:
                     _evaluate(client, cell, i)
             except CellExecutionError as error:
-                raise ReportError(f"{where}: {error.ename}: {error.evalue}") from error
+                ours = issubclass(getattr(errors, error.ename, Exception), DiamondPricingError)
+                said = error.evalue if ours else f"{error.ename}: {error.evalue}"
+                raise ReportError(f"{where}: {said}") from error
             except (DeadKernelError, TimeoutError) as error:
                 raise ReportError(f"{where}: {error}") from error
     return notebook

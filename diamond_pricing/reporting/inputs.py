@@ -19,7 +19,7 @@ from diamond_pricing.fitting import Sales, fit, read_sales
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.model.document import LARGEST
 from diamond_pricing.refit import home as homes
-from diamond_pricing.registry import Registry, open_store
+from diamond_pricing.registry import Registry
 from diamond_pricing.reporting.source import shipped
 from diamond_pricing.stones import Stones, load_sales, stone_keys
 from diamond_pricing.warehouse import Quarantined, take_in
@@ -116,7 +116,7 @@ class Inputs:
         DiamondPricingError
             When one of them is not there or cannot be read.
         """
-        registry = Registry(open_store(home)) if home else None
+        registry = Registry.at(home) if home else None
         found, whose = _model(model, registry)
         t = found.training
         if data:

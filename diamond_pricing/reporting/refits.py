@@ -11,7 +11,7 @@ from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit import home as homes
 from diamond_pricing.refit.ledger import ledger
-from diamond_pricing.registry import Entry, Registry, open_store
+from diamond_pricing.registry import Entry, Registry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,13 +45,13 @@ class Refit:
         """
         if not home:
             raise ReportError("the report of a refit needs a home; give --home.")
-        registry = Registry(open_store(home))
+        registry = Registry.at(home)
         for found in reversed(registry.entries()):
             if found.action == "refit" and str(found.number) == (entry or str(found.number)):
                 record = json.loads(registry.store.read(found.details["record"]))
                 if record["candidate"]:
                     return cls(registry, found, record)
-        which = f"numbered {entry}" if entry else "in its log"
+        which = f"numbered {entry}" if entry else "in the log"
         raise ReportError(
             f"there is no refit {which} of {registry.store} that fitted a candidate."
         )
