@@ -1,7 +1,6 @@
 """The command `report`: render the reports of a model."""
 
 import json
-import os
 import sys
 import tempfile
 from functools import partial
@@ -62,7 +61,7 @@ def report(
     quote.
     """
     try:
-        from diamond_pricing.reporting import inputs, read_source, render
+        from diamond_pricing.reporting import read_source, render
     except ImportError as error:
         raise MissingExtraError("reports", "report") from error
     names: tuple[str, ...] = NAMES if name == ALL else (name,)
@@ -78,7 +77,6 @@ def report(
         given["model"] = str(Path(file).resolve())
     written = []
     with tempfile.TemporaryDirectory() as shared:
-        os.environ[inputs.CACHE] = shared  # what one report has fitted the next need not
         for i, one in enumerate(names):
             source = read_source(one, language if one == "quote" else "en")
             known = given | {"out": str(out.resolve()), "date": now()[:10]}
@@ -87,7 +85,7 @@ def report(
             values = {key: known[key] for key in source.parameters if key in known}
             title = f"{one} ({i + 1} of {len(names)})"
             with click.progressbar(length=1, label=title, file=sys.stderr, width=24) as bar:
-                made = render(source, out, formats, values, partial(_advance, bar))
+                made = render(source, out, formats, values, partial(_advance, bar), shared)
             written.append(made)
             sizes = ", ".join(f"{f.name} {f.stat().st_size / 1000:,.0f} kB" for f in made.files)
             click.echo(f"  {made.seconds:.1f} s: {sizes}", err=True)

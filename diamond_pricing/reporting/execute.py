@@ -16,6 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from diamond_pricing import errors
 from diamond_pricing.errors import DiamondPricingError, ReportError
+from diamond_pricing.reporting.inputs import CACHE
 from diamond_pricing.reporting.source import PARAMETERS, Source
 
 INLINE = re.compile(r"`\{python\} ([^`]+)`")
@@ -31,8 +32,9 @@ class _OwnPython(KernelSpecManager):
 
 
 def executed(
-    source: Source, given: Mapping[str, Any], folder: str, tell: Callable[[int, int], None]
-) -> nbformat.NotebookNode:
+    source: Source, given: Mapping[str, Any], folder: str, tell: Callable[[int, int], None],
+    shared: str = "",
+) -> nbformat.NotebookNode:  # fmt: skip
     """Run every cell; prose gets the values of its inline expressions.
 
     Parameters
@@ -43,6 +45,8 @@ def executed(
         Where the cells run.
     tell : callable
         Told before each cell which of how many it is.
+    shared : str
+        A folder where a report leaves fits for the next; empty: none.
 
     Raises
     ------
@@ -80,6 +84,7 @@ def executed(
     count = 0
     # One core's worth of BLAS, and nothing of the caller's that would change what is drawn.
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    env[CACHE] = shared
     with client.setup_kernel(env=env):
         for i, (line, cell) in enumerate(cells):
             tell(i, len(cells))

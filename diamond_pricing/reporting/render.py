@@ -42,11 +42,20 @@ class Rendered:
 
 def render(
     source: Source, out: Path, formats: Sequence[str], given: Mapping[str, Any],
-    tell: Callable[[int, int], None] = lambda i, n: None,
+    tell: Callable[[int, int], None] = lambda i, n: None, shared: str = "",
 ) -> Rendered:  # fmt: skip
     """Run a report and write it into a folder in each format.
 
     Nothing is written before all of it is made.
+
+    Parameters
+    ----------
+    given : Mapping[str, Any]
+        Values of its parameters.
+    tell : callable
+        Told before each cell which of how many it is.
+    shared : str
+        A folder where a report leaves fits for the next; empty: none.
 
     Raises
     ------
@@ -60,7 +69,7 @@ def render(
         if "quarto" in formats:
             _quarto(source, folder, given)
         if set(formats) & set(FORMATS):
-            notebook = executed(source, given, made, tell)
+            notebook = executed(source, given, made, tell, shared)
             _written(source, notebook, folder, formats)
         done = []
         for file in sorted(folder.iterdir()):
