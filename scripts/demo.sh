@@ -17,11 +17,13 @@ run diamond-pricing evaluate --folds 3
 run diamond-pricing explain --carat 1.01 --cut Ideal --color E --clarity VS1 \
     --html demo/explanation.html | tee demo/explanation.txt
 quoted '1.01 Ideal E VS1' '0.70 Very Good G VS2'
+run diamond-pricing report quote --model demo/model.json --to html,pdf --out demo
 
 cat <<'END'
 
 Written: demo/model.json, demo/loglinear.json (the two models), demo/explanation.txt and
-demo/explanation.html (the first explanation; open the page in a browser).
+demo/explanation.html (the first explanation; open the page in a browser), demo/quote.html and
+demo/quote.pdf (a sheet for a client).
 
 Next, try:
   . .venv/bin/activate

@@ -118,6 +118,6 @@ def _evaluate(client: NotebookClient, cell: nbformat.NotebookNode, place: int) -
     finally:
         client.nb.cells.pop()
     found = iter(
-        json.loads("".join(o["text"] for o in ask.outputs if o.output_type == "stream"))
+        json.loads("".join(o["text"] for o in ask.outputs if o.get("name") == "stdout"))
     )
     cell.source = INLINE.sub(lambda _: next(found), cell.source)

@@ -15,6 +15,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import DocumentError, FitError, ReportError
+from diamond_pricing.exhibits import plain_markdown
 from diamond_pricing.fitting import Sales, fit, read_sales
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.model.document import LARGEST
@@ -124,9 +125,8 @@ class Inputs:
             intake = take_in(path.name, path.read_bytes(), currency=t.currency)
             frame, rows = intake.sales.drop(columns="row"), intake.sales["row"].to_numpy()
             frame.attrs = {"currency": t.currency, "effective": t.effective}
-            return cls(
-                found, whose, frame, path.name, tuple(intake.quarantined), rows, registry
-            )
+            of = plain_markdown(path.name)
+            return cls(found, whose, frame, of, tuple(intake.quarantined), rows, registry)
         if registry is not None:
             frame = homes.counted_sales(registry.store, registry.entries())
             of = "the sales of the home"
@@ -301,7 +301,9 @@ def _model(name: str, registry: Registry | None) -> tuple[PriceModel, str]:
     if name and Path(name).is_file():
         try:
             with Path(name).open("rb") as source:
-                return PriceModel.from_json(source.read(LARGEST + 1)), Path(name).name
+                return PriceModel.from_json(source.read(LARGEST + 1)), plain_markdown(
+                    Path(name).name
+                )
         except DocumentError as error:
             raise DocumentError(f"{name}: {error}") from error
     if name and registry is not None:
