@@ -81,3 +81,10 @@ def test_every_locked_package_has_a_hash():
     pinned = re.findall(r"^[\w.-]+==\S+.*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
     assert len(pinned) > 50
     assert all("--hash=sha256:" in entry for entry in pinned)
+
+
+def test_the_mark_up_in_the_documents_is_the_one_that_is_found():
+    from diamond_pricing.exhibits import markup_table
+
+    text = (ROOT / "docs/explanation/price-lists.md").read_text()
+    assert BLOCK.search(text)[2].strip() == str(markup_table(packaged_model()))

@@ -63,6 +63,20 @@ class Audit:
              "difference": written.amounts(self.currency, sign=True)},
         )  # fmt: skip
 
+    def to_csv(self) -> str:
+        """Write all that is known of every flagged sale."""
+        return Table(self.frame).to_csv()
+
+    def evidence(self, most: int, each: int = 3) -> Table:
+        """The nearest like sales of the first: sold for what, and what that comes to here."""
+        rows = self.frame.head(most)[["row", "stone", "price", "expected", "like"]]
+        near = ["\n".join(text.split("; ")[:each]) for text in rows["like"]]
+        money = written.amounts(self.currency)
+        return Table(
+            rows.assign(like=near).rename(columns={"like": "like sales"}),
+            {"row": str, "price": money, "expected": money},
+        )
+
     def kinds(self) -> Table:
         """How many are flagged for each reason, and the money between."""
         import pandas as pd
@@ -122,13 +136,14 @@ def audit(
     lines = []
     for i in flagged.tolist():
         stone = sales.stones.stone(i)
-        median = _like(near, model, sales.stones, i)
+        median, like = _like(near, model, sales.stones, i)
         lines.append(
             {
                 "row": int(rows[i]), "stone": str(stone), "price": float(sales.price[i]),
                 "expected": float(expected[i]),
                 "difference": float(sales.price[i] - expected[i]), "q": float(found.q[i]),
                 "scatter": float(found.scatter[i]), "comparables": median,
+                "like": like,
                 "reason": reason(float(sales.price[i]), float(expected[i]), median),
             }
         )  # fmt: skip
@@ -141,6 +156,7 @@ def audit(
         "q",
         "scatter",
         "comparables",
+        "like",
         "reason",
     ]
     return Audit(
@@ -163,14 +179,19 @@ def reason(price: float, expected: float, comparables: float) -> str:
     return "overpriced" if ratio > 1 else "underpriced"
 
 
-def _like(near: Comparables, model: PriceModel, stones: Stones, row: int) -> float:
-    """Median of like sales, each brought to this stone and to its price list."""
+def _like(near: Comparables, model: PriceModel, stones: Stones, row: int) -> tuple[float, str]:
+    """Median of like sales, each brought to this stone and its price list; and each."""
     one = stones.take([row])
     if not model.supports(one)[0]:
-        return float("nan")
+        return float("nan"), ""
     found = near.nearest(stones.stone(row), LIKE)
-    on_list = model.log_price(one, listing="recorded") - model.log_price(one)
-    return float(found.median * np.exp(on_list[0]))
+    on_list = float(np.exp(model.log_price(one, listing="recorded") - model.log_price(one))[0])
+    money = written.amounts(model.training.currency)
+    each = [
+        f"{c.stone} sold {money(c.price)} = {money(c.adjusted * on_list)}"
+        for c in found.comparables
+    ]
+    return found.median * on_list, "; ".join(each)
 
 
 class AsideRow(Protocol):

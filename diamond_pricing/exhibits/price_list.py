@@ -18,7 +18,7 @@ from diamond_pricing.stones import Stone, Stones
 if TYPE_CHECKING:
     import pandas as pd
 
-EDGES = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0)  # carats; the trade's own bands
+EDGES = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0, 4.0)  # carats; the trade's own bands
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -301,9 +301,8 @@ def _model(name: str, registry: Registry | None) -> tuple[PriceModel, str]:
     if name and Path(name).is_file():
         try:
             with Path(name).open("rb") as source:
-                return PriceModel.from_json(source.read(LARGEST + 1)), plain_markdown(
-                    Path(name).name
-                )
+                read = PriceModel.from_json(source.read(LARGEST + 1))
+            return read, plain_markdown(Path(name).name)
         except DocumentError as error:
             raise DocumentError(f"{name}: {error}") from error
     if name and registry is not None:
