@@ -65,7 +65,7 @@ class Table:
         return "\n".join([lines[0], "|" + "|".join(ends) + "|", *lines[1:]])
 
     def _repr_html_(self) -> str:
-        right = [' style="text-align:right"' if r else "" for r in self._right()]
+        right = [f' style="text-align:{"right" if r else "left"}"' for r in self._right()]
         head = "".join(
             f'<th scope="col"{r}>{escape(str(name))}</th>'
             for name, r in zip(self.frame.columns, right, strict=True)

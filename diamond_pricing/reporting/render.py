@@ -1,5 +1,6 @@
 """From an executed report to a notebook, a page and a PDF."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,21 +14,22 @@ from typing import Any
 
 import nbformat
 import yaml
+from nbformat.v4 import new_markdown_cell
 
 from diamond_pricing.errors import MissingExtraError, ReportError
 from diamond_pricing.reporting.execute import executed
 from diamond_pricing.reporting.source import Source
 
 FORMATS = ("html", "pdf", "ipynb")
-NAMES = {
-    "en": {"fig": "Figure", "tbl": "Table", "note": "Note", "important": "Important",
-           "warning": "Caution", "code": "Code"},
-    "it": {"fig": "Figura", "tbl": "Tabella", "note": "Nota", "important": "Importante",
-           "warning": "Attenzione", "code": "Codice"},
+WORDS = {
+    "en": {"fig": "Figure", "tbl": "Table", "note": "Note", "warning": "Caution",
+           "code": "Code"},
+    "it": {"fig": "Figura", "tbl": "Tabella", "note": "Nota", "warning": "Attenzione",
+           "code": "Codice"},
 }  # fmt: skip
 _REFERENCE = re.compile(r"@((?:fig|tbl)-[\w-]+)")
 _CALLOUT = re.compile(
-    r"^::: \{\.callout-(\w+)(?: title=\"([^\"]*)\")?\}\n(.*?)^:::$", re.S | re.M
+    r"^::: \{\.callout-(note|warning)(?: title=\"([^\"]*)\")?\}\n(.*?)^:::$", re.S | re.M
 )
 _PANDOC = "markdown-smart+pipe_tables+fenced_divs+tex_math_dollars"
 
@@ -64,106 +66,162 @@ def render(
     """
     start = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
+    made: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        stem = source.path.stem
         if "quarto" in formats:
-            _quarto(source, folder, given)
+            made[f"{stem}.quarto.html"] = _by_quarto(source, Path(folder), given)
         if set(formats) & set(FORMATS):
-            notebook = executed(source, given, made, tell, shared)
-            _written(source, notebook, folder, formats)
-        done = []
-        for file in sorted(folder.iterdir()):
-            if file.is_file() and file.suffix != ".svg":
-                aside = out / f".{file.name}.part"
-                shutil.copyfile(file, aside)
-                aside.replace(out / file.name)
-                done.append(out / file.name)
-    return Rendered(tuple(done), time.perf_counter() - start)
+            report = _Report(source, executed(source, given, folder, tell, shared))
+            if "html" in formats:
+                made[f"{stem}.html"] = report.html(Path(folder))
+            if "pdf" in formats:
+                made[f"{stem}.pdf"] = report.pdf(Path(folder))
+            if "ipynb" in formats:  # last: it changes the cells
+                made[f"{stem}.ipynb"] = report.ipynb()
+    for name, data in made.items():
+        aside = out / f".{name}.{os.getpid()}.part"
+        try:
+            aside.write_bytes(data)
+            aside.replace(out / name)
+        finally:
+            aside.unlink(missing_ok=True)
+    return Rendered(tuple(out / name for name in made), time.perf_counter() - start)
 
 
-def _written(
-    source: Source, notebook: nbformat.NotebookNode, folder: Path, formats: Sequence[str]
-) -> None:
-    words = NAMES[source.front.get("lang", "en")]
-    refer = _references(notebook, words)
-    stem = source.path.stem
-    if "html" in formats:
-        _pandoc(
-            source,
-            _markdown(source, notebook, folder, words, refer, code=True),
-            folder,
-            "html5",
-            stem,
-        )
-    if "pdf" in formats:
-        _pandoc(
-            source,
-            _markdown(source, notebook, folder, words, refer, code=False),
-            folder,
-            "typst",
-            stem,
-        )
-    if "ipynb" in formats:
-        finish(source, notebook, words, refer)
-        nbformat.validate(notebook)
-        (folder / f"{stem}.ipynb").write_text(
-            nbformat.writes(notebook) + "\n", encoding="utf-8"
-        )
+class _Report:
+    """An executed report; what it shows is numbered in its order."""
+
+    def __init__(self, source: Source, notebook: nbformat.NotebookNode) -> None:
+        self.source, self.notebook = source, notebook
+        self.words = WORDS[source.front.get("lang", "en")]
+        self.numbers: dict[str, str] = {}  # by label: ``Figure 3``
+        count = {"fig": 0, "tbl": 0}
+        for cell in notebook.cells:
+            label = str(_options(cell).get("label", ""))
+            kind = label.partition("-")[0]
+            if kind in count and cell.get("outputs"):
+                count[kind] += 1
+                self.numbers[label] = f"{self.words[kind]} {count[kind]}"
+
+    def html(self, folder: Path) -> bytes:
+        """A page that stands alone."""
+        form = self.source.front.get("format", {}).get("html", {})
+        extra = ["--embed-resources", "--mathml", f"--css={_house('house.css')}"]
+        extra += ["--toc", "--toc-depth=2"] if form.get("toc") else []
+        echo = bool(self.source.front.get("execute", {}).get("echo"))
+        return self._pandoc(self._markdown(folder, form, echo=echo), "html5", extra).encode()
+
+    def pdf(self, folder: Path) -> bytes:
+        """The same on paper, without code."""
+        import typst
+
+        form = self.source.front.get("format", {}).get("typst", {})
+        extra = [f"--include-in-header={_house('house.typ')}"]
+        file = folder / "report.typ"
+        text = self._markdown(folder, form, echo=False)
+        file.write_text(self._pandoc(text, "typst", extra), encoding="utf-8")
+        found: bytes = typst.compile(str(file), root="/")
+        return found
+
+    def ipynb(self) -> bytes:
+        """The notebook, so that it reads well by itself: title, references, captions."""
+        front = self.source.front
+        title = f"# {front.get('title', '')}\n\n{front.get('subtitle', '')}".strip()
+        cells = [new_markdown_cell(title, id="title")]
+        for cell in self.notebook.cells:
+            cells.append(cell)
+            if cell.cell_type == "markdown":
+                cell.source = _CALLOUT.sub(self._quoted, self._linked(cell.source, "{}"))
+                continue
+            cell.outputs = _shown(cell)
+            options = cell.metadata.pop("options", {})
+            cell.metadata.pop("execution", None)
+            if options.get("label") in self.numbers:
+                text = f"*{self._caption(options, '{}')}*"
+                cells.append(new_markdown_cell(text, id=f"caption-{options['label']}"))
+        self.notebook.cells = cells
+        self.notebook.metadata["source"] = {
+            "file": self.source.path.name, "sha256": self.source.sha256
+        }  # fmt: skip
+        nbformat.validate(self.notebook)
+        return f"{nbformat.writes(self.notebook)}\n".encode()
+
+    def _markdown(self, folder: Path, form: Mapping[str, Any], *, echo: bool) -> str:
+        """The whole report as pandoc reads it."""
+        front = {
+            k: v for k, v in self.source.front.items() if k in ("title", "subtitle", "lang")
+        }
+        parts = [f"---\n{yaml.safe_dump(front | dict(form), allow_unicode=True)}---"]
+        for i, cell in enumerate(self.notebook.cells):
+            options = _options(cell)
+            if cell.cell_type == "markdown":
+                parts.append(_CALLOUT.sub(self._called, self._linked(cell.source)))
+            elif options.get("include") is not False:
+                if echo and options.get("echo", True):
+                    summary = f"<details><summary>{self.words['code']}</summary>"
+                    parts.append(f"{summary}\n\n```python\n{cell.source}\n```\n\n</details>")
+                for j, output in enumerate(_shown(cell)):
+                    parts.append(self._output(output, options, folder / f"{i}-{j}.svg"))
+        return "\n\n".join(parts)
+
+    def _output(
+        self, output: nbformat.NotebookNode, options: Mapping[str, Any], file: Path
+    ) -> str:
+        label, data = options.get("label", ""), output.get("data", {})
+        if "image/svg+xml" in data:
+            svg = data["image/svg+xml"].replace('"inherit"', '"DejaVu Sans"')
+            file.write_text(svg, encoding="utf-8")
+            alt = data["text/plain"].replace("\\", "").replace('"', "'").replace("\n", " ")
+            return f'![{self._caption(options)}]({file}){{#{label} alt="{alt}"}}'
+        if "text/markdown" in data:
+            table = data["text/markdown"]
+            if not label:
+                return str(table)
+            return f"::: {{#{label}}}\n{table}\n\n: {self._caption(options)}\n:::"
+        text = output.get("text") or data.get("text/plain", "")
+        return f"```\n{text.rstrip()}\n```" if text else ""
+
+    def _linked(self, text: str, form: str = "[{}](#{})") -> str:
+        def named(found: re.Match[str]) -> str:
+            if found[1] not in self.numbers:
+                name = self.source.path.name
+                raise ReportError(f"{name}: nothing is labelled {found[1]!r}.")
+            return form.format(self.numbers[found[1]], found[1])
+
+        return _REFERENCE.sub(named, text)
+
+    def _caption(self, options: Mapping[str, Any], form: str = "[{}](#{})") -> str:
+        text = options.get("fig-cap") or options.get("tbl-cap") or ""
+        return f"{self.numbers[options['label']]}: {self._linked(text, form)}"
+
+    def _called(self, found: re.Match[str]) -> str:
+        title = found[2] or self.words[found[1]]
+        return f"::: {{.callout .{found[1]}}}\n**{title}**\n\n{found[3]}:::"
+
+    def _quoted(self, found: re.Match[str]) -> str:
+        text = f"**{found[2] or self.words[found[1]]}**\n\n{found[3].strip()}"
+        return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
+
+    def _pandoc(self, text: str, to: str, extra: list[str]) -> str:
+        """Convert; what pandoc warns of is an error."""
+        try:
+            import pypandoc
+        except ImportError as error:
+            raise MissingExtraError("reports", "report") from error
+        # Tables are as wide as their cells; a line is never wrapped.
+        extra += ["--standalone", "--columns=100000", "--wrap=none", "--fail-if-warnings"]
+        lua = [str(_house("house.lua"))]
+        try:
+            page = pypandoc.convert_text(text, to, _PANDOC, extra_args=extra, filters=lua)
+        except RuntimeError as error:
+            raise ReportError(f"{self.source.path.name}: {error}") from error
+        return str(page)
 
 
-def _references(notebook: nbformat.NotebookNode, words: Mapping[str, str]) -> dict[str, str]:
-    """Number figures and tables in their order: ``Figure 3`` by label."""
-    count = {"fig": 0, "tbl": 0}
-    found = {}
-    for cell in notebook.cells:
-        label = str(cell.metadata.get("options", {}).get("label", ""))
-        kind = label.partition("-")[0]
-        if kind in count and cell.get("outputs"):
-            count[kind] += 1
-            found[label] = f"{words[kind]} {count[kind]}"
+def _options(cell: nbformat.NotebookNode) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = cell.metadata.get("options", {})
     return found
-
-
-def _linked(text: str, refer: Mapping[str, str], *, links: bool = True) -> str:
-    def named(found: re.Match[str]) -> str:
-        if found[1] not in refer:
-            raise ReportError(f"nothing is labelled {found[1]!r}.")
-        return f"[{refer[found[1]]}](#{found[1]})" if links else refer[found[1]]
-
-    return _REFERENCE.sub(named, text)
-
-
-def _caption(
-    options: Mapping[str, Any], refer: Mapping[str, str], *, links: bool = True
-) -> str:
-    text = options.get("fig-cap") or options.get("tbl-cap") or ""
-    return f"{refer[options['label']]}: {_linked(text, refer, links=links)}"
-
-
-def _markdown(
-    source: Source, notebook: nbformat.NotebookNode, folder: Path, words: Mapping[str, str],
-    refer: Mapping[str, str], *, code: bool,
-) -> str:  # fmt: skip
-    """The whole report as pandoc reads it."""
-    echo = code and bool(source.front.get("execute", {}).get("echo"))
-    front = {k: v for k, v in source.front.items() if k in ("title", "subtitle", "lang")}
-    front |= source.front.get("format", {}).get("html" if code else "typst", {})
-    parts = [f"---\n{yaml.safe_dump(front, allow_unicode=True)}---"]
-    for i, cell in enumerate(notebook.cells):
-        if cell.cell_type == "markdown":
-            told = _linked(cell.source, refer)
-            parts.append(_CALLOUT.sub(lambda m: _called(m, words), told))
-            continue
-        options = cell.metadata.get("options", {})
-        if options.get("include") is False:
-            continue
-        if echo and options.get("echo", True):
-            parts.append(
-                f"<details><summary>{words['code']}</summary>\n\n```python\n{cell.source}\n```\n\n</details>"
-            )
-        for j, output in enumerate(_shown(cell)):
-            parts.append(_output(output, options, refer, folder / f"{i}-{j}.svg"))
-    return "\n\n".join(parts)
 
 
 def _shown(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -171,113 +229,22 @@ def _shown(cell: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [output for output in cell.outputs if output.get("name") != "stderr"]
 
 
-def _called(found: re.Match[str], words: Mapping[str, str]) -> str:
-    kind, title, body = found[1], found[2], found[3]
-    return f"::: {{.callout .{kind}}}\n**{title or words[kind]}**\n\n{body}:::"
+def _house(file: str) -> Path:
+    return Path(str(files("diamond_pricing.reporting"))) / "house" / file
 
 
-def _output(
-    output: nbformat.NotebookNode,
-    options: Mapping[str, Any],
-    refer: Mapping[str, str],
-    file: Path,
-) -> str:
-    label = options.get("label", "")
-    data = output.get("data", {})
-    if "image/svg+xml" in data:
-        svg = "".join(data["image/svg+xml"])
-        file.write_text(
-            svg.replace('font-family="inherit"', 'font-family="DejaVu Sans"'), encoding="utf-8"
-        )
-        alt = "".join(data["text/plain"]).replace("\\", "").replace('"', "'").replace("\n", " ")
-        return f'![{_caption(options, refer)}]({file}){{#{label} alt="{alt}"}}'
-    if "text/markdown" in data:
-        table = "".join(data["text/markdown"])
-        return (
-            f"::: {{#{label}}}\n{table}\n\n: {_caption(options, refer)}\n:::"
-            if label
-            else table
-        )
-    text = output.get("text") or data.get("text/plain", "")
-    return f"```\n{''.join(text).rstrip()}\n```" if text else ""
-
-
-def _pandoc(source: Source, text: str, folder: Path, to: str, stem: str) -> None:
-    """Write the page, or through typst the PDF; what pandoc warns of is an error."""
-    try:
-        import pypandoc
-        import typst
-    except ImportError as error:
-        raise MissingExtraError("reports", "report") from error
-    # Tables are as wide as their cells; a line is never wrapped.
-    extra = ["--standalone", "--columns=100000", "--wrap=none", "--fail-if-warnings"]
-    house = Path(str(files("diamond_pricing.reporting"))) / "house"
-    if to == "html5":
-        extra += ["--embed-resources", "--mathml", f"--css={house / 'house.css'}"]
-        if source.front.get("format", {}).get("html", {}).get("toc"):
-            extra += ["--toc", "--toc-depth=2"]
-    else:
-        extra.append(f"--include-in-header={house / 'house.typ'}")
-    try:
-        page = pypandoc.convert_text(
-            text, to, _PANDOC, extra_args=extra, filters=[str(house / "house.lua")]
-        )
-    except RuntimeError as error:
-        raise ReportError(f"{source.path.name}: {error}") from error
-    if to == "html5":
-        (folder / f"{stem}.html").write_text(page, encoding="utf-8")
-        return
-    typ = folder / f"{stem}.typ"
-    typ.write_text(page, encoding="utf-8")
-    (folder / f"{stem}.pdf").write_bytes(typst.compile(str(typ), root="/"))
-    typ.unlink()
-
-
-def finish(
-    source: Source, notebook: nbformat.NotebookNode, words: Mapping[str, str],
-    refer: Mapping[str, str],
-) -> None:  # fmt: skip
-    """Make the notebook read well by itself: title, references, callouts, captions."""
-    title = f"# {source.front.get('title', '')}\n\n{source.front.get('subtitle', '')}".strip()
-    cells = [nbformat.v4.new_markdown_cell(title, id="title")]
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            told = _linked(cell.source, refer, links=False)
-            cell.source = _CALLOUT.sub(lambda m: _quoted(m, words), told)
-        else:
-            cell.outputs = _shown(cell)
-        options = cell.metadata.pop("options", {})
-        cells.append(cell)
-        if options.get("label", "") in refer:
-            text = f"*{_caption(options, refer, links=False)}*"
-            cells.append(nbformat.v4.new_markdown_cell(text, id=f"caption-{options['label']}"))
-        cell.metadata.pop("execution", None)
-    notebook.cells = cells
-    notebook.metadata["source"] = {
-        "file": source.path.name,
-        "sha256": source.sha256,
-    }
-
-
-def _quoted(found: re.Match[str], words: Mapping[str, str]) -> str:
-    text = f"**{found[2] or words[found[1]]}**\n\n{found[3].strip()}"
-    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-
-
-def _quarto(source: Source, folder: Path, given: Mapping[str, Any]) -> None:
+def _by_quarto(source: Source, folder: Path, given: Mapping[str, Any]) -> bytes:
     """Let Quarto itself render the source to HTML."""
     binary = shutil.which("quarto")
     if binary is None:
-        raise ReportError(
-            "there is no quarto on the path; the formats html, pdf and ipynb need none."
-        )
+        raise ReportError("there is no quarto on the path; html, pdf and ipynb need none.")
+    target = f"{source.path.stem}.quarto.html"
     shutil.copyfile(source.path, folder / source.path.name)
     parameters = [part for name, value in given.items() for part in ("-P", f"{name}:{value}")]
     done = subprocess.run(  # noqa: S603  no shell; the arguments are names and paths
-        [binary, "render", source.path.name, "--to", "html", "--output",
-         f"{source.path.stem}.quarto.html", *parameters],
+        [binary, "render", source.path.name, "--to", "html", "--output", target, *parameters],
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    (folder / source.path.name).unlink()
     if done.returncode:
         raise ReportError(f"quarto failed: {done.stderr.strip()[-800:]}")
+    return (folder / target).read_bytes()
