@@ -233,10 +233,11 @@ def test_few_sales_are_priced_by_the_model_and_many_by_a_fit_of_their_own(
     sales.drop(columns=["stone", "listing"]).to_csv(file, index=False)
     many = Inputs.read(data=str(file))
     model, unseen = many.trial
-    first, second = (set(part.index) for part in many.parted)
-    assert first
-    assert second
-    seen = {tuple(r) for r in many.parted[0][["carat", "color", "clarity", "price"]].to_numpy()}
-    assert model.training.rows <= len(many.parted[0])
-    assert len(unseen.sales) <= len(many.parted[1])
-    assert seen
+    keys = stone_keys(Stones.from_frame(pd.concat(many.parted)))
+    split = len(many.parted[0])
+    assert not set(keys[:split]) & set(keys[split:])
+    assert split < len(keys) == len(many.frame)
+    assert model.training.rows <= split
+    assert len(unseen.sales) <= len(keys) - split
+    assert "five folds by stone" in many.priced.how
+    assert abs(np.median(many.priced.error)) < 0.02
