@@ -11,13 +11,15 @@ from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.effects import changed, changes
 from diamond_pricing.exhibits.exhibit import Table
 from diamond_pricing.exhibits.priced import FEWEST, in_order
-from diamond_pricing.fitting.held_out import HeldOut
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones
 from diamond_pricing.validation.concurvity import concurvity, shared
 
 if TYPE_CHECKING:
     pass
+
+if TYPE_CHECKING:
+    from diamond_pricing.fitting.held_out import HeldOut
 
 
 def breusch_pagan(regression: Any) -> Table:
@@ -71,7 +73,7 @@ def _within(value: float) -> str:
     return f"±{100 * np.expm1(value):.1f} %"
 
 
-def influence_table(held: HeldOut, most: int = 10) -> Table:
+def influence_table(held: "HeldOut", most: int = 10) -> Table:
     """The sales that pull the fit most, by Cook's distance.
 
     Leverage is at the weights of the fit; the error is that of a fit without the stone's
