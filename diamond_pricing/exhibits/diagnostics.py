@@ -16,9 +16,6 @@ from diamond_pricing.stones import Stones
 from diamond_pricing.validation.concurvity import concurvity, shared
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from diamond_pricing.fitting.held_out import HeldOut
 
 
