@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from diamond_pricing.cli.home import example, now
-from diamond_pricing.errors import MissingExtraError, ReportError
+from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ReportError
 
 NAMES = (
     "model_development", "model_card", "refit", "inventory_audit", "price_list", "quote",
@@ -65,9 +65,15 @@ def report(
     except ImportError as error:
         raise MissingExtraError("reports", "report") from error
     names: tuple[str, ...] = NAMES if name == ALL else (name,)
-    if name == ALL and not home:
-        names = tuple(one for one in names if one != "refit")
-        click.echo("Without a home there is no refit to report on.", err=True)
+    if name == ALL:
+        without = {"refit": not home, "quote": asked["stone"] is None}
+        names = tuple(one for one in names if not without.get(one))
+        if without["refit"]:
+            click.echo("Without a home there is no refit to report on.", err=True)
+        if without["quote"]:
+            click.echo("Without --stone there is no quote.", err=True)
+    elif name == "quote" and asked["stone"] is None:
+        raise click.UsageError("a quote needs --stone, as '1.01 Ideal E VS1'.")
     given = {key: value for key, value in asked.items() if value is not None}
     if home:
         given["home"] = str(Path(home).resolve()) if "://" not in home else home
@@ -75,7 +81,7 @@ def report(
         given["data"] = str(data.resolve())
     if (file := given.get("model")) and Path(file).is_file():
         given["model"] = str(Path(file).resolve())
-    written = []
+    written, failed = [], []
     with tempfile.TemporaryDirectory() as shared:
         for i, one in enumerate(names):
             source = read_source(one, language if one == "quote" else "en")
@@ -84,8 +90,15 @@ def report(
                 raise ReportError(f"the report {one} takes no --{min(strange)}.")
             values = {key: known[key] for key in source.parameters if key in known}
             title = f"{one} ({i + 1} of {len(names)})"
-            with click.progressbar(length=1, label=title, file=sys.stderr, width=24) as bar:
-                made = render(source, out, formats, values, partial(_advance, bar), shared)
+            try:
+                with click.progressbar(length=1, label=title, file=sys.stderr, width=24) as bar:
+                    advance = partial(_advance, bar)
+                    made = render(source, out, formats, values, advance, shared)
+            except DiamondPricingError as error:
+                if name != ALL:
+                    raise
+                failed.append(f"{one}: {error}")
+                continue
             written.append(made)
             sizes = ", ".join(f"{f.name} {f.stat().st_size / 1000:,.0f} kB" for f in made.files)
             click.echo(f"  {made.seconds:.1f} s: {sizes}", err=True)
@@ -93,10 +106,12 @@ def report(
         files = [str(file) for made in written for file in made.files]
         seconds = round(sum(made.seconds for made in written), 1)
         click.echo(json.dumps({"files": files, "seconds": seconds}))
-        return
-    for made in written:
-        for target in made.files:
-            click.echo(str(target))
+    else:
+        for made in written:
+            for target in made.files:
+                click.echo(str(target))
+    if failed:
+        raise ReportError(" ".join(failed))
 
 
 def _advance(bar: Any, cell: int, of: int) -> None:

@@ -8,7 +8,7 @@ from diamond_pricing.exhibits.accuracy import (
     scores_by_band,
     scores_table,
 )
-from diamond_pricing.exhibits.audit import Audit, audit, ratio_table, unpriced
+from diamond_pricing.exhibits.audit import Audit, audit, ratio_table, ratio_words, unpriced
 from diamond_pricing.exhibits.calibration import calibration, residual_map, residuals
 from diamond_pricing.exhibits.candidates import Candidates, candidates
 from diamond_pricing.exhibits.coverage import (
@@ -131,6 +131,7 @@ __all__ = [
     "quality",
     "range_text",
     "ratio_table",
+    "ratio_words",
     "reasons",
     "residual_map",
     "residuals",

@@ -91,7 +91,7 @@ def floor(model: PriceModel, sold: Priced, most: int = 20_000) -> NoiseFloor | N
 def floor_words(found: NoiseFloor | None) -> str:
     """The noise floor with its limits."""
     if found is None:
-        return "how much cannot be told from so few sales"
+        return "not told by so few sales"
     limits = written.between(found.low, found.high, written.share)
     return (
         f"{written.share(found.sd)} (95 % limits {limits}; the nugget of the semivariogram of "

@@ -247,6 +247,30 @@ def ratio_table(sales: Sales, recorded: Vector, by: str = "weight") -> Table:
     return Table(pd.DataFrame(rows, columns=columns), {"sales": written.count, **right})
 
 
+def ratio_words(sold: Priced) -> str:
+    """Say which weight bands lie outside what assessors call good."""
+    labels, names = in_order(sold.sales.stones, "weight")
+    expected, off = np.exp(sold.recorded), []
+    for label in names:
+        of = labels == label
+        if of.sum() < SEGMENT:
+            continue
+        s = ratio_study(sold.sales.price[of], expected[of], sold.stone[of])
+        for what, (value, low, high), least, most in (
+            ("median ratio", s.median, 0.98, 1.02), ("COD", s.cod, 0.0, 15.0),
+            ("PRD", s.prd, 0.98, 1.03), ("PRB", s.prb, -0.05, 0.05),
+        ):  # fmt: skip
+            if not least <= value <= most:
+                sure = "surely" if high < least or low > most else "perhaps"
+                off.append(f"{label}: {what} {written.places(3)(value)} ({sure})")
+    if not off:
+        return "In plain words: no weight band as a whole is priced high or low."
+    return (
+        "In plain words: as a whole no more than these stand out, *surely* where the limits "
+        f"lie outside too. {'; '.join(off)}."
+    )
+
+
 def _limits(figure: tuple[float, float, float], digits: int) -> str:
     middle, low, high = (written.places(digits)(value) for value in figure)
     return f"{middle} ({low} to {high})"

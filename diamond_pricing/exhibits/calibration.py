@@ -14,10 +14,10 @@ from diamond_pricing.stones import Stones
 from diamond_pricing.validation.drift import shift
 
 
-def calibration(error: Vector, stones: Stones) -> Figure:
+def calibration(error: Vector, stones: Stones) -> Figure | None:
     """Draw the median error in each weight band and grade, with 95 % limits.
 
-    The limits take sales as independent.
+    The limits take sales as independent. None where no group has enough sales.
     """
     import pandas as pd
 
@@ -31,6 +31,8 @@ def calibration(error: Vector, stones: Stones) -> Figure:
                 ends = (found.median - Z * found.error, found.median + Z * found.error)
                 rows.append((name, label, found.n, found.median, *ends))
     frame = pd.DataFrame(rows, columns=["attribute", "group", "n", "median", "low", "high"])
+    if not rows:
+        return None
     with drawing(3.0, 4, sharex=True) as sheet:
         for axes, (by, part) in zip(
             sheet.all, frame.groupby("attribute", sort=False), strict=False
@@ -54,8 +56,11 @@ def calibration(error: Vector, stones: Stones) -> Figure:
         return sheet.exhibit(alt, frame)
 
 
-def residual_map(error: Vector, stones: Stones) -> Figure:
-    """Draw the median error in each cell of weight band and clarity."""
+def residual_map(error: Vector, stones: Stones) -> Figure | None:
+    """Draw the median error in each cell of weight band and clarity.
+
+    None where no cell has enough sales.
+    """
     import pandas as pd
 
     (labels, rows), (clarity, columns) = in_order(stones, "weight"), in_order(stones, "clarity")
@@ -66,6 +71,8 @@ def residual_map(error: Vector, stones: Stones) -> Figure:
             middle = float(np.median(error[of])) if of.sum() >= FEWEST else np.nan
             found.append((row, column, int(of.sum()), middle))
     frame = pd.DataFrame(found, columns=["band", "clarity", "n", "median"])
+    if frame["median"].isna().all():
+        return None
     grid = frame["median"].to_numpy().reshape(len(rows), len(columns))
     with drawing(2.2) as sheet:
         most = 2 * max(0.05, float(np.nanmax(np.abs(grid))))

@@ -82,9 +82,11 @@ def coverage_words(frame: "pd.DataFrame", level: float = 0.9) -> str:
     )
 
 
-def coverage_figure(frame: "pd.DataFrame", level: float = 0.9) -> Figure:
-    """Draw the coverage of each segment against what is stated."""
+def coverage_figure(frame: "pd.DataFrame", level: float = 0.9) -> Figure | None:
+    """Draw the coverage of each segment against what is stated; None without segments."""
     parts = frame[frame["segment"] != "all"]
+    if not len(parts):
+        return None
     with drawing(max(1.6, 0.14 * len(parts) + 0.6)) as sheet:
         axes, place = sheet.axes, np.arange(len(parts))
         ends = reach(parts, "covered")
@@ -96,7 +98,7 @@ def coverage_figure(frame: "pd.DataFrame", level: float = 0.9) -> Figure:
         axes.xaxis.set_major_locator(every(0.02 if parts["low"].min() > 0.8 else 0.05))
         axes.xaxis.set_major_formatter(lambda v, _: written.share(v, 0))
         axes.set_xlabel("sales inside their range")
-        worst = parts.iloc[int(np.argmin(parts["covered"]))] if len(parts) else frame.iloc[0]
+        worst = parts.iloc[int(np.argmin(parts["covered"]))]
         alt = (
             f"Share of the sales inside their {100 * level:g} % range in {len(parts)} "
             f"segments; the least is {written.share(worst['covered'])} for {worst['segment']}."

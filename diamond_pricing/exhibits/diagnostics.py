@@ -67,7 +67,7 @@ def scatter_table(error: Vector, stones: Stones) -> Table:
 
 
 def _within(value: float) -> str:
-    return f"±{100 * np.expm1(value):.1f} %"
+    return written.between(-value, value)
 
 
 def influence_table(held: "HeldOut", most: int = 10) -> Table:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import StoneError
 from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.exhibit import Figure, Table
 from diamond_pricing.exhibits.style import (
@@ -25,7 +26,7 @@ from diamond_pricing.exhibits.style import (
     weights,
 )
 from diamond_pricing.model import PriceModel
-from diamond_pricing.stones import ATTRIBUTES, Grade, Stone, Stones
+from diamond_pricing.stones import ATTRIBUTES, Grade, Stone, Stones, attribute_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 WEIGHTS = (0.5, 1.0, 2.0)  # carats that steps are told at
+DRAWN = ("carat", "cut", "color", "clarity", "depth", "table")
+NEAR = 0.1  # of log weight around them
+CHUNK = 1_000  # rows of the design matrix at once
 
 
 def partial_effect(
@@ -48,9 +52,20 @@ def partial_effect(
         Least and largest value of a measure; default: what the model has seen.
     stone : Stone, optional
         Default: the model's reference stone.
+
+    Raises
+    ------
+    StoneError
+        For an attribute that is none, or that counts only together with others.
     """
     stone = stone or model.reference
-    at = ATTRIBUTES[attribute]
+    name = attribute_named(attribute)
+    if name not in DRAWN:
+        raise StoneError(
+            f"{attribute!r} has no effect of its own to draw; choose {', '.join(DRAWN)}.",
+            attribute=attribute,
+        )
+    attribute, at = name, ATTRIBUTES[name]
     if isinstance(at, Grade):
         return _grades(model, at, stone, level)
     low, high = over or model.training.ranges[attribute]
@@ -211,20 +226,28 @@ def average_steps(model: PriceModel, sales: Stones, level: float = LEVEL) -> Tab
         up = dict(pairwise(seen))
         row = {"": f"one grade of {attribute}"}
         for carat in WEIGHTS:
-            like = sales.take(np.flatnonzero(np.abs(np.log(sales["carat"] / carat)) < 0.1))
-            like = like.take(np.flatnonzero(np.isin(like[attribute], list(up)))[:600])
-            better = like.with_columns(
-                **{attribute: np.array([up[c] for c in like[attribute].tolist()], np.int64)}
-            )
+            near = np.abs(np.log(sales["carat"] / carat)) < NEAR
+            like = sales.take(np.flatnonzero(near & np.isin(sales[attribute], list(up))))
+            codes = [up[code] for code in like[attribute].tolist()]
+            better = like.with_columns(**{attribute: np.array(codes, np.int64)})
             fine = np.flatnonzero(model.supports(like) & model.supports(better))
-            like, better = like.take(fine), better.take(fine)
-            move = float(np.mean(model.log_price(better) - model.log_price(like)))
-            mean = (model.design(better) - model.design(like)).mean(axis=0)
-            error = float(np.linalg.norm(mean @ model.factor))
-            limits = written.between(move - z * error, move + z * error)
-            row[f"{carat:g} ct"] = f"{written.change(move)} ({limits})"
+            row[f"{carat:g} ct"] = ""
+            if len(fine):
+                move, error = _mean_change(model, like.take(fine), better.take(fine))
+                limits = written.between(move - z * error, move + z * error)
+                row[f"{carat:g} ct"] = f"{written.change(move)} ({limits})"
         rows.append(row)
     return Table(pd.DataFrame(rows))
+
+
+def _mean_change(model: PriceModel, here: Stones, there: Stones) -> tuple[float, float]:
+    """Mean difference of log price between n pairs of stones, and its standard error."""
+    gap = np.zeros(len(model.coefficients))
+    for start in range(0, len(here), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(here)))
+        gap += (model.design(there.take(rows)) - model.design(here.take(rows))).sum(axis=0)
+    move = float(np.mean(model.log_price(there) - model.log_price(here)))
+    return move, float(np.linalg.norm(gap / len(here) @ model.factor))
 
 
 def surface(model: PriceModel, carat: float = 1.0, cut: str = "Ideal") -> Figure:
@@ -236,6 +259,8 @@ def surface(model: PriceModel, carat: float = 1.0, cut: str = "Ideal") -> Figure
     stones = Stones.of([Stone(carat, cut, c, q) for c in colors for q in clarities])
     fine = model.supports(stones)
     price = np.full(len(stones), np.nan)
+    if not fine.any():
+        raise StoneError(f"no stone of {carat:g} ct has a price.", attribute="carat")
     price[fine] = model.price(stones.take(fine))
     grid = price.reshape(len(colors), len(clarities))
     frame = pd.DataFrame(grid, pd.Index(colors, name="color"), clarities).reset_index()

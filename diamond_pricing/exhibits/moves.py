@@ -36,7 +36,7 @@ def findings_table(findings: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _outcome(finding: Mapping[str, Any]) -> str:
-    if finding["says"].endswith("(told, not judged)"):
+    if finding["says"].endswith("(told, not judged)") or finding["says"].startswith("no seg"):
         return "told"
     return "passed" if finding["passed"] else "FAILED"
 
@@ -60,8 +60,10 @@ def deliveries_table(deliveries: Sequence[Mapping[str, Any]]) -> Table:
     return Table(pd.DataFrame(rows, columns=columns), dict.fromkeys(columns[3:], written.count))
 
 
-def models_table(sales: Sales, models: Mapping[str, PriceModel | None]) -> Table:
-    """Errors of several models on the sales that all of them support."""
+def models_table(sales: Sales | None, models: Mapping[str, PriceModel | None]) -> Table | None:
+    """Errors of several models on the sales that all of them support; None without any."""
+    if sales is None:
+        return None
     there = {f"{role} {m.sha256[:12]}": m for role, m in models.items() if m is not None}
     sales = _supported(sales, list(there.values()))
     predicted = {n: m.price(sales.stones, listing="recorded") for n, m in there.items()}
@@ -69,7 +71,7 @@ def models_table(sales: Sales, models: Mapping[str, PriceModel | None]) -> Table
 
 
 def difference_table(
-    sales: Sales, champion: PriceModel | None, candidate: PriceModel | None
+    sales: Sales | None, champion: PriceModel | None, candidate: PriceModel | None
 ) -> Table | None:
     """Mean squared log error of a candidate less the champion's, in each weight band.
 
@@ -77,7 +79,7 @@ def difference_table(
     """
     import pandas as pd
 
-    if champion is None or candidate is None:
+    if sales is None or champion is None or candidate is None:
         return None
     sales = _supported(sales, [champion, candidate])
     before, after = (
@@ -107,9 +109,9 @@ def difference_table(
     )
 
 
-def drift(sales: Sales, model: PriceModel | None) -> Figure | None:
+def drift(sales: Sales | None, model: PriceModel | None) -> Figure | None:
     """Draw where sales lie from a model's prices, by group; None without a model."""
-    if model is None:
+    if sales is None or model is None:
         return None
     sales = _supported(sales, [model])
     error = np.log(sales.price) - model.log_price(sales.stones, listing="recorded")

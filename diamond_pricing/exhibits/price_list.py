@@ -13,12 +13,13 @@ from diamond_pricing.errors import StoneError
 from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.exhibit import Prose, Table, safe
 from diamond_pricing.model import PriceModel
+from diamond_pricing.model.verdict import FEW
 from diamond_pricing.stones import Stone, Stones
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EDGES = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0, 4.0)  # carats; the trade's own bands
+EDGES = (0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0, 4.0)  # carats; the trade's own bands
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +32,10 @@ class PriceList:
     frame : DataFrame
         One row a cell: band, carat (the weight that is priced), color, clarity, price, low
         and high end of its 90 % range, the same per carat, sales of about such stones.
-        Prices are missing where nobody sold one.
+        Prices are missing where fewer than ``FEW`` such stones have been seen.
     currency, effective, model : str
+    dearest : float or None
+        Price of the dearest sale, where it is known.
     """
 
     cut: str
@@ -40,6 +43,7 @@ class PriceList:
     currency: str
     effective: str
     model: str
+    dearest: float | None = None
 
     def bands(self) -> Iterator[tuple[str, float, "pd.DataFrame"]]:
         """Each weight band with the weight that is priced, and its cells."""
@@ -63,9 +67,22 @@ class PriceList:
             return ""
         if what != "per_carat":
             return written.count(row[what])
-        reach = (row["high"] / row["low"]) ** 0.5 - 1
-        ranged = f" ±{100 * reach:.0f} %" if np.isfinite(reach) else ""
-        return f"{written.count(row['per_carat'])}{ranged}\n{row['support']:,} seen"
+        mark = "†" if self.dearest is not None and row["price"] > self.dearest else ""
+        ends = [row["low_per_carat"], row["high_per_carat"]]
+        ranged = "–".join(map(written.count, ends)) if np.isfinite(ends).all() else ""
+        return f"{written.count(row['per_carat'])}{mark}\n{ranged}\n{row['support']:,} seen"
+
+    @property
+    def beyond(self) -> int:
+        """Cells that are priced above the dearest sale."""
+        return 0 if self.dearest is None else int((self.frame["price"] > self.dearest).sum())
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f"<h4>{band}, priced at {carat:g} ct</h4>{self.table(band)._repr_html_()}"
+            for band, carat, part in self.bands()
+            if part["price"].notna().any()
+        )
 
     def to_csv(self) -> str:
         """Write every cell on a line of its own."""
@@ -115,7 +132,7 @@ NAMES = {
 
 def price_list(
     model: PriceModel, cut: str = "Ideal", edges: Sequence[float] = EDGES,
-    sold: Vector | None = None,
+    sold: Vector | None = None, dearest: float | None = None,
 ) -> PriceList:  # fmt: skip
     """Price every color and clarity in bands of weight.
 
@@ -126,6 +143,8 @@ def price_list(
     sold : Vector, optional
         Weights of sales: of each band the stone priced has the median weight sold in it.
         Without, the middle of the band on a logarithmic scale.
+    dearest : float, optional
+        Price of the dearest sale: what is priced above it is marked.
 
     Raises
     ------
@@ -158,6 +177,8 @@ def price_list(
     frame = pd.DataFrame(rows, columns=["band", "carat", "color", "clarity"])
     stones = Stones.of([Stone(carat, cut, color, clarity) for _, carat, color, clarity in rows])
     cells = priced_cells(model, stones)
+    thin = cells["support"] < FEW
+    cells |= {name: np.where(thin, np.nan, cells[name]) for name in ("price", "low", "high")}
     frame = frame.assign(**cells)
     for name, per in (
         ("price", "per_carat"),
@@ -166,7 +187,7 @@ def price_list(
     ):
         frame[per] = frame[name] / frame["carat"]
     t = model.training
-    return PriceList(cut, frame, t.currency, t.effective, model.sha256[:12])
+    return PriceList(cut, frame, t.currency, t.effective, model.sha256[:12], dearest)
 
 
 def price_list_pages(prices: PriceList) -> Prose:

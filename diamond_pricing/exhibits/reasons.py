@@ -66,25 +66,32 @@ def measures_text(stone: Stone, words: Words = ENGLISH) -> str:
     )
 
 
-def command(why: PriceExplanation) -> str:
-    """What to type to have this price explained again, as code."""
+def command(why: PriceExplanation, *, packaged: bool) -> str:
+    """What to type to have this price explained again, as code.
+
+    A model that does not ship is named by its document, ``<id>.json``.
+    """
     given = why.stone.given()
     options = " ".join(
         f'--{name} "{v}"' if " " in str(v) else f"--{name} {v}" for name, v in given.items()
     )
-    return f"`diamond-pricing explain {options}`"
+    model = "" if packaged else f" --model {why.model}.json"
+    return f"`diamond-pricing explain {options}{model}`"
 
 
 def like_sales(
-    evidence: "Evidence", currency: str, words: Words = ENGLISH,
+    evidence: "Evidence | None", currency: str, words: Words = ENGLISH,
     heads: "Sequence[str]" = ("Sold", "For", "Brought to this stone"),
-) -> Table:  # fmt: skip
-    """Sales of other stones, each brought to this one line by line."""
+) -> Table | None:  # fmt: skip
+    """Sales of other stones, each brought to this one line by line; None without any."""
     import pandas as pd
 
+    if evidence is None:
+        return None
     rows = [
         (
-            words.stone(c.stone), words.amount(round(100 * c.price), currency, digits=0),
+            f"{words.stone(c.stone)}, {measures_text(c.stone, words)}".rstrip(", "),
+            words.amount(round(100 * c.price), currency, digits=0),
             words.amount(round(100 * c.adjusted), currency, digits=0),
         )
         for c in evidence.comparables

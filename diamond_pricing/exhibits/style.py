@@ -91,8 +91,10 @@ def percent(axis: Any) -> None:
 
     low, high = sorted(axis.get_view_interval())
     ends = 100 * expm1(low), 100 * expm1(high)
-    short = axis.axis_name == "x"
-    at = MaxNLocator(3 if short else 6).tick_values(*ends)
+    box = axis.axes.get_figure().get_size_inches()
+    panels = len(axis.axes.get_figure().axes)
+    room = int(box[0] / panels / 0.85) if axis.axis_name == "x" else 6
+    at = MaxNLocator(max(min(room, 6), 1)).tick_values(*ends)
     at = [value for value in at if ends[0] <= value <= ends[1] and value > -100]
     digits = 0 if all(abs(value - round(value)) < 1e-9 for value in at) else 1
     axis.set_ticks([log1p(value / 100) for value in at])

@@ -18,6 +18,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     day_first: bool = False
     reference: str = "Reference stone"
     price: str = "Price"
+    dated: str = "{money} of {date}"
+    undated: str = "{money}, undated"
     first: str = "First stone"
     second: str = "Second stone"
     rather: str = "{here} rather than {there}"
@@ -54,6 +56,12 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
         """A date as people write it: 2026-11-23 is 23/11/2026 in Italian."""
         return "/".join(reversed(date.split("-"))) if self.day_first else date
 
+    def prices(self, currency: str, effective: str) -> str:
+        """What prices are: ``US dollars of 2008``."""
+        form = self.undated if effective == "undated" else self.dated
+        money = self.money.get(currency, currency)
+        return form.format(money=money, date=self.date(effective))
+
     def stone(self, stone: Stone) -> str:
         """A stone: ``1.01 ct Ideal E VS1``."""
         return f"{self.carats(stone.carat)} {stone.cut} {stone.color} {stone.clarity}"
@@ -87,6 +95,8 @@ ITALIAN = Words(
     ),
     reference="Pietra di riferimento",
     price="Prezzo",
+    dated="{money} del {date}",
+    undated="{money}, senza data",
     first="Prima pietra",
     second="Seconda pietra",
     rather="{here} invece di {there}",

@@ -19,10 +19,12 @@ from diamond_pricing.exhibits import plain_markdown
 from diamond_pricing.fitting import Sales, fit, read_sales
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.model.document import LARGEST
+from diamond_pricing.model.words import ENGLISH
 from diamond_pricing.refit import home as homes
 from diamond_pricing.registry import Registry
 from diamond_pricing.reporting.source import shipped
-from diamond_pricing.stones import Stones, load_sales, stone_keys
+from diamond_pricing.stones import Stone, Stones, load_sales, stone_keys
+from diamond_pricing.validation import Comparables, Evidence
 from diamond_pricing.warehouse import Quarantined, take_in
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Priced(NamedTuple):
         Expected log price on the list of the sale, and on the blend; shape (m,).
     how : str
         Where the expectation comes from, in a sentence.
+    unseen : bool
+        Whether what they are held against had not seen the stones.
     """
 
     rows: Integers
@@ -57,6 +61,7 @@ class Priced(NamedTuple):
     recorded: Vector
     blend: Vector
     how: str
+    unseen: bool = True
 
     @property
     def error(self) -> Vector:
@@ -88,6 +93,8 @@ class Inputs:
         Where a person finds each row of the frame.
     registry : Registry or None
         Of the home.
+    finds : str
+        What ``rows`` are: ``row`` of a file, or ``place`` among the sales.
     """
 
     model: PriceModel
@@ -97,6 +104,7 @@ class Inputs:
     quarantined: tuple[Quarantined, ...]
     rows: Integers
     registry: Registry | None
+    finds: str = "place"
 
     @classmethod
     def read(cls, model: str = "", home: str = "", data: str = "") -> "Inputs":
@@ -126,7 +134,8 @@ class Inputs:
             frame, rows = intake.sales.drop(columns="row"), intake.sales["row"].to_numpy()
             frame.attrs = {"currency": t.currency, "effective": t.effective}
             of = plain_markdown(path.name)
-            return cls(found, whose, frame, of, tuple(intake.quarantined), rows, registry)
+            aside = tuple(intake.quarantined)
+            return cls(found, whose, frame, of, aside, rows, registry, "row")
         if registry is not None:
             frame = homes.counted_sales(registry.store, registry.entries())
             of = "the sales of the home"
@@ -143,8 +152,70 @@ class Inputs:
 
     @cached_property
     def sales(self) -> Sales:
-        """The sales, checked."""
-        return read_sales(self.frame)
+        """The sales, checked.
+
+        Raises
+        ------
+        ReportError
+            When they are not in the model's money, or of another day.
+        """
+        t, found = self.model.training, read_sales(self.frame)
+        packaged = self.registry is None and self.finds != "row"
+        if found.currency != t.currency or (packaged and found.effective != t.effective):
+            raise ReportError(
+                f"the model's prices are {ENGLISH.prices(t.currency, t.effective)}, "
+                f"{self.of} are in {ENGLISH.prices(found.currency, found.effective)}; give "
+                "--data with sales like those that it was fitted to."
+            )
+        return found
+
+    @cached_property
+    def _evidence(self) -> Sales | None:
+        try:
+            return self.sales
+        except (ReportError, FitError):  # a price needs no sales
+            return None
+
+    def nearest(self, stone: Stone, k: int = 4) -> Evidence | None:
+        """Sales like a stone; None without sales in the model's money and of its day."""
+        if self._evidence is None:
+            return None
+        return Comparables(self.model, self._evidence).nearest(stone, k)
+
+    @property
+    def sold_weights(self) -> Vector | None:
+        """Weights of the sales, where there are any like the model's."""
+        return None if self._evidence is None else self._evidence.stones["carat"]
+
+    @property
+    def dearest(self) -> float | None:
+        """Price of the dearest sale, where there are any like the model's."""
+        return None if self._evidence is None else float(self._evidence.price.max())
+
+    @property
+    def row_words(self) -> str:
+        """How a person finds a row."""
+        if "row" in self.finds:
+            return "The row is the line of the file; the header is line 1."
+        return "The row counts the sales from 0."
+
+    def need_sales(self, least: int) -> None:
+        """Refuse what so few sales cannot show.
+
+        Raises
+        ------
+        ReportError
+        """
+        if len(self.frame) < least:
+            raise ReportError(
+                f"this report needs {least} sales to say anything; {self.of} are "
+                f"{len(self.frame)}."
+            )
+
+    @property
+    def is_packaged(self) -> bool:
+        """Whether the model is the one that ships."""
+        return self.model == packaged_model()
 
     def need_ranges(self) -> None:
         """Refuse a model that does not say how far prices scatter around its own.
@@ -264,7 +335,8 @@ class Inputs:
             f"These {len(rows):,} sales are {why}: expected prices are those of model "
             f"{model.sha256[:12]}, which may have seen some of the stones."
         )
-        return Priced(self.rows[rows], sales, recorded, model.log_price(sales.stones), how)
+        blend = model.log_price(sales.stones)
+        return Priced(self.rows[rows], sales, recorded, blend, how, unseen=False)
 
     def _some(self, rows: Integers) -> Sales:
         s = self.sales

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from diamond_pricing.errors import ReportError
 from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit import home as homes
+from diamond_pricing.refit.deliveries import Delivery
 from diamond_pricing.refit.ledger import ledger
+from diamond_pricing.refit.offsets import Offset, taken_off
 from diamond_pricing.registry import Entry, Registry
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ class Refit:
 
     @classmethod
     def read(cls, home: str, entry: str = "") -> "Refit":
-        """The last refit of a home that fitted a candidate, or the one of an entry.
+        """The last refit of a home, or the one of an entry.
 
         Raises
         ------
@@ -48,13 +52,9 @@ class Refit:
         registry = Registry.at(home)
         for found in reversed(registry.entries()):
             if found.action == "refit" and str(found.number) == (entry or str(found.number)):
-                record = json.loads(registry.store.read(found.details["record"]))
-                if record["candidate"]:
-                    return cls(registry, found, record)
+                return cls(registry, found, json.loads(_record(registry, found)))
         which = f"numbered {entry}" if entry else "in the log"
-        raise ReportError(
-            f"there is no refit {which} of {registry.store} that fitted a candidate."
-        )
+        raise ReportError(f"there is no refit {which} of {registry.store}.")
 
     @property
     def currency(self) -> str:
@@ -90,6 +90,8 @@ class Refit:
 
     def moves_text(self) -> str:
         """What the movements are of."""
+        if not self.record["candidate"]:
+            return "Nothing was fitted: no price moves."
         if self._moved is None:
             return "This is the first model of the home: no price moves."
         n = f"{len(self._moved):,}"
@@ -101,10 +103,35 @@ class Refit:
         )
 
     @cached_property
-    def _frozen(self) -> Sales:
-        frame = homes.counted_sales(self.registry.store, self.registry.entries())
-        return read_sales(frame[homes.held_out(frame)].reset_index(drop=True))
+    def _frozen(self) -> Sales | None:
+        if not self.record["candidate"]:
+            return None
+        store, home = self.registry.store, self.record["home"]
+        before = [e for e in self.registry.entries() if e.number < self.entry.number]
+        known = list(homes.deliveries_of(before).values())
+        new = [msgspec.convert(d, Delivery) for d in self.record["deliveries"]]
+        # Where the gates kept the candidate out, its deliveries are held for their reasons.
+        reasons = {f["says"] for f in self.record["findings"] if not f["passed"]}
+        tried = [
+            d for d in new
+            if d.status == "accepted"
+            or (d.status == "held" and set(d.reason.removesuffix(".").split("; ")) <= reasons)
+        ]  # fmt: skip
+        frame = homes.stored_sales(
+            store, [*(d for d in known if d.status == "accepted"), *tried]
+        )
+        if frame is None:
+            return None
+        frame = frame[homes.held_out(frame)].reset_index(drop=True)
+        sources = homes.declared_sources(store, frame["source"])
+        fitted = {o["source"]: msgspec.convert(o, Offset) for o in self.record["offsets"]}
+        frame = frame.assign(price=taken_off(frame, sources, fitted))
+        return read_sales(frame, currency=home["currency"], effective=home["effective"])
 
-    def judged_on(self) -> Sales:
-        """The accepted sales of stones that no model of the home was fitted on."""
+    def judged_on(self) -> Sales | None:
+        """The sales that the candidate was judged on; None where nothing was fitted."""
         return self._frozen
+
+
+def _record(registry: Registry, entry: Entry) -> bytes:
+    return registry.store.read(entry.details["record"])
