@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -85,7 +86,8 @@ def executed(
     # One core's worth of BLAS, and nothing of the caller's that would change what is drawn.
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     env[CACHE] = shared
-    with client.setup_kernel(env=env):
+    # What the kernel itself grumbles as it is ended is nobody's concern.
+    with client.setup_kernel(env=env, stderr=subprocess.DEVNULL):
         for i, (line, cell) in enumerate(cells):
             tell(i, len(cells))
             label = cell.metadata.get("options", {}).get("label", "")
