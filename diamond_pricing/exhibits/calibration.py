@@ -44,6 +44,7 @@ def calibration(error: Vector, stones: Stones) -> Figure | None:
             axes.set_yticks(place, part["group"])
             axes.grid(axis="y", visible=False)
             axes.set_title(str(by))
+        for axes in sheet.all:  # they share their limits
             percent(axes.xaxis)
         sheet.figure.supxlabel("median of sale price over held-out price", fontsize=8.5)
         worst = frame.iloc[int(np.argmax(frame["median"].abs()))]

@@ -154,6 +154,26 @@ def test_an_attribute_may_be_named_as_people_write_it(packaged, figures):
     assert show.partial_effect(packaged, "colour").svg == figures["color"].svg
 
 
+def test_no_limit_of_a_group_is_cut_off(sold):
+    """The panels share one scale: it holds the widest limits of all."""
+    from diamond_pricing.exhibits import style
+
+    seen = []
+    finished = style.Sheet.exhibit
+
+    def kept(sheet, alt, frame):
+        seen.extend(axes.get_xlim() for axes in sheet.all)
+        return finished(sheet, alt, frame)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style.Sheet, "exhibit", kept)
+        frame = show.calibration(sold.error, sold.sales.stones).frame
+    assert len(set(seen)) == 1
+    low, high = seen[0]
+    assert low <= frame["low"].min()
+    assert frame["high"].max() <= high
+
+
 def test_groups_too_small_are_not_drawn(packaged, sold):
     few = np.arange(20)
     held = sold.sales.stones.take(few)
