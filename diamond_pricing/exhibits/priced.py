@@ -1,7 +1,7 @@
 """Sales beside what they are expected to fetch, and the groups that they are looked at in."""
 
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,39 +9,45 @@ from numpy.typing import NDArray
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.fitting import Sales
 from diamond_pricing.fitting.scatter import BANDS
-from diamond_pricing.stones import Stones
+from diamond_pricing.stones import Stones, stone_keys
 
 FEWEST = 30  # sales of a group
 Z = 1.959964  # 95 %
 
 
-class Priced(Protocol):
-    """Sales and what they are expected to fetch: `diamond_pricing.reporting.inputs.Priced`."""
+class Priced(NamedTuple):
+    """Sales and what they are expected to fetch.
 
-    @property
-    def rows(self) -> Integers:
-        """Where a person finds each of them, shape (n,)."""
-        ...
+    Attributes
+    ----------
+    rows : Integers
+        Lines of the file, or rows of the sales, that a person finds them by; shape (m,).
+    sales : Sales
+        The m sales.
+    recorded, blend : Vector
+        Expected log price on the list of the sale, and on the blend; shape (m,).
+    how : str
+        Where the expectation comes from, in a sentence.
+    unseen : bool
+        Whether what they are held against had not seen the stones.
+    """
 
-    @property
-    def sales(self) -> Sales:
-        """The n sales."""
-        ...
-
-    @property
-    def recorded(self) -> Vector:
-        """Expected log price on the list of the sale, shape (n,)."""
-        ...
+    rows: Integers
+    sales: Sales
+    recorded: Vector
+    blend: Vector
+    how: str
+    unseen: bool = True
 
     @property
     def error(self) -> Vector:
-        """Log price less the expected, shape (n,)."""
-        ...
+        """Log price over expected log price, shape (m,)."""
+        return np.log(self.sales.price) - self.recorded
 
     @property
     def stone(self) -> Integers:
-        """Equal for sales of one stone, shape (n,)."""
-        ...
+        """Equal for sales of one stone, shape (m,)."""
+        return stone_keys(self.sales.stones)
 
 
 def bands(stones: Stones) -> NDArray[np.str_]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import DocumentError, FitError, ReportError
-from diamond_pricing.exhibits import plain_markdown
+from diamond_pricing.exhibits import Priced, plain_markdown
 from diamond_pricing.fitting import Sales, fit, read_sales
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.model.document import LARGEST
@@ -37,41 +37,6 @@ TRIAL = "trial"
 DISJOINT = 3  # models that share no stone
 LARGEST_SAMPLE = 2_500  # stones of each
 FEWEST = 1_500  # sales from which a fit of their own tells more than the model
-
-
-class Priced(NamedTuple):
-    """Sales and what they are expected to fetch.
-
-    Attributes
-    ----------
-    rows : Integers
-        Lines of the file, or rows of the sales, that a person finds them by; shape (m,).
-    sales : Sales
-        The m sales.
-    recorded, blend : Vector
-        Expected log price on the list of the sale, and on the blend; shape (m,).
-    how : str
-        Where the expectation comes from, in a sentence.
-    unseen : bool
-        Whether what they are held against had not seen the stones.
-    """
-
-    rows: Integers
-    sales: Sales
-    recorded: Vector
-    blend: Vector
-    how: str
-    unseen: bool = True
-
-    @property
-    def error(self) -> Vector:
-        """Log price over expected log price, shape (m,)."""
-        return np.log(self.sales.price) - self.recorded
-
-    @property
-    def stone(self) -> Integers:
-        """Equal for sales of one stone, shape (m,)."""
-        return stone_keys(self.sales.stones)
 
 
 @dataclass(frozen=True, eq=False)

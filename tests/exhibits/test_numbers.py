@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from diamond_pricing import Stone, Stones
 from diamond_pricing import exhibits as show
 from diamond_pricing.errors import StoneError
+from diamond_pricing.exhibits import Priced
 from diamond_pricing.exhibits.exhibit import Table, plain_markdown, safe
 from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE
 from diamond_pricing.fitting import read_sales
-from diamond_pricing.reporting.inputs import Priced
 
 STONE = Stone(1.01, "Ideal", "E", "VS1")
 

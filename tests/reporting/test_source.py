@@ -79,3 +79,11 @@ def test_a_report_that_is_not_there_is_named():
         read_source("nothing")
     with pytest.raises(ReportError, match="not written in the language 'it'"):
         read_source("refit", "it")
+
+
+def test_the_command_line_knows_every_report_and_where_they_are():
+    from diamond_pricing.cli.reports import NAMES
+
+    assert NAMES == REPORTS
+    folder = read_source(REPORTS[0]).path.parent
+    assert {f.name.partition(".")[0] for f in folder.glob("*.qmd")} == set(REPORTS)

@@ -19,7 +19,7 @@ _ENGLISH = {
     "first_stone": ENGLISH.first, "second_stone": ENGLISH.second,
     "measurements": "Measurements", "optional": "optional; without them the usual ones count",
     "button": "Price this stone", "compare_button": "Compare",
-    "prices_of": "Prices in {money}", "of_year": "Prices in {money} of {year}",
+    "prices_in": "Prices in {prices}",
     "stale": "This stone could not be priced; the answer is of the one before.",
     "same_in_both": "{here} in both",
     "thin_short": "With caution: only {count} stones of about this weight, color and clarity "
@@ -88,7 +88,7 @@ _ITALIAN = {
     "first_stone": ITALIAN.first, "second_stone": ITALIAN.second,
     "measurements": "Misure", "optional": "facoltative; senza, valgono quelle usuali",
     "button": "Calcola il prezzo", "compare_button": "Confronta",
-    "prices_of": "Prezzi in {money}", "of_year": "Prezzi in {money} del {year}",
+    "prices_in": "Prezzi in {prices}",
     "stale": "Questa pietra non ha potuto avere un prezzo; la risposta è di quella di prima.",
     "same_in_both": "{here} in entrambe",
     "thin_short": "Con cautela: si sono viste solo {count} pietre di peso, colore e purezza "
@@ -221,10 +221,7 @@ def error_text(title: str, detail: str, code: str, words: Words) -> tuple[str, s
 
 def prices_text(currency: str, effective: str, words: Words) -> str:
     """What the prices are: ``Prices in US dollars of 2008``."""
-    t, money = TEXTS[words.code], words.money.get(currency, currency)
-    if effective == "undated":
-        return t["prices_of"].format(money=money)
-    return t["of_year"].format(money=money, year=words.date(effective))
+    return TEXTS[words.code]["prices_in"].format(prices=words.prices(currency, effective))
 
 
 def count_text(count: int, words: Words) -> str:
