@@ -24,8 +24,8 @@ class Priced(NamedTuple):
         Lines of the file, or rows of the sales, that a person finds them by; shape (m,).
     sales : Sales
         The m sales.
-    recorded, blend : Vector
-        Expected log price on the list of the sale, and on the blend; shape (m,).
+    recorded : Vector
+        Expected log price on the list of the sale, shape (m,).
     how : str
         Where the expectation comes from, in a sentence.
     unseen : bool
@@ -35,7 +35,6 @@ class Priced(NamedTuple):
     rows: Integers
     sales: Sales
     recorded: Vector
-    blend: Vector
     how: str
     unseen: bool = True
 

@@ -207,7 +207,7 @@ class Inputs:
             "to the others, which did not see the stone (five folds by stone)."
         )
         rows = kept["rows"]
-        return Priced(self.rows[rows], self._some(rows), kept["recorded"], kept["blend"], how)
+        return Priced(self.rows[rows], self._some(rows), kept["recorded"], how)
 
     @cached_property
     def fitted(self) -> "tuple[PriceModel, HeldOut]":
@@ -224,7 +224,7 @@ class Inputs:
 
     def _held_out(self) -> dict[str, Any]:
         held = self.fitted[1]
-        return {"rows": held.rows, "recorded": held.recorded, "blend": held.blend}
+        return {"rows": held.rows, "recorded": held.recorded}
 
     @cached_property
     def parted(self) -> "tuple[pd.DataFrame, pd.DataFrame]":
@@ -257,13 +257,12 @@ class Inputs:
         rows = np.flatnonzero(model.supports(test.stones))
         sales = Sales(test.stones.take(rows), test.price[rows], test.currency, test.effective)
         recorded = model.log_price(sales.stones, listing="recorded")
-        blend = model.log_price(sales.stones)
         how = (
             f"The default recipe was fitted to the {model.training.rows:,} sales of two thirds "
             f"of the stones, drawn at random; it prices the {len(rows):,} sales of the other "
             f"third that it supports ({len(test) - len(rows):,} it declines)."
         )
-        return model, Priced(rows, sales, recorded, blend, how)
+        return model, Priced(rows, sales, recorded, how)
 
     @cached_property
     def disjoint(self) -> tuple[PriceModel, ...]:
@@ -300,8 +299,7 @@ class Inputs:
             f"These {len(rows):,} sales are {why}: expected prices are those of model "
             f"{model.sha256[:12]}, which may have seen some of the stones."
         )
-        blend = model.log_price(sales.stones)
-        return Priced(self.rows[rows], sales, recorded, blend, how, unseen=False)
+        return Priced(self.rows[rows], sales, recorded, how, unseen=False)
 
     def _some(self, rows: Integers) -> Sales:
         s = self.sales

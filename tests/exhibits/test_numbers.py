@@ -27,7 +27,7 @@ def sold(sales, packaged):
     rows = np.flatnonzero(packaged.supports(read.stones))
     some = read_sales(sales.iloc[rows])
     recorded = packaged.log_price(some.stones, listing="recorded")
-    return Priced(rows, some, recorded, packaged.log_price(some.stones), "by the model")
+    return Priced(rows, some, recorded, "by the model")
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_an_audit_finds_what_was_planted_and_says_why(packaged, sales):
     at = set(np.searchsorted(np.flatnonzero(fine), rows).tolist())
     read = read_sales(frame)
     recorded = packaged.log_price(read.stones, listing="recorded")
-    sold = Priced(np.arange(len(frame)), read, recorded, recorded, "")
+    sold = Priced(np.arange(len(frame)), read, recorded, "")
     found = show.audit(packaged, sold, read_sales(sales))
     assert at <= set(found.frame["row"])
     assert found.frame["difference"].abs().is_monotonic_decreasing
