@@ -19,6 +19,7 @@ from diamond_pricing.fitting.compile import averages_of, factored, reference_of,
 from diamond_pricing.fitting.constraints import Constraints, documented
 from diamond_pricing.fitting.engine import (
     Design,
+    Gram,
     PenalisedFit,
     gram,
     smooth,
@@ -51,9 +52,7 @@ from diamond_pricing.model.certificate import (
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import LISTING, Stones, stone_keys
-from diamond_pricing.terms import (
-    parse,
-)  # fmt: skip
+from diamond_pricing.terms import Averages, parse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +91,21 @@ def fit_held_out(
         return model, HeldOut(rows, kept, prices["recorded"], prices["blend"], found)
 
 
+def fit_unpaired(
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
+) -> PriceModel:
+    """Fit as `fit_monotone`, but never pair the stones of two price lists.
+
+    The lists then differ by smooth effects alone, as they must where sales are known only
+    by their sums (`diamond_pricing.fitting.atscale`).
+    """
+    kept, shape, left_out, _ = _prepared(
+        read_sales(sales, currency=currency, effective=effective)
+    )
+    with threadpool_limits(1):
+        return _model(kept, shape, left_out, paired_lists=False)[0]
+
+
 def _prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int], Integers]:
     """Choose the proportions that are recorded, and keep the sales that have them.
 
@@ -111,14 +125,14 @@ def _prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int], Int
 
 
 def _model(
-    sales: Sales, shape: tuple[str, ...], left_out: dict[str, int]
+    sales: Sales, shape: tuple[str, ...], left_out: dict[str, int], *, paired_lists: bool = True
 ) -> tuple[PriceModel, dict[str, Vector], Found]:
     stones = sales.stones
     averages = averages_of(stones)
     on_list = [(stones[LISTING.name] == code).sum() for code in (0, 2)]
     lists = bool(min(on_list) >= FEWEST and stones.known(LISTING.name).all())
     pairs = paired(sales)
-    ladder = lists and len(pairs) >= FEWEST
+    ladder = paired_lists and lists and len(pairs) >= FEWEST
     partings = parted_at(pairs) if ladder else ()
     y = taken_off(pairs, partings, sales) if ladder else np.log(sales.price)
     laid = laid_out(structure(len(sales) >= MANY, shape, lists), stones, averages)
@@ -129,10 +143,7 @@ def _model(
     found = _fitted(laid, y, stones, likely)
     y = found.y
     training = training_of(sales, left_out)
-    codes = (0, 2) if lists else (-1,)
-    A = found.gram.XX + np.diag(found.fit.smoothing @ laid.design.penalties)
-    broken = Constraints(laid.design, averages, list(grids(training, codes)))
-    beta = broken.shaped(A, found.fit.coefficients)
+    beta = kept_rising(laid.design, found.gram, found.fit, averages, training, lists=lists)
     residual = y - laid.fitted(beta)
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
     terms, coefficients, wide = documented(laid.design, beta)
@@ -164,6 +175,17 @@ def _model(
         certificate=certificate,
     )
     return model, prices, found
+
+
+def kept_rising(
+    design: Design, gram: Gram, fit: PenalisedFit, averages: Averages, training: Training,
+    *, lists: bool,
+) -> Vector:  # fmt: skip
+    """Coefficients nearest to those of a fit with which no price falls; shape (p,)."""
+    A = gram.XX + np.diag(fit.smoothing @ design.penalties)
+    codes = (0, 2) if lists else (-1,)
+    broken = Constraints(design, averages, list(grids(training, codes)))
+    return broken.shaped(A, fit.coefficients)
 
 
 def _rises(

@@ -1,5 +1,7 @@
 """How far prices scatter around a fit, and how many stones stand behind it, part by part."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
@@ -15,40 +17,86 @@ SUPPORT_BANDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 1.7, 2.0, 2.5
 
 def ranges_of(stones: Stones, held_out: dict[str, Vector], log_price: Vector) -> Ranges:
     """Quantiles of the held-out errors by part."""
-    error = {name: np.abs(log_price - value) for name, value in held_out.items()}
-    difficulty: dict[str, dict[str, float]] = {}
-    scale = np.ones(len(log_price))
-    for name in ("cut", "color"):
-        labels = stones.labels(name)
-        factors = {}
-        mean = np.mean(error["blend"] / scale)
-        for grade in np.unique(labels):
-            of = labels == grade
-            total = np.sum(error["blend"][of] / scale[of]) + 2 * LEAN * mean
-            factors[str(grade)] = round(float(total / (of.sum() + 2 * LEAN) / mean), 4)
-        difficulty[name] = factors
-        scale = scale * np.array([factors[str(g)] for g in labels])
+    one = np.ones(len(log_price), np.int64)
     band = np.searchsorted(BANDS, stones["carat"], side="right")
-    grades = next(g for g in GRADES if g.name == "clarity").grades
-    clarities = tuple(g for g in grades if (stones.labels("clarity") == g).any())
-    column = np.array([clarities.index(g) for g in stones.labels("clarity")])
-    part = _parts(band, column, len(clarities))
-    of_part = np.array(part)[band, column]
-    counts = tuple(np.bincount(of_part).tolist())
-    quantiles = {
-        name: tuple(kept_quantiles((e / scale)[of_part == k]) for k in range(len(counts)))
-        for name, e in error.items()
+    grades = {name: stones[name] for name in ("cut", "color", "clarity")}
+    errors = {
+        name: Scored(band, grades, np.abs(log_price - value), one)
+        for name, value in held_out.items()
     }
-    return Ranges(BANDS, clarities, difficulty, part, counts, quantiles)
+    return ranges_from(errors)
 
 
-def _parts(band: Integers, column: Integers, clarities: int) -> tuple[tuple[int, ...], ...]:
+class Scored(NamedTuple):
+    """Absolute errors of log price, or of many sales alike.
+
+    Attributes
+    ----------
+    band : Integers
+        Band of weights, shape (m,).
+    grades : dict[str, Integers]
+        Codes of cut, color and clarity, shape (m,).
+    error : Vector
+        Shape (m,).
+    count : Integers
+        Sales with that error, shape (m,).
+    """
+
+    band: Integers
+    grades: dict[str, Integers]
+    error: Vector
+    count: Integers
+
+
+def ranges_from(errors: dict[str, Scored]) -> Ranges:
+    """Quantiles of errors by part; what is hard to price is told by those on the blend."""
+    names = {grade.name: grade.grades for grade in GRADES}
+    blend = errors["blend"]
+    difficulty: dict[str, dict[str, float]] = {}
+    scale = np.ones(len(blend.error))
+    for name in ("cut", "color"):
+        factors = {}
+        scaled = blend.count * blend.error / scale
+        mean = scaled.sum() / blend.count.sum()
+        for code in np.unique(blend.grades[name]):
+            of = blend.grades[name] == code
+            count = blend.count[of].sum() + 2 * LEAN
+            total = scaled[of].sum() + 2 * LEAN * mean
+            factors[names[name][code]] = round(float(total / count / mean), 4)
+        difficulty[name] = dict(sorted(factors.items()))
+        scale = scale * _factor(factors, names[name])[blend.grades[name]]
+    seen = np.unique(blend.grades["clarity"])
+    column = {name: np.searchsorted(seen, e.grades["clarity"]) for name, e in errors.items()}
+    part = _parts(blend.band, column["blend"], len(seen), blend.count)
+    of_part = {name: np.array(part)[e.band, column[name]] for name, e in errors.items()}
+    parts = 1 + max(max(row) for row in part)
+    quantiles = {}
+    for name, e in errors.items():
+        hard = np.ones(len(e.error))
+        for of in difficulty:
+            hard = hard * _factor(difficulty[of], names[of])[e.grades[of]]
+        inside = [of_part[name] == k for k in range(parts)]
+        quantiles[name] = tuple(
+            kept_quantiles((e.error / hard)[of], e.count[of]) for of in inside
+        )
+    counts = np.bincount(of_part["blend"], blend.count, parts).astype(int)
+    clarities = tuple(names["clarity"][code] for code in seen)
+    return Ranges(BANDS, clarities, difficulty, part, tuple(counts.tolist()), quantiles)
+
+
+def _factor(factors: dict[str, float], grades: tuple[str, ...]) -> Vector:
+    return np.array([factors.get(name, 1.0) for name in grades])
+
+
+def _parts(
+    band: Integers, column: Integers, clarities: int, sales: Integers
+) -> tuple[tuple[int, ...], ...]:
     """Join neighbouring clarities within a band until each part has enough sales.
 
     A band that is too small for a part of its own joins the last part of the band below.
     """
     count = np.zeros((len(BANDS) + 1, clarities), np.int64)
-    np.add.at(count, (band, column), 1)
+    np.add.at(count, (band, column), sales)
     part, sizes = np.zeros_like(count), [0]
     for i, row in enumerate(count):
         if i and sizes[-1] >= SMALLEST_PART and row.sum() >= SMALLEST_PART:

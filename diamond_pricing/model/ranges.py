@@ -15,7 +15,7 @@ from numbers import Real
 import msgspec
 import numpy as np
 
-from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import DocumentError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, Grade, Stone, Stones
 
@@ -162,10 +162,17 @@ def _check(level: float) -> None:
         )
 
 
-def kept_quantiles(scores: Matrix) -> tuple[float, ...]:
-    """Order statistics of absolute scores, shape (m,), at ``LEVELS``."""
-    ordered = np.sort(scores)
-    return tuple(
-        float(f"{ordered[min(ceil(level * len(ordered)) - 1, len(ordered) - 1)]:.5g}")
-        for level in LEVELS
-    )
+def kept_quantiles(scores: Vector, count: Integers) -> tuple[float, ...]:
+    """Order statistics of absolute scores at ``LEVELS``.
+
+    Parameters
+    ----------
+    scores : Vector
+        Shape (m,).
+    count : Integers
+        Sales with that score, shape (m,).
+    """
+    order = np.argsort(scores)
+    ordered, below = scores[order], np.cumsum(count[order])
+    ranks = [min(ceil(level * below[-1]), below[-1]) for level in LEVELS]
+    return tuple(float(f"{ordered[np.searchsorted(below, rank)]:.5g}") for rank in ranks)

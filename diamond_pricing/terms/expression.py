@@ -113,6 +113,51 @@ def parse(text: str) -> Expression:
     return Expression(ast.unparse(tree), tuple(found), ordered, rule, one)
 
 
+_SYMBOLS: dict[type[ast.operator], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**",
+}  # fmt: skip
+
+
+def walked(
+    text: str,
+    name: Callable[[str], Any],
+    number: Callable[[float], Any],
+    operations: Mapping[str, Callable[..., Any]],
+) -> Any:
+    """Translate arithmetic into another language.
+
+    Parameters
+    ----------
+    text : str
+        As `parse` reads it.
+    name, number : callable
+        What stands for a measure, and for a constant.
+    operations : Mapping[str, callable]
+        What ``+ - * / **`` and ``log sqrt exp min max`` make of their parts.
+
+    Raises
+    ------
+    ExpressionError
+        As `parse`.
+    """
+
+    def of(node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=int() | float() as value):
+                return number(float(value))
+            case ast.Name(id=measure):
+                return name(measure)
+            case ast.UnaryOp(operand=inner):
+                return operations["-"](number(0.0), of(inner))
+            case ast.BinOp(left=left, op=op, right=right):
+                return operations[_SYMBOLS[type(op)]](of(left), of(right))
+            case ast.Call(func=ast.Name(id=function), args=arguments):
+                return operations[function](*map(of, arguments))
+        raise AssertionError("parse lets nothing else through")
+
+    return of(ast.parse(parse(text).text, mode="eval").body)
+
+
 def _shape(node: ast.expr, names: Mapping[str, str]) -> str:
     """Write a tree with names exchanged and the parts of symmetric operations sorted."""
     match node:

@@ -6,7 +6,7 @@ Nothing after the tables depends on the number of sales (Wood, Li, Shaddick & Au
 
 from diamond_pricing.fitting.engine.design import Design, Margin, Sheet, learned, sheets
 from diamond_pricing.fitting.engine.smoothing import PenalisedFit, reml, smooth, solve
-from diamond_pricing.fitting.engine.tables import Gram, Tables, gram, tabulate
+from diamond_pricing.fitting.engine.tables import Gram, Tables, gram, tabulate, turned
 
 __all__ = [
     "Design",
@@ -22,4 +22,5 @@ __all__ = [
     "smooth",
     "solve",
     "tabulate",
+    "turned",
 ]

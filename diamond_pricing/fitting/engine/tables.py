@@ -220,26 +220,26 @@ def gram(design: Design, tables: Tables) -> Gram:
             (table.weight, (i, j)), shape=(len(own[g].cell), len(own[h].cell))
         )
         raw = (blocks[g].T @ (N @ blocks[h])).toarray()
-        block = _turned(members[h], _turned(members[g], raw).T).T
+        block = turned(members[h], turned(members[g], raw).T).T
         XX[np.ix_(places[g], places[h])] = block
         XX[np.ix_(places[h], places[g])] = block.T
         if g == h:
-            Xy[places[g]] = _turned(members[g], (blocks[g].T @ own[g].total)[:, None])[:, 0]
+            Xy[places[g]] = turned(members[g], (blocks[g].T @ own[g].total)[:, None])[:, 0]
     return Gram((XX + XX.T) / 2, Xy, tables.squares, tables.rows)
 
 
-def _turned(sheets: Sequence[Sheet], raw: Matrix) -> Matrix:
-    """T'M for the stacked columns of some terms, one margin at a time."""
-    turned, row = [], 0
+def turned(sheets: Sequence[Sheet], raw: Matrix) -> Matrix:
+    """T'M for the stacked columns of some terms, one margin at a time; shape (q, m)."""
+    made, row = [], 0
     for sheet in sheets:
         widths = [margin.basis.width for margin in sheet.margins]
         stop = row + reduce(lambda a, b: a * b, widths, 1)
         part = raw[row:stop].reshape(*widths, -1)
         for i, margin in enumerate(sheet.margins):
             part = np.moveaxis(np.tensordot(margin.transform, part, (0, i)), 0, i)
-        turned.append(part.reshape(-1, raw.shape[1]))
+        made.append(part.reshape(-1, raw.shape[1]))
         row = stop
-    return np.vstack(turned)
+    return np.vstack(made)
 
 
 def _part(

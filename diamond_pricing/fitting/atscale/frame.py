@@ -1,0 +1,317 @@
+"""What is fixed before sales are counted: the terms, the bins, the groups of features.
+
+Sums over sales add up only if they were taken over the same columns with the same weights.
+A frame holds both: the terms of a *founding* model with the bins of each feature, and that
+model's prices, from which each sale's weight follows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations_with_replacement, pairwise
+from math import prod
+
+import numpy as np
+
+from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.effects import Effects
+from diamond_pricing.model.ranges import Ranges
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
+from diamond_pricing.terms import AnyBasis, Rows, Spline, Steps, Term, looked_up
+from diamond_pricing.terms.expression import parse
+
+Features = tuple[str, ...]
+
+NODES = 128  # bins of a number besides the weight
+HEAVIEST = 30.0  # carats of the last bin of weights
+A_LITTLE = 1e-6  # hundredths of a carat: 0.29 · 100 is a little less than 29
+FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
+MEDIAN = 0.7063866  # of the absolute value of Student's t with 8 degrees of freedom
+LARGER = 32  # a table this many times as large is not counted instead of a smaller one …
+SMALL = 200_000  # … unless it is small
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """The bins of one feature.
+
+    Attributes
+    ----------
+    values : Vector
+        Where the bases are evaluated for the sales of each bin, shape (m,).
+    kind : str
+        ``grade``: bin i holds grade i. ``weight``: bin i holds i hundredths of a carat and
+        less than one more. ``bands``: bins of ``weight`` joined. ``number``: the nearest of
+        evenly spaced nodes.
+    held : int
+        Bins with stones in the sample that they were learned from.
+    low, step : float
+        First node and distance of nodes of a number.
+    starts : Integers
+        First bin of ``weight`` of each band but the first.
+    """
+
+    values: Vector
+    kind: str
+    held: int = 1
+    low: float = 0.0
+    step: float = 1.0
+    starts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def codes(self, given: Vector) -> Integers:
+        """Bin of each value of the feature, shape (n,)."""
+        match self.kind:
+            case "grade":
+                return given.astype(np.int64)
+            case "weight":
+                floor = np.floor(given * 100 + A_LITTLE)
+                return floor.clip(0, len(self) - 1).astype(np.int64)
+            case "number":
+                node = np.floor((given - self.low) / self.step + 0.5)
+                return node.clip(0, len(self) - 1).astype(np.int64)
+        raise AssertionError("bands are counted from the bins of the weight")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Terms over the same features, or over fewer of them.
+
+    Attributes
+    ----------
+    features : Features
+    terms : tuple[int, ...]
+        Which terms.
+    """
+
+    features: Features
+    terms: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Terms and bins, and the model that weighs the sales.
+
+    Attributes
+    ----------
+    terms : tuple[Term, ...]
+        As a model document has them; the intercept first.
+    bins : dict[str, Bins]
+        By feature. Bands of the weight that stand in a term of three are a feature of their
+        own, or its tables would have a cell for every weight.
+    founding : PriceModel or None
+        None weighs all sales alike.
+    """
+
+    terms: tuple[Term, ...]
+    bins: dict[str, Bins]
+    founding: PriceModel | None = None
+
+    @classmethod
+    def of(
+        cls, terms: Sequence[Term], stones: Stones, founding: PriceModel | None = None
+    ) -> "Frame":
+        """Learn bins from a sample of stones.
+
+        Raises
+        ------
+        FitError
+            For terms that depend on the order of the sides, or a founding model that cannot
+            weigh sales.
+        """
+        if founding is not None and (founding.markup is not None or founding.ranges is None):
+            raise FitError(
+                "sums over sales are weighed by a model of the family 'monotone' whose price "
+                "lists were not paired; this one is of another kind."
+            )
+        bins: dict[str, Bins] = {}
+        for term in terms:
+            for basis in term.bases:
+                for name in (basis.feature, feature_of(basis, term)):
+                    if name not in bins:
+                        bins[name] = _learned(name, basis, stones, bins)
+        return cls(tuple(terms), bins, founding)
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The largest sets of features that stand together in a term, with their terms."""
+        sets = [tuple(sorted({feature_of(b, t) for b in t.bases})) for t in self.terms]
+        largest: list[Features] = []
+        for features in sorted(set(sets), key=lambda f: (-len(f), f)):
+            if not any(set(features) <= set(other) for other in largest):
+                largest.append(features)
+        home = [next(f for f in largest if set(s) <= set(f)) for s in sets]
+        return tuple(
+            Group(f, tuple(i for i, at in enumerate(home) if at == f)) for f in largest
+        )
+
+    @property
+    def columns(self) -> tuple[slice, ...]:
+        """Where the columns of each term stand."""
+        stops = np.cumsum([0, *(term.width for term in self.terms)]).tolist()
+        return tuple(slice(a, b) for a, b in pairwise(stops))
+
+    @property
+    def p(self) -> int:
+        """Number of columns."""
+        return sum(term.width for term in self.terms)
+
+    @property
+    def coded(self) -> tuple[str, ...]:
+        """Features that sales are counted by, bands of the weight left out."""
+        return tuple(name for name, bins in self.bins.items() if bins.kind != "bands")
+
+    def size(self, features: Features) -> int:
+        """Number of cells over some features."""
+        return prod(len(self.bins[f]) for f in features)
+
+    def likely(self, features: Features) -> int:
+        """About how many of them hold sales, were there ever so many."""
+        return prod(
+            self.bins[f].held for f in features
+            if self.bins[f].kind != "bands" or "carat" not in features
+        )  # fmt: skip
+
+    def tables(self) -> dict[Features, list[tuple[int, int]]]:
+        """The tables to count, and which pairs of groups each of them serves."""
+        pairs: dict[Features, list[tuple[int, int]]] = {}
+        for g, h in combinations_with_replacement(range(len(self.groups)), 2):
+            union = tuple(sorted({*self.groups[g].features, *self.groups[h].features}))
+            pairs.setdefault(union, []).append((g, h))
+        served: dict[Features, list[tuple[int, int]]] = {}
+        for union in sorted(pairs, key=lambda f: (-self.likely(f), f)):
+            most = max(LARGER * self.likely(union), SMALL)
+            wider = [f for f in served if set(union) <= set(f) and self.likely(f) <= most]
+            at = min(wider, key=self.likely) if wider else union
+            served.setdefault(at, []).extend(pairs[union])
+        return served
+
+    def cells(self, features: Features) -> dict[str, Integers]:
+        """Bin of each feature in every cell over some features, the last fastest."""
+        shape = [len(self.bins[f]) for f in features]
+        index = np.unravel_index(np.arange(prod(shape)), shape)
+        return dict(zip(features, index, strict=True))
+
+    def placed(self, basis: AnyBasis, term: Term) -> Rows:
+        """Rows of a basis at the bins of its feature; nothing for a grade without a level."""
+        rows = basis.placed(self.bins[feature_of(basis, term)].values)
+        seen = rows.position < basis.width
+        return Rows(np.where(seen, rows.position, 0), np.where(seen, rows.weight, 0.0))
+
+    def effects(self, effects: Effects) -> Iterator[tuple[Group, Vector, Vector]]:
+        """Give for each group the log effect of its terms in every cell.
+
+        Parameters
+        ----------
+        effects : Effects
+            Of a model with these terms.
+
+        Yields
+        ------
+        Group, Vector, Vector
+            On the list of the cell, and on the blend; shape (cells,).
+        """
+        for group in self.groups:
+            n, at = self.size(group.features), self.cells(group.features)
+            listed, blended = np.zeros(n), np.zeros(n)
+            for i in group.terms:
+                term = self.terms[i]
+                here, blind = [], []
+                for basis in term.bases:
+                    rows = self.placed(basis, term)
+                    code = at[feature_of(basis, term)]
+                    here.append(Rows(rows.position[code], rows.weight[code]))
+                    if basis.feature == LISTING.name:
+                        mean = np.full((n, 1), basis.width)
+                        blind.append(Rows(mean, np.ones((n, 1))))
+                    else:
+                        blind.append(here[-1])
+                listed += looked_up(effects.tables[i], here, n)
+                blended += looked_up(effects.tables[i], blind, n)
+            yield group, listed, blended
+
+    def scale(self) -> Vector:
+        """Scale of the errors by band of the ranges, clarity, cut and color.
+
+        Shape (bands, clarities, cuts, colors), log dollars: that of Student's t with the
+        median of the founding model's held-out errors.
+        """
+        assert self.founding is not None
+        return scale_of(self.founding.ranges)
+
+
+def scale_of(ranges: Ranges | None) -> Vector:
+    """See `Frame.scale`."""
+    assert ranges is not None
+    cut, color, clarity = (_grades(name) for name in ("cut", "color", "clarity"))
+    half = np.array(
+        [
+            [
+                ranges.half(row[ranges.clarities.index(g) if g in ranges.clarities else 0],
+                            0.5, "recorded")
+                for g in clarity
+            ]
+            for row in ranges.part
+        ]
+    )  # fmt: skip
+    factors = [
+        np.array([ranges.difficulty.get(name, {}).get(g, 1.0) for g in grades])
+        for name, grades in (("cut", cut), ("color", color))
+    ]
+    scale: Vector = half[:, :, None, None] * factors[0][:, None] * factors[1] / MEDIAN
+    return scale
+
+
+def _grades(name: str) -> tuple[str, ...]:
+    grade = ATTRIBUTES[name]
+    assert isinstance(grade, Grade)
+    return grade.grades
+
+
+def feature_of(basis: AnyBasis, term: Term) -> str:
+    """The feature that a basis of a term is counted by."""
+    if isinstance(basis, Steps) and len(term.bases) > 2:
+        return f"carat in {len(basis.at) + 1} bands"
+    return basis.feature
+
+
+def weights(offset: float) -> Vector:
+    """Weight that stands for each bin of hundredths, carats."""
+    values: Vector = np.round(np.arange(int(HEAVIEST * 100) + 1) / 100 + offset, 6)
+    return np.maximum(values, 0.005)  # no stone weighs nothing
+
+
+def _learned(name: str, basis: AnyBasis, stones: Stones, bins: dict[str, Bins]) -> Bins:
+    if name in ATTRIBUTES and name != "carat":
+        held = len(np.unique(stones[name]))
+        return Bins(np.arange(len(_grades(name)), dtype=float), "grade", held)
+    if name == "carat":
+        hundredths = np.floor(stones["carat"] * 100 + A_LITTLE)
+        # Where weights are given in thousandths, those of a bin are on average heavier.
+        within = float((stones["carat"] * 100 - hundredths).mean().clip(0, 1))
+        return Bins(weights(round(within / 100, 4)), "weight", len(np.unique(hundredths)))
+    if isinstance(basis, Steps):
+        starts = np.searchsorted(bins["carat"].values, np.array(basis.at))
+        middles = (np.array([0.0, *basis.at]) + np.array([*basis.at, 2 * basis.at[-1]])) / 2
+        return Bins(middles, "bands", len(middles), starts=starts)
+    if not isinstance(basis, Spline):
+        raise FitError(f"a term over {name} is not counted at scale; fit 'monotone'.")
+    expression = parse(basis.expression)
+    if expression.ordered:
+        raise FitError(f"{name} depends on the order of length and width.")
+    low, high = basis.knots[basis.degree], basis.knots[-basis.degree - 1]
+    plain = Bins(
+        np.linspace(low, high, NODES), "number", NODES, low, (high - low) / (NODES - 1)
+    )
+    values = expression.evaluate(stones.columns)
+    values = values[np.isfinite(values)]
+    code = plain.codes(values)
+    count = np.bincount(code, minlength=NODES)
+    mean = np.bincount(code, values, NODES) / np.maximum(count, 1)
+    # The sales of a bin are on average elsewhere than at its middle.
+    values = np.where(count > 0, mean, plain.values)
+    return Bins(values, "number", int((count > 0).sum()), low, plain.step)

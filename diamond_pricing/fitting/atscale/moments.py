@@ -1,0 +1,307 @@
+"""Sums over sales: all that a fit needs, of a size that does not grow with their number.
+
+X'WX, X'Wy and y'Wy over the columns of a `Frame`, made block by block from tables of the
+sales by bins (Wood, Li, Shaddick & Augustin 2017). For a model of p columns the tables of a
+day are larger than the day's sales, the sums are not: they have p² numbers. Sums over parts
+of the sales add up to those of the whole, and can be taken away again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sparse
+
+from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.atscale.frame import Frame, Group, feature_of
+from diamond_pricing.fitting.engine import Gram
+from diamond_pricing.stones import GRADES, LISTING
+
+GRID = ("carat", "cut", "color", "clarity", LISTING.name)
+FINE = 100  # bins of an error in each factor of e
+SMALLEST = 1e-5  # log dollars; smaller errors are in the first bin
+CLEAR = 1e-6  # of a sum: what is left below it when all is taken away is rounding
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """Numbers of sales by cells.
+
+    Attributes
+    ----------
+    cell : Integers
+        Flat index, ascending, shape (m,).
+    count : Integers
+        Shape (m,).
+    """
+
+    cell: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    count: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __add__(self, other: "Counts") -> "Counts":
+        cell, at = np.unique(np.concatenate([self.cell, other.cell]), return_inverse=True)
+        count = np.zeros(len(cell), np.int64)
+        np.add.at(count, at, np.concatenate([self.count, other.count]))
+        return Counts(cell[count != 0], count[count != 0])
+
+    def __neg__(self) -> "Counts":
+        return Counts(self.cell, -self.count)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Errors:
+    """How far log prices were from those of a model: sales by segment and size of error.
+
+    A cell is band of the ranges, clarity, cut, color and bin of the absolute error, flat,
+    the last fastest. Bins are even in the logarithm, a hundredth each, so that a quantile
+    is known to half a per cent of itself.
+
+    Attributes
+    ----------
+    recorded, blend : Counts
+        Of the price on the list of the sale, and on the blend.
+    squares : float
+        Sum of the squared errors on the list of the sale.
+    """
+
+    recorded: Counts = field(default_factory=Counts)
+    blend: Counts = field(default_factory=Counts)
+    squares: float = 0.0
+
+    def __add__(self, other: "Errors") -> "Errors":
+        return Errors(
+            self.recorded + other.recorded, self.blend + other.blend,
+            self.squares + other.squares,
+        )  # fmt: skip
+
+    def __neg__(self) -> "Errors":
+        return Errors(-self.recorded, -self.blend, -self.squares)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moments:
+    """Sums over sales, by fold.
+
+    Attributes
+    ----------
+    frame : Frame
+    grams : tuple[Gram, ...]
+        Over the columns of the frame's terms as a document has them; one a fold.
+    weight : Mapping[str, Vector]
+        Sum of weights by bin of each feature.
+    grid : Counts
+        Sales by weight, cut, color, clarity and price list.
+    extent : Mapping[str, tuple[float, float]]
+        Least and largest value of each measure. Taking sales away does not narrow it.
+    left_out : Mapping[str, int]
+        Sales that could not be used, by reason.
+    errors : Errors
+        Of the founding model, over sales that it was not fitted on.
+    """
+
+    frame: Frame
+    grams: tuple[Gram, ...]
+    weight: Mapping[str, Vector]
+    grid: Counts
+    extent: Mapping[str, tuple[float, float]]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    errors: Errors = field(default_factory=Errors)
+
+    @property
+    def n(self) -> int:
+        """Number of sales."""
+        return sum(gram.n for gram in self.grams)
+
+    @property
+    def whole(self) -> Gram:
+        """All folds together."""
+        return reduce(lambda a, b: a + b, self.grams)
+
+    def __add__(self, other: "Moments") -> "Moments":
+        """Put two parts of the sales together.
+
+        Raises
+        ------
+        FitError
+            When they were taken over different terms, bins or weights.
+        """
+        self._alike(other)
+        ends = {
+            name: (min(low, other.extent[name][0]), max(high, other.extent[name][1]))
+            for name, (low, high) in self.extent.items()
+        }
+        return Moments(
+            self.frame, *self._sums(other, 1), ends, _counted(self.left_out, other.left_out, 1),
+            self.errors + other.errors,
+        )  # fmt: skip
+
+    def __sub__(self, other: "Moments") -> "Moments":
+        """Take a part of the sales away again.
+
+        Raises
+        ------
+        FitError
+            When it was never part of them, as far as the counts show.
+        """
+        self._alike(other)
+        left = Moments(
+            self.frame, *self._sums(other, -1), self.extent,
+            _counted(self.left_out, other.left_out, -1), self.errors + -other.errors,
+        )  # fmt: skip
+        parts = (left.grid, left.errors.recorded, left.errors.blend)
+        if left.n < 0 or any((c.count < 0).any() for c in parts):
+            raise FitError("sales are taken away that were never counted here.")
+        return left
+
+    def _sums(self, other: "Moments", sign: int) -> tuple[Any, Any, Any]:
+        combine = Gram.__add__ if sign > 0 else Gram.__sub__
+        if len(self.grams) == len(other.grams):
+            grams = tuple(map(combine, self.grams, other.grams))
+        else:
+            grams = (combine(self.whole, other.whole),)
+        weight = {name: w + sign * other.weight[name] for name, w in self.weight.items()}
+        return grams, weight, self.grid + (other.grid if sign > 0 else -other.grid)
+
+    def _alike(self, other: "Moments") -> None:
+        mine, theirs = self.frame, other.frame
+        founding = (mine.founding and mine.founding.sha256) == (
+            theirs.founding and theirs.founding.sha256
+        )
+        same = (
+            founding and mine.terms == theirs.terms and mine.bins.keys() == theirs.bins.keys()
+        )
+        if not same or not all(
+            np.array_equal(b.values, theirs.bins[f].values) for f, b in mine.bins.items()
+        ):
+            raise FitError(
+                "sums with different founding models cannot be put together; count one of "
+                "them anew like the other."
+            )
+
+    def without_folds(self) -> "Moments":
+        """The same with all folds together."""
+        return replace(self, grams=(self.whole,))
+
+    def cells(self) -> dict[str, Integers]:
+        """Bins of the cells of the grid by feature, shape (m,)."""
+        sizes = [grid_size(self.frame, name) for name in GRID]
+        return dict(zip(GRID, np.unravel_index(self.grid.cell, sizes), strict=True))
+
+
+def grid_size(frame: Frame, name: str) -> int:
+    """Bins of an axis of the grid; a list that is not known counts as the last."""
+    if name == "carat":
+        return len(frame.bins["carat"])
+    if name == LISTING.name:
+        return len(LISTING.grades) + 1
+    return len(next(g for g in GRADES if g.name == name).grades)
+
+
+def _counted(a: Mapping[str, int], b: Mapping[str, int], sign: int) -> dict[str, int]:
+    found = {name: a.get(name, 0) + sign * b.get(name, 0) for name in (*a, *b)}
+    return {name: count for name, count in found.items() if count}
+
+
+class Table:
+    """Sales by cells of some features and by fold.
+
+    Attributes
+    ----------
+    codes : Mapping[str, Integers]
+        Bin of each cell by feature, shape (m,).
+    fold : Integers
+        Shape (m,).
+    weight, total : Vector
+        Sums of weights, and of weight times log price; shape (m,).
+    """
+
+    def __init__(
+        self, codes: Mapping[str, Integers], fold: Integers, weight: Vector, total: Vector
+    ) -> None:
+        self.codes, self.fold, self.weight, self.total = dict(codes), fold, weight, total
+
+
+class Sums:
+    """X'WX and X'Wy, filled in table by table."""
+
+    def __init__(self, frame: Frame, folds: int) -> None:
+        self.frame, self.folds = frame, folds
+        self.XX = np.zeros((folds, frame.p, frame.p))
+        self.Xy = np.zeros((folds, frame.p))
+        self.weight: dict[str, Vector] = {}
+        self._blocks: dict[int, Any] = {}
+
+    def take(self, table: Table, pairs: Sequence[tuple[int, int]]) -> None:
+        """Fill in the blocks of pairs of groups."""
+        frame = self.frame
+        for name, bins in frame.bins.items():
+            if bins.kind == "bands":
+                carat = table.codes.get("carat")
+                if carat is not None and name not in table.codes:
+                    table.codes[name] = np.searchsorted(bins.starts, carat, side="right")
+            if name in table.codes and name not in self.weight:
+                self.weight[name] = np.bincount(table.codes[name], table.weight, len(bins))
+        for g, h in pairs:
+            first, second = frame.groups[g], frame.groups[h]
+            i, j = (self._flat(table, group) for group in (first, second))
+            sizes = frame.size(first.features), frame.size(second.features)
+            for k in range(self.folds):
+                of = table.fold == k if self.folds > 1 else slice(None)
+                N = sparse.coo_matrix((table.weight[of], (i[of], j[of])), shape=sizes).tocsr()
+                block = (self._block(g).T @ (N @ self._block(h))).toarray()
+                at, to = self._places(first), self._places(second)
+                self.XX[k][np.ix_(at, to)] = block
+                self.XX[k][np.ix_(to, at)] = block.T
+                if g == h:
+                    total = np.bincount(i[of], table.total[of], sizes[0])
+                    self.Xy[k][at] = self._block(g).T @ total
+
+    def _flat(self, table: Table, group: Group) -> Integers:
+        flat = np.zeros(len(table.weight), np.int64)
+        for name in group.features:
+            flat = flat * len(self.frame.bins[name]) + table.codes[name]
+        return flat
+
+    def _places(self, group: Group) -> Integers:
+        every = np.arange(self.frame.p)
+        return np.concatenate([every[self.frame.columns[i]] for i in group.terms])
+
+    def _block(self, g: int) -> Any:
+        if g not in self._blocks:
+            self._blocks[g] = design_of(self.frame, self.frame.groups[g])
+        return self._blocks[g]
+
+
+def design_of(frame: Frame, group: Group) -> Any:
+    """Columns of the terms of a group in every cell over its features; sparse."""
+    n, at = frame.size(group.features), frame.cells(group.features)
+    blocks = []
+    for i in group.terms:
+        term = frame.terms[i]
+        position, weight = np.zeros((n, 1), np.int64), np.ones((n, 1))
+        for basis in term.bases:
+            rows = frame.placed(basis, term)
+            code = at[feature_of(basis, term)]
+            p, w = rows.position[code], rows.weight[code]
+            position = (position[:, :, None] * basis.width + p[:, None, :]).reshape(n, -1)
+            weight = (weight[:, :, None] * w[:, None, :]).reshape(n, -1)
+        start = np.arange(n + 1) * position.shape[1]
+        made = sparse.csr_matrix((weight.ravel(), position.ravel(), start), (n, term.width))
+        made.eliminate_zeros()
+        blocks.append(made)
+    return sparse.hstack(blocks).tocsr()
+
+
+def error_bin(error: Vector) -> Integers:
+    """Bin of absolute errors, log dollars."""
+    at = np.floor(np.log(np.maximum(error, SMALLEST) / SMALLEST) * FINE)
+    return np.asarray(at, np.int64)
+
+
+def error_of(bin: Integers) -> Vector:
+    """Middle of bins of absolute errors, log dollars."""
+    middle: Matrix = SMALLEST * np.exp((bin + 0.5) / FINE)
+    return middle

@@ -1,0 +1,270 @@
+"""From sums over sales to a model."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.atscale.frame import Frame, feature_of
+from diamond_pricing.fitting.atscale.moments import Counts, Errors, Moments, error_of
+from diamond_pricing.fitting.compile import factored
+from diamond_pricing.fitting.constraints import documented
+from diamond_pricing.fitting.engine import (
+    Design,
+    Gram,
+    Margin,
+    PenalisedFit,
+    learned,
+    sheets,
+    smooth,
+    solve,
+    turned,
+)
+from diamond_pricing.fitting.monotone import RANK, fit_unpaired, kept_rising
+from diamond_pricing.fitting.scatter import BANDS, SUPPORT_BANDS, Scored, ranges_from
+from diamond_pricing.fitting.structure import columns
+from diamond_pricing.model import PriceModel, Training
+from diamond_pricing.model.certificate import certify
+from diamond_pricing.model.effects import Effects
+from diamond_pricing.model.ranges import Ranges
+from diamond_pricing.model.support import Support
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, Grade, Stones
+from diamond_pricing.terms import AnyBasis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST = 1_000  # sales that errors are known of, for ranges to be stated
+
+
+def founded(
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
+) -> Frame:
+    """Fit a founding model to a sample of sales, and give its frame.
+
+    Parameters and errors as `diamond_pricing.fitting.fit`.
+    """
+    model = fit_unpaired(sales, currency, effective)
+    return Frame.of(model.terms, Stones.from_frame(sales), model)
+
+
+def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
+    """Centre the bases of a frame over the sales.
+
+    Parameters
+    ----------
+    weight : Mapping[str, Vector]
+        Sum of weights by bin of each feature.
+    """
+    if not frame.terms or frame.terms[0].bases:
+        raise FitError("the first term of a frame is the intercept.")
+    margins: dict[tuple[str, AnyBasis], Margin] = {}
+    made = []
+    for term in frame.terms[1:]:
+        sides = []
+        for basis in term.bases:
+            key = (feature_of(basis, term), basis)
+            if key not in margins:
+                sold = np.flatnonzero(weight[key[0]] > 0)
+                at = columns(basis, frame.bins[key[0]].values[sold])
+                margins[key] = learned(basis, at, weight[key[0]][sold])
+            sides.append(margins[key])
+        made.append((tuple(sides), False))
+    return sheets(made)
+
+
+def centred(design: Design, gram: Gram) -> Gram:
+    """Sums over the columns of a design from those over a document's."""
+    half = turned(design.sheets, gram.XX)
+    XX = turned(design.sheets, np.ascontiguousarray(half.T))
+    return Gram((XX + XX.T) / 2, turned(design.sheets, gram.Xy[:, None])[:, 0], gram.yy, gram.n)
+
+
+def solved(
+    moments: Moments, *, held_out: bool = False
+) -> tuple[Design, Gram, PenalisedFit, list[Vector]]:
+    """Fit, smoothness by REML; with ``held_out`` also without each fold.
+
+    Returns
+    -------
+    Design, Gram, PenalisedFit
+    list[Vector]
+        Coefficients as a document has them of the fit without each fold, shape (p,) each.
+
+    Raises
+    ------
+    FitError
+        When the sales are too few or do not tell the terms apart.
+    """
+    with threadpool_limits(1):
+        design = designed(moments.frame, moments.weight)
+        parts = [centred(design, gram) for gram in moments.grams]
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole + part
+        fit = smooth(whole, design.penalties)
+        without = []
+        if held_out:
+            for part in parts:
+                left = solve(whole - part, design.penalties, fit.smoothing)
+                without.append(documented(design, left.coefficients)[1])
+    return design, whole, fit, without
+
+
+def fit_moments(
+    moments: Moments, errors: Errors | None = None, *, effective: str | None = None
+) -> PriceModel:
+    """Fit the monotone additive model to sums over sales.
+
+    Parameters
+    ----------
+    moments : Moments
+        With a founding model.
+    errors : Errors, optional
+        Of prices held out. Without them the ranges are those of the founding model's errors
+        on sales that it has not seen, which are if anything a little too wide.
+    effective : str, optional
+        When the prices were true. Default: what the founding model says.
+
+    Raises
+    ------
+    FitError
+        When the sales cannot support the model, or the certificate of its shape would not
+        hold.
+    """
+    founding = moments.frame.founding
+    if founding is None:
+        raise FitError("sums without a founding model have no prices to begin with.")
+    design, whole, fit, _ = solved(moments)
+    return finished(moments, design, whole, fit, errors or moments.errors, effective)
+
+
+def finished(
+    moments: Moments, design: Design, whole: Gram, fit: PenalisedFit, errors: Errors,
+    effective: str | None = None,
+) -> PriceModel:  # fmt: skip
+    """Make the model of a fit that `solved` gave: no price falls, ranges are stated."""
+    founding = moments.frame.founding
+    assert founding is not None
+    training = _training(moments, founding, effective)
+    lists = any(basis.feature == LISTING.name for t in founding.terms for basis in t.bases)
+    with threadpool_limits(1):
+        beta = kept_rising(design, whole, fit, founding.averages, training, lists=lists)
+        # A document keeps the bases with their mean rows, which those of the fit share.
+        _, coefficients, wide = documented(design, beta)
+        certificate = certify(
+            Effects.of(founding.terms, coefficients, founding.averages), None, training
+        )
+        if not certificate.holds:
+            raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
+        factor = factored(wide, fit.covariance, RANK)
+    return PriceModel(
+        family=founding.family,
+        origin=_origin(moments, fit, design),
+        terms=founding.terms,
+        coefficients=coefficients,
+        factor=factor,
+        residual_sd=float(np.sqrt(errors.squares / max(errors.recorded.count.sum(), 1))),
+        edf=float(fit.edf.sum()),
+        reference=founding.reference,
+        averages=founding.averages,
+        training=training,
+        inference=founding.inference,
+        ranges=ranges_of_errors(errors),
+        support=_support(moments, founding),
+        certificate=certificate,
+    )
+
+
+def _training(moments: Moments, founding: PriceModel, effective: str | None) -> Training:
+    """What the model is fitted on; distinct stones by their share in the founding sales."""
+    cells, seen = moments.cells(), founding.training
+    grades = {}
+    scales: dict[str, Grade] = {g.name: g for g in (*GRADES, LISTING)}
+    for name in ("cut", "color", "clarity", LISTING.name):
+        scale = scales[name].grades
+        count = np.bincount(cells[name], moments.grid.count, len(scale) + 1)[: len(scale)]
+        found = {g: int(c) for g, c in zip(scale, count, strict=True) if c}
+        if found:
+            grades[name] = found
+    return Training(
+        rows=moments.n,
+        stones=max(1, round(moments.n * seen.stones / seen.rows)),
+        left_out=dict(moments.left_out),
+        currency=seen.currency,
+        effective=effective or seen.effective,
+        ranges=dict(moments.extent),
+        grades={**{k: v for k, v in seen.grades.items() if k not in grades}, **grades},
+    )
+
+
+def _support(moments: Moments, founding: PriceModel) -> Support:
+    """Distinct stones by weight band, color and clarity, by their share among sales."""
+    cells, seen = moments.cells(), founding.training
+    codes, names = {}, {}
+    for name in ("color", "clarity"):
+        grade = ATTRIBUTES[name]
+        assert isinstance(grade, Grade)
+        found = np.unique(cells[name])
+        names[name] = tuple(grade.grades[code] for code in found)
+        codes[name] = np.searchsorted(found, cells[name])
+    carat = moments.frame.bins["carat"].values[cells["carat"]]
+    band = np.searchsorted(SUPPORT_BANDS, carat, side="right")
+    counts = np.zeros((len(SUPPORT_BANDS) + 1, *map(len, names.values())), np.int64)
+    np.add.at(counts, (band, codes["color"], codes["clarity"]), moments.grid.count)
+    share = seen.stones / seen.rows
+    stones = [ceil(count * share) for count in counts.ravel().tolist()]
+    return Support(SUPPORT_BANDS, names["color"], names["clarity"], tuple(stones))
+
+
+_SCALES = {grade.name: len(grade.grades) for grade in GRADES}
+ERROR_AXES = (len(BANDS) + 1, *(_SCALES[name] for name in ("clarity", "cut", "color")))
+ERROR_BINS = 4096
+
+
+def error_cells(
+    band: Integers, clarity: Integers, cut: Integers, color: Integers, bin: Integers
+) -> Integers:
+    """Flat index of errors, see `Errors`."""
+    return np.ravel_multi_index((band, clarity, cut, color, bin), (*ERROR_AXES, ERROR_BINS))
+
+
+def ranges_of_errors(errors: Errors) -> Ranges:
+    """Ranges from counted errors.
+
+    Raises
+    ------
+    FitError
+        When errors are known of fewer than 1,000 sales.
+    """
+    known = int(errors.blend.count.sum())
+    if known < FEWEST:
+        raise FitError(
+            f"the errors of {known:,} sales are known; ranges need {FEWEST:,}. Count more "
+            "sales that the founding model was not fitted on."
+        )
+    return ranges_from({"recorded": scored(errors.recorded), "blend": scored(errors.blend)})
+
+
+def scored(counts: Counts) -> Scored:
+    """Counted errors by segment."""
+    band, clarity, cut, color, bin = np.unravel_index(counts.cell, (*ERROR_AXES, ERROR_BINS))
+    grades = {"cut": cut, "color": color, "clarity": clarity}
+    return Scored(band, grades, error_of(bin), counts.count)
+
+
+def _origin(moments: Moments, fit: PenalisedFit, design: Design) -> str:
+    founding = moments.frame.founding
+    assert founding is not None
+    return (
+        f"penalised least squares from sums over {moments.n:,} sales in bins, "
+        f"{len(design.sheets) - 1} terms of the founding model {founding.sha256[:12]} "
+        f"({founding.training.rows:,} sales); {len(fit.smoothing)} smoothing parameters by "
+        "REML; weights of Student's t errors around the founding model; constrained to rise "
+        "with carat, cut, color and clarity; covariance: Bayesian posterior of the fit "
+        "without constraints; distinct stones estimated by their share in the founding sales"
+    )

@@ -1,0 +1,339 @@
+"""Sales wherever they are, as one table with our columns, for any engine to count.
+
+A file or a data frame is read by DuckDB, out of core; a table that Ibis knows stays on the
+engine that has it: Spark, BigQuery, Snowflake, PostgreSQL and others.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diamond_pricing.errors import FitError, MissingExtraError
+from diamond_pricing.fitting.sales import DEAREST
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade
+from diamond_pricing.stones.checks import (
+    CARATS_PER_MM3,
+    DIAMETER_TOLERANCE,
+    HEIGHT_TOLERANCE,
+    TYPICAL_DEPTH,
+)
+from diamond_pricing.terms.expression import parse, walked
+from diamond_pricing.warehouse.headers import PRICE, understood
+
+if TYPE_CHECKING:
+    import duckdb
+    import ibis
+    import pandas as pd
+
+    Source = (
+        str | Path | pd.DataFrame | duckdb.DuckDBPyRelation | duckdb.DuckDBPyConnection
+        | ibis.Table
+    )  # fmt: skip
+
+MEMORY = "1GB"  # of DuckDB, before it goes to the disk
+MANY_TEXTS = 1_000  # different words of one grade
+PRIME = 2_147_483_647
+FACTORS = (1_103_515_245, 314_159_269, 271_828_183, 1_618_033_989, 141_421_357, 692_891_573,
+           577_215_665)  # fmt: skip
+TURN, TURN_AGAIN = 48_271, 69_621
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Relation:
+    """Sales as a table of an engine.
+
+    Attributes
+    ----------
+    table : ibis.Table
+        Columns carat, depth, table, x, y, z as far as there are any, price: numbers. cut,
+        color, clarity: position of the grade in its scale. listing: −1 where length and
+        width are not there. Nothing is filtered.
+    own : bool
+        Whether the engine is a DuckDB of ours, which may write tables as it likes.
+    """
+
+    table: Any
+    own: bool
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures that there is a column for."""
+        return tuple(m.name for m in MEASURES if m.name in self.table.columns)
+
+
+@contextmanager
+def opened(
+    source: "Source", *, memory: str = MEMORY, threads: int | None = None
+) -> Iterator[Relation]:
+    """Open sales for counting, wherever they are.
+
+    Parameters
+    ----------
+    source : path, data frame, DuckDB relation or Ibis table
+        Of a path, Parquet or CSV by its ending; ``*`` stands for many files.
+    memory : str
+        What DuckDB may use before it goes to the disk, as ``1GB``.
+    threads : int, optional
+        Of DuckDB; default all cores.
+
+    Raises
+    ------
+    FitError
+        For a source that cannot be read, or lacks a column.
+    """
+    try:
+        import ibis
+    except ImportError as error:
+        raise MissingExtraError("counting where the data is", "scale") from error
+    if isinstance(source, ibis.Table):
+        yield Relation(_canonical(source), own=False)
+        return
+    with tempfile.TemporaryDirectory(prefix="diamond_pricing_") as scratch:
+        settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": scratch}
+        if threads is not None:
+            settings["threads"] = threads
+        engine = ibis.duckdb.connect(Path(scratch) / "scratch.duckdb", **settings)
+        try:
+            engine.raw_sql("SET preserve_insertion_order = false")
+            yield Relation(_canonical(_read(engine, source)), own=True)
+        finally:
+            engine.disconnect()
+
+
+def _read(engine: Any, source: Any) -> Any:
+    if isinstance(source, str | Path):
+        name = str(source)
+        plain = name.casefold().removesuffix(".gz").removesuffix(".zst")
+        try:
+            if plain.endswith((".parquet", ".pq")):
+                return engine.read_parquet(name)
+            if plain.endswith((".csv", ".tsv", ".txt")):
+                return engine.read_csv(name)
+        except Exception as error:
+            raise _unread(name, error) from error
+        raise FitError(f"{name} is neither Parquet nor CSV by its ending.")
+    engine.con.register("given", _arrow(source))
+    return engine.table("given")
+
+
+def _arrow(source: Any) -> Any:
+    """A data frame, or the answer of DuckDB, as an Arrow table or stream."""
+    import pyarrow as pa
+
+    if isinstance(source, pa.Table | pa.RecordBatchReader):
+        return source
+    for name in ("to_arrow_table", "to_arrow"):  # DuckDB's relations, Polars' frames
+        if callable(found := getattr(source, name, None)):
+            return found()
+    try:
+        return pa.Table.from_pandas(source, preserve_index=False)
+    except (TypeError, AttributeError, pa.ArrowException) as error:
+        raise FitError(
+            "sales are read from a path, a data frame or an Ibis table; this "
+            f"{type(source).__name__} is none or cannot be read."
+        ) from error
+
+
+def _unread(name: str, error: Exception) -> FitError:
+    first = str(error).strip().partition("\n")[0]
+    return FitError(f"{name} cannot be read: {first}")
+
+
+def _canonical(given: Any) -> Any:
+    """Our columns, from columns named and written as people do."""
+    import ibis
+
+    named: dict[str, str] = {}
+    for column in given.columns:
+        found = understood(column)
+        name = found[0] if found and not found[1] else None
+        if name is None or (name not in ATTRIBUTES and name != PRICE):
+            continue
+        if name in named:
+            raise FitError(
+                f"columns {named[name]!r} and {column!r} both mean {name}; keep one."
+            )
+        named[name] = column
+    for name in ("carat", "cut", "color", "clarity", PRICE):
+        if name not in named:
+            raise FitError(f"no column for {name}; there are {', '.join(given.columns)[:300]}.")
+    made = {}
+    for name in (*(m.name for m in MEASURES), PRICE):
+        if name in named:
+            column = given[named[name]]
+            if not column.type().is_numeric():
+                raise FitError(
+                    f"column {named[name]!r} must hold numbers, not {column.type()}."
+                )
+            number = column.cast("float64")
+            made[name] = (
+                ibis.ifelse(number.isnan(), None, number)
+                if (column.type().is_floating())
+                else number
+            )
+    for grade in GRADES:
+        if grade.name in named and grade.required:
+            made[grade.name] = _graded(grade, given, named[grade.name])
+    table = given.select(**made)
+    if "x" in made and "y" in made:
+        known = table.x.notnull() & table.y.notnull()
+        order = ibis.cases((table.x > table.y, 2), (table.x < table.y, 0), else_=1)
+        listing = ibis.ifelse(known, order, -1)
+    else:
+        listing = ibis.literal(-1)
+    return table.mutate(**{LISTING.name: listing.cast("int16")})
+
+
+def _graded(grade: Grade, given: Any, column: str) -> Any:
+    """Codes of a column of grades, −1 where there is none, −2 where it is no grade."""
+    import ibis
+
+    kind = given[column].type()
+    if not kind.is_string():
+        raise FitError(f"column {column!r} must hold words for {grade.name}, not {kind}.")
+    try:
+        texts = given.select(text=given[column]).distinct().limit(MANY_TEXTS + 1)
+        words = texts.to_pyarrow()["text"].to_pylist()
+    except Exception as error:
+        raise _unread(f"column {column!r}", error) from error
+    if len(words) > MANY_TEXTS:
+        raise FitError(
+            f"column {column!r} holds over {MANY_TEXTS:,} words; it is no {grade.name}."
+        )
+    branches = []
+    for word in words:
+        if word is None:
+            continue
+        found = grade.find(word)
+        branches.append((word, -2 if found is None else grade.grades.index(found)))
+    if not branches:
+        raise FitError(f"column {column!r} is empty.")
+    codes = given[column].cases(*branches, else_=-1)
+    return ibis.ifelse(given[column].isnull(), -1, codes).cast("int16")
+
+
+def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:
+    """Why a sale cannot be used, as conditions in the order in which they count.
+
+    Parameters
+    ----------
+    needed : tuple[str, ...]
+        Measures besides the weight that the model reads.
+    """
+    t = relation.table
+    found = {
+        "price is not a positive number": ~(
+            t.price.notnull() & (t.price > 0) & (t.price < DEAREST)
+        )
+    }
+    for name in ("carat", "cut", "color", "clarity"):
+        attribute = ATTRIBUTES[name]
+        if isinstance(attribute, Grade):
+            found[f"{name} missing"] = t[name] == -1
+            found[f"{name} is no grade"] = t[name] == -2
+        else:
+            found[f"{name} missing"] = t[name].isnull()
+            found[f"{name} impossible"] = ~t[name].between(attribute.low, attribute.high)
+    for name in needed:
+        if name not in relation.measures:
+            raise FitError(f"no column for {name}, which the founding model reads.")
+    if needed:
+        missing = t[needed[0]].isnull()
+        for name in needed[1:]:
+            missing = missing | t[name].isnull()
+        found["measurement missing"] = missing
+        if off := _contradictions(relation, needed):
+            found["measurements contradict each other"] = off[0]
+    return found
+
+
+def _contradictions(relation: Relation, needed: tuple[str, ...]) -> list[Any]:
+    """The rules of `stones.checks` for stones whose needed measures are all there."""
+    t, off = relation.table, []
+    for name in needed:
+        measure = next(m for m in MEASURES if m.name == name)
+        off.append(~t[name].between(measure.low, measure.high))
+    depth = t.depth if "depth" in relation.measures else None
+    if depth is not None and "depth" not in needed:
+        depth = depth.fill_null(TYPICAL_DEPTH)
+    ratio = (TYPICAL_DEPTH if depth is None else depth) / 100
+    expected = (t.carat / (CARATS_PER_MM3 * ratio)).ln() / 3
+    for name in ("x", "y"):
+        if name in needed:
+            off.append((_positive(t[name]).ln() - expected).abs() > DIAMETER_TOLERANCE)
+    if {"x", "y", "z"} <= set(needed):
+        height = (ratio * (_positive(t.x) + _positive(t.y)) / 2).ln()
+        tolerance = HEIGHT_TOLERANCE if depth is not None else DIAMETER_TOLERANCE
+        off.append((_positive(t.z).ln() - height).abs() > tolerance)
+    found = off[0]
+    for one in off[1:]:
+        found = found | one
+    return [found]
+
+
+def _positive(column: Any) -> Any:
+    import ibis
+
+    return ibis.greatest(column, 1e-6)
+
+
+def evaluated(text: str, table: Any) -> Any:
+    """An expression over measures as a column of an engine."""
+    import ibis
+
+    operations = {
+        "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
+        "/": lambda a, b: a / b, "**": lambda a, b: a**b,
+        "log": lambda a: a.ln(), "sqrt": lambda a: a.sqrt(), "exp": lambda a: a.exp(),
+        "min": ibis.least, "max": ibis.greatest,
+    }  # fmt: skip
+    return walked(
+        parse(text).text, lambda name: table[name],
+        lambda number: ibis.literal(number, "float64"), operations,
+    )  # fmt: skip
+
+
+def hashed(relation: Relation) -> Any:
+    """A number under 2³¹ − 1 that rows of one stone share, the same on every engine."""
+    t = relation.table
+    parts = [(t.carat * 1000).round().cast("int64"), t.color.cast("int64"),
+             t.clarity.cast("int64")]  # fmt: skip
+    import ibis
+
+    if {"x", "y"} <= set(relation.measures):
+        x, y = t.x.fill_null(0.0), t.y.fill_null(0.0)
+        parts += [_hundredths(ibis.least(x, y)), _hundredths(ibis.greatest(x, y))]
+    for name in ("depth", "table"):
+        if name in relation.measures:
+            parts.append(_hundredths(t[name].fill_null(0.0)))
+    total = ibis.literal(12_345, "int64")
+    for part, factor in zip(parts, FACTORS, strict=False):
+        total = total + part * ibis.literal(factor, "int64")
+    return _turned(total % PRIME)
+
+
+def _hundredths(column: Any) -> Any:
+    # Dimensions that cannot be are left out elsewhere; here they must only not overflow.
+    return (column.clip(-1000.0, 1000.0) * 100).round().cast("int64")
+
+
+def _turned(column: Any) -> Any:
+    import ibis
+
+    mixed = (column + PRIME) % PRIME
+    return (mixed * ibis.literal(TURN, "int64") + 11) % PRIME
+
+
+def fold_of(stone: Any, folds: int) -> Any:
+    """Fold of each row from the number of its stone."""
+    import ibis
+
+    return ((stone * ibis.literal(TURN_AGAIN, "int64") + 7) % PRIME % folds).cast("int16")
+
+
+def in_sample(stone: Any, share: float) -> Any:
+    """Whether a stone is in a sample of about a share of them."""
+    return stone < int(PRIME * share)

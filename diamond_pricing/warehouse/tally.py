@@ -1,0 +1,433 @@
+"""Count sales where they are: one pass that bins and weighs them, then tables by bins.
+
+The expressions are Ibis's, the same on every engine. The engine joins each sale with
+look-up tables of the founding model's prices, so that its weight is known; what comes back
+are sums by bins, of a size that does not grow with the sales.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.atscale.frame import (
+    A_LITTLE,
+    FREEDOM,
+    Bins,
+    Frame,
+    Group,
+)
+from diamond_pricing.fitting.atscale.moments import (
+    FINE,
+    GRID,
+    SMALLEST,
+    Counts,
+    Errors,
+    Moments,
+    Sums,
+    Table,
+    grid_size,
+)
+from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
+from diamond_pricing.fitting.engine import Gram
+from diamond_pricing.fitting.scatter import BANDS
+from diamond_pricing.model.effects import Effects
+from diamond_pricing.stones import LISTING, MEASURES
+from diamond_pricing.warehouse.relation import (
+    MEMORY,
+    Relation,
+    evaluated,
+    fold_of,
+    hashed,
+    in_sample,
+    opened,
+    reasons,
+)
+
+if TYPE_CHECKING:
+    from diamond_pricing.warehouse.relation import Source
+
+Progress = Callable[[str, float], None]  # what is done, and the share of the work behind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """Sales binned and weighed, as a table of the engine.
+
+    Attributes
+    ----------
+    table : ibis.Table
+        Columns ``c0`` … with the bin in each feature of the frame but bands, ``band`` of the
+        ranges, ``fold``, ``y`` and ``w``; ``fresh`` where the founding model has not seen
+        the stone; ``far`` and ``farther``, the errors of the founding model on the list of
+        the sale and on the blend.
+    names : Mapping[str, str]
+        Column of each feature.
+    """
+
+    table: Any
+    names: Mapping[str, str]
+    frame: Frame
+    folds: int
+
+
+def tally(
+    source: "Source", frame: Frame, *, folds: int = 1, seen: float = 0.0,
+    leave_out: bool = False, memory: str = MEMORY, threads: int | None = None,
+    progress: Progress | None = None,
+) -> Moments:  # fmt: skip
+    """Sum up sales, wherever they are.
+
+    Parameters
+    ----------
+    source : path, data frame, DuckDB relation or Ibis table
+        As for `opened`.
+    folds : int
+        Parts of the stones that are summed up apart.
+    seen : float
+        Share of the stones that the founding model was fitted on, as `sampled` draws them.
+    leave_out : bool
+        Leave out sales without a sound price or grade, and count them, instead of refusing
+        them all. Sales that lack a measure are always left out.
+    memory, threads
+        Of DuckDB, where it reads the sales.
+    progress : callable, optional
+        Told what is done and the share of the work behind.
+
+    Raises
+    ------
+    FitError
+        For a source that cannot be read or has no sales that can be used.
+    """
+    with (
+        opened(source, memory=memory, threads=threads) as relation,
+        counted(relation, frame, folds=folds, seen=seen, leave_out=leave_out) as ready,
+    ):
+        return summed(ready, relation, progress)
+
+
+@contextmanager
+def counted(
+    relation: Relation, frame: Frame, *, folds: int = 1, seen: float = 0.0,
+    leave_out: bool = False,
+) -> Iterator[Counted]:  # fmt: skip
+    """Bin and weigh the sales of a relation once, and keep that while it is used."""
+    names = {feature: f"c{i}" for i, feature in enumerate(frame.coded)}
+    needed = measures(frame)
+    _refuse(relation, needed, leave_out)
+    t = _usable(relation, frame, needed)
+    stone = hashed(Relation(t, relation.own))
+    made = {
+        names[f]: _code(frame.bins[f], f, t) for f in frame.coded
+    }  # fmt: skip
+    t = t.select(
+        y=t.price.ln(), fold=fold_of(stone, folds), fresh=~in_sample(stone, seen),
+        cut=t.cut, color=t.color, clarity=t.clarity, listing=t[LISTING.name],
+        **{name: code.cast("int16") for name, code in made.items()},
+    )  # fmt: skip
+    t = _weighed(t, frame, names)
+    if relation.own:
+        kept = _engine(t).create_table("counted", t)
+        yield Counted(kept, names, frame, folds)
+        return
+    with t.cache() as kept:
+        yield Counted(kept, names, frame, folds)
+
+
+def measures(frame: Frame) -> tuple[str, ...]:
+    """Measures besides the weight that the terms of a frame read."""
+    read = {name for term in frame.terms for basis in term.bases for name in basis.attributes}
+    return tuple(m.name for m in MEASURES if m.name in read and not m.required)
+
+
+def _engine(table: Any) -> Any:
+    return table.get_backend()
+
+
+def _usable(relation: Relation, frame: Frame, needed: tuple[str, ...]) -> Any:
+    """The sales without any reason against them, of grades that the terms have levels for."""
+    t = relation.table
+    against = list(reasons(relation, needed).values())
+    against += list(_unseen(relation, frame).values())
+    # A condition on something missing is itself missing, and must count as a reason.
+    return t.filter([~one.fill_null(True) for one in against])
+
+
+def _unseen(relation: Relation, frame: Frame) -> dict[str, Any]:
+    """Grades that the terms have no level for."""
+    from diamond_pricing.stones import ATTRIBUTES, Grade
+
+    found = {}
+    for term in frame.terms:
+        for basis in term.bases:
+            levels = getattr(basis, "levels", None)
+            if levels is None or basis.feature in found:
+                continue
+            grade = ATTRIBUTES[basis.feature]
+            assert isinstance(grade, Grade)
+            codes = [grade.grades.index(level) for level in levels]
+            found[basis.feature] = ~relation.table[basis.feature].isin(codes)
+    return {f"{name} not seen by the founding model": no for name, no in found.items()}
+
+
+def _refuse(relation: Relation, needed: tuple[str, ...], leave_out: bool) -> None:
+    """Refuse sales that are no sales, unless they may be left out."""
+    if leave_out:
+        return
+    serious = {
+        reason: against for reason, against in reasons(relation, needed).items()
+        if not reason.startswith("measurement")
+    }  # fmt: skip
+    many = {f"r{i}": no.fill_null(True).sum() for i, no in enumerate(serious.values())}
+    counts = (
+        relation.table.aggregate(rows=relation.table.count(), **many)
+        .to_pyarrow()
+        .to_pylist()[0]
+    )
+    for i, reason in enumerate(serious):
+        if counts[f"r{i}"]:
+            raise FitError(
+                f"{counts[f'r{i}']:,} of {counts['rows']:,} sales: {reason}. Correct them, or "
+                "have such sales left out and counted."
+            )
+
+
+def _code(bins: Bins, feature: str, t: Any) -> Any:
+    if bins.kind == "grade":
+        return t[feature]
+    if bins.kind == "weight":
+        return (t.carat * 100 + A_LITTLE).floor().cast("int32").clip(0, len(bins) - 1)
+    node = ((evaluated(feature, t) - bins.low) / bins.step + 0.5).floor()
+    return node.clip(0, len(bins) - 1).cast("int32")
+
+
+def _band(starts: Sequence[int], carat: Any) -> Any:
+    """Bands of the weight from its bins."""
+    import ibis
+
+    if not len(starts):
+        return ibis.literal(0, "int32")
+    parts = [(carat >= int(start)).cast("int32") for start in starts]
+    return reduce(lambda a, b: a + b, parts)
+
+
+def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
+    """Add the weight of each sale, and how far its price is from the founding model's."""
+    import ibis
+
+    carat = frame.bins["carat"].values
+    band = _band(np.searchsorted(carat, BANDS).tolist(), t[names["carat"]])
+    t = t.mutate(band=band.cast("int16"))
+    if frame.founding is None:
+        none = ibis.literal(0.0, "float64")
+        return t.mutate(w=ibis.literal(1.0, "float64"), far=none, farther=none)
+    model = frame.founding
+    effects = Effects.of(model.terms, model.coefficients, model.averages)
+    t = with_prices(t, frame, names, [effects])
+    scale = frame.scale()
+    codes = (t.band, t.clarity, t.cut, t.color)
+    t = _looked_up(t, _flat(codes, scale.shape), {"scale": scale.ravel()}, "s")
+    squares = t.scale * t.scale
+    error = t.y - t.fitted
+    weight = (FREEDOM + 1) / (FREEDOM + error * error / squares) / squares
+    w = weight * float(model.residual_sd**2)
+    kept = [c for c in t.columns if c not in ("fitted", "blended", "scale")]
+    return t.mutate(w=w, far=error.abs(), farther=(t.y - t.blended).abs()).select(
+        *kept, "w", "far", "farther"
+    )
+
+
+def with_prices(
+    t: Any, frame: Frame, names: Mapping[str, str], effects: Sequence[Effects]
+) -> Any:
+    """Add ``fitted`` and ``blended``, log prices on the list of the sale and on the blend.
+
+    Parameters
+    ----------
+    effects : Sequence[Effects]
+        Of one model, or of one for each fold.
+    """
+    every = [list(frame.effects(one)) for one in effects]
+    parts: list[tuple[Any, Any]] = []
+    kept = t.columns
+    for g in range(len(frame.groups)):
+        group = every[0][g][0]
+        listed = np.concatenate([one[g][1] for one in every])
+        blended = np.concatenate([one[g][2] for one in every])
+        key = _cell(t, frame, names, group)
+        if len(effects) > 1:
+            key = key + t.fold.cast("int64") * frame.size(group.features)
+        columns = {f"a{g}": listed}
+        if not np.array_equal(listed, blended):
+            columns[f"b{g}"] = blended
+        used = (listed != 0) | (blended != 0)
+        t = _looked_up(t, key, columns, f"g{g}", used)
+        parts.append((t[f"a{g}"].name, f"b{g}" if f"b{g}" in columns else f"a{g}"))
+    fitted = reduce(lambda a, b: a + b, [t[f"a{g}"].fill_null(0.0) for g in range(len(parts))])
+    blend = reduce(lambda a, b: a + b, [t[name].fill_null(0.0) for _, name in parts])
+    return t.mutate(fitted=fitted, blended=blend).select(*kept, "fitted", "blended")
+
+
+def _cell(t: Any, frame: Frame, names: Mapping[str, str], group: Group) -> Any:
+    codes = [_feature(t, frame, names, f) for f in group.features]
+    return _flat(codes, [len(frame.bins[f]) for f in group.features])
+
+
+def _feature(t: Any, frame: Frame, names: Mapping[str, str], feature: str) -> Any:
+    bins = frame.bins[feature]
+    if bins.kind == "bands":
+        return _band(bins.starts.tolist(), t[names["carat"]])
+    return t[names[feature]]
+
+
+def _flat(codes: Sequence[Any], sizes: Sequence[int]) -> Any:
+    import ibis
+
+    flat = ibis.literal(0, "int64")
+    for code, size in zip(codes, sizes, strict=True):
+        flat = flat * ibis.literal(int(size), "int64") + code.cast("int64")
+    return flat
+
+
+def _looked_up(
+    t: Any, key: Any, columns: Mapping[str, Vector], name: str, used: Any = None
+) -> Any:
+    """Join with a look-up table by a flat index; rows that are not used are left out of it."""
+    import ibis
+    import pyarrow as pa
+
+    n = len(next(iter(columns.values())))
+    rows = np.arange(n) if used is None else np.flatnonzero(used)
+    data = {f"key_{name}": rows} | {
+        c: np.ascontiguousarray(v[rows]) for c, v in columns.items()
+    }
+    table = ibis.memtable(pa.table(data))
+    keyed = t.mutate(**{f"key_{name}": key})
+    return keyed.left_join(table, f"key_{name}").select(*t.columns, *columns)
+
+
+# ------------------------------------------------------------------------ what is counted
+
+
+def summed(ready: Counted, relation: Relation, progress: Progress | None = None) -> Moments:
+    """Count the tables of a frame, and make sums of them."""
+    frame, tables = ready.frame, ready.frame.tables()
+    told = progress or (lambda what, share: None)
+    steps = len(tables) + 3
+    told("binning", 0.0)
+    sums = Sums(frame, ready.folds)
+    facts = ready.table.group_by("fold").aggregate(
+        n=ready.table.count(), yy=(ready.table.w * ready.table.y * ready.table.y).sum()
+    ).to_pyarrow().to_pydict()  # fmt: skip
+    if not facts["n"]:
+        raise FitError(f"no sale can be used: {_left_out(relation, frame)}.")
+    for i, (features, pairs) in enumerate(tables.items()):
+        told("counting", (1 + i) / steps)
+        sums.take(_table(ready, features), pairs)
+    told("counting", (1 + len(tables)) / steps)
+    at = {fold: i for i, fold in enumerate(facts["fold"])}
+    grams = tuple(
+        Gram(
+            sums.XX[k], sums.Xy[k],
+            float(facts["yy"][at[k]]) if k in at else 0.0,
+            int(facts["n"][at[k]]) if k in at else 0,
+        )
+        for k in range(ready.folds)
+    )  # fmt: skip
+    grid = _grid(ready)
+    errors = Errors()
+    if frame.founding is not None:
+        fresh = ready.table.filter(ready.table.fresh)
+        errors = errors_of(fresh, fresh.far, fresh.farther)
+    told("counting", (2 + len(tables)) / steps)
+    moments = Moments(
+        frame, grams, sums.weight, grid, _extent(relation, frame), _left_out(relation, frame),
+        errors,
+    )  # fmt: skip
+    told("counted", 1.0)
+    return moments
+
+
+def _table(ready: Counted, features: Sequence[str]) -> Table:
+    frame, t = ready.frame, ready.table
+    plain = [f for f in features if frame.bins[f].kind != "bands" or "carat" not in features]
+    t = t.mutate(
+        **{f"f{i}": _feature(t, frame, ready.names, f) for i, f in enumerate(plain)},
+    )
+    keys = [f"f{i}" for i in range(len(plain))] + (["fold"] if ready.folds > 1 else [])
+    found = t.group_by(keys).aggregate(weight=t.w.sum(), total=(t.w * t.y).sum()).to_pyarrow()
+    codes = {f: found[f"f{i}"].to_numpy().astype(np.int64) for i, f in enumerate(plain)}
+    fold = found["fold"].to_numpy() if ready.folds > 1 else np.zeros(len(found), np.int64)
+    return Table(codes, fold, found["weight"].to_numpy(), found["total"].to_numpy())
+
+
+def _grid(ready: Counted) -> Counts:
+    t, frame = ready.table, ready.frame
+    columns = [t[ready.names["carat"]], t.cut, t.color, t.clarity,
+               t.listing + (t.listing < 0).cast("int16") * 4]  # fmt: skip
+    sizes = [grid_size(frame, name) for name in GRID]
+    return _counts(t, _flat(columns, sizes))
+
+
+def _counts(t: Any, cell: Any) -> Counts:
+    t = t.select(cell=cell)
+    found = t.group_by("cell").aggregate(n=t.count()).to_pyarrow()
+    cells, count = found["cell"].to_numpy(), found["n"].to_numpy()
+    order = np.argsort(cells)
+    return Counts(cells[order].astype(np.int64), count[order].astype(np.int64))
+
+
+def errors_of(t: Any, far: Any, farther: Any) -> Errors:
+    """Count absolute errors by segment and size.
+
+    Parameters
+    ----------
+    t : ibis.Table
+        With band, clarity, cut and color.
+    far, farther : ibis column
+        Of the price on the list of the sale, and on the blend.
+    """
+    import ibis
+
+    found = []
+    for error in (far, farther):
+        size = (ibis.greatest(error, SMALLEST) / SMALLEST).ln() * FINE
+        bin = size.floor().cast("int64").clip(0, ERROR_BINS - 1)
+        codes = (t.band, t.clarity, t.cut, t.color, bin)
+        found.append(_counts(t, _flat(codes, (*ERROR_AXES, ERROR_BINS))))
+    squares = t.aggregate(total=(far * far).sum()).to_pyarrow()["total"][0].as_py()
+    return Errors(*found, float(squares or 0.0))
+
+
+def _extent(relation: Relation, frame: Frame) -> dict[str, tuple[float, float]]:
+    t = _usable(relation, frame, measures(frame))
+    names = relation.measures
+    ends = t.aggregate(
+        **{f"low_{name}": t[name].min() for name in names},
+        **{f"high_{name}": t[name].max() for name in names},
+    ).to_pyarrow().to_pylist()[0]  # fmt: skip
+    return {
+        name: (ends[f"low_{name}"], ends[f"high_{name}"])
+        for name in names if ends[f"low_{name}"] is not None
+    }  # fmt: skip
+
+
+def _left_out(relation: Relation, frame: Frame) -> dict[str, int]:
+    """Sales that are not used, each by the first reason against it."""
+    import ibis
+
+    t = relation.table
+    every = {**reasons(relation, measures(frame)), **_unseen(relation, frame)}
+    which = ibis.cases(
+        *((against.fill_null(True), i) for i, against in enumerate(every.values())), else_=-1
+    )
+    t = t.select(why=which)
+    found = t.group_by("why").aggregate(n=t.count()).to_pyarrow().to_pydict()
+    names = list(every)
+    counts = dict(zip(found["why"], found["n"], strict=True))
+    return {names[i]: counts[i] for i in sorted(counts) if i >= 0}
