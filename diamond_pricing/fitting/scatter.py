@@ -1,6 +1,6 @@
 """How far prices scatter around a fit, and how many stones stand behind it, part by part."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,7 +27,8 @@ def ranges_of(stones: Stones, held_out: dict[str, Vector], log_price: Vector) ->
     return ranges_from(errors)
 
 
-class Scored(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
     """Absolute errors of log price, or of many sales alike.
 
     Attributes

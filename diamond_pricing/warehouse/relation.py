@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.sales import DEAREST
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
     import ibis
     import pandas as pd
 
-    Source = (
-        str | Path | pd.DataFrame | duckdb.DuckDBPyRelation | duckdb.DuckDBPyConnection
-        | ibis.Table
-    )  # fmt: skip
+    Source: TypeAlias = str | Path | pd.DataFrame | duckdb.DuckDBPyRelation | ibis.Table
 
 MEMORY = "1GB"  # of DuckDB, before it goes to the disk
 MANY_TEXTS = 1_000  # different words of one grade
@@ -204,9 +201,7 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
             f"column {column!r} holds over {MANY_TEXTS:,} words; it is no {grade.name}."
         )
     branches = []
-    for word in words:
-        if word is None:
-            continue
+    for word in sorted(word for word in words if word is not None):
         found = grade.find(word)
         branches.append((word, -2 if found is None else grade.grades.index(found)))
     if not branches:
@@ -317,7 +312,10 @@ def hashed(relation: Relation) -> Any:
 
 def _hundredths(column: Any) -> Any:
     # Dimensions that cannot be are left out elsewhere; here they must only not overflow.
-    return (column.clip(-1000.0, 1000.0) * 100).round().cast("int64")
+    import ibis
+
+    kept = ibis.least(ibis.greatest(column, -1000.0), 1000.0)
+    return (kept * 100).round().cast("int64")
 
 
 def _turned(column: Any) -> Any:

@@ -37,7 +37,7 @@ from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
 from diamond_pricing.fitting.engine import Gram
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model.effects import Effects
-from diamond_pricing.stones import LISTING, MEASURES
+from diamond_pricing.stones import ATTRIBUTES, LISTING, MEASURES, Grade
 from diamond_pricing.warehouse.relation import (
     MEMORY,
     Relation,
@@ -52,7 +52,28 @@ from diamond_pricing.warehouse.relation import (
 if TYPE_CHECKING:
     from diamond_pricing.warehouse.relation import Source
 
+HARMLESS = ("measurement missing", "measurements contradict each other")
+
 Progress = Callable[[str, float], None]  # what is done, and the share of the work behind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What a first look at the sales finds.
+
+    Attributes
+    ----------
+    used : int
+        Sales that can be used.
+    left_out : Mapping[str, int]
+        The others, each by the first reason against it.
+    extent : Mapping[str, tuple[float, float]]
+        Least and largest value of each measure among those used.
+    """
+
+    used: int
+    left_out: Mapping[str, int]
+    extent: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +95,7 @@ class Counted:
     names: Mapping[str, str]
     frame: Frame
     folds: int
+    survey: Survey
 
 
 def tally(
@@ -108,7 +130,7 @@ def tally(
         opened(source, memory=memory, threads=threads) as relation,
         counted(relation, frame, folds=folds, seen=seen, leave_out=leave_out) as ready,
     ):
-        return summed(ready, relation, progress)
+        return summed(ready, progress)
 
 
 @contextmanager
@@ -118,9 +140,10 @@ def counted(
 ) -> Iterator[Counted]:  # fmt: skip
     """Bin and weigh the sales of a relation once, and keep that while it is used."""
     names = {feature: f"c{i}" for i, feature in enumerate(frame.coded)}
-    needed = measures(frame)
-    _refuse(relation, needed, leave_out)
-    t = _usable(relation, frame, needed)
+    survey = surveyed(relation, frame, leave_out=leave_out)
+    t = relation.table
+    if survey.left_out:
+        t = t.filter([~no for no in against_use(relation, frame).values()])
     stone = hashed(Relation(t, relation.own))
     made = {
         names[f]: _code(frame.bins[f], f, t) for f in frame.coded
@@ -133,10 +156,10 @@ def counted(
     t = _weighed(t, frame, names)
     if relation.own:
         kept = _engine(t).create_table("counted", t)
-        yield Counted(kept, names, frame, folds)
+        yield Counted(kept, names, frame, folds, survey)
         return
     with t.cache() as kept:
-        yield Counted(kept, names, frame, folds)
+        yield Counted(kept, names, frame, folds, survey)
 
 
 def measures(frame: Frame) -> tuple[str, ...]:
@@ -149,61 +172,85 @@ def _engine(table: Any) -> Any:
     return table.get_backend()
 
 
-def _usable(relation: Relation, frame: Frame, needed: tuple[str, ...]) -> Any:
-    """The sales without any reason against them, of grades that the terms have levels for."""
-    t = relation.table
-    against = list(reasons(relation, needed).values())
-    against += list(_unseen(relation, frame).values())
-    # A condition on something missing is itself missing, and must count as a reason.
-    return t.filter([~one.fill_null(True) for one in against])
-
-
-def _unseen(relation: Relation, frame: Frame) -> dict[str, Any]:
-    """Grades that the terms have no level for."""
-    from diamond_pricing.stones import ATTRIBUTES, Grade
-
-    found = {}
-    for term in frame.terms:
+def against_use(relation: Relation, frame: Frame | None) -> dict[str, Any]:
+    """Conditions under which a sale is not used, in the order in which they count."""
+    needed = () if frame is None else measures(frame)
+    found = dict(reasons(relation, needed))
+    for term in () if frame is None else frame.terms:
         for basis in term.bases:
             levels = getattr(basis, "levels", None)
-            if levels is None or basis.feature in found:
-                continue
-            grade = ATTRIBUTES[basis.feature]
-            assert isinstance(grade, Grade)
-            codes = [grade.grades.index(level) for level in levels]
-            found[basis.feature] = ~relation.table[basis.feature].isin(codes)
-    return {f"{name} not seen by the founding model": no for name, no in found.items()}
+            reason = f"{basis.feature} not seen by the founding model"
+            if levels is not None and reason not in found:
+                grade = ATTRIBUTES[basis.feature]
+                assert isinstance(grade, Grade)
+                codes = [grade.grades.index(level) for level in levels]
+                found[reason] = ~relation.table[basis.feature].isin(codes)
+    # A condition on something missing is itself missing, and must count as a reason.
+    return {reason: no.fill_null(True) for reason, no in found.items()}
 
 
-def _refuse(relation: Relation, needed: tuple[str, ...], leave_out: bool) -> None:
-    """Refuse sales that are no sales, unless they may be left out."""
-    if leave_out:
-        return
-    serious = {
-        reason: against for reason, against in reasons(relation, needed).items()
-        if not reason.startswith("measurement")
+def surveyed(
+    relation: Relation, frame: Frame | None = None, *, leave_out: bool = False
+) -> Survey:
+    """Look at all sales once.
+
+    Raises
+    ------
+    FitError
+        For sales that are no sales, unless they may be left out; and when none is left.
+    """
+    import ibis
+
+    t = relation.table
+    against = against_use(relation, frame)
+    why = ibis.cases(*((no, i) for i, no in enumerate(against.values())), else_=-1)
+    t = t.mutate(why=why.cast("int16"))
+    names = relation.measures
+    found = t.group_by("why").aggregate(
+        n=t.count(),
+        **{f"low_{name}": t[name].min() for name in names},
+        **{f"high_{name}": t[name].max() for name in names},
+    ).to_pyarrow().to_pylist()  # fmt: skip
+    reason = list(against)
+    left_out = {
+        reason[row["why"]]: row["n"] for row in sorted(found, key=_why) if _why(row) >= 0
+    }
+    serious = {r: n for r, n in left_out.items() if r not in HARMLESS}
+    total = sum(row["n"] for row in found)
+    if serious and not leave_out:
+        said = "; ".join(f"{n:,} of {total:,} sales: {r}" for r, n in serious.items())
+        raise FitError(f"{said}. Correct them, or have such sales left out and counted.")
+    used = next((row for row in found if row["why"] == -1), None)
+    if used is None:
+        said = "; ".join(f"{n:,}: {r}" for r, n in left_out.items()) or "there is none"
+        raise FitError(f"no sale can be used: {said}.")
+    extent = {
+        name: (used[f"low_{name}"], used[f"high_{name}"])
+        for name in names if used[f"low_{name}"] is not None
     }  # fmt: skip
-    many = {f"r{i}": no.fill_null(True).sum() for i, no in enumerate(serious.values())}
-    counts = (
-        relation.table.aggregate(rows=relation.table.count(), **many)
-        .to_pyarrow()
-        .to_pylist()[0]
-    )
-    for i, reason in enumerate(serious):
-        if counts[f"r{i}"]:
-            raise FitError(
-                f"{counts[f'r{i}']:,} of {counts['rows']:,} sales: {reason}. Correct them, or "
-                "have such sales left out and counted."
-            )
+    return Survey(used["n"], left_out, extent)
+
+
+def _why(row: Mapping[str, Any]) -> int:
+    return int(row["why"])
+
+
+def between(number: Any, low: int, high: int) -> Any:
+    """A whole number that is not missing, kept within bounds."""
+    import ibis
+
+    kept = ibis.least(ibis.greatest(number, float(low)), float(high))
+    return kept.cast("int32")
 
 
 def _code(bins: Bins, feature: str, t: Any) -> Any:
     if bins.kind == "grade":
         return t[feature]
     if bins.kind == "weight":
-        return (t.carat * 100 + A_LITTLE).floor().cast("int32").clip(0, len(bins) - 1)
-    node = ((evaluated(feature, t) - bins.low) / bins.step + 0.5).floor()
-    return node.clip(0, len(bins) - 1).cast("int32")
+        node = (t.carat * 100 + A_LITTLE).floor()
+    else:
+        node = ((evaluated(feature, t) - bins.low) / bins.step + 0.5).floor()
+    return between(node, 0, len(bins) - 1)
 
 
 def _band(starts: Sequence[int], carat: Any) -> Any:
@@ -314,7 +361,7 @@ def _looked_up(
 # ------------------------------------------------------------------------ what is counted
 
 
-def summed(ready: Counted, relation: Relation, progress: Progress | None = None) -> Moments:
+def summed(ready: Counted, progress: Progress | None = None) -> Moments:
     """Count the tables of a frame, and make sums of them."""
     frame, tables = ready.frame, ready.frame.tables()
     told = progress or (lambda what, share: None)
@@ -324,8 +371,6 @@ def summed(ready: Counted, relation: Relation, progress: Progress | None = None)
     facts = ready.table.group_by("fold").aggregate(
         n=ready.table.count(), yy=(ready.table.w * ready.table.y * ready.table.y).sum()
     ).to_pyarrow().to_pydict()  # fmt: skip
-    if not facts["n"]:
-        raise FitError(f"no sale can be used: {_left_out(relation, frame)}.")
     for i, (features, pairs) in enumerate(tables.items()):
         told("counting", (1 + i) / steps)
         sums.take(_table(ready, features), pairs)
@@ -346,8 +391,7 @@ def summed(ready: Counted, relation: Relation, progress: Progress | None = None)
         errors = errors_of(fresh, fresh.far, fresh.farther)
     told("counting", (2 + len(tables)) / steps)
     moments = Moments(
-        frame, grams, sums.weight, grid, _extent(relation, frame), _left_out(relation, frame),
-        errors,
+        frame, grams, sums.weight, grid, ready.survey.extent, ready.survey.left_out, errors,
     )  # fmt: skip
     told("counted", 1.0)
     return moments
@@ -397,37 +441,7 @@ def errors_of(t: Any, far: Any, farther: Any) -> Errors:
     found = []
     for error in (far, farther):
         size = (ibis.greatest(error, SMALLEST) / SMALLEST).ln() * FINE
-        bin = size.floor().cast("int64").clip(0, ERROR_BINS - 1)
-        codes = (t.band, t.clarity, t.cut, t.color, bin)
+        codes = (t.band, t.clarity, t.cut, t.color, between(size.floor(), 0, ERROR_BINS - 1))
         found.append(_counts(t, _flat(codes, (*ERROR_AXES, ERROR_BINS))))
     squares = t.aggregate(total=(far * far).sum()).to_pyarrow()["total"][0].as_py()
-    return Errors(*found, float(squares or 0.0))
-
-
-def _extent(relation: Relation, frame: Frame) -> dict[str, tuple[float, float]]:
-    t = _usable(relation, frame, measures(frame))
-    names = relation.measures
-    ends = t.aggregate(
-        **{f"low_{name}": t[name].min() for name in names},
-        **{f"high_{name}": t[name].max() for name in names},
-    ).to_pyarrow().to_pylist()[0]  # fmt: skip
-    return {
-        name: (ends[f"low_{name}"], ends[f"high_{name}"])
-        for name in names if ends[f"low_{name}"] is not None
-    }  # fmt: skip
-
-
-def _left_out(relation: Relation, frame: Frame) -> dict[str, int]:
-    """Sales that are not used, each by the first reason against it."""
-    import ibis
-
-    t = relation.table
-    every = {**reasons(relation, measures(frame)), **_unseen(relation, frame)}
-    which = ibis.cases(
-        *((against.fill_null(True), i) for i, against in enumerate(every.values())), else_=-1
-    )
-    t = t.select(why=which)
-    found = t.group_by("why").aggregate(n=t.count()).to_pyarrow().to_pydict()
-    names = list(every)
-    counts = dict(zip(found["why"], found["n"], strict=True))
-    return {names[i]: counts[i] for i in sorted(counts) if i >= 0}
+    return Errors(found[0], found[1], float(squares or 0.0))

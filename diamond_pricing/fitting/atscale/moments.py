@@ -243,7 +243,8 @@ class Sums:
                 if carat is not None and name not in table.codes:
                     table.codes[name] = np.searchsorted(bins.starts, carat, side="right")
             if name in table.codes and name not in self.weight:
-                self.weight[name] = np.bincount(table.codes[name], table.weight, len(bins))
+                count = np.bincount(table.codes[name], table.weight, len(bins))
+                self.weight[name] = count.astype(float)
         for g, h in pairs:
             first, second = frame.groups[g], frame.groups[h]
             i, j = (self._flat(table, group) for group in (first, second))
@@ -251,12 +252,12 @@ class Sums:
             for k in range(self.folds):
                 of = table.fold == k if self.folds > 1 else slice(None)
                 N = sparse.coo_matrix((table.weight[of], (i[of], j[of])), shape=sizes).tocsr()
-                block = (self._block(g).T @ (N @ self._block(h))).toarray()
+                block: Matrix = (self._block(g).T @ (N @ self._block(h))).toarray()
                 at, to = self._places(first), self._places(second)
                 self.XX[k][np.ix_(at, to)] = block
                 self.XX[k][np.ix_(to, at)] = block.T
                 if g == h:
-                    total = np.bincount(i[of], table.total[of], sizes[0])
+                    total = np.bincount(i[of], table.total[of], sizes[0]).astype(float)
                     self.Xy[k][at] = self._block(g).T @ total
 
     def _flat(self, table: Table, group: Group) -> Integers:

@@ -1,0 +1,222 @@
+"""Fit and evaluate on sales of any number, wherever they are.
+
+A sample of whole stones, drawn by a number that every engine computes alike, is fitted in
+memory: the founding model. It fixes the terms and weighs the sales; all sales then decide
+the coefficients, and prices held out by fold decide the ranges.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.atscale import Errors, Frame, founded, solved
+from diamond_pricing.fitting.atscale.solve import finished, scored
+from diamond_pricing.fitting.fit import DEFAULT
+from diamond_pricing.fitting.fit import fit as fit_in_memory
+from diamond_pricing.fitting.scatter import BANDS
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.effects import Effects
+from diamond_pricing.stones import ATTRIBUTES, Grade
+from diamond_pricing.warehouse.relation import (
+    MEMORY,
+    Relation,
+    hashed,
+    in_sample,
+    opened,
+)
+from diamond_pricing.warehouse.tally import (
+    Counted,
+    Progress,
+    against_use,
+    counted,
+    errors_of,
+    summed,
+    surveyed,
+    with_prices,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diamond_pricing.warehouse.relation import Source
+
+IN_MEMORY = 150_000  # sales; more are counted where they are
+SAMPLE = 100_000  # sales that a founding model is fitted to
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutErrors:
+    """Errors of prices by fits that have not seen the stone.
+
+    Attributes
+    ----------
+    errors : Errors
+    sales : int
+    """
+
+    errors: Errors
+    sales: int
+
+    @property
+    def log_rmse(self) -> float:
+        """Root mean squared error of log price on the list of each sale."""
+        return float(np.sqrt(self.errors.squares / self.sales))
+
+    def table(self, levels: Sequence[float] = (0.5, 0.9, 0.95)) -> list[dict[str, Any]]:
+        """By band of weight and over all: sales, and quantiles of the error in per cent.
+
+        Returns
+        -------
+        list[dict]
+            ``band``, ``sales``, and for each level the absolute error that this share of the
+            sales keeps below, as ``p50``; known to half a per cent of itself.
+        """
+        found = scored(self.errors.recorded)
+        edges = (0.0, *BANDS, float("inf"))
+        rows = []
+        for k in range(-1, len(BANDS) + 1):
+            of = slice(None) if k < 0 else found.band == k
+            error, count = found.error[of], found.count[of]
+            if not count.sum():
+                continue
+            order = np.argsort(error)
+            below = np.cumsum(count[order])
+            name = "all"
+            if k >= 0:
+                low, high = edges[k], edges[k + 1]
+                name = f"from {low:g} ct" if np.isinf(high) else f"{low:g}–{high:g} ct"
+            row: dict[str, Any] = {"band": name, "sales": int(count.sum())}
+            for level in levels:
+                at = order[np.searchsorted(below, level * below[-1])]
+                row[f"p{100 * level:g}"] = float(100 * np.expm1(error[at]))
+            rows.append(row)
+        return rows
+
+
+def fit(
+    source: "Source", family: str = DEFAULT, *, currency: str | None = None,
+    effective: str | None = None, folds: int = FOLDS, in_memory: int = IN_MEMORY,
+    sample: int = SAMPLE, leave_out: bool = False, memory: str = MEMORY,
+    threads: int | None = None, progress: Progress | None = None,
+) -> PriceModel:  # fmt: skip
+    """Fit a price model to sales wherever they are, however many.
+
+    Parameters
+    ----------
+    source : path, data frame, DuckDB relation or Ibis table
+        Sales with the columns that `diamond_pricing.fitting.fit` wants. Of a path, Parquet
+        or CSV by its ending; ``*`` stands for many files. Of a table that Ibis knows the
+        rows stay on its engine.
+    family : str
+        Of more than ``in_memory`` sales only ``monotone``.
+    currency, effective : str, optional
+        What the prices are, and of when.
+    folds : int
+        Parts of the stones; the ranges are those of prices by fits without the stone's own.
+    in_memory : int
+        Up to so many sales are fetched and fitted as `diamond_pricing.fitting.fit` does.
+    sample : int
+        About so many sales the founding model is fitted to.
+    leave_out, memory, threads, progress
+        As in `diamond_pricing.warehouse.tally`.
+
+    Raises
+    ------
+    FitError
+        For a source that cannot be read, or sales that cannot support the model.
+    StoneError
+        For stones that cannot be, where the sales are fitted in memory.
+    """
+    told = progress or (lambda what, share: None)
+    with opened(source, memory=memory, threads=threads) as relation:
+        rows = _rows(relation)
+        if rows <= in_memory:
+            everything = fetched(relation, None, leave_out)
+            return fit_in_memory(everything, family, currency=currency, effective=effective)
+        if family != DEFAULT:
+            raise FitError(
+                f"{rows:,} sales are fitted by the family {DEFAULT!r} alone; {family!r} needs "
+                f"them in memory, at most {in_memory:,}."
+            )
+        told(f"fitting a founding model to {min(sample, rows // 2):,} of {rows:,} sales", 0.0)
+        frame, seen = sampled(
+            relation, rows, sample, leave_out, currency=currency, effective=effective
+        )
+        with counted(relation, frame, folds=folds, seen=seen, leave_out=leave_out) as ready:
+            moments = summed(ready, progress)
+            told("fitting", 1.0)
+            design, whole, solution, without = solved(moments, held_out=True)
+            told("pricing held-out sales", 1.0)
+            errors = held_out_errors(ready, without)
+        return finished(moments, design, whole, solution, errors, effective)
+
+
+def evaluate(
+    source: "Source", *, folds: int = FOLDS, sample: int = SAMPLE, leave_out: bool = False,
+    memory: str = MEMORY, threads: int | None = None, progress: Progress | None = None,
+) -> HeldOutErrors:  # fmt: skip
+    """Cross-validate by stone on sales wherever they are.
+
+    Each fold is priced by a fit to the sums of the others; terms, weights and smoothing are
+    those of all. Shape constraints are not imposed, which leaves errors if anything a
+    little larger. Parameters and errors as `fit`.
+    """
+    with opened(source, memory=memory, threads=threads) as relation:
+        frame, seen = sampled(relation, _rows(relation), sample, leave_out)
+        with counted(relation, frame, folds=folds, seen=seen, leave_out=leave_out) as ready:
+            moments = summed(ready, progress)
+            without = solved(moments, held_out=True)[3]
+            return HeldOutErrors(held_out_errors(ready, without), moments.n)
+
+
+def held_out_errors(ready: Counted, without: Sequence[Any]) -> Errors:
+    """Errors of each fold's prices by the fit without it, counted by the engine.
+
+    Parameters
+    ----------
+    without : Sequence[Vector]
+        Coefficients of the fit without each fold, as a document has them; shape (p,) each.
+    """
+    model = ready.frame.founding
+    assert model is not None
+    effects = [Effects.of(model.terms, beta, model.averages) for beta in without]
+    t = with_prices(ready.table, ready.frame, ready.names, effects)
+    return errors_of(t, (t.y - t.fitted).abs(), (t.y - t.blended).abs())
+
+
+def sampled(
+    relation: Relation, rows: int, wanted: int, leave_out: bool = False, **said: str | None
+) -> tuple[Frame, float]:
+    """Fit a founding model to a sample of whole stones.
+
+    Returns
+    -------
+    Frame
+    float
+        Share of the stones in the sample.
+    """
+    share = min(0.5, wanted / max(rows, 1))
+    return founded(fetched(relation, share, leave_out), **said), share
+
+
+def fetched(relation: Relation, share: float | None, leave_out: bool = False) -> "pd.DataFrame":
+    """Sound sales as a data frame, perhaps a sample of whole stones."""
+    surveyed(relation, leave_out=leave_out)
+    t = relation.table.filter([~no for no in against_use(relation, None).values()])
+    if share is not None:
+        t = t.filter(in_sample(hashed(Relation(t, relation.own)), share))
+    frame: pd.DataFrame = t.drop("listing").to_pandas()
+    for name in ("cut", "color", "clarity"):
+        grade = ATTRIBUTES[name]
+        assert isinstance(grade, Grade)
+        frame[name] = np.array(grade.grades, object)[frame[name].to_numpy()]
+    # Rows come in any order; a fit should not depend on it.
+    return frame.sort_values(sorted(map(str, frame.columns))).reset_index(drop=True)
+
+
+def _rows(relation: Relation) -> int:
+    return int(relation.table.count().to_pyarrow().as_py())
