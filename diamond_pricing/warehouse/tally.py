@@ -158,6 +158,7 @@ def counted(
         kept = _engine(t).create_table("counted", t)
         yield Counted(kept, names, frame, folds, survey)
         return
+    t.limit(0).to_pyarrow()  # takes the look-up tables there, which Spark's cache would not
     with t.cache() as kept:
         yield Counted(kept, names, frame, folds, survey)
 
