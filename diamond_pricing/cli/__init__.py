@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__, packaged_model
-from diamond_pricing.cli import home, reports, service
+from diamond_pricing.cli import home, reports, service, sums
 from diamond_pricing.cli.home import example
+from diamond_pricing.cli.sums import Bar, added, large
 from diamond_pricing.errors import DiamondPricingError, DocumentError, FitError
 from diamond_pricing.fitting import DEFAULT, FAMILIES
 from diamond_pricing.model.document import LARGEST
@@ -162,20 +163,43 @@ def compare(
 @data_option
 @click.option("--currency", help="ISO code of the prices. Default: USD.")
 @click.option("--effective", help="When the prices were true: a year or a date.")
+@click.option(
+    "--sums", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
+    help="Fit to sums that `tally` wrote instead; more than one are added.",
+)  # fmt: skip
+@click.option(
+    "--without", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
+    help="Sums to take away again.",
+)  # fmt: skip
+@sums.leave_out_option
+@sums.memory_option
+@sums.threads_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @json_option
 def fit(
-    family: str,
-    data: Path | None,
-    currency: str | None,
-    effective: str | None,
-    out: Path,
-    as_json: bool,
-) -> None:
-    """Fit a model to sales and write its document."""
-    sales = _sales(data)
-    _tell(f"Fitting {family} to {len(sales):,} sales …")
-    model = FAMILIES[family](sales, currency, effective)
+    family: str, data: Path | None, currency: str | None, effective: str | None,
+    sums: tuple[Path, ...], without: tuple[Path, ...], leave_out: bool, memory: str,
+    threads: int | None, out: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Fit a model to sales and write its document.
+
+    Of Parquet files, many files and large ones the sales are counted where they are.
+    """
+    if sums:
+        if data is not None or currency or family != DEFAULT:
+            raise click.UsageError("--sums goes with --without and --effective alone.")
+        model = _of_sums(sums, without, effective)
+    elif without:
+        raise click.UsageError("--without needs --sums to take them away from.")
+    elif large(data):
+        model = _where_they_are(
+            data, family, currency=currency, effective=effective, leave_out=leave_out,
+            memory=memory, threads=threads,
+        )  # fmt: skip
+    else:
+        sales = _sales(data)
+        _tell(f"Fitting {family} to {len(sales):,} sales …")
+        model = FAMILIES[family](sales, currency, effective)
     _write(out, model.to_json())
     training = model.training
     if as_json:
@@ -204,6 +228,26 @@ def fit(
     click.echo(f"  {model.origin}")
 
 
+def _of_sums(
+    files: tuple[Path, ...], without: tuple[Path, ...], effective: str | None
+) -> PriceModel:
+    moments = added(files, without)
+    _tell(f"Fitting {DEFAULT} to sums over {moments.n:,} sales …")
+    from diamond_pricing.fitting.atscale import fit_moments
+
+    return fit_moments(moments, effective=effective)
+
+
+def _where_they_are(data: Path | None, family: str, **how: Any) -> PriceModel:
+    from diamond_pricing.warehouse import at_scale
+
+    bar = Bar()
+    try:
+        return at_scale.fit(str(data), family, progress=bar, **how)
+    finally:
+        bar.close()
+
+
 @cli.command(epilog=example("evaluate --family monotone --data sales.csv"))
 @click.option(
     "--family", "families", type=click.Choice(tuple(FAMILIES)), multiple=True,
@@ -218,7 +262,13 @@ def fit(
 def evaluate(
     families: tuple[str, ...], data: Path | None, folds: int, seed: int, as_json: bool
 ) -> None:
-    """Cross-validate families by stone, beside naive baselines."""
+    """Cross-validate families by stone, beside naive baselines.
+
+    On Parquet files, many files and large ones only the family monotone, where they are.
+    """
+    if large(data):
+        _evaluate_there(data, folds, as_json)
+        return
     sales = _sales(data)
     from diamond_pricing.exhibits import evaluation_table
     from diamond_pricing.validation import cross_validate
@@ -249,6 +299,28 @@ def evaluate(
             }
         )
     )
+
+
+def _evaluate_there(data: Path | None, folds: int, as_json: bool) -> None:
+    from diamond_pricing.warehouse import at_scale
+
+    bar = Bar()
+    try:
+        found = at_scale.evaluate(str(data), folds=folds, progress=bar)
+    finally:
+        bar.close()
+    rows = found.table()
+    if as_json:
+        facts = {"rows": found.sales, "folds": folds, "log_rmse": found.log_rmse}
+        click.echo(json.dumps({**facts, "family": DEFAULT, "by_carat": rows}))
+        return
+    click.echo(f"Family {DEFAULT}, {found.sales:,} sales, {folds} folds by stone.")
+    click.echo("Errors of held-out prices, per cent: so many sales keep below.\n")
+    click.echo(f"{'':>12}  {'sales':>13}  {'50 %':>6}  {'90 %':>6}  {'95 %':>6}")
+    for row in rows:
+        ends = "  ".join(f"{row[key]:6.1f}" for key in ("p50", "p90", "p95"))
+        click.echo(f"{row['band']:>12}  {row['sales']:>13,}  {ends}")
+    click.echo(f"\nRoot mean squared error of log price: {found.log_rmse:.4f}.")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -368,5 +440,5 @@ def _answer(
     click.echo(f"\nFrom {where}: {model}.")
 
 
-for _command in (*home.COMMANDS, *reports.COMMANDS, *service.COMMANDS):
+for _command in (*home.COMMANDS, *reports.COMMANDS, *service.COMMANDS, *sums.COMMANDS):
     cli.add_command(_command)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diamond_pricing.errors import FitError
-from diamond_pricing.fitting.atscale import Errors, Frame, founded, solved
+from diamond_pricing.fitting.atscale import Errors, Frame, Moments, founded, solved
 from diamond_pricing.fitting.atscale.solve import finished, scored
 from diamond_pricing.fitting.fit import DEFAULT
 from diamond_pricing.fitting.fit import fit as fit_in_memory
@@ -131,7 +131,7 @@ def fit(
     StoneError
         For stones that cannot be, where the sales are fitted in memory.
     """
-    told = progress or (lambda what, share: None)
+    told = progress or (lambda what, share, sales: None)
     with opened(source, memory=memory, threads=threads) as relation:
         rows = _rows(relation)
         if rows <= in_memory:
@@ -142,15 +142,17 @@ def fit(
                 f"{rows:,} sales are fitted by the family {DEFAULT!r} alone; {family!r} needs "
                 f"them in memory, at most {in_memory:,}."
             )
-        told(f"fitting a founding model to {min(sample, rows // 2):,} of {rows:,} sales", 0.0)
+        told("fitting the founding model", 0.0, min(sample, rows // 2))
         frame, seen = sampled(
             relation, rows, sample, leave_out, currency=currency, effective=effective
         )
-        with counted(relation, frame, folds=folds, seen=seen, leave_out=leave_out) as ready:
+        with counted(
+            relation, frame, folds=folds, seen=seen, leave_out=leave_out, progress=progress
+        ) as ready:
             moments = summed(ready, progress)
-            told("fitting", 1.0)
+            told("fitting", 1.0, moments.n)
             design, whole, solution, without = solved(moments, held_out=True)
-            told("pricing held-out sales", 1.0)
+            told("pricing held-out sales", 1.0, moments.n)
             errors = held_out_errors(ready, without)
         return finished(moments, design, whole, solution, errors, effective)
 
@@ -167,10 +169,37 @@ def evaluate(
     """
     with opened(source, memory=memory, threads=threads) as relation:
         frame, seen = sampled(relation, _rows(relation), sample, leave_out)
-        with counted(relation, frame, folds=folds, seen=seen, leave_out=leave_out) as ready:
+        with counted(
+            relation, frame, folds=folds, seen=seen, leave_out=leave_out, progress=progress
+        ) as ready:
             moments = summed(ready, progress)
             without = solved(moments, held_out=True)[3]
             return HeldOutErrors(held_out_errors(ready, without), moments.n)
+
+
+def sums(
+    source: "Source", frame: Frame | None = None, *, sample: int = SAMPLE,
+    leave_out: bool = False, memory: str = MEMORY, threads: int | None = None,
+    progress: Progress | None = None, currency: str | None = None,
+    effective: str | None = None,
+) -> Moments:  # fmt: skip
+    """Sum up sales; without a frame, in one of a founding model fitted to a sample of them.
+
+    Parameters and errors as `fit`.
+    """
+    with opened(source, memory=memory, threads=threads) as relation:
+        seen = 0.0
+        if frame is None:
+            rows = _rows(relation)
+            if progress is not None:
+                progress("fitting the founding model", 0.0, min(sample, rows // 2))
+            frame, seen = sampled(
+                relation, rows, sample, leave_out, currency=currency, effective=effective
+            )
+        with counted(
+            relation, frame, seen=seen, leave_out=leave_out, progress=progress
+        ) as ready:
+            return summed(ready, progress)
 
 
 def held_out_errors(ready: Counted, without: Sequence[Any]) -> Errors:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.sales import DEAREST
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, attribute_named
 from diamond_pricing.stones.checks import (
     CARATS_PER_MM3,
     DIAMETER_TOLERANCE,
@@ -21,7 +21,7 @@ from diamond_pricing.stones.checks import (
     TYPICAL_DEPTH,
 )
 from diamond_pricing.terms.expression import parse, walked
-from diamond_pricing.warehouse.headers import PRICE, understood
+from diamond_pricing.warehouse.headers import PRICE
 
 if TYPE_CHECKING:
     import duckdb
@@ -145,9 +145,8 @@ def _canonical(given: Any) -> Any:
 
     named: dict[str, str] = {}
     for column in given.columns:
-        found = understood(column)
-        name = found[0] if found and not found[1] else None
-        if name is None or (name not in ATTRIBUTES and name != PRICE):
+        name = PRICE if column.strip().casefold() == PRICE else attribute_named(column)
+        if name is None or name == LISTING.name:
             continue
         if name in named:
             raise FitError(

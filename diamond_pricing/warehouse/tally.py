@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +55,10 @@ if TYPE_CHECKING:
 
 HARMLESS = ("measurement missing", "measurements contradict each other")
 
-Progress = Callable[[str, float], None]  # what is done, and the share of the work behind
+LOOK = 0.5  # seconds between two looks at a query
+BINNING = 0.4  # of the work, about
+
+Progress = Callable[[str, float, int], None]  # what is done, share of the work behind, sales
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +132,9 @@ def tally(
     """
     with (
         opened(source, memory=memory, threads=threads) as relation,
-        counted(relation, frame, folds=folds, seen=seen, leave_out=leave_out) as ready,
+        counted(
+            relation, frame, folds=folds, seen=seen, leave_out=leave_out, progress=progress
+        ) as ready,
     ):
         return summed(ready, progress)
 
@@ -136,7 +142,7 @@ def tally(
 @contextmanager
 def counted(
     relation: Relation, frame: Frame, *, folds: int = 1, seen: float = 0.0,
-    leave_out: bool = False,
+    leave_out: bool = False, progress: Progress | None = None,
 ) -> Iterator[Counted]:  # fmt: skip
     """Bin and weigh the sales of a relation once, and keep that while it is used."""
     names = {feature: f"c{i}" for i, feature in enumerate(frame.coded)}
@@ -155,7 +161,9 @@ def counted(
     )  # fmt: skip
     t = _weighed(t, frame, names)
     if relation.own:
-        kept = _engine(t).create_table("counted", t)
+        engine = t.get_backend()
+        with _watched(engine.con, survey.used, progress):
+            kept = engine.create_table("counted", t)
         yield Counted(kept, names, frame, folds, survey)
         return
     t.limit(0).to_pyarrow()  # takes the look-up tables there, which Spark's cache would not
@@ -169,8 +177,24 @@ def measures(frame: Frame) -> tuple[str, ...]:
     return tuple(m.name for m in MEASURES if m.name in read and not m.required)
 
 
-def _engine(table: Any) -> Any:
-    return table.get_backend()
+@contextmanager
+def _watched(connection: Any, rows: int, progress: Progress | None) -> Iterator[None]:
+    """Tell how far a query of DuckDB is while it runs."""
+    done = Event()
+
+    def look() -> None:
+        while not done.wait(LOOK):
+            share = max(connection.query_progress(), 0.0) / 100
+            if progress is not None:
+                progress("binning", BINNING * share, rows)
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def against_use(relation: Relation, frame: Frame | None) -> dict[str, Any]:
@@ -365,17 +389,20 @@ def _looked_up(
 def summed(ready: Counted, progress: Progress | None = None) -> Moments:
     """Count the tables of a frame, and make sums of them."""
     frame, tables = ready.frame, ready.frame.tables()
-    told = progress or (lambda what, share: None)
-    steps = len(tables) + 3
-    told("binning", 0.0)
+    told = progress or (lambda what, share, sales: None)
+    steps, sales = len(tables) + 2, ready.survey.used
+
+    def counting(step: int) -> None:
+        told("counting", BINNING + (1 - BINNING) * step / steps, sales)
+
     sums = Sums(frame, ready.folds)
     facts = ready.table.group_by("fold").aggregate(
         n=ready.table.count(), yy=(ready.table.w * ready.table.y * ready.table.y).sum()
     ).to_pyarrow().to_pydict()  # fmt: skip
     for i, (features, pairs) in enumerate(tables.items()):
-        told("counting", (1 + i) / steps)
+        counting(i)
         sums.take(_table(ready, features), pairs)
-    told("counting", (1 + len(tables)) / steps)
+    counting(len(tables))
     at = {fold: i for i, fold in enumerate(facts["fold"])}
     grams = tuple(
         Gram(
@@ -390,11 +417,10 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
     if frame.founding is not None:
         fresh = ready.table.filter(ready.table.fresh)
         errors = errors_of(fresh, fresh.far, fresh.farther)
-    told("counting", (2 + len(tables)) / steps)
     moments = Moments(
         frame, grams, sums.weight, grid, ready.survey.extent, ready.survey.left_out, errors,
     )  # fmt: skip
-    told("counted", 1.0)
+    counting(steps)
     return moments
 
 

@@ -1,0 +1,156 @@
+"""The command `tally`, and fits to sales that do not fit into memory."""
+
+import json
+import os
+import sys
+import time
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from diamond_pricing.cli.home import example
+from diamond_pricing.errors import DocumentError, MissingExtraError
+
+if TYPE_CHECKING:
+    from diamond_pricing.fitting.atscale import Moments
+
+SMALL = 32 * 2**20  # bytes of a CSV file that is simply read
+QUIET = 1.0  # seconds without a word
+
+leave_out_option = click.option(
+    "--leave-out", is_flag=True,
+    help="Leave out sales without a sound price or grade, and count them.",
+)  # fmt: skip
+memory_option = click.option(
+    "--memory-limit", "memory", default="1GB", show_default=True,
+    help="What DuckDB may use of it before it goes to the disk.",
+)  # fmt: skip
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), help="Of DuckDB. Default: one a core."
+)
+
+
+def large(data: Path | None) -> bool:
+    """Whether sales are counted where they are rather than read as one small CSV file."""
+    if data is None:
+        return False
+    name = data.name.casefold()
+    if "*" in str(data) or not name.endswith((".csv", ".tsv", ".txt")):
+        return name.endswith((".parquet", ".pq", ".gz", ".zst")) or "*" in str(data)
+    return data.is_file() and data.stat().st_size > SMALL
+
+
+class Bar:
+    """One line on a terminal: what is done, sales a second, time left."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.shown = False
+        self.stage, self.since = "", self.started
+
+    def __call__(self, what: str, share: float, sales: int) -> None:
+        """Show the line, when a second has passed and somebody looks."""
+        now = time.monotonic()
+        if now - self.started < QUIET or not sys.stderr.isatty():
+            return
+        text = f"{what}: {sales:,} sales"
+        spent = now - self.started
+        if 0 < share < 1:
+            rate, left = sales * share / spent, spent * (1 - share) / share
+            text += f", {100 * share:.0f} %, {rate:,.0f} sales/s, {left:,.0f} s left"
+        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+        self.shown = True
+
+    def close(self) -> None:
+        """Clear the line."""
+        if self.shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def read(file: Path) -> "Moments":
+    """Sums from a file."""
+    try:
+        from diamond_pricing.warehouse.moments_file import read_moments
+    except ImportError as error:
+        raise MissingExtraError("sums over sales", "scale") from error
+    try:
+        return read_moments(file.read_bytes())
+    except DocumentError as error:
+        raise DocumentError(f"{file}: {error}") from error
+
+
+def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
+    """Sums of several files, less those of others."""
+    whole = reduce(lambda a, b: a + b, map(read, files))
+    return reduce(lambda a, b: a - b, map(read, without), whole)
+
+
+def written(file: Path, data: bytes) -> None:
+    """Write aside and rename, so that a file is whole or not there."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    aside = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as target:
+            target.write(data)
+            target.flush()
+            os.fsync(target.fileno())
+        aside.replace(file)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@click.command(epilog=example("tally --data sales.parquet --out sales.sums"))
+@click.option(
+    "--data", required=True, help="Parquet or CSV; * stands for many files."
+)  # fmt: skip
+@click.option(
+    "--like", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Sums to which these can be added. Default: begin anew, with a founding model fitted "
+    "to a sample.",
+)  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
+@click.option("--currency", help="ISO code of the prices, of new sums. Default: USD.")
+@click.option("--effective", help="When the prices were true, of new sums.")
+@leave_out_option
+@memory_option
+@threads_option
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def tally(
+    data: str, like: Path | None, out: Path, currency: str | None, effective: str | None,
+    leave_out: bool, memory: str, threads: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Sum up sales for a fit, without keeping any of them.
+
+    Sums can be added (a day, a region, a partner) and taken away again: `fit --sums`.
+    """
+    from diamond_pricing.warehouse import at_scale
+    from diamond_pricing.warehouse.moments_file import written_moments
+
+    if like is not None and (currency or effective):
+        raise click.UsageError("--currency and --effective are those of --like.")
+    bar = Bar()
+    try:
+        frame = None if like is None else read(like).frame
+        moments = at_scale.sums(
+            data, frame, leave_out=leave_out, memory=memory, threads=threads, progress=bar,
+            currency=currency, effective=effective,
+        )  # fmt: skip
+    finally:
+        bar.close()
+    written(out, written_moments(moments))
+    facts: dict[str, Any] = {
+        "sales": moments.n, "left_out": dict(moments.left_out),
+        "founding": moments.frame.founding and moments.frame.founding.sha256,
+        "bytes": out.stat().st_size, "out": str(out),
+    }  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    click.echo(f"{out}: sums over {moments.n:,} sales, {facts['bytes'] / 1e6:.1f} MB.")
+    for reason, count in moments.left_out.items():
+        click.echo(f"  left out: {count:,} sales ({reason})")
+
+
+COMMANDS: list[Any] = [tally]
