@@ -131,6 +131,9 @@ def fit(
     StoneError
         For stones that cannot be, where the sales are fitted in memory.
     """
+    given: Any = source
+    if hasattr(given, "iloc") and len(given) <= in_memory and not leave_out:
+        return fit_in_memory(given, family, currency=currency, effective=effective)
     told = progress or (lambda what, share, sales: None)
     with opened(source, memory=memory, threads=threads) as relation:
         rows = _rows(relation)

@@ -53,8 +53,13 @@ from diamond_pricing.warehouse.relation import (
 if TYPE_CHECKING:
     from diamond_pricing.warehouse.relation import Source
 
+# Reasons for which a sale is left out without asking: the fit in memory does so too, or
+# there is no founding price for it.
 HARMLESS = ("measurement missing", "measurements contradict each other")
+UNSEEN = "not seen by the founding model"
 
+# Of weights and weighted log prices: a sum of 2³⁵ is still exact. Of squares one of 2⁴¹.
+EXACT, ROUGHER = 2.0**-18, 2.0**-12
 LOOK = 0.5  # seconds between two looks at a query
 BINNING = 0.4  # of the work, about
 
@@ -88,9 +93,9 @@ class Counted:
     ----------
     table : ibis.Table
         Columns ``c0`` … with the bin in each feature of the frame but bands, ``band`` of the
-        ranges, ``fold``, ``y`` and ``w``; ``fresh`` where the founding model has not seen
-        the stone; ``far`` and ``farther``, the errors of the founding model on the list of
-        the sale and on the blend.
+        ranges, ``fold``, log price ``y``, weight ``w`` and their product ``wy``; ``fresh``
+        where the founding model has not seen the stone; ``far`` and ``farther``, the errors
+        of the founding model on the list of the sale and on the blend.
     names : Mapping[str, str]
         Column of each feature.
     """
@@ -204,7 +209,7 @@ def against_use(relation: Relation, frame: Frame | None) -> dict[str, Any]:
     for term in () if frame is None else frame.terms:
         for basis in term.bases:
             levels = getattr(basis, "levels", None)
-            reason = f"{basis.feature} not seen by the founding model"
+            reason = f"{basis.feature} {UNSEEN}"
             if levels is not None and reason not in found:
                 grade = ATTRIBUTES[basis.feature]
                 assert isinstance(grade, Grade)
@@ -240,7 +245,9 @@ def surveyed(
     left_out = {
         reason[row["why"]]: row["n"] for row in sorted(found, key=_why) if _why(row) >= 0
     }
-    serious = {r: n for r, n in left_out.items() if r not in HARMLESS}
+    serious = {
+        r: n for r, n in left_out.items() if r not in HARMLESS and not r.endswith(UNSEEN)
+    }
     total = sum(row["n"] for row in found)
     if serious and not leave_out:
         said = "; ".join(f"{n:,} of {total:,} sales: {r}" for r, n in serious.items())
@@ -258,6 +265,15 @@ def surveyed(
 
 def _why(row: Mapping[str, Any]) -> int:
     return int(row["why"])
+
+
+def whole(number: Any, step: float) -> Any:
+    """The nearest multiple of a step that is a power of two.
+
+    Sums of such numbers are exact, so that no engine, no order and no number of threads
+    changes a bit of them; and what is added can be taken away without a trace.
+    """
+    return (number / step + 0.5).floor() * step
 
 
 def between(number: Any, low: int, high: int) -> Any:
@@ -297,7 +313,8 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     t = t.mutate(band=band.cast("int16"))
     if frame.founding is None:
         none = ibis.literal(0.0, "float64")
-        return t.mutate(w=ibis.literal(1.0, "float64"), far=none, farther=none)
+        one = ibis.literal(1.0, "float64")
+        return t.mutate(w=one, wy=whole(t.y, EXACT), far=none, farther=none)
     model = frame.founding
     effects = Effects.of(model.terms, model.coefficients, model.averages)
     t = with_prices(t, frame, names, [effects])
@@ -309,9 +326,8 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     weight = (FREEDOM + 1) / (FREEDOM + error * error / squares) / squares
     w = weight * float(model.residual_sd**2)
     kept = [c for c in t.columns if c not in ("fitted", "blended", "scale")]
-    return t.mutate(w=w, far=error.abs(), farther=(t.y - t.blended).abs()).select(
-        *kept, "w", "far", "farther"
-    )
+    t = t.mutate(w=whole(w, EXACT), far=error.abs(), farther=(t.y - t.blended).abs())
+    return t.mutate(wy=whole(t.w * t.y, EXACT)).select(*kept, "w", "wy", "far", "farther")
 
 
 def with_prices(
@@ -397,7 +413,8 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
 
     sums = Sums(frame, ready.folds)
     facts = ready.table.group_by("fold").aggregate(
-        n=ready.table.count(), yy=(ready.table.w * ready.table.y * ready.table.y).sum()
+        n=ready.table.count(),
+        yy=whole(ready.table.w * ready.table.y * ready.table.y, ROUGHER).sum(),
     ).to_pyarrow().to_pydict()  # fmt: skip
     for i, (features, pairs) in enumerate(tables.items()):
         counting(i)
@@ -431,7 +448,7 @@ def _table(ready: Counted, features: Sequence[str]) -> Table:
         **{f"f{i}": _feature(t, frame, ready.names, f) for i, f in enumerate(plain)},
     )
     keys = [f"f{i}" for i in range(len(plain))] + (["fold"] if ready.folds > 1 else [])
-    found = t.group_by(keys).aggregate(weight=t.w.sum(), total=(t.w * t.y).sum()).to_pyarrow()
+    found = t.group_by(keys).aggregate(weight=t.w.sum(), total=t.wy.sum()).to_pyarrow()
     codes = {f: found[f"f{i}"].to_numpy().astype(np.int64) for i, f in enumerate(plain)}
     fold = found["fold"].to_numpy() if ready.folds > 1 else np.zeros(len(found), np.int64)
     return Table(codes, fold, found["weight"].to_numpy(), found["total"].to_numpy())
@@ -470,5 +487,5 @@ def errors_of(t: Any, far: Any, farther: Any) -> Errors:
         size = (ibis.greatest(error, SMALLEST) / SMALLEST).ln() * FINE
         codes = (t.band, t.clarity, t.cut, t.color, between(size.floor(), 0, ERROR_BINS - 1))
         found.append(_counts(t, _flat(codes, (*ERROR_AXES, ERROR_BINS))))
-    squares = t.aggregate(total=(far * far).sum()).to_pyarrow()["total"][0].as_py()
+    squares = t.aggregate(total=whole(far * far, EXACT).sum()).to_pyarrow()["total"][0].as_py()
     return Errors(found[0], found[1], float(squares or 0.0))

@@ -252,7 +252,10 @@ class Sums:
             for k in range(self.folds):
                 of = table.fold == k if self.folds > 1 else slice(None)
                 N = sparse.coo_matrix((table.weight[of], (i[of], j[of])), shape=sizes).tocsr()
+                N.sort_indices()  # engines give cells in any order; sums must not depend on it
                 block: Matrix = (self._block(g).T @ (N @ self._block(h))).toarray()
+                if g == h:
+                    block = (block + block.T) / 2
                 at, to = self._places(first), self._places(second)
                 self.XX[k][np.ix_(at, to)] = block
                 self.XX[k][np.ix_(to, at)] = block.T

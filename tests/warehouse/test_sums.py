@@ -1,0 +1,373 @@
+"""Sums over sales: the same wherever they are counted, added and taken away, and the fit to them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import ibis
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from diamond_pricing import Stones
+from diamond_pricing.errors import DocumentError, FitError
+from diamond_pricing.fitting import fit as fit_in_memory
+from diamond_pricing.fitting.atscale import Frame, Moments, fit_moments, founded
+from diamond_pricing.fitting.atscale.frame import feature_of
+from diamond_pricing.fitting.atscale.solve import scored
+from diamond_pricing.fitting.engine import Gram
+from diamond_pricing.terms import dense, interleaved
+from diamond_pricing.terms.expression import parse
+from diamond_pricing.warehouse.at_scale import evaluate, fit
+from diamond_pricing.warehouse.moments_file import read_moments, written_moments
+from diamond_pricing.warehouse.tally import tally
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "synthetic_sales.py"
+COMMAND = Path(sys.executable).with_name("diamond-pricing")
+# Ibis 12 speaks to DuckDB 2 in words that are to go.
+pytestmark = pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
+NEEDED = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z", "price")
+
+
+@pytest.fixture(scope="module")
+def frame(sales) -> Frame:
+    return founded(sales)
+
+
+@pytest.fixture(scope="module")
+def other(catalog) -> pd.DataFrame:
+    """Sales that the founding model has not seen."""
+    found = catalog.loc[catalog["stone"] % 12 == 5, list(NEEDED)].reset_index(drop=True)
+    return found.astype(dict.fromkeys(("cut", "color", "clarity"), str))
+
+
+@pytest.fixture(scope="module")
+def moments(other, frame) -> Moments:
+    return tally(other, frame)
+
+
+def same(a: Moments, b: Moments) -> None:
+    """To the last bit: sums are exact, whatever counts them and in whatever order."""
+    for one, two in zip(a.grams, b.grams, strict=True):
+        np.testing.assert_array_equal(one.XX, two.XX)
+        np.testing.assert_array_equal(one.Xy, two.Xy)
+        assert (one.n, one.yy) == (two.n, two.yy)
+    assert a.errors.squares == b.errors.squares
+    for x, y in (
+        (a.grid, b.grid),
+        (a.errors.recorded, b.errors.recorded),
+        (a.errors.blend, b.errors.blend),
+    ):
+        np.testing.assert_array_equal(x.cell, y.cell)
+        np.testing.assert_array_equal(x.count, y.count)
+    for name, weight in b.weight.items():
+        np.testing.assert_array_equal(a.weight[name], weight)
+
+
+def near(a: Moments, b: Moments) -> None:
+    """Products of sums with bases are rounded once for each part that is added."""
+    scale = np.sqrt(np.outer(np.diag(b.whole.XX), np.diag(b.whole.XX))) + 1e-300
+    assert (np.abs(a.whole.XX - b.whole.XX) / scale).max() < 1e-10
+    np.testing.assert_allclose(a.whole.Xy, b.whole.Xy, rtol=1e-10, atol=1e-9)
+    same(replace(a, grams=()), replace(b, grams=()))
+
+
+def by_rows(frame: Frame, sales: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The design row, log price and weight of each sale in its bins, one sale at a time."""
+    stones = Stones.from_frame(sales)
+    known = np.all([stones.known(n) for n in ("depth", "table", "x", "y", "z")], axis=0)
+    stones, price = stones.take(known), sales["price"].to_numpy(float)[known]
+    codes = {}
+    for name, bins in frame.bins.items():
+        if bins.kind == "bands":
+            continue
+        given = stones[name] if name in stones.columns else parse(name).evaluate(stones.columns)
+        codes[name] = bins.codes(given)
+    for name, bins in frame.bins.items():
+        if bins.kind == "bands":
+            codes[name] = np.searchsorted(bins.starts, codes["carat"], side="right")
+    columns = []
+    for term in frame.terms:
+        sides = []
+        for basis in term.bases:
+            rows = frame.placed(basis, term)
+            at = codes[feature_of(basis, term)]
+            sides.append(dense(basis, type(rows)(rows.position[at], rows.weight[at])))
+        columns.append(interleaved(sides, len(stones)))
+    X = np.hstack(columns)
+    model = frame.founding
+    y = np.log(price)
+    part = model.ranges.parts(stones)
+    half = np.array([model.ranges.half(int(k), 0.5, "recorded") for k in part])
+    scale = half * model.ranges.expected(stones) / 0.7063866
+    r = y - X @ model.coefficients
+    w = 9 / (8 + r**2 / scale**2) / scale**2 * model.residual_sd**2
+    return X, y, np.floor(w * 2**18 + 0.5) / 2**18
+
+
+def test_sums_are_those_of_rows_taken_one_by_one(frame, other, moments):
+    X, y, w = by_rows(frame, other)
+    gram = Gram((X * w[:, None]).T @ X, X.T @ (w * y), float(w @ y**2), len(y))
+    found = moments.whole
+    assert found.n == gram.n == len(other) - sum(moments.left_out.values())
+    scale = np.sqrt(np.outer(np.diag(gram.XX), np.diag(gram.XX))) + 1e-300
+    assert (np.abs(found.XX - gram.XX) / scale).max() < 1e-10
+    np.testing.assert_allclose(found.Xy, gram.Xy, rtol=1e-7, atol=1e-4)  # products in steps too
+    assert found.yy == pytest.approx(gram.yy, rel=1e-6)
+    ours, theirs = (
+        fit_moments(moments),
+        fit_moments(replace(moments, grams=(replace(gram, Xy=found.Xy, yy=found.yy),))),
+    )
+    assert np.abs(X @ ours.coefficients - X @ theirs.coefficients).max() < 1e-9
+
+
+@pytest.fixture(scope="module")
+def spark():
+    import ibis.backends.pyspark
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.driver.memory", "3g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    yield ibis.pyspark.connect(session)
+    session.stop()
+
+
+@pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning"
+)
+def test_spark_counts_a_million_sales_as_duckdb_does(spark, sales, tmp_path):
+    """Weight, grades, depth and table: the same model to the last bit."""
+    plain = founded(sales[["carat", "cut", "color", "clarity", "depth", "table", "price"]])
+    file = str(tmp_path / "sales.parquet")
+    subprocess.run([sys.executable, SCRIPT, "1000000", file], check=True)
+    there = tally(spark.read_parquet(file), plain)
+    here = tally(file, plain)
+    same(there, here)
+    assert there.extent == here.extent
+    assert fit_moments(there) == fit_moments(here)
+
+
+def test_every_source_gives_the_same_sums(other, frame, moments, tmp_path):
+    table = pa.Table.from_pandas(other, preserve_index=False)
+    half = len(other) // 2
+    other.to_csv(tmp_path / "all.csv", index=False)
+    other.to_csv(tmp_path / "all.csv.gz", index=False)
+    for i, part in enumerate((other[:half], other[half:])):
+        part.to_parquet(tmp_path / f"part-{i}.parquet")
+    words = other.astype({"cut": "category", "color": "category"})
+    named = other.rename(
+        columns={"color": "Colour", "carat": "Carat Weight", "depth": "Depth %"}
+    )
+    connection = duckdb.connect()
+    connection.register("sold", table)
+    sources = {
+        "a frame": other, "categories": words, "other people's headers": named,
+        "Arrow": table, "CSV": tmp_path / "all.csv", "compressed CSV": tmp_path / "all.csv.gz",
+        "many files": tmp_path / "part-*.parquet",
+        "a relation of DuckDB": connection.table("sold"),
+        "a table of Ibis": ibis.duckdb.from_connection(connection).table("sold"),
+    }  # fmt: skip
+    for name, source in sources.items():
+        found = tally(source, frame)
+        try:
+            same(found, moments)
+        except AssertionError as error:
+            raise AssertionError(name) from error
+    connection.close()
+
+
+@pytest.mark.parametrize(("seed", "share", "folds"), [(1, 0.5, 1), (2, 0.02, 5), (3, 0.9, 3)])
+def test_parts_add_up_and_can_be_taken_away(other, frame, moments, seed, share, folds):
+    first = np.random.default_rng(seed).random(len(other)) < share
+    a, b = tally(other[first], frame, folds=folds), tally(other[~first], frame)
+    near(a + b, moments)
+    near((a + b) - b, a.without_folds())
+    with pytest.raises(FitError, match="never counted"):
+        b - (a + b)
+
+
+def test_sums_go_through_a_file_unchanged(moments, tmp_path):
+    data = written_moments(moments)
+    back = read_moments(data)
+    for found, given_ in zip(back.grams, moments.grams, strict=True):
+        np.testing.assert_array_equal(found.XX, given_.XX)
+        np.testing.assert_array_equal(found.Xy, given_.Xy)
+    assert back.extent == moments.extent
+    assert fit_moments(back) == fit_moments(moments)
+    assert len(data) < 50e6
+
+
+def test_a_damaged_file_of_sums_is_refused(moments):
+    data = written_moments(moments)
+    rng = np.random.default_rng(3)
+    for at in rng.integers(0, len(data), 60).tolist():
+        broken = bytearray(data)
+        broken[at] ^= 1 << int(rng.integers(8))
+        try:
+            found = read_moments(bytes(broken))
+        except DocumentError:
+            continue
+        same(found, moments)  # a byte that means nothing, as a name of the writer
+    for size in (0, 10, len(data) // 2, len(data) - 1):
+        with pytest.raises(DocumentError):
+            read_moments(data[:size])
+
+
+def test_sums_with_other_founding_models_are_not_added(other, frame, moments):
+    elsewhere = founded(other)
+    with pytest.raises(FitError, match="founding"):
+        moments + tally(other, elsewhere)
+
+
+def test_few_sales_are_fitted_in_memory(other, tmp_path):
+    expected = fit_in_memory(other, effective="2008")
+    assert fit(other, effective="2008") == expected
+    other.to_parquet(tmp_path / "few.parquet")
+    stones = Stones.from_frame(other)
+    ours = fit(tmp_path / "few.parquet", effective="2008")  # the rows in another order
+    off = ours.log_price(stones, extrapolate=True) - expected.log_price(
+        stones, extrapolate=True
+    )
+    assert np.quantile(np.abs(off), 0.99) < 0.02
+
+
+@pytest.fixture(scope="module")
+def many(catalog, tmp_path_factory):
+    file = tmp_path_factory.mktemp("many") / "catalog.parquet"
+    catalog[list(NEEDED)].to_parquet(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def at_scale(many):
+    return fit(many, in_memory=1_000, sample=12_000)
+
+
+def test_a_fit_at_scale_is_near_the_fit_in_memory(catalog, at_scale, packaged):
+    stones = Stones.from_frame(catalog)
+    stones = stones.take(at_scale.supports(stones) & packaged.supports(stones))
+    off = at_scale.log_price(stones) - packaged.log_price(stones)
+    assert abs(np.median(off)) < 0.01
+    assert np.quantile(np.abs(off), 0.9) < 0.05
+    assert at_scale.certificate.holds
+    assert at_scale.training.rows == 53_869
+    assert at_scale.training.left_out == {"measurements contradict each other": 71}
+    assert at_scale.training.stones == pytest.approx(packaged.training.stones, rel=0.02)
+
+
+def test_its_ranges_hold(catalog, at_scale):
+    stones = Stones.from_frame(catalog)
+    fine = at_scale.supports(stones)
+    low, high = at_scale.range(stones.take(fine), level=0.9, listing="recorded")
+    price = catalog["price"].to_numpy(float)[fine]
+    inside = (price >= low) & (price <= high)
+    assert 0.89 < inside.mean() < 0.94
+    band = np.searchsorted((0.4, 0.7, 1.0, 1.5), stones.take(fine)["carat"], side="right")
+    assert min(inside[band == k].mean() for k in range(5)) > 0.88
+
+
+def test_evaluation_at_scale_tells_the_held_out_error(many, catalog, at_scale):
+    found = evaluate(many, sample=12_000)
+    rows = found.table()
+    assert [row["band"] for row in rows] == [
+        "all",
+        "0–0.4 ct",
+        "0.4–0.7 ct",
+        "0.7–1 ct",
+        "1–1.5 ct",
+        "from 1.5 ct",
+    ]
+    assert rows[0]["sales"] == sum(row["sales"] for row in rows[1:]) == found.sales == 53_869
+    # The quantiles of counted errors against those of prices by a fit to other stones.
+    assert 0.075 < found.log_rmse < 0.095
+    assert 3.5 < rows[0]["p50"] < 5.5
+    counted = scored(found.errors.recorded)
+    assert counted.count.sum() == found.sales
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda d: d.drop(columns="clarity"), "no column for clarity"),
+        (lambda d: d.drop(columns="z"), "no column for z"),
+        (lambda d: d.assign(Colour=d["color"]), "both mean color"),
+        (lambda d: d.assign(carat=d["carat"].astype(str)), "must hold numbers"),
+        (lambda d: d.assign(cut=1), "must hold words"),
+        (lambda d: d.assign(color=d["color"].where(d.index != 3, "clear")), "1 of .* color is no grade"),
+        (lambda d: d.assign(price=d["price"].where(d.index > 4)), "5 of .* price"),
+        (lambda d: d.assign(price=d["price"].where(d.index != 0, -1)), "1 of .* price"),
+        (lambda d: d.assign(carat=d["carat"].where(d.index != 0, 1e9)), "carat impossible"),
+        (lambda d: d.assign(carat=d["carat"].where(d.index != 0)), "carat missing"),
+        (lambda d: d[:0], "no sale can be used|is empty"),
+    ],
+)  # fmt: skip
+def test_bad_sales_are_refused_in_one_sentence(other, frame, change, said):
+    with pytest.raises(FitError, match=said) as caught:
+        tally(change(other), frame)
+    assert len(str(caught.value)) < 400
+
+
+def test_bad_sales_may_be_left_out_and_counted(other, frame):
+    bad = other.copy()
+    bad.loc[0, "price"] = -1.0
+    bad.loc[1:3, "color"] = "clear"
+    bad.loc[6:7, "color"] = "Q"
+    bad.loc[4, "z"] = np.nan
+    bad.loc[5, "x"] = 0.0
+    found = tally(bad, frame, leave_out=True)
+    assert found.left_out["price is not a positive number"] == 1
+    assert found.left_out["color is no grade"] == 3
+    assert found.left_out["measurement missing"] == 1
+    assert found.left_out["color not seen by the founding model"] == 2
+    assert found.n + sum(found.left_out.values()) == len(bad)
+
+
+@pytest.mark.parametrize(
+    "name", ["none.parquet", "empty.parquet", "text.parquet", "sales.xlsx", "cut.parquet"]
+)
+def test_files_that_are_none_are_refused(name, frame, many, tmp_path):
+    file = tmp_path / name
+    if name == "empty.parquet":
+        file.write_bytes(b"")
+    elif name == "text.parquet":
+        file.write_text("carat,cut\n1,Ideal\n")
+    elif name == "cut.parquet":
+        file.write_bytes(many.read_bytes()[:-1000])
+    with pytest.raises(FitError, match=name):
+        tally(file, frame)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, moments):
+    subprocess.run([sys.executable, SCRIPT, "3000000", str(tmp_path / "s.parquet")], check=True)
+    (tmp_path / "base.sums").write_bytes(written_moments(moments))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for wait in (2.0, 4.0, 6.0):
+        run = subprocess.Popen(
+            [COMMAND, "tally", "--data", "s.parquet", "--like", "base.sums", "--out", "out/day.sums"],
+            cwd=tmp_path, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(scratch)},
+        )  # fmt: skip
+        time.sleep(wait)
+        run.send_signal(how)
+        _, said = run.communicate(timeout=60)
+        assert run.returncode != 0
+        assert not list(tmp_path.glob("out/*"))
+        if how == signal.SIGINT:
+            assert b"Traceback" not in said
+            assert not list(scratch.iterdir())
