@@ -150,18 +150,21 @@ def counted(
     leave_out: bool = False, progress: Progress | None = None,
 ) -> Iterator[Counted]:  # fmt: skip
     """Bin and weigh the sales of a relation once, and keep that while it is used."""
+    import ibis
+
     names = {feature: f"c{i}" for i, feature in enumerate(frame.coded)}
     survey = surveyed(relation, frame, leave_out=leave_out)
     t = relation.table
     if survey.left_out:
         t = t.filter([~no for no in against_use(relation, frame).values()])
-    stone = hashed(Relation(t, relation.own))
-    made = {
-        names[f]: _code(frame.bins[f], f, t) for f in frame.coded
-    }  # fmt: skip
+    fold, fresh = ibis.literal(0, "int16"), ibis.literal(True)
+    if folds > 1 or seen > 0:
+        stone = hashed(Relation(t, relation.own))
+        fold, fresh = fold_of(stone, folds), ~in_sample(stone, seen)
+    made = {names[f]: _code(frame.bins[f], f, t) for f in frame.coded}
     t = t.select(
-        y=t.price.ln(), fold=fold_of(stone, folds), fresh=~in_sample(stone, seen),
-        cut=t.cut, color=t.color, clarity=t.clarity, listing=t[LISTING.name],
+        y=t.price.ln(), fold=fold, fresh=fresh, cut=t.cut, color=t.color, clarity=t.clarity,
+        listing=t[LISTING.name],
         **{name: code.cast("int16") for name, code in made.items()},
     )  # fmt: skip
     t = _weighed(t, frame, names)
@@ -312,9 +315,7 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     band = _band(np.searchsorted(carat, BANDS).tolist(), t[names["carat"]])
     t = t.mutate(band=band.cast("int16"))
     if frame.founding is None:
-        none = ibis.literal(0.0, "float64")
-        one = ibis.literal(1.0, "float64")
-        return t.mutate(w=one, wy=whole(t.y, EXACT), far=none, farther=none)
+        return t.mutate(w=ibis.literal(1.0, "float64"), wy=whole(t.y, EXACT))
     model = frame.founding
     effects = Effects.of(model.terms, model.coefficients, model.averages)
     t = with_prices(t, frame, names, [effects])

@@ -286,7 +286,7 @@ def weights(offset: float) -> Vector:
 
 
 def _learned(name: str, basis: AnyBasis, stones: Stones, bins: dict[str, Bins]) -> Bins:
-    if name in ATTRIBUTES and name != "carat":
+    if isinstance(ATTRIBUTES.get(name), Grade):
         held = len(np.unique(stones[name]))
         return Bins(np.arange(len(_grades(name)), dtype=float), "grade", held)
     if name == "carat":
