@@ -1,0 +1,396 @@
+"""The view of prices as layers of columns, each computed from those before it.
+
+A layer becomes one common table expression, so that no expression is computed twice.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import exp, log
+
+import numpy as np
+
+from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
+from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.checks import (
+    BOX_TOLERANCE,
+    CARATS_PER_MM3,
+    DIAMETER_TOLERANCE,
+    HEIGHT_TOLERANCE,
+    TYPICAL_DEPTH,
+)
+from diamond_pricing.stones.stones import _SLIP
+from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polynomial, searched
+from diamond_pricing.warehouse.scoring.lookups import CARAT, LOG_CARAT, Lookup, Lookups
+
+REFUSED = "refused"
+_CLOSE = 1e-4  # as in diamond_pricing.model.money
+_HALF = "5e-1"
+
+
+@dataclass(slots=True)
+class Layer:
+    """Columns by name, and the tables that are joined: name of the table and its key."""
+
+    columns: dict[str, str]
+    joins: list[tuple[str, str]] = field(default_factory=list)
+
+
+def columns_of(table: Lookup) -> dict[str, np.ndarray]:
+    """The columns of a table that are not zero throughout, by name, each of its shape."""
+    found = {f"{table.name}_{name}": values for name, values in table.plain.items()}
+    for i, (variable, low) in enumerate(table.lows.items()):
+        wide = low.reshape(-1, *(1,) * (len(table.shape) - 1))
+        found[f"{table.name}_low{i}"] = np.broadcast_to(wide, table.shape)
+    constant: dict[int, np.ndarray] = {}
+    for (line, variable), cubic in table.cubics.items():
+        constant[line] = constant.get(line, 0.0) + cubic[..., 0]
+        place = list(table.lows).index(variable) if variable in table.lows else 0
+        place = 1 if variable == CARAT and table.name in "wcd" else 0
+        for power in (1, 2, 3):
+            if cubic[..., power].any():
+                found[f"{table.name}_{line}_{place}{power}"] = cubic[..., power]
+    return found | {f"{table.name}_{line}_c": v for line, v in constant.items() if v.any()}
+
+
+def grade_number(grade: Grade, levels: list[str], column: str) -> str:
+    """Position of a grade in the tables: −1 for one that was not seen, NULL for none.
+
+    The standard spelling is looked for first. Else case, spaces, points and underscores do
+    not count, nor does a hyphen before a figure or between words.
+    """
+    place = {name: levels.index(name) if name in levels else -1 for name in grade.grades}
+    words = {fold(name): code for name, code in place.items()}
+    words |= {fold(word): place[name] for word, name in grade.spellings.items()}
+    for name, code in place.items():
+        words[re.sub(r"(?<=[a-z])(?=\d)", "-", fold(name))] = code
+        words[name.lower().replace(" ", "-")] = code
+    plain = f"LOWER(REPLACE(REPLACE(REPLACE({column}, ' ', ''), '.', ''), '_', ''))"
+    usual = " ".join(f"WHEN {_text(name)} THEN {code}" for name, code in place.items())
+    other = " ".join(f"WHEN {_text(word)} THEN {code}" for word, code in words.items())
+    return f"CASE {column} {usual} ELSE CASE {plain} {other} END END"
+
+
+def _text(word: str) -> str:
+    return "'" + word.replace("'", "''") + "'"
+
+
+def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer]:
+    """All layers.
+
+    Parameters
+    ----------
+    prefix : str
+        Of the names of the tables.
+    given : Mapping[str, str]
+        By attribute the column of the stones, as SQL.
+    """
+    optional = frozenset(m.name for m in MEASURES if not m.required and m.name in given)
+    return [
+        Layer(_read(tables, given)),
+        Layer(_checked_depth()),
+        Layer(_checked_sides()),
+        Layer({"trouble": _trouble(tables, given)}),
+        Layer(_clean(tables)),
+        Layer(_placed(tables)),
+        Layer(_numbers(tables, optional)),
+        Layer(_keys(tables), []),
+        _joined(tables, prefix),
+        Layer(_base(tables)),
+        *_marked(tables, prefix),
+        Layer(_money(tables)),
+        Layer(_parts(tables)),
+        Layer(_floors(tables)),
+        Layer(_ranks(tables)),
+        Layer(_answers(tables)),
+    ]
+
+
+def _read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
+    columns = {}
+    for measure in MEASURES:
+        column = given.get(measure.name)
+        value = f"CAST({column} AS DOUBLE)" if column else "CAST(NULL AS DOUBLE)"
+        if column and not measure.required:
+            value = f"CASE WHEN ISNAN({value}) THEN NULL ELSE {value} END"
+        columns[f"r_{measure.name}"] = value
+    for grade in GRADES:
+        levels = tables.levels[grade.name]
+        columns[f"g_{grade.name}"] = grade_number(grade, levels, given[grade.name])
+    return columns
+
+
+def _off(value: str, expected: str, tolerance: float) -> str:
+    """Whether the logarithms of two positive numbers lie further apart than a tolerance."""
+    up, down = number(exp(tolerance)), number(exp(-tolerance))
+    return f"({value} > {expected} * {up} OR {value} < {expected} * {down})"
+
+
+def _checked_depth() -> dict[str, str]:
+    """As `checks.implausible`, with cubes and ratios in place of roots and logarithms."""
+    box, weight = "(r_x * r_y * r_z)", f"(r_carat * {number(1 / CARATS_PER_MM3)})"
+    off = _off("(r_depth * ABS(r_x + r_y))", "(200e0 * ABS(r_z))", HEIGHT_TOLERANCE)
+    fits = f"{box} > 0e0 AND NOT {_off(box, weight, BOX_TOLERANCE)}"
+    bad = f"{fits} AND (r_x + r_y = 0e0 OR ((r_x + r_y) * r_z > 0e0 AND {off}))"
+    bad = f"CASE WHEN r_depth IS NOT NULL AND {bad} THEN 1 ELSE 0 END"
+    return {"bad_depth": bad}
+
+
+def _checked_sides() -> dict[str, str]:
+    typical = number(TYPICAL_DEPTH)
+    depth = f"CASE WHEN bad_depth = 1 OR r_depth IS NULL THEN {typical} ELSE r_depth END"
+    cube = f"(r_carat / ({number(CARATS_PER_MM3 / 100)} * ({depth})))"
+    columns = {"cube": cube, "likely": depth}
+    for name in ("x", "y"):
+        side = f"r_{name}"
+        off = _off(f"({side} * {side} * {side})", cube, 3 * DIAMETER_TOLERANCE)
+        columns[f"bad_{name}"] = f"CASE WHEN {off} THEN 1 ELSE 0 END"
+    return columns
+
+
+def _trouble(tables: Lookups, given: Mapping[str, str]) -> str:
+    """Code of the first reason not to price a stone, but for what stands behind a cell."""
+    model, plan = tables.model, tables.plan
+    cases = [(_impossible(given), "impossible_value")]
+    unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in GRADES)
+    cases.append((unread, "unknown_grade"))
+    if {"x", "y", "z"} & set(given):
+        cases += _contradictions()
+    unseen = " OR ".join(f"g_{name} < 0" for name, _ in plan.grades)
+    cases.append((unseen, "grade_not_seen"))
+    for name, low, high in plan.ranges:
+        code = "weight_outside_range" if name == CARAT else "measure_outside_range"
+        if name in given:
+            cases.append((f"r_{name} < {number(low)} OR r_{name} > {number(high)}", code))
+    assert model is not None
+    return f"CASE {' '.join(f'WHEN {when} THEN {_text(code)}' for when, code in cases)} END"
+
+
+def _impossible(given: Mapping[str, str]) -> str:
+    found = ["r_carat IS NULL", "ISNAN(r_carat)"]
+    for name in given:
+        measure = ATTRIBUTES[name]
+        if isinstance(measure, Measure):
+            low, high = measure.low, measure.high
+            found.append(f"r_{name} < {number(low)} OR r_{name} > {number(high)}")
+            if name in ("x", "y", "z"):
+                slip = number(_SLIP)
+                outside = f"(r_{name} <= -{slip} OR r_{name} >= {slip})"
+                found[-1] = outside
+    return " OR ".join(found)
+
+
+def _contradictions() -> list[tuple[str, str]]:
+    """Depth, length, width, height, in this order; see `checks.in_words`."""
+    cases = [("bad_depth = 1", "depth_contradicts_height")]
+    for name in ("x", "y"):
+        cases.append((f"bad_{name} = 1 AND r_{name} <= 0e0", "impossible_dimension"))
+        cases.append((f"bad_{name} = 1", "size_contradicts_weight"))
+    # Now neither side is bad, so that what is known of them tells how far across.
+    across = "CASE WHEN r_x IS NULL THEN r_y WHEN r_y IS NULL THEN r_x ELSE (r_x + r_y) / 2e0 END"
+    height = f"(likely / 100e0 * ({across}))"
+    loose = _off("r_z", height, DIAMETER_TOLERANCE)
+    tight = _off("r_z", height, HEIGHT_TOLERANCE)
+    unmeasured = _off(
+        "(r_z * r_z * r_z)", "(likely * likely * likely * cube / 1000000e0)",
+        3 * DIAMETER_TOLERANCE,
+    )  # fmt: skip
+    off = (
+        f"CASE WHEN r_x IS NULL AND r_y IS NULL THEN {unmeasured} "
+        f"WHEN r_depth IS NULL THEN {loose} ELSE {tight} END"
+    )
+    cases.append((f"r_z <= 0e0 AND {off}", "impossible_dimension"))
+    whole = "r_depth IS NOT NULL AND r_x IS NOT NULL AND r_y IS NOT NULL"
+    cases.append((f"{whole} AND {off}", "height_contradicts_depth"))
+    cases.append((off, "size_contradicts_weight"))
+    return cases
+
+
+def _clean(tables: Lookups) -> dict[str, str]:
+    """Put the reference's weight for that of a stone without a price: all is then finite."""
+    carat = number(tables.model.reference.carat)
+    columns = {"m_carat": f"CASE WHEN trouble IS NULL THEN r_carat ELSE {carat} END"}
+    for measure in MEASURES:
+        if not measure.required:
+            name = measure.name
+            columns[f"m_{name}"] = f"CASE WHEN trouble IS NULL THEN r_{name} END"
+    for grade in GRADES:
+        name = grade.name
+        columns[f"k_{name}"] = f"CASE WHEN trouble IS NULL THEN g_{name} ELSE 0 END"
+    return columns
+
+
+def _placed(tables: Lookups) -> dict[str, str]:
+    nodes = [exp(node) for node in tables.plan.nodes]
+    columns = {
+        "log_carat": "LN(m_carat)",
+        "at_weight": searched("m_carat", tables.weight.edges),
+    }
+    if any(table.missing for table in tables.others):
+        columns["at_node"] = searched("m_carat", nodes)
+    return columns
+
+
+def _numbers(tables: Lookups, optional: frozenset[str]) -> dict[str, str]:
+    own = [table for table in tables.others if table.name[0] == "p"]
+    return {f"f_{table.name}": feature(table.feature, optional)[0] for table in own}
+
+
+def _keys(tables: Lookups) -> dict[str, str]:
+    columns = {}
+    for table in (tables.weight, *tables.others):
+        place = "at_weight" if table.feature == CARAT else "0"
+        if table.name[0] == "p":
+            known = f"f_{table.name}"
+            place = searched(known, table.edges)
+            if table.missing:
+                rows = table.shape[0] - len(table.missing) - 1
+                place = f"CASE WHEN {known} IS NULL THEN at_node + {rows} ELSE {place} END"
+        for grade in table.grades:
+            size = len(tables.levels[grade])
+            place = f"({place}) * {size} + k_{grade}"
+        columns[f"key_{table.name}"] = place
+    for table in tables.others:
+        if table.name[0] == "p" and table.missing:
+            columns[f"v_{table.name}"] = f"COALESCE(f_{table.name}, log_carat)"
+        elif table.name[0] == "p":
+            columns[f"v_{table.name}"] = f"f_{table.name}"
+    return columns
+
+
+def _joined(tables: Lookups, prefix: str) -> Layer:
+    every = (tables.weight, *tables.others)
+    joins = [(f"{prefix}{table.name}", f"key_{table.name}") for table in every]
+    columns = {name: "" for table in every for name in columns_of(table)}
+    columns = {}
+    for i, variable in enumerate(tables.weight.lows):
+        value = "m_carat" if variable == CARAT else "log_carat"
+        columns[f"u{0 if variable == LOG_CARAT else 1}"] = f"{value} - w_low{i}"
+    for table in tables.others:
+        if table.lows and table.name[0] == "p":
+            columns[f"u_{table.name}"] = f"v_{table.name} - {table.name}_low0"
+    for table in every:
+        for name in columns_of(table):
+            if "_low" not in name:
+                columns[name] = name
+    return Layer(columns, joins)
+
+
+def _base(tables: Lookups) -> dict[str, str]:
+    """Log effect of each line but the mark-up, and whether anything stands behind a price."""
+    columns = {}
+    for line in range(len(tables.plan.lines)):
+        parts = []
+        for table in (tables.weight, *tables.others):
+            known = columns_of(table)
+            if f"{table.name}_{line}_c" in known:
+                parts.append(f"{table.name}_{line}_c")
+            for place in (0, 1):
+                names = [f"{table.name}_{line}_{place}{power}" for power in (1, 2, 3)]
+                if any(name in known for name in names):
+                    u = f"u_{table.name}" if table.name[0] == "p" else f"u{place}"
+                    parts.append(polynomial([n if n in known else "" for n in names], u))
+        columns[f"b{line}"] = " + ".join(parts) or "0e0"
+    near = "trouble IS NULL AND w_near = 0" if tables.model.support is not None else ""
+    columns["code"] = (
+        f"CASE WHEN {near} THEN 'cell_without_support' ELSE trouble END" if near else "trouble"
+    )
+    return columns
+
+
+def _marked(tables: Lookups, prefix: str) -> list[Layer]:
+    markup, plan = tables.model.markup, tables.plan
+    count = len(plan.lines)
+    every = " + ".join(f"b{line}" for line in range(count))
+    kept = {f"e{line}": f"b{line}" for line in range(count)}
+    if markup is None:
+        return [Layer(kept)]
+    last = len(markup.blended[0]) - 1
+    place = f"(({every}) + {number(plan.base - markup.start)}) / {number(markup.step)}"
+    clip = f"LEAST(GREATEST({place}, 0e0), {number(last)})"
+    node = f"w_part + LEAST(CAST(FLOOR(place) AS INT), {last - 1})"
+    kept[f"e{plan.listing}"] = (
+        f"b{plan.listing} + (k_0 + place * k_1 - {number(plan.marked)})"
+    )
+    return [
+        Layer({"place": clip}), Layer({"key_m": node}), Layer(kept, [(f"{prefix}m", "key_m")])
+    ]  # fmt: skip
+
+
+def _money(tables: Lookups) -> dict[str, str]:
+    plan = tables.plan
+    every = " + ".join(f"e{line}" for line in range(len(plan.lines)))
+    columns = {"total": every, "price": f"EXP(({every}) + {number(plan.reference)})"}
+    if tables.model.ranges is not None:
+        cut = "w_half * c_half_cut"
+        columns["half"] = cut
+    return columns
+
+
+def _parts(tables: Lookups) -> dict[str, str]:
+    plan, start = tables.plan, number(tables.plan.start)
+    mean = (
+        f"CASE WHEN ABS(total) < {number(_CLOSE)} "
+        f"THEN SQRT(price) * SQRT({start}) * (1e0 + total * total / 24e0) "
+        f"ELSE (price - {start}) / total END"
+    )
+    cents = f"FLOOR(price * 100e0 + {_HALF})"
+    firsts = " ".join(
+        f"WHEN e{line} < 0e0 THEN -1e0 WHEN e{line} > 0e0 THEN 1e0"
+        for line in range(len(plan.lines))
+    )
+    moved = f"({cents} - {number(plan.start_cents)})"
+    sign = f"CASE WHEN {moved} < 0e0 THEN -1e0 WHEN {moved} > 0e0 THEN 1e0 {firsts} ELSE 1e0 END"
+    return {"mean_cents": f"({mean}) * 100e0", "moved": moved, "side": sign}
+
+
+def _floors(tables: Lookups) -> dict[str, str]:
+    columns = {}
+    for line in range(len(tables.plan.lines)):
+        columns[f"s{line}"] = f"e{line} * mean_cents * side"
+        columns[f"w{line}"] = f"FLOOR(e{line} * mean_cents * side)"
+    return columns
+
+
+def _ranks(tables: Lookups) -> dict[str, str]:
+    count = len(tables.plan.lines)
+    columns = {f"d{line}": f"s{line} - w{line}" for line in range(count)}
+    columns["left_over"] = f"moved * side - ({' + '.join(f'w{i}' for i in range(count))})"
+    return columns
+
+
+def _answers(tables: Lookups) -> dict[str, str]:
+    """Whole cents by largest remainder, as `diamond_pricing.model.money.whole_cents`."""
+    plan, model = tables.plan, tables.model
+    count = len(plan.lines)
+    start = plan.start_cents
+    cells = {"price_cents": f"CAST(moved AS BIGINT) + {start}"}
+    if model.ranges is not None:
+        for name, sign in (("low", "/"), ("high", "*")):
+            end = f"FLOOR(price {sign} EXP(half) * 100e0 + {_HALF})"
+            cells[f"{name}_cents"] = f"CAST({end} AS BIGINT)"
+    cells["reference_cents"] = f"CAST({start} AS BIGINT)"
+    for i in range(count):
+        before = [f"CASE WHEN d{i} <= d{j} THEN 1 ELSE 0 END" for j in range(i)]
+        after = [f"CASE WHEN d{j} <= d{i} THEN 0 ELSE 1 END" for j in range(i + 1, count)]
+        rank = " + ".join(before + after) or "0"
+        whole = f"side * (w{i} + CASE WHEN {rank} < left_over THEN 1e0 ELSE 0e0 END)"
+        cells[f"{plan.lines[i]}_cents"] = f"CAST({whole} AS BIGINT)"
+    found = {name: f"CASE WHEN code IS NULL THEN {cell} END" for name, cell in cells.items()}
+    for name in ("low_cents", "high_cents"):
+        found.setdefault(name, "CAST(NULL AS BIGINT)")
+    caution = f"WHEN w_near < {FEW} THEN '{CAUTION}'" if model.support is not None else ""
+    status = f"CASE WHEN code IS NOT NULL THEN '{REFUSED}' {caution} ELSE '{PRICED}' END"
+    return {"status": status, **found, "reason": "code"}
+
+
+def answers(tables: Lookups) -> list[str]:
+    """Names of the columns that the view adds, but for the code."""
+    ends = ["low_cents", "high_cents", "reference_cents"]
+    return ["status", "price_cents", *ends, *(f"{line}_cents" for line in tables.plan.lines)]
+
+
+def log_known() -> float:
+    """ln 2, to see that an engine's logarithm is natural."""
+    return log(2)
