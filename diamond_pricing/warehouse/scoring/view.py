@@ -94,8 +94,10 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
         Layer({"trouble": _trouble(tables, given)}),
         Layer(_clean(tables)),
         Layer(_placed(tables)),
+        Layer({"key_w": _key(tables, tables.weight, "at_weight")}),
+        _weighed(tables, prefix),
         Layer(_numbers(tables, optional)),
-        Layer(_keys(tables), []),
+        Layer(_keys(tables)),
         _joined(tables, prefix),
         Layer(_base(tables)),
         *_marked(tables, prefix),
@@ -237,43 +239,45 @@ def _numbers(tables: Lookups, optional: frozenset[str]) -> dict[str, str]:
     return {f"f_{table.name}": feature(table.feature, optional)[0] for table in own}
 
 
+def _key(tables: Lookups, table: Lookup, place: str) -> str:
+    """Number of a row of a table, from its place and the grades."""
+    for grade in table.grades:
+        place = f"({place}) * {len(tables.levels[grade])} + k_{grade}"
+    return place
+
+
 def _keys(tables: Lookups) -> dict[str, str]:
     columns = {}
-    for table in (tables.weight, *tables.others):
-        place = "at_weight" if table.feature == CARAT else "0"
-        if table.name[0] == "p":
-            known = f"f_{table.name}"
-            place = searched(known, table.edges)
-            if table.missing:
-                rows = table.shape[0] - len(table.missing) - 1
-                place = f"CASE WHEN {known} IS NULL THEN at_node + {rows} ELSE {place} END"
-        for grade in table.grades:
-            size = len(tables.levels[grade])
-            place = f"({place}) * {size} + k_{grade}"
-        columns[f"key_{table.name}"] = place
     for table in tables.others:
-        if table.name[0] == "p" and table.missing:
-            columns[f"v_{table.name}"] = f"COALESCE(f_{table.name}, log_carat)"
-        elif table.name[0] == "p":
-            columns[f"v_{table.name}"] = f"f_{table.name}"
+        known, place = f"f_{table.name}", "at_weight" if table.feature == CARAT else "0"
+        if table.name[0] == "p":
+            place = searched(known, table.edges)
+            columns[f"v_{table.name}"] = known
+        if table.missing:
+            rows = table.shape[0] - len(table.missing) - 1
+            place = f"CASE WHEN {known} IS NULL THEN at_node + {rows} ELSE {place} END"
+            columns[f"v_{table.name}"] = f"COALESCE({known}, log_carat)"
+        columns[f"key_{table.name}"] = _key(tables, table, place)
     return columns
 
 
-def _joined(tables: Lookups, prefix: str) -> Layer:
-    every = (tables.weight, *tables.others)
-    joins = [(f"{prefix}{table.name}", f"key_{table.name}") for table in every]
-    columns = {name: "" for table in every for name in columns_of(table)}
-    columns = {}
-    for i, variable in enumerate(tables.weight.lows):
+def _weighed(tables: Lookups, prefix: str) -> Layer:
+    """Join the largest table by itself: with all at once an engine may take it for the probe."""
+    weight = tables.weight
+    columns = {name: name for name in columns_of(weight) if "_low" not in name}
+    for i, variable in enumerate(weight.lows):
         value = "m_carat" if variable == CARAT else "log_carat"
         columns[f"u{0 if variable == LOG_CARAT else 1}"] = f"{value} - w_low{i}"
+    return Layer(columns, [(f"{prefix}w", "key_w")])
+
+
+def _joined(tables: Lookups, prefix: str) -> Layer:
+    joins = [(f"{prefix}{table.name}", f"key_{table.name}") for table in tables.others]
+    columns = {}
     for table in tables.others:
-        if table.lows and table.name[0] == "p":
+        if table.name[0] == "p":
             columns[f"u_{table.name}"] = f"v_{table.name} - {table.name}_low0"
-    for table in every:
-        for name in columns_of(table):
-            if "_low" not in name:
-                columns[name] = name
+        columns |= {name: name for name in columns_of(table) if "_low" not in name}
     return Layer(columns, joins)
 
 
