@@ -22,6 +22,7 @@ from diamond_pricing.stones import GRADES
 
 CARAT, LOG_CARAT = "carat", "log(carat)"
 _CLIPPED = re.compile(r"min\(max\((.+), (-?[\d.e+-]+)\), (-?[\d.e+-]+)\)")
+CELLS = 1024
 _SAME = 1e-9  # edges of smooth curves that lie this close are one
 
 Sizes = dict[str, int]
@@ -85,6 +86,9 @@ class Lookups:
         Over weight, color and clarity: also support and ranges.
     others : list[Lookup]
         Over weight and cut, over grades, over proportions.
+    cells : tuple[float, Integers, Matrix]
+        Cells of equal width over the range of the weight: how many there are a carat, how
+        many edges lie below each, and the edges that it may hold; (n,) and (n, most).
     markup : Matrix or None
         Constant and slope of the mark-up between its nodes, shape (parts · intervals, 2).
     """
@@ -93,6 +97,7 @@ class Lookups:
     plan: Plan
     weight: Lookup
     others: list[Lookup]
+    cells: tuple[float, Integers, Matrix]
     markup: Matrix | None
 
     @property
@@ -142,7 +147,7 @@ def lookups(model: PriceModel, plan: Plan, level: float, absent: frozenset[str])
         cut = tables.table(("cut",))
         cut.plain["half_cut"] = _factors(model, "cut", list(levels_of(plan, model)["cut"]), cut)
     rest = [table for table in tables.tables.values() if table is not weight]
-    return Lookups(model, plan, weight, rest + others, _markup(model))
+    return Lookups(model, plan, weight, rest + others, _cells(edges, low, high), _markup(model))
 
 
 def names_in(feature: str) -> list[str]:
@@ -290,6 +295,19 @@ class _Weighed:
             table.add(line, variable, moved, grades)
             first = self.tables[("color", "clarity")]
             first.lows.setdefault(variable, start)
+
+
+def _cells(edges: list[float], low: float, high: float) -> tuple[float, Integers, Matrix]:
+    """Find the interval of a weight by a cell and a few comparisons instead of a search."""
+    scale = CELLS / (high - low) if high > low else 1.0
+    at, early = low + np.arange(CELLS + 1) / scale, 0.01 / scale  # rounding may be a cell off
+    first = np.searchsorted(edges, at - early)
+    last = np.searchsorted(edges, at + 1 / scale + early)
+    most = int((last - first).max(initial=0))
+    padded = np.array([*edges, *[1e300] * (most + 1)])
+    held = padded[first[:, None] + np.arange(most)]
+    held = np.where(np.arange(most) < (last - first)[:, None], held, 1e300)
+    return scale, first, held
 
 
 def _inner(curve: Curve, least: float, most: float) -> list[float]:

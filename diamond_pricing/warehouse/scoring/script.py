@@ -124,6 +124,12 @@ def _all_rows(tables: Lookups, prefix: str) -> Iterator[tuple[str, dict[str, str
         rows = [np.ravel(values).tolist() for values in columns.values()]
         size = int(np.prod(table.shape))
         yield f"{prefix}{table.name}", {"k": "INT", **kinds}, zip(range(size), *rows, strict=True)
+    _, first, held = tables.cells
+    kinds = {"k": "INT", "first_edge": "INT"}
+    kinds |= {f"edge{j}": "DOUBLE" for j in range(held.shape[1])}
+    rows = [first.tolist(), *(column.tolist() for column in held.T)]
+    yield f"{prefix}cell", kinds, zip(range(len(first)), *rows, strict=True)
+    yield f"{prefix}one", {"one": "INT"}, [(1,)]
     if tables.markup is not None:
         rows = [column.tolist() for column in tables.markup.T]
         kinds = {"k": "INT", "k_0": "DOUBLE", "k_1": "DOUBLE"}
@@ -136,7 +142,7 @@ def _created(name: str, kinds: dict[str, str], rows: Any, dialect: str) -> Itera
     yield f"{_transpiled(f'DROP TABLE IF EXISTS {name}', dialect)};"
     create = _transpiled(f"CREATE TABLE {name} ({columns})", dialect)
     if dialect == "clickhouse":
-        create += " ENGINE = MergeTree ORDER BY k"
+        create += " ENGINE = MergeTree ORDER BY tuple()"
     yield f"{create};"
     head = f"INSERT INTO {name} VALUES\n"
     batch: list[str] = []
@@ -194,7 +200,8 @@ def _chained(steps: list[Layer], source: str, wanted: set[str]) -> list[str]:
         chosen = through + [f"{value} AS {name}" for name, value in step.columns.items()]
         origin = source if i == 0 else f"l{i - 1}"
         joins = "".join(
-            f" JOIN {name} ON {name}.k = l{i - 1}.{key}" for name, key in step.joins
+            f" JOIN {name} ON {name}.k = l{i - 1}.{key}" if key else f" CROSS JOIN {name}"
+            for name, key in step.joins
         )
         found.append(f"SELECT {', '.join(chosen)} FROM {origin}{joins}")
         known = set(through) | set(step.columns)

@@ -6,7 +6,7 @@ A layer becomes one common table expression, so that no expression is computed t
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp, log
+from math import exp
 
 import numpy as np
 
@@ -31,7 +31,7 @@ _HALF = "5e-1"
 
 @dataclass(slots=True)
 class Layer:
-    """Columns by name, and the tables that are joined: name of the table and its key."""
+    """Columns by name, and the tables that are joined: name and key; none for the only row."""
 
     columns: dict[str, str]
     joins: list[tuple[str, str]] = field(default_factory=list)
@@ -87,6 +87,9 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
         By attribute the column of the stones, as SQL.
     """
     optional = frozenset(m.name for m in MEASURES if not m.required and m.name in given)
+    # DuckDB would write out layers that stand on each other, and compute what they share
+    # again and again; between them it keeps a join apart.
+    apart = [(f"{prefix}one", "")]
     return [
         Layer(_read(tables, given)),
         Layer(_checked_depth()),
@@ -94,6 +97,7 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
         Layer({"trouble": _trouble(tables, given)}),
         Layer(_clean(tables)),
         Layer(_placed(tables)),
+        _celled(tables, prefix),
         Layer({"key_w": _key(tables, tables.weight, "at_weight")}),
         _weighed(tables, prefix),
         Layer(_numbers(tables, optional)),
@@ -102,10 +106,10 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
         Layer(_base(tables)),
         *_marked(tables, prefix),
         Layer(_money(tables)),
-        Layer(_parts(tables)),
-        Layer(_floors(tables)),
-        Layer(_ranks(tables)),
-        Layer(_answers(tables)),
+        Layer(_parts(tables), apart),
+        Layer(_floors(tables), apart),
+        Layer(_ranks(tables), apart),
+        Layer(_answers(tables), apart),
     ]
 
 
@@ -225,13 +229,19 @@ def _clean(tables: Lookups) -> dict[str, str]:
 
 def _placed(tables: Lookups) -> dict[str, str]:
     nodes = [exp(node) for node in tables.plan.nodes]
-    columns = {
-        "log_carat": "LN(m_carat)",
-        "at_weight": searched("m_carat", tables.weight.edges),
-    }
+    low = tables.model.training.ranges[CARAT][0]
+    cell = f"CAST(FLOOR((m_carat - {number(low)}) * {number(tables.cells[0])}) AS INT)"
+    columns = {"log_carat": "LN(m_carat)", "cell": cell}
     if any(table.missing for table in tables.others):
         columns["at_node"] = searched("m_carat", nodes)
     return columns
+
+
+def _celled(tables: Lookups, prefix: str) -> Layer:
+    """Interval of the weight."""
+    edges = range(tables.cells[2].shape[1])
+    above = "".join(f" + CAST(m_carat >= edge{j} AS INT)" for j in edges)
+    return Layer({"at_weight": f"first_edge{above}"}, [(f"{prefix}cell", "cell")])
 
 
 def _numbers(tables: Lookups, optional: frozenset[str]) -> dict[str, str]:
@@ -376,10 +386,10 @@ def _answers(tables: Lookups) -> dict[str, str]:
             cells[f"{name}_cents"] = f"CAST({end} AS BIGINT)"
     cells["reference_cents"] = f"CAST({start} AS BIGINT)"
     for i in range(count):
-        before = [f"CASE WHEN d{i} <= d{j} THEN 1 ELSE 0 END" for j in range(i)]
-        after = [f"CASE WHEN d{j} <= d{i} THEN 0 ELSE 1 END" for j in range(i + 1, count)]
+        before = [f"CAST(d{i} <= d{j} AS INT)" for j in range(i)]
+        after = [f"1 - CAST(d{j} <= d{i} AS INT)" for j in range(i + 1, count)]
         rank = " + ".join(before + after) or "0"
-        whole = f"side * (w{i} + CASE WHEN {rank} < left_over THEN 1e0 ELSE 0e0 END)"
+        whole = f"side * (w{i} + CAST(CAST({rank} < left_over AS INT) AS DOUBLE))"
         cells[f"{plan.lines[i]}_cents"] = f"CAST({whole} AS BIGINT)"
     found = {name: f"CASE WHEN code IS NULL THEN {cell} END" for name, cell in cells.items()}
     for name in ("low_cents", "high_cents"):
@@ -393,8 +403,3 @@ def answers(tables: Lookups) -> list[str]:
     """Names of the columns that the view adds, but for the code."""
     ends = ["low_cents", "high_cents", "reference_cents"]
     return ["status", "price_cents", *ends, *(f"{line}_cents" for line in tables.plan.lines)]
-
-
-def log_known() -> float:
-    """ln 2, to see that an engine's logarithm is natural."""
-    return log(2)
