@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__, packaged_model
-from diamond_pricing.cli import home, reports, service
+from diamond_pricing.cli import home, reports, service, warehouse
 from diamond_pricing.cli.home import example
 from diamond_pricing.errors import DiamondPricingError, DocumentError, FitError
 from diamond_pricing.fitting import DEFAULT, FAMILIES
@@ -368,5 +368,10 @@ def _answer(
     click.echo(f"\nFrom {where}: {model}.")
 
 
-for _command in (*home.COMMANDS, *reports.COMMANDS, *service.COMMANDS):
+for _command in (
+    *home.COMMANDS,
+    *reports.COMMANDS,
+    *service.COMMANDS,
+    *warehouse.COMMANDS,
+):
     cli.add_command(_command)
