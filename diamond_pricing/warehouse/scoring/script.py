@@ -23,6 +23,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
 _STATEMENT = 100_000  # characters of an INSERT
 _ROWS = 1000  # of an INSERT; some engines take no more
 _MATERIALIZED = ("postgres", "sqlite")  # they would write out inner expressions again and again
+_APART = ("spark", "databricks")  # the same; a join between two layers keeps them apart
 _NAN = {"duckdb", "spark", "databricks", "bigquery", "clickhouse", "trino"}
 
 
@@ -172,6 +173,9 @@ def _view(
 ) -> str:  # fmt: skip
     carried = {f"s_{i}": _quoted(column) for i, column in enumerate(columns)}
     steps = layers(tables, prefix, {name: f"s.{column}" for name, column in given.items()})
+    if dialect in _APART:
+        for step in steps[1:]:
+            step.joins = step.joins or [(f"{prefix}one", "")]
     steps[0].columns = {f: f"s.{c}" for f, c in carried.items()} | steps[0].columns
     ours = answers(tables)
     clash = {column.lower() for column in columns} & {*ours, "code"}

@@ -136,11 +136,9 @@ def _off(value: str, expected: str, tolerance: float) -> str:
 def _checked_depth() -> dict[str, str]:
     """As `checks.implausible`, with cubes and ratios in place of roots and logarithms."""
     box, weight = "(r_x * r_y * r_z)", f"(r_carat * {number(1 / CARATS_PER_MM3)})"
-    off = _off("(r_depth * ABS(r_x + r_y))", "(200e0 * ABS(r_z))", HEIGHT_TOLERANCE)
-    fits = f"{box} > 0e0 AND NOT {_off(box, weight, BOX_TOLERANCE)}"
-    bad = f"{fits} AND (r_x + r_y = 0e0 OR ((r_x + r_y) * r_z > 0e0 AND {off}))"
-    bad = f"CASE WHEN r_depth IS NOT NULL AND {bad} THEN 1 ELSE 0 END"
-    return {"bad_depth": bad}
+    off = _off("(r_depth * (r_x + r_y))", "(200e0 * r_z)", HEIGHT_TOLERANCE)
+    fits = f"r_x > 0e0 AND r_y > 0e0 AND r_z > 0e0 AND NOT {_off(box, weight, BOX_TOLERANCE)}"
+    return {"bad_depth": f"CASE WHEN {fits} AND {off} THEN 1 ELSE 0 END"}
 
 
 def _checked_sides() -> dict[str, str]:
