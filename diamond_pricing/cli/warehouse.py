@@ -114,7 +114,9 @@ class _Progress:
             return
         self.shown = passed
         left = f", {(total - done) * passed / done:,.0f} s left" if total and done else ""
-        click.echo(f"\r  {done:,} rows, {done / passed:,.0f} a second{left}  ", nl=False, err=True)
+        click.echo(
+            f"\r  {done:,} rows, {done / passed:,.0f} a second{left}  ", nl=False, err=True
+        )
 
     def end(self) -> None:
         """Go to the next line."""

@@ -20,7 +20,7 @@ NAMES = ["carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z"]
 
 @pytest.fixture(scope="module")
 def some(sales):
-    frame = sales[NAMES].iloc[:3000].astype({n: str for n in ("cut", "color", "clarity")})
+    frame = sales[NAMES].iloc[:3000].astype(dict.fromkeys(("cut", "color", "clarity"), str))
     return frame.assign(id=range(len(frame))).reset_index(drop=True)
 
 
@@ -64,7 +64,9 @@ def test_a_file_is_priced_as_single_stones_are(packaged, some, tmp_path):
     assert priced == scored.priced > 2900
 
 
-def test_rows_that_cannot_be_priced_get_their_reason_and_stop_no_other(packaged, spoilt, tmp_path):
+def test_rows_that_cannot_be_priced_get_their_reason_and_stop_no_other(
+    packaged, spoilt, tmp_path
+):
     spoilt.to_parquet(tmp_path / "in.parquet")
     score(tmp_path / "in.parquet", tmp_path / "out.parquet", packaged)
     answer = pq.read_table(tmp_path / "out.parquet").to_pandas()
@@ -102,14 +104,17 @@ def test_other_peoples_csv_is_read(packaged, spoilt, tmp_path, ending):
     csv, parquet = pd.read_csv(tmp_path / "out.csv"), pd.read_parquet(tmp_path / "out.parquet")
     assert list(csv.columns)[:10] == list(frame.columns)
     for name in ("status", "code", "price_cents", "low_cents", "proportions_cents"):
-        assert csv[name].astype(object).where(csv[name].notna(), None).tolist() == parquet[
-            name
-        ].astype(object).where(parquet[name].notna(), None).tolist()
+        assert (
+            csv[name].astype(object).where(csv[name].notna(), None).tolist()
+            == parquet[name].astype(object).where(parquet[name].notna(), None).tolist()
+        )
     assert pc.read_csv(tmp_path / "out.csv").num_rows == len(spoilt)
 
 
 def test_a_word_among_numbers_is_an_error_of_its_row(packaged, tmp_path):
-    (tmp_path / "in.csv").write_text("carat,cut,color,clarity\n1.01,vg,E,VS1\nheavy,Ideal,E,VS1\n")
+    (tmp_path / "in.csv").write_text(
+        "carat,cut,color,clarity\n1.01,vg,E,VS1\nheavy,Ideal,E,VS1\n"
+    )
     scored = score(tmp_path / "in.csv", tmp_path / "out.csv", packaged)
     assert (scored.rows, scored.priced, scored.refused) == (2, 1, {"impossible_value": 1})
     assert "must be a number" in (tmp_path / "out.csv").read_text()

@@ -81,7 +81,9 @@ def odd_stones():
 
 @pytest.fixture(scope="module")
 def many(sales, packaged):
-    real = sales.iloc[:2500][["carat", *GRADES, *MEASURES[1:]]].astype(dict.fromkeys(GRADES, object))
+    real = sales.iloc[:2500][["carat", *GRADES, *MEASURES[1:]]].astype(
+        dict.fromkeys(GRADES, object)
+    )
     frame = pd.concat([real, random_stones(packaged, 2500, 7), odd_stones()], ignore_index=True)
     frame["id"] = range(len(frame))
     return frame[list(COLUMNS)]
@@ -181,31 +183,6 @@ def test_postgresql_gives_the_same_cents(packaged, many):
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_spark_gives_the_same_cents(packaged, many, tmp_path):
-    if shutil.which("java") is None:
-        pytest.skip("Spark needs Java")
-    from pyspark.sql import SparkSession
-
-    session = (
-        SparkSession.builder.master("local[1]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.sql.warehouse.dir", str(tmp_path / "warehouse"))
-        .config("spark.sql.shuffle.partitions", "1")
-        .getOrCreate()
-    )
-    try:
-        many.astype({"id": int}).to_parquet(tmp_path / "stones.parquet")
-        session.read.parquet(str(tmp_path / "stones.parquet")).write.saveAsTable("stones")
-        for statement in sql(packaged, "spark", columns=COLUMNS).split(";\n"):
-            if [line for line in statement.splitlines() if line and not line.startswith("--")]:
-                session.sql(statement)
-        same(session.sql(query(packaged)).collect(), expected(packaged, many))
-    finally:
-        session.stop()
-
-
 @pytest.mark.parametrize("family", ["loglinear", "gam"])
 def test_other_families_give_the_same_cents(family, request, many):
     model = request.getfixturevalue(family)
@@ -250,7 +227,10 @@ def test_every_dialect_parses(packaged, dialect):
     script = sql(packaged, dialect, columns=COLUMNS)
     start = script.rindex("CREATE VIEW")
     assert sqlglot.parse(script[start:], read=dialect)
-    assert "ISNAN" not in script.upper() or dialect in ("duckdb", "spark", "databricks", "clickhouse")
+    assert "ISNAN" not in script.upper() or dialect in (
+        "duckdb",
+        "clickhouse",
+    )
 
 
 def test_what_cannot_be_written_is_told(packaged, surfaces):

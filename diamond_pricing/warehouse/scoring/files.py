@@ -4,7 +4,7 @@ import glob
 import gzip
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ def sources(given: str) -> list[Path]:
         When there is none, or one is neither Parquet nor CSV.
     """
     named = Path(given)
-    files = [named] if named.is_file() else [Path(name) for name in sorted(glob.glob(given))]
+    # A pattern may be absolute, which Path.glob does not take.
+    found = [] if named.is_file() else sorted(glob.glob(given))  # noqa: PTH207
+    files = [Path(name) for name in found] or [named]
     files = [file for file in files if file.is_file()]
     if not files:
         raise SourceError(f"there is no file {given}.")
@@ -89,11 +91,11 @@ def _header(file: Path) -> tuple[list[str], str]:
     """Columns of a CSV file, and what parts them."""
     import csv
 
-    opened = gzip.open(file, "rt", encoding="utf-8-sig", newline="") if file.suffix == ".gz" else (
-        file.open(encoding="utf-8-sig", newline="")
-    )  # fmt: skip
-    with opened as text:
-        line = text.readline(1 << 16)
+    with ExitStack() as stack:
+        data: Any = stack.enter_context(file.open("rb"))
+        if file.suffix.lower() == ".gz":
+            data = stack.enter_context(gzip.GzipFile(fileobj=data))
+        line = data.readline(1 << 16).decode("utf-8-sig")
     if not line.strip():
         raise SourceError(f"{file} is empty.")
     delimiter = max(",;\t|", key=line.count)
@@ -106,7 +108,7 @@ def rows_in(files: list[Path]) -> int | None:
     if not all(file.name.lower().endswith(".parquet") for file in files):
         return None
     try:
-        return sum(pa.parquet.read_metadata(file).num_rows for file in files)
+        return sum(int(pa.parquet.read_metadata(file).num_rows) for file in files)
     except (pa.ArrowException, OSError):
         return None  # reading it says what is wrong
 

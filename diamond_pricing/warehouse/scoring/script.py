@@ -14,7 +14,7 @@ from diamond_pricing.warehouse.scoring.lookups import Lookups, lookups
 from diamond_pricing.warehouse.scoring.view import Layer, answers, columns_of, layers
 
 DIALECTS = (
-    "duckdb", "postgres", "sqlite", "spark", "databricks", "bigquery", "snowflake", "redshift",
+    "duckdb", "postgres", "sqlite",   "bigquery", "snowflake", "redshift",
     "mysql", "clickhouse", "trino",
 )  # fmt: skip
 COLUMNS = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z")
@@ -23,8 +23,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
 _STATEMENT = 100_000  # characters of an INSERT
 _ROWS = 1000  # of an INSERT; some engines take no more
 _MATERIALIZED = ("postgres", "sqlite")  # they would write out inner expressions again and again
-_APART = ("spark", "databricks")  # the same; a join between two layers keeps them apart
-_NAN = {"duckdb", "spark", "databricks", "bigquery", "clickhouse", "trino"}
+_NAN = {"duckdb", "bigquery", "clickhouse", "trino"}
 
 
 def sql(
@@ -63,8 +62,8 @@ def sql(
     plan = model._plan()
     if plan is None:
         raise NotCompilableError(
-            f"this {model.family} model has effects over two numbers at once, or over the order "
-            "of the sides, which no look-up table holds. Score files with `score` instead."
+            f"this {model.family} model has effects over two numbers at once, or over the "
+            "order of the sides, which no look-up table holds. Price files with `score`."
         )
     given = _attributes(columns)
     _names(table, prefix)
@@ -124,7 +123,11 @@ def _all_rows(tables: Lookups, prefix: str) -> Iterator[tuple[str, dict[str, str
         }
         rows = [np.ravel(values).tolist() for values in columns.values()]
         size = int(np.prod(table.shape))
-        yield f"{prefix}{table.name}", {"k": "INT", **kinds}, zip(range(size), *rows, strict=True)
+        yield (
+            f"{prefix}{table.name}",
+            {"k": "INT", **kinds},
+            zip(range(size), *rows, strict=True),
+        )
     _, first, held = tables.cells
     kinds = {"k": "INT", "first_edge": "INT"}
     kinds |= {f"edge{j}": "DOUBLE" for j in range(held.shape[1])}
@@ -173,19 +176,18 @@ def _view(
 ) -> str:  # fmt: skip
     carried = {f"s_{i}": _quoted(column) for i, column in enumerate(columns)}
     steps = layers(tables, prefix, {name: f"s.{column}" for name, column in given.items()})
-    if dialect in _APART:
-        for step in steps[1:]:
-            step.joins = step.joins or [(f"{prefix}one", "")]
     steps[0].columns = {f: f"s.{c}" for f, c in carried.items()} | steps[0].columns
     ours = answers(tables)
     clash = {column.lower() for column in columns} & {*ours, "code"}
     if clash:
-        raise SourceError(f"the view has a column {sorted(clash)[0]!r} of its own; leave it out.")
+        raise SourceError(
+            f"the view has a column {sorted(clash)[0]!r} of its own; leave it out."
+        )
     last = [f"{f} AS {c}" for f, c in carried.items()] + ours + ["reason AS code"]
     expressions = _chained(steps, f"{table} AS s", set(carried) | set(ours) | {"reason"})
     hint = "MATERIALIZED " if dialect in _MATERIALIZED else ""
     ctes = ",\n".join(f"l{i} AS {hint}({text})" for i, text in enumerate(expressions))
-    text = f"WITH {ctes} SELECT {', '.join(last)} FROM l{len(expressions) - 1}"
+    text = f"WITH {ctes} SELECT {', '.join(last)} FROM l{len(expressions) - 1}"  # noqa: S608  names are checked
     return _transpiled(f"CREATE VIEW {prefix}prices AS {text}", dialect)
 
 
@@ -207,7 +209,7 @@ def _chained(steps: list[Layer], source: str, wanted: set[str]) -> list[str]:
             f" JOIN {name} ON {name}.k = l{i - 1}.{key}" if key else f" CROSS JOIN {name}"
             for name, key in step.joins
         )
-        found.append(f"SELECT {', '.join(chosen)} FROM {origin}{joins}")
+        found.append(f"SELECT {', '.join(chosen)} FROM {origin}{joins}")  # noqa: S608
         known = set(through) | set(step.columns)
     return found
 

@@ -3,7 +3,6 @@
 A layer becomes one common table expression, so that no expression is computed twice.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import exp
@@ -11,20 +10,19 @@ from math import exp
 import numpy as np
 
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
-from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
-from diamond_pricing.stones.attributes import fold
-from diamond_pricing.stones.checks import (
-    BOX_TOLERANCE,
-    CARATS_PER_MM3,
-    DIAMETER_TOLERANCE,
-    HEIGHT_TOLERANCE,
-    TYPICAL_DEPTH,
-)
-from diamond_pricing.stones.stones import _SLIP
+from diamond_pricing.stones import MEASURES
 from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polynomial, searched
-from diamond_pricing.warehouse.scoring.lookups import CARAT, LOG_CARAT, Lookup, Lookups
+from diamond_pricing.warehouse.scoring.batches import REFUSED
+from diamond_pricing.warehouse.scoring.checking import (
+    checked_depth,
+    checked_sides,
+    clean,
+    read,
+    trouble,
+)
+from diamond_pricing.warehouse.scoring.lookup import Lookup
+from diamond_pricing.warehouse.scoring.lookups import CARAT, LOG_CARAT, Lookups
 
-REFUSED = "refused"
 _CLOSE = 1e-4  # as in diamond_pricing.model.money
 _HALF = "5e-1"
 
@@ -40,7 +38,7 @@ class Layer:
 def columns_of(table: Lookup) -> dict[str, np.ndarray]:
     """The columns of a table that are not zero throughout, by name, each of its shape."""
     found = {f"{table.name}_{name}": values for name, values in table.plain.items()}
-    for i, (variable, low) in enumerate(table.lows.items()):
+    for i, low in enumerate(table.lows.values()):
         wide = low.reshape(-1, *(1,) * (len(table.shape) - 1))
         found[f"{table.name}_low{i}"] = np.broadcast_to(wide, table.shape)
     constant: dict[int, np.ndarray] = {}
@@ -52,28 +50,6 @@ def columns_of(table: Lookup) -> dict[str, np.ndarray]:
             if cubic[..., power].any():
                 found[f"{table.name}_{line}_{place}{power}"] = cubic[..., power]
     return found | {f"{table.name}_{line}_c": v for line, v in constant.items() if v.any()}
-
-
-def grade_number(grade: Grade, levels: list[str], column: str) -> str:
-    """Position of a grade in the tables: −1 for one that was not seen, NULL for none.
-
-    The standard spelling is looked for first. Else case, spaces, points and underscores do
-    not count, nor does a hyphen before a figure or between words.
-    """
-    place = {name: levels.index(name) if name in levels else -1 for name in grade.grades}
-    words = {fold(name): code for name, code in place.items()}
-    words |= {fold(word): place[name] for word, name in grade.spellings.items()}
-    for name, code in place.items():
-        words[re.sub(r"(?<=[a-z])(?=\d)", "-", fold(name))] = code
-        words[name.lower().replace(" ", "-")] = code
-    plain = f"LOWER(REPLACE(REPLACE(REPLACE({column}, ' ', ''), '.', ''), '_', ''))"
-    usual = " ".join(f"WHEN {_text(name)} THEN {code}" for name, code in place.items())
-    other = " ".join(f"WHEN {_text(word)} THEN {code}" for word, code in words.items())
-    return f"CASE {column} {usual} ELSE CASE {plain} {other} END END"
-
-
-def _text(word: str) -> str:
-    return "'" + word.replace("'", "''") + "'"
 
 
 def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer]:
@@ -91,11 +67,11 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
     # again and again; between them it keeps a join apart.
     apart = [(f"{prefix}one", "")]
     return [
-        Layer(_read(tables, given)),
-        Layer(_checked_depth()),
-        Layer(_checked_sides()),
-        Layer({"trouble": _trouble(tables, given)}),
-        Layer(_clean(tables)),
+        Layer(read(tables, given)),
+        Layer(checked_depth()),
+        Layer(checked_sides()),
+        Layer({"trouble": trouble(tables, given)}),
+        Layer(clean(tables)),
         Layer(_placed(tables)),
         _celled(tables, prefix),
         Layer({"key_w": _key(tables, tables.weight, "at_weight")}),
@@ -111,118 +87,6 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
         Layer(_ranks(tables), apart),
         Layer(_answers(tables), apart),
     ]
-
-
-def _read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
-    columns = {}
-    for measure in MEASURES:
-        column = given.get(measure.name)
-        value = f"CAST({column} AS DOUBLE)" if column else "CAST(NULL AS DOUBLE)"
-        if column and not measure.required:
-            value = f"CASE WHEN ISNAN({value}) THEN NULL ELSE {value} END"
-        columns[f"r_{measure.name}"] = value
-    for grade in GRADES:
-        levels = tables.levels[grade.name]
-        columns[f"g_{grade.name}"] = grade_number(grade, levels, given[grade.name])
-    return columns
-
-
-def _off(value: str, expected: str, tolerance: float) -> str:
-    """Whether the logarithms of two positive numbers lie further apart than a tolerance."""
-    up, down = number(exp(tolerance)), number(exp(-tolerance))
-    return f"({value} > {expected} * {up} OR {value} < {expected} * {down})"
-
-
-def _checked_depth() -> dict[str, str]:
-    """As `checks.implausible`, with cubes and ratios in place of roots and logarithms."""
-    box, weight = "(r_x * r_y * r_z)", f"(r_carat * {number(1 / CARATS_PER_MM3)})"
-    off = _off("(r_depth * (r_x + r_y))", "(200e0 * r_z)", HEIGHT_TOLERANCE)
-    fits = f"r_x > 0e0 AND r_y > 0e0 AND r_z > 0e0 AND NOT {_off(box, weight, BOX_TOLERANCE)}"
-    return {"bad_depth": f"CASE WHEN {fits} AND {off} THEN 1 ELSE 0 END"}
-
-
-def _checked_sides() -> dict[str, str]:
-    typical = number(TYPICAL_DEPTH)
-    depth = f"CASE WHEN bad_depth = 1 OR r_depth IS NULL THEN {typical} ELSE r_depth END"
-    cube = f"(r_carat / ({number(CARATS_PER_MM3 / 100)} * ({depth})))"
-    columns = {"cube": cube, "likely": depth}
-    for name in ("x", "y"):
-        side = f"r_{name}"
-        off = _off(f"({side} * {side} * {side})", cube, 3 * DIAMETER_TOLERANCE)
-        columns[f"bad_{name}"] = f"CASE WHEN {off} THEN 1 ELSE 0 END"
-    return columns
-
-
-def _trouble(tables: Lookups, given: Mapping[str, str]) -> str:
-    """Code of the first reason not to price a stone, but for what stands behind a cell."""
-    model, plan = tables.model, tables.plan
-    cases = [(_impossible(given), "impossible_value")]
-    unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in GRADES)
-    cases.append((unread, "unknown_grade"))
-    if {"x", "y", "z"} & set(given):
-        cases += _contradictions()
-    unseen = " OR ".join(f"g_{name} < 0" for name, _ in plan.grades)
-    cases.append((unseen, "grade_not_seen"))
-    for name, low, high in plan.ranges:
-        code = "weight_outside_range" if name == CARAT else "measure_outside_range"
-        if name in given:
-            cases.append((f"r_{name} < {number(low)} OR r_{name} > {number(high)}", code))
-    assert model is not None
-    return f"CASE {' '.join(f'WHEN {when} THEN {_text(code)}' for when, code in cases)} END"
-
-
-def _impossible(given: Mapping[str, str]) -> str:
-    found = ["r_carat IS NULL", "ISNAN(r_carat)"]
-    for name in given:
-        measure = ATTRIBUTES[name]
-        if isinstance(measure, Measure):
-            low, high = measure.low, measure.high
-            found.append(f"r_{name} < {number(low)} OR r_{name} > {number(high)}")
-            if name in ("x", "y", "z"):
-                slip = number(_SLIP)
-                outside = f"(r_{name} <= -{slip} OR r_{name} >= {slip})"
-                found[-1] = outside
-    return " OR ".join(found)
-
-
-def _contradictions() -> list[tuple[str, str]]:
-    """Depth, length, width, height, in this order; see `checks.in_words`."""
-    cases = [("bad_depth = 1", "depth_contradicts_height")]
-    for name in ("x", "y"):
-        cases.append((f"bad_{name} = 1 AND r_{name} <= 0e0", "impossible_dimension"))
-        cases.append((f"bad_{name} = 1", "size_contradicts_weight"))
-    # Now neither side is bad, so that what is known of them tells how far across.
-    across = "CASE WHEN r_x IS NULL THEN r_y WHEN r_y IS NULL THEN r_x ELSE (r_x + r_y) / 2e0 END"
-    height = f"(likely / 100e0 * ({across}))"
-    loose = _off("r_z", height, DIAMETER_TOLERANCE)
-    tight = _off("r_z", height, HEIGHT_TOLERANCE)
-    unmeasured = _off(
-        "(r_z * r_z * r_z)", "(likely * likely * likely * cube / 1000000e0)",
-        3 * DIAMETER_TOLERANCE,
-    )  # fmt: skip
-    off = (
-        f"CASE WHEN r_x IS NULL AND r_y IS NULL THEN {unmeasured} "
-        f"WHEN r_depth IS NULL THEN {loose} ELSE {tight} END"
-    )
-    cases.append((f"r_z <= 0e0 AND {off}", "impossible_dimension"))
-    whole = "r_depth IS NOT NULL AND r_x IS NOT NULL AND r_y IS NOT NULL"
-    cases.append((f"{whole} AND {off}", "height_contradicts_depth"))
-    cases.append((off, "size_contradicts_weight"))
-    return cases
-
-
-def _clean(tables: Lookups) -> dict[str, str]:
-    """Put the reference's weight for that of a stone without a price: all is then finite."""
-    carat = number(tables.model.reference.carat)
-    columns = {"m_carat": f"CASE WHEN trouble IS NULL THEN r_carat ELSE {carat} END"}
-    for measure in MEASURES:
-        if not measure.required:
-            name = measure.name
-            columns[f"m_{name}"] = f"CASE WHEN trouble IS NULL THEN r_{name} END"
-    for grade in GRADES:
-        name = grade.name
-        columns[f"k_{name}"] = f"CASE WHEN trouble IS NULL THEN g_{name} ELSE 0 END"
-    return columns
 
 
 def _placed(tables: Lookups) -> dict[str, str]:
@@ -270,7 +134,7 @@ def _keys(tables: Lookups) -> dict[str, str]:
 
 
 def _weighed(tables: Lookups, prefix: str) -> Layer:
-    """Join the largest table by itself: with all at once an engine may take it for the probe."""
+    """Join the largest table by itself, or an engine may take the stones to build on."""
     weight = tables.weight
     columns = {name: name for name in columns_of(weight) if "_low" not in name}
     for i, variable in enumerate(weight.lows):
@@ -322,9 +186,7 @@ def _marked(tables: Lookups, prefix: str) -> list[Layer]:
     place = f"(({every}) + {number(plan.base - markup.start)}) / {number(markup.step)}"
     clip = f"LEAST(GREATEST({place}, 0e0), {number(last)})"
     node = f"w_part + LEAST(CAST(FLOOR(place) AS INT), {last - 1})"
-    kept[f"e{plan.listing}"] = (
-        f"b{plan.listing} + (k_0 + place * k_1 - {number(plan.marked)})"
-    )
+    kept[f"e{plan.listing}"] = f"b{plan.listing} + (k_0 + place * k_1 - {number(plan.marked)})"
     return [
         Layer({"place": clip}), Layer({"key_m": node}), Layer(kept, [(f"{prefix}m", "key_m")])
     ]  # fmt: skip
@@ -353,7 +215,9 @@ def _parts(tables: Lookups) -> dict[str, str]:
         for line in range(len(plan.lines))
     )
     moved = f"({cents} - {number(plan.start_cents)})"
-    sign = f"CASE WHEN {moved} < 0e0 THEN -1e0 WHEN {moved} > 0e0 THEN 1e0 {firsts} ELSE 1e0 END"
+    sign = (
+        f"CASE WHEN {moved} < 0e0 THEN -1e0 WHEN {moved} > 0e0 THEN 1e0 {firsts} ELSE 1e0 END"
+    )
     return {"mean_cents": f"({mean}) * 100e0", "moved": moved, "side": sign}
 
 
