@@ -14,7 +14,7 @@ from diamond_pricing.warehouse.scoring.lookups import Lookups, lookups
 from diamond_pricing.warehouse.scoring.view import Layer, answers, columns_of, layers
 
 DIALECTS = (
-    "duckdb", "postgres", "sqlite",   "bigquery", "snowflake", "redshift",
+    "duckdb", "postgres", "sqlite", "bigquery", "snowflake", "redshift",
     "mysql", "clickhouse", "trino",
 )  # fmt: skip
 COLUMNS = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z")
