@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__, packaged_model
-from diamond_pricing.cli import home, reports, service, sums
+from diamond_pricing.cli import home, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
 from diamond_pricing.cli.sums import Bar, added, large
 from diamond_pricing.errors import DiamondPricingError, DocumentError, FitError
@@ -440,5 +440,7 @@ def _answer(
     click.echo(f"\nFrom {where}: {model}.")
 
 
-for _command in (*home.COMMANDS, *reports.COMMANDS, *service.COMMANDS, *sums.COMMANDS):
+for _command in (
+    *home.COMMANDS, *reports.COMMANDS, *service.COMMANDS, *sums.COMMANDS, *warehouse.COMMANDS
+):  # fmt: skip
     cli.add_command(_command)

@@ -61,7 +61,7 @@ def implausible(
     Where the box x·y·z fits the weight but not the depth stated, the depth is at fault.
     A missing measurement is never flagged.
     """
-    box = x * y * z
+    box = np.where((x > 0) & (y > 0) & (z > 0), x * y * z, np.nan)
     box_fits = (box > 0) & ~_off(box * CARATS_PER_MM3, carat, BOX_TOLERANCE)
     with np.errstate(all="ignore"):
         measured_depth = 200 * z / (x + y)

@@ -1,4 +1,4 @@
-"""Where sales live: how other people's files become ours, and the store of accepted sales."""
+"""Where sales live: how other people's files become ours, and prices where stones are."""
 
 from diamond_pricing.errors import RejectedFileError, SourceError
 from diamond_pricing.warehouse.intake import (
@@ -12,15 +12,18 @@ from diamond_pricing.warehouse.intake import (
 from diamond_pricing.warehouse.mapping import guessed
 from diamond_pricing.warehouse.reading import LARGEST, Sheet, read_sheet
 from diamond_pricing.warehouse.sales_file import read_sales_file, written_sales
+from diamond_pricing.warehouse.scoring import DIALECTS, Scored, score, sql
 from diamond_pricing.warehouse.source import FITTED, Source
 
 __all__ = [
+    "DIALECTS",
     "DUPLICATE",
     "FITTED",
     "LARGEST",
     "Intake",
     "Quarantined",
     "RejectedFileError",
+    "Scored",
     "Sheet",
     "Source",
     "SourceError",
@@ -29,6 +32,8 @@ __all__ = [
     "read_sales_file",
     "read_sheet",
     "row_keys",
+    "score",
+    "sql",
     "take_in",
     "written_sales",
 ]

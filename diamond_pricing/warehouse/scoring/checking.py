@@ -1,0 +1,155 @@
+"""What of a stone can be read, and the first reason not to price it, as SQL."""
+
+import re
+from collections.abc import Mapping
+from math import exp
+
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
+from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.checks import (
+    BOX_TOLERANCE,
+    CARATS_PER_MM3,
+    DIAMETER_TOLERANCE,
+    HEIGHT_TOLERANCE,
+    TYPICAL_DEPTH,
+)
+from diamond_pricing.stones.stones import _SLIP
+from diamond_pricing.warehouse.scoring.arithmetic import number
+from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups
+
+
+def grade_number(grade: Grade, levels: list[str], column: str) -> str:
+    """Position of a grade in the tables: −1 for one that was not seen, NULL for none.
+
+    The standard spelling is looked for first. Else case, spaces, points and underscores do
+    not count, nor does a hyphen before a figure or between words.
+    """
+    place = {name: levels.index(name) if name in levels else -1 for name in grade.grades}
+    words = {fold(name): code for name, code in place.items()}
+    words |= {fold(word): place[name] for word, name in grade.spellings.items()}
+    for name, code in place.items():
+        words[re.sub(r"(?<=[a-z])(?=\d)", "-", fold(name))] = code
+        words[name.lower().replace(" ", "-")] = code
+    plain = f"LOWER(REPLACE(REPLACE(REPLACE({column}, ' ', ''), '.', ''), '_', ''))"
+    usual = " ".join(f"WHEN {_text(name)} THEN {code}" for name, code in place.items())
+    other = " ".join(f"WHEN {_text(word)} THEN {code}" for word, code in words.items())
+    return f"CASE {column} {usual} ELSE CASE {plain} {other} END END"
+
+
+def _text(word: str) -> str:
+    return "'" + word.replace("'", "''") + "'"
+
+
+def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
+    """Measures as doubles, NULL where missing, and grades by number."""
+    columns = {}
+    for measure in MEASURES:
+        column = given.get(measure.name)
+        value = f"CAST({column} AS DOUBLE)" if column else "CAST(NULL AS DOUBLE)"
+        if column and not measure.required:
+            value = f"CASE WHEN ISNAN({value}) THEN NULL ELSE {value} END"
+        columns[f"r_{measure.name}"] = value
+    for grade in GRADES:
+        levels = tables.levels[grade.name]
+        columns[f"g_{grade.name}"] = grade_number(grade, levels, given[grade.name])
+    return columns
+
+
+def _off(value: str, expected: str, tolerance: float) -> str:
+    """Whether the logarithms of two positive numbers lie further apart than a tolerance."""
+    up, down = number(exp(tolerance)), number(exp(-tolerance))
+    return f"({value} > {expected} * {up} OR {value} < {expected} * {down})"
+
+
+def checked_depth() -> dict[str, str]:
+    """As `checks.implausible`, with cubes and ratios in place of roots and logarithms."""
+    box, weight = "(r_x * r_y * r_z)", f"(r_carat * {number(1 / CARATS_PER_MM3)})"
+    off = _off("(r_depth * (r_x + r_y))", "(200e0 * r_z)", HEIGHT_TOLERANCE)
+    fits = f"r_x > 0e0 AND r_y > 0e0 AND r_z > 0e0 AND NOT {_off(box, weight, BOX_TOLERANCE)}"
+    return {"bad_depth": f"CASE WHEN {fits} AND {off} THEN 1 ELSE 0 END"}
+
+
+def checked_sides() -> dict[str, str]:
+    """Length and width against the weight; ``cube`` is that of the diameter expected."""
+    typical = number(TYPICAL_DEPTH)
+    depth = f"CASE WHEN bad_depth = 1 OR r_depth IS NULL THEN {typical} ELSE r_depth END"
+    cube = f"(r_carat / ({number(CARATS_PER_MM3 / 100)} * ({depth})))"
+    columns = {"cube": cube, "likely": depth}
+    for name in ("x", "y"):
+        side = f"r_{name}"
+        off = _off(f"({side} * {side} * {side})", cube, 3 * DIAMETER_TOLERANCE)
+        columns[f"bad_{name}"] = f"CASE WHEN {off} THEN 1 ELSE 0 END"
+    return columns
+
+
+def trouble(tables: Lookups, given: Mapping[str, str]) -> str:
+    """Code of the first reason not to price a stone, but for what stands behind a cell."""
+    plan = tables.plan
+    cases = [(_impossible(given), "impossible_value")]
+    unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in GRADES)
+    cases.append((unread, "unknown_grade"))
+    if {"x", "y", "z"} & set(given):
+        cases += _contradictions()
+    unseen = " OR ".join(f"g_{name} < 0" for name, _ in plan.grades)
+    cases.append((unseen, "grade_not_seen"))
+    for name, low, high in plan.ranges:
+        code = "weight_outside_range" if name == CARAT else "measure_outside_range"
+        if name in given:
+            cases.append((f"r_{name} < {number(low)} OR r_{name} > {number(high)}", code))
+    return f"CASE {' '.join(f'WHEN {when} THEN {_text(code)}' for when, code in cases)} END"
+
+
+def _impossible(given: Mapping[str, str]) -> str:
+    found = ["r_carat IS NULL", "ISNAN(r_carat)"]
+    for name in given:
+        measure = ATTRIBUTES[name]
+        if isinstance(measure, Measure):
+            low, high = measure.low, measure.high
+            found.append(f"r_{name} < {number(low)} OR r_{name} > {number(high)}")
+            if name in ("x", "y", "z"):
+                slip = number(_SLIP)
+                outside = f"(r_{name} <= -{slip} OR r_{name} >= {slip})"
+                found[-1] = outside
+    return " OR ".join(found)
+
+
+def _contradictions() -> list[tuple[str, str]]:
+    """Depth, length, width, height, in this order; see `checks.in_words`."""
+    cases = [("bad_depth = 1", "depth_contradicts_height")]
+    for name in ("x", "y"):
+        cases.append((f"bad_{name} = 1 AND r_{name} <= 0e0", "impossible_dimension"))
+        cases.append((f"bad_{name} = 1", "size_contradicts_weight"))
+    # Now neither side is bad, so that what is known of them tells how far across.
+    across = (
+        "CASE WHEN r_x IS NULL THEN r_y WHEN r_y IS NULL THEN r_x ELSE (r_x + r_y) / 2e0 END"
+    )
+    height = f"(likely / 100e0 * ({across}))"
+    loose = _off("r_z", height, DIAMETER_TOLERANCE)
+    tight = _off("r_z", height, HEIGHT_TOLERANCE)
+    unmeasured = _off(
+        "(r_z * r_z * r_z)", "(likely * likely * likely * cube / 1000000e0)",
+        3 * DIAMETER_TOLERANCE,
+    )  # fmt: skip
+    off = (
+        f"CASE WHEN r_x IS NULL AND r_y IS NULL THEN {unmeasured} "
+        f"WHEN r_depth IS NULL THEN {loose} ELSE {tight} END"
+    )
+    cases.append((f"r_z <= 0e0 AND {off}", "impossible_dimension"))
+    whole = "r_depth IS NOT NULL AND r_x IS NOT NULL AND r_y IS NOT NULL"
+    cases.append((f"{whole} AND {off}", "height_contradicts_depth"))
+    cases.append((off, "size_contradicts_weight"))
+    return cases
+
+
+def clean(tables: Lookups) -> dict[str, str]:
+    """Put the reference's weight for that of a stone without a price: all is then finite."""
+    carat = number(tables.model.reference.carat)
+    columns = {"m_carat": f"CASE WHEN trouble IS NULL THEN r_carat ELSE {carat} END"}
+    for measure in MEASURES:
+        if not measure.required:
+            name = measure.name
+            columns[f"m_{name}"] = f"CASE WHEN trouble IS NULL THEN r_{name} END"
+    for grade in GRADES:
+        name = grade.name
+        columns[f"k_{name}"] = f"CASE WHEN trouble IS NULL THEN g_{name} ELSE 0 END"
+    return columns

@@ -1,0 +1,122 @@
+"""Cubics of a plan's curves, put on other intervals."""
+
+from math import inf
+
+import numpy as np
+
+from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.model.piecewise import Curve, Sheet
+from diamond_pricing.model.plan import Plan
+
+CELLS = 1024
+
+
+def shifted(
+    curve: Curve, cubic: Matrix, at: Vector, start: Vector, least: float, most: float
+) -> Matrix:
+    """Cubics on other intervals within those of a curve.
+
+    Parameters
+    ----------
+    cubic : Matrix
+        By the curve's intervals, shape (r, …, 4), in u of each.
+    at, start : Vector
+        A number within each new interval, and where its variable counts from; (n,).
+    least, most : float
+        Where the number is clipped.
+    """
+    inside = at.clip(least, most)
+    old = np.array(curve.edges)
+    i = (np.searchsorted(old, inside, side="right") - 1).clip(0, len(old) - 2)
+    # A place that is clipped counts as just within, or the curve would go on beyond it.
+    i = np.where(inside >= most, np.searchsorted(old, most, side="left") - 1, i)
+    level = inside != at
+    scale = 1 / (old[i + 1] - old[i])
+    a = (np.where(level, inside, start) - old[i]) * scale
+    scale = np.where(level, 0.0, scale)
+    wide = (slice(None), *(None,) * (cubic.ndim - 2))
+    a, b = a[wide], scale[wide]
+    c0, c1, c2, c3 = np.moveaxis(cubic[i], -1, 0)
+    moved: Matrix = np.stack(
+        [
+            c0 + a * (c1 + a * (c2 + a * c3)),
+            b * (c1 + a * (2 * c2 + a * 3 * c3)),
+            b * b * (c2 + 3 * a * c3),
+            b * b * b * c3,
+        ],
+        axis=-1,
+    )
+    return moved
+
+
+def cubic_of(sheet: Sheet, j: int) -> Matrix:
+    """One line of a sheet as cubics, shape (intervals, *grades, 4)."""
+    known = np.asarray(sheet.known)
+    if not sheet.level:
+        return np.asarray(known[..., j, :])
+    return constant(known[..., j, None])
+
+
+def constant(level: Matrix) -> Matrix:
+    """Levels, last axis 1, as cubics."""
+    return np.pad(level, [(0, 0)] * (level.ndim - 1) + [(0, 3)])
+
+
+def cells(edges: list[float], low: float, high: float) -> tuple[float, Integers, Matrix]:
+    """Find the interval of a weight by a cell and a few comparisons instead of a search."""
+    scale = CELLS / (high - low) if high > low else 1.0
+    at, early = low + np.arange(CELLS + 1) / scale, 0.01 / scale  # rounding may be a cell off
+    first = np.searchsorted(edges, at - early)
+    last = np.searchsorted(edges, at + 1 / scale + early)
+    most = int((last - first).max(initial=0))
+    padded = np.array([*edges, *[1e300] * (most + 1)])
+    held = padded[first[:, None] + np.arange(most)]
+    held = np.where(np.arange(most) < (last - first)[:, None], held, 1e300)
+    return scale, first, held
+
+
+def inner_edges(curve: Curve, least: float, most: float) -> list[float]:
+    """Edges of a curve where it is not clipped, and the two at which it is."""
+    ends = {end for end in (least, most) if abs(end) < inf}
+    return sorted({edge for edge in curve.edges if least <= edge <= most} | ends)
+
+
+def intervals(curve: Curve, least: float, most: float) -> tuple[list[float], Vector, Vector]:
+    """Edges between the rows; where each row counts from; and a number within each."""
+    if not curve.edges:
+        return [], np.zeros(1), np.zeros(1)
+    inner = inner_edges(curve, least, most)
+    if least == -inf:
+        inner = inner[1:]  # below the first edge a curve goes on as before
+    if most == inf:
+        inner = inner[:-1]
+    below = inner[0] if least > -inf else curve.edges[0]
+    above = inner[-1] if most < inf else curve.edges[-1]
+    start = np.array([below, *inner])
+    inside = (start + np.array([*inner, above])) / 2
+    inside[0] -= least > -inf
+    inside[-1] += most < inf
+    return inner, start, inside
+
+
+def missing_of(sheet: Sheet, j: int, plan: Plan) -> tuple[Matrix, Vector]:
+    """What stands for a missing number: linear in log carat between the nodes.
+
+    Cubics of shape (nodes + 1, cuts, *grades, 4), and where log carat counts from.
+    """
+    nodes = plan.nodes
+    order = [plan.cuts[cut] for cut in plan.levels.get("cut", plan.cuts)]
+    means = np.moveaxis(np.asarray(sheet.means)[order][..., j], 1, 0)
+    cubic = np.zeros((len(nodes) + 1, *means.shape[1:], 4))
+    cubic[0, ..., 0], cubic[1:, ..., 0] = means[0], means
+    steps = np.diff(nodes).reshape(-1, *(1,) * (means.ndim - 1))
+    cubic[1:-1, ..., 1] = np.diff(means, axis=0) / steps
+    return cubic, np.array([nodes[0], *nodes])
+
+
+def once(cubic: Matrix, grades: tuple[str, ...]) -> Matrix:
+    """Let the cut, which is an axis of the means, be one axis only."""
+    if "cut" not in grades:
+        return cubic
+    axis = 2 + grades.index("cut")
+    return np.moveaxis(np.diagonal(cubic, axis1=1, axis2=axis), -1, 1)

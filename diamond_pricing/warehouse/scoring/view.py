@@ -1,0 +1,267 @@
+"""The view of prices as layers of columns, each computed from those before it.
+
+A layer becomes one common table expression, so that no expression is computed twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import exp
+
+import numpy as np
+
+from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
+from diamond_pricing.stones import MEASURES
+from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polynomial, searched
+from diamond_pricing.warehouse.scoring.batches import REFUSED
+from diamond_pricing.warehouse.scoring.checking import (
+    checked_depth,
+    checked_sides,
+    clean,
+    read,
+    trouble,
+)
+from diamond_pricing.warehouse.scoring.lookup import Lookup
+from diamond_pricing.warehouse.scoring.lookups import CARAT, LOG_CARAT, Lookups
+
+_CLOSE = 1e-4  # as in diamond_pricing.model.money
+_HALF = "5e-1"
+
+
+@dataclass(slots=True)
+class Layer:
+    """Columns by name, and the tables that are joined: name and key; none for the only row."""
+
+    columns: dict[str, str]
+    joins: list[tuple[str, str]] = field(default_factory=list)
+
+
+def columns_of(table: Lookup) -> dict[str, np.ndarray]:
+    """The columns of a table that are not zero throughout, by name, each of its shape."""
+    found = {f"{table.name}_{name}": values for name, values in table.plain.items()}
+    for i, low in enumerate(table.lows.values()):
+        wide = low.reshape(-1, *(1,) * (len(table.shape) - 1))
+        found[f"{table.name}_low{i}"] = np.broadcast_to(wide, table.shape)
+    constant: dict[int, np.ndarray] = {}
+    for (line, variable), cubic in table.cubics.items():
+        constant[line] = constant.get(line, 0.0) + cubic[..., 0]
+        place = list(table.lows).index(variable) if variable in table.lows else 0
+        place = 1 if variable == CARAT and table.name in "wcd" else 0
+        for power in (1, 2, 3):
+            if cubic[..., power].any():
+                found[f"{table.name}_{line}_{place}{power}"] = cubic[..., power]
+    return found | {f"{table.name}_{line}_c": v for line, v in constant.items() if v.any()}
+
+
+def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer]:
+    """All layers.
+
+    Parameters
+    ----------
+    prefix : str
+        Of the names of the tables.
+    given : Mapping[str, str]
+        By attribute the column of the stones, as SQL.
+    """
+    optional = frozenset(m.name for m in MEASURES if not m.required and m.name in given)
+    # DuckDB would write out layers that stand on each other, and compute what they share
+    # again and again; between them it keeps a join apart.
+    apart = [(f"{prefix}one", "")]
+    return [
+        Layer(read(tables, given)),
+        Layer(checked_depth()),
+        Layer(checked_sides()),
+        Layer({"trouble": trouble(tables, given)}),
+        Layer(clean(tables)),
+        Layer(_placed(tables)),
+        _celled(tables, prefix),
+        Layer({"key_w": _key(tables, tables.weight, "at_weight")}),
+        _weighed(tables, prefix),
+        Layer(_numbers(tables, optional)),
+        Layer(_keys(tables)),
+        _joined(tables, prefix),
+        Layer(_base(tables)),
+        *_marked(tables, prefix),
+        Layer(_money(tables)),
+        Layer(_parts(tables), apart),
+        Layer(_floors(tables), apart),
+        Layer(_ranks(tables), apart),
+        Layer(_answers(tables), apart),
+    ]
+
+
+def _placed(tables: Lookups) -> dict[str, str]:
+    nodes = [exp(node) for node in tables.plan.nodes]
+    low = tables.model.training.ranges[CARAT][0]
+    cell = f"CAST(FLOOR((m_carat - {number(low)}) * {number(tables.cells[0])}) AS INT)"
+    columns = {"log_carat": "LN(m_carat)", "cell": cell}
+    if any(table.missing for table in tables.others):
+        columns["at_node"] = searched("m_carat", nodes)
+    return columns
+
+
+def _celled(tables: Lookups, prefix: str) -> Layer:
+    """Interval of the weight."""
+    edges = range(tables.cells[2].shape[1])
+    above = "".join(f" + CAST(m_carat >= edge{j} AS INT)" for j in edges)
+    return Layer({"at_weight": f"first_edge{above}"}, [(f"{prefix}cell", "cell")])
+
+
+def _numbers(tables: Lookups, optional: frozenset[str]) -> dict[str, str]:
+    own = [table for table in tables.others if table.name[0] == "p"]
+    return {f"f_{table.name}": feature(table.feature, optional)[0] for table in own}
+
+
+def _key(tables: Lookups, table: Lookup, place: str) -> str:
+    """Number of a row of a table, from its place and the grades."""
+    for grade in table.grades:
+        place = f"({place}) * {len(tables.levels[grade])} + k_{grade}"
+    return place
+
+
+def _keys(tables: Lookups) -> dict[str, str]:
+    columns = {}
+    for table in tables.others:
+        known, place = f"f_{table.name}", "at_weight" if table.feature == CARAT else "0"
+        if table.name[0] == "p":
+            place = searched(known, table.edges)
+            columns[f"v_{table.name}"] = known
+        if table.missing:
+            rows = table.shape[0] - len(table.missing) - 1
+            place = f"CASE WHEN {known} IS NULL THEN at_node + {rows} ELSE {place} END"
+            columns[f"v_{table.name}"] = f"COALESCE({known}, log_carat)"
+        columns[f"key_{table.name}"] = _key(tables, table, place)
+    return columns
+
+
+def _weighed(tables: Lookups, prefix: str) -> Layer:
+    """Join the largest table by itself, or an engine may take the stones to build on."""
+    weight = tables.weight
+    columns = {name: name for name in columns_of(weight) if "_low" not in name}
+    for i, variable in enumerate(weight.lows):
+        value = "m_carat" if variable == CARAT else "log_carat"
+        columns[f"u{0 if variable == LOG_CARAT else 1}"] = f"{value} - w_low{i}"
+    return Layer(columns, [(f"{prefix}w", "key_w")])
+
+
+def _joined(tables: Lookups, prefix: str) -> Layer:
+    joins = [(f"{prefix}{table.name}", f"key_{table.name}") for table in tables.others]
+    columns = {}
+    for table in tables.others:
+        if table.name[0] == "p":
+            columns[f"u_{table.name}"] = f"v_{table.name} - {table.name}_low0"
+        columns |= {name: name for name in columns_of(table) if "_low" not in name}
+    return Layer(columns, joins)
+
+
+def _base(tables: Lookups) -> dict[str, str]:
+    """Log effect of each line but the mark-up, and whether anything stands behind a price."""
+    columns = {}
+    for line in range(len(tables.plan.lines)):
+        parts = []
+        for table in (tables.weight, *tables.others):
+            known = columns_of(table)
+            if f"{table.name}_{line}_c" in known:
+                parts.append(f"{table.name}_{line}_c")
+            for place in (0, 1):
+                names = [f"{table.name}_{line}_{place}{power}" for power in (1, 2, 3)]
+                if any(name in known for name in names):
+                    u = f"u_{table.name}" if table.name[0] == "p" else f"u{place}"
+                    parts.append(polynomial([n if n in known else "" for n in names], u))
+        columns[f"b{line}"] = " + ".join(parts) or "0e0"
+    near = "trouble IS NULL AND w_near = 0" if tables.model.support is not None else ""
+    columns["code"] = (
+        f"CASE WHEN {near} THEN 'cell_without_support' ELSE trouble END" if near else "trouble"
+    )
+    return columns
+
+
+def _marked(tables: Lookups, prefix: str) -> list[Layer]:
+    markup, plan = tables.model.markup, tables.plan
+    count = len(plan.lines)
+    every = " + ".join(f"b{line}" for line in range(count))
+    kept = {f"e{line}": f"b{line}" for line in range(count)}
+    if markup is None:
+        return [Layer(kept)]
+    last = len(markup.blended[0]) - 1
+    place = f"(({every}) + {number(plan.base - markup.start)}) / {number(markup.step)}"
+    clip = f"LEAST(GREATEST({place}, 0e0), {number(last)})"
+    node = f"w_part + LEAST(CAST(FLOOR(place) AS INT), {last - 1})"
+    kept[f"e{plan.listing}"] = f"b{plan.listing} + (k_0 + place * k_1 - {number(plan.marked)})"
+    return [
+        Layer({"place": clip}), Layer({"key_m": node}), Layer(kept, [(f"{prefix}m", "key_m")])
+    ]  # fmt: skip
+
+
+def _money(tables: Lookups) -> dict[str, str]:
+    plan = tables.plan
+    every = " + ".join(f"e{line}" for line in range(len(plan.lines)))
+    columns = {"total": every, "price": f"EXP(({every}) + {number(plan.reference)})"}
+    if tables.model.ranges is not None:
+        cut = "w_half * c_half_cut"
+        columns["half"] = cut
+    return columns
+
+
+def _parts(tables: Lookups) -> dict[str, str]:
+    plan, start = tables.plan, number(tables.plan.start)
+    mean = (
+        f"CASE WHEN ABS(total) < {number(_CLOSE)} "
+        f"THEN SQRT(price) * SQRT({start}) * (1e0 + total * total / 24e0) "
+        f"ELSE (price - {start}) / total END"
+    )
+    cents = f"FLOOR(price * 100e0 + {_HALF})"
+    firsts = " ".join(
+        f"WHEN e{line} < 0e0 THEN -1e0 WHEN e{line} > 0e0 THEN 1e0"
+        for line in range(len(plan.lines))
+    )
+    moved = f"({cents} - {number(plan.start_cents)})"
+    sign = (
+        f"CASE WHEN {moved} < 0e0 THEN -1e0 WHEN {moved} > 0e0 THEN 1e0 {firsts} ELSE 1e0 END"
+    )
+    return {"mean_cents": f"({mean}) * 100e0", "moved": moved, "side": sign}
+
+
+def _floors(tables: Lookups) -> dict[str, str]:
+    columns = {}
+    for line in range(len(tables.plan.lines)):
+        columns[f"s{line}"] = f"e{line} * mean_cents * side"
+        columns[f"w{line}"] = f"FLOOR(e{line} * mean_cents * side)"
+    return columns
+
+
+def _ranks(tables: Lookups) -> dict[str, str]:
+    count = len(tables.plan.lines)
+    columns = {f"d{line}": f"s{line} - w{line}" for line in range(count)}
+    columns["left_over"] = f"moved * side - ({' + '.join(f'w{i}' for i in range(count))})"
+    return columns
+
+
+def _answers(tables: Lookups) -> dict[str, str]:
+    """Whole cents by largest remainder, as `diamond_pricing.model.money.whole_cents`."""
+    plan, model = tables.plan, tables.model
+    count = len(plan.lines)
+    start = plan.start_cents
+    cells = {"price_cents": f"CAST(moved AS BIGINT) + {start}"}
+    if model.ranges is not None:
+        for name, sign in (("low", "/"), ("high", "*")):
+            end = f"FLOOR(price {sign} EXP(half) * 100e0 + {_HALF})"
+            cells[f"{name}_cents"] = f"CAST({end} AS BIGINT)"
+    cells["reference_cents"] = f"CAST({start} AS BIGINT)"
+    for i in range(count):
+        before = [f"CAST(d{i} <= d{j} AS INT)" for j in range(i)]
+        after = [f"1 - CAST(d{j} <= d{i} AS INT)" for j in range(i + 1, count)]
+        rank = " + ".join(before + after) or "0"
+        whole = f"side * (w{i} + CAST(CAST({rank} < left_over AS INT) AS DOUBLE))"
+        cells[f"{plan.lines[i]}_cents"] = f"CAST({whole} AS BIGINT)"
+    found = {name: f"CASE WHEN code IS NULL THEN {cell} END" for name, cell in cells.items()}
+    for name in ("low_cents", "high_cents"):
+        found.setdefault(name, "CAST(NULL AS BIGINT)")
+    caution = f"WHEN w_near < {FEW} THEN '{CAUTION}'" if model.support is not None else ""
+    status = f"CASE WHEN code IS NOT NULL THEN '{REFUSED}' {caution} ELSE '{PRICED}' END"
+    return {"status": status, **found, "reason": "code"}
+
+
+def answers(tables: Lookups) -> list[str]:
+    """Names of the columns that the view adds, but for the code."""
+    ends = ["low_cents", "high_cents", "reference_cents"]
+    return ["status", "price_cents", *ends, *(f"{line}_cents" for line in tables.plan.lines)]

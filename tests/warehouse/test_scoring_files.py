@@ -1,0 +1,194 @@
+"""Files are priced row by row as single stones are, or not written at all."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
+
+from diamond_pricing import Stone
+from diamond_pricing.cli import main
+from diamond_pricing.errors import SourceError, StoneError
+from diamond_pricing.warehouse.scoring import score
+from diamond_pricing.web.batch import Asked, part
+
+NAMES = ["carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z"]
+
+
+@pytest.fixture(scope="module")
+def some(sales):
+    frame = sales[NAMES].iloc[:3000].astype(dict.fromkeys(("cut", "color", "clarity"), str))
+    return frame.assign(id=range(len(frame))).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def spoilt(some):
+    """A few rows of each kind that cannot be priced."""
+    frame = some.iloc[:200].copy()
+    frame.loc[3, "carat"] = np.nan
+    frame.loc[5, "cut"] = "Splendid"
+    frame.loc[7, "clarity"] = None
+    frame.loc[9, "depth"] = 99.0
+    frame.loc[11, "x"] = 0.0
+    frame.loc[13, "color"] = "Z"
+    frame.loc[15, ["carat", "x", "y", "z"]] = [9.0, np.nan, np.nan, np.nan]
+    frame.loc[17, "z"] = 9.0
+    frame.loc[19, "table"] = 99.0
+    frame.loc[21, ["depth", "table", "x", "y", "z"]] = np.nan
+    frame.loc[23, "y"] = np.inf
+    return frame
+
+
+def test_a_file_is_priced_as_single_stones_are(packaged, some, tmp_path):
+    some.to_parquet(tmp_path / "in.parquet")
+    scored = score(tmp_path / "in.parquet", tmp_path / "out.parquet", packaged)
+    answer = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert scored.rows == len(some) == len(answer)
+    priced = 0
+    for row in answer:
+        stone = {name: row[name] for name in NAMES}
+        try:
+            why = packaged.explain(Stone(**stone))
+        except StoneError:
+            assert row["status"] == "refused"
+            assert row["price_cents"] is None
+            continue
+        priced += 1
+        assert row["price_cents"] == why.cents
+        assert [row["reference_cents"]] + [row[f"{n}_cents"] for n in packaged.lines] == [
+            line.cents for line in why.lines
+        ]
+    assert priced == scored.priced > 2900
+
+
+def test_rows_that_cannot_be_priced_get_their_reason_and_stop_no_other(
+    packaged, spoilt, tmp_path
+):
+    spoilt.to_parquet(tmp_path / "in.parquet")
+    score(tmp_path / "in.parquet", tmp_path / "out.parquet", packaged)
+    answer = pq.read_table(tmp_path / "out.parquet").to_pandas()
+    codes = answer["code"]
+    expected = {
+        3: "impossible_value", 5: "unknown_grade", 7: "unknown_grade", 9: "impossible_value",
+        11: "impossible_dimension", 13: "grade_not_seen", 15: "weight_outside_range",
+        17: "height_contradicts_depth", 19: "measure_outside_range", 23: "impossible_value",
+    }  # fmt: skip
+    assert {row: codes[row] for row in expected} == expected
+    assert answer["status"][21] == "priced"
+    assert (answer["price_cents"].isna() == (answer["status"] == "refused")).all()
+    # One by one, as the API answers them.
+    asked = Asked(packaged, "blend", 0.9)
+    for i, row in answer.iterrows():
+        columns = {n: np.array([row[n], None], object)[:-1] for n in NAMES}
+        one = part(asked, columns, 1, 0)
+        assert one.words() == [row["status"]], i
+        if one.status[0] == 2:
+            # Alone a length of zero is a value that no stone has; in a batch it is a slip.
+            assert i == 11 or one.errors[0].code == row["code"], i
+        else:
+            assert round(100 * one.low[0]) == row["low_cents"]
+            assert round(100 * one.high[0]) == row["high_cents"]
+            assert one.cents.sum() == row["price_cents"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+def test_other_peoples_csv_is_read(packaged, spoilt, tmp_path, ending):
+    frame = spoilt.rename(columns={"carat": "Carat Weight", "color": "Colour", "x": "length"})
+    frame.to_csv(tmp_path / f"in.{ending}", index=False, sep=";")
+    spoilt.to_parquet(tmp_path / "in.parquet")
+    score(tmp_path / f"in.{ending}", tmp_path / "out.csv", packaged)
+    score(tmp_path / "in.parquet", tmp_path / "out.parquet", packaged)
+    csv, parquet = pd.read_csv(tmp_path / "out.csv"), pd.read_parquet(tmp_path / "out.parquet")
+    assert list(csv.columns)[:10] == list(frame.columns)
+    for name in ("status", "code", "price_cents", "low_cents", "proportions_cents"):
+        assert (
+            csv[name].astype(object).where(csv[name].notna(), None).tolist()
+            == parquet[name].astype(object).where(parquet[name].notna(), None).tolist()
+        )
+    assert pc.read_csv(tmp_path / "out.csv").num_rows == len(spoilt)
+
+
+def test_a_word_among_numbers_is_an_error_of_its_row(packaged, tmp_path):
+    (tmp_path / "in.csv").write_text(
+        "carat,cut,color,clarity\n1.01,vg,E,VS1\nheavy,Ideal,E,VS1\n"
+    )
+    scored = score(tmp_path / "in.csv", tmp_path / "out.csv", packaged)
+    assert (scored.rows, scored.priced, scored.refused) == (2, 1, {"impossible_value": 1})
+    assert "must be a number" in (tmp_path / "out.csv").read_text()
+
+
+def test_several_files_are_one(packaged, some, tmp_path):
+    for i in range(3):
+        some.iloc[100 * i : 100 * (i + 1)].to_parquet(tmp_path / f"in{i}.parquet")
+    scored = score(str(tmp_path / "in*.parquet"), tmp_path / "out.parquet", packaged)
+    assert scored.rows == 300
+    assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == list(range(300))
+
+
+def _bad(tmp_path, kind, some):
+    file = tmp_path / "in.parquet"
+    some.iloc[:50].to_parquet(file)
+    if kind == "truncated":
+        file.write_bytes(file.read_bytes()[:-100])
+    elif kind == "no column":
+        some.drop(columns="color").to_parquet(file)
+    elif kind == "wrong type":
+        some.assign(carat=True).to_parquet(file)
+    elif kind == "a name of ours":
+        some.assign(status=1).to_parquet(file)
+    elif kind == "empty":
+        file = tmp_path / "in.csv"
+        file.write_text("")
+    elif kind == "broken gzip":
+        file = tmp_path / "in.csv.gz"
+        file.write_bytes(gzip.compress(some.to_csv(index=False).encode())[:-2000])
+    elif kind == "no such file":
+        file = tmp_path / "nothing.parquet"
+    elif kind == "torn row":
+        file = tmp_path / "in.csv"
+        file.write_text("carat,cut,color,clarity\n1,Ideal,E,VS1\n1,Ideal\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["truncated", "no column", "wrong type", "a name of ours", "empty", "broken gzip",
+     "no such file", "torn row"],
+)  # fmt: skip
+def test_a_bad_file_is_one_error_and_leaves_nothing(kind, some, tmp_path, capsys):
+    file, out = _bad(tmp_path, kind, some), tmp_path / "out.parquet"
+    before = set(tmp_path.iterdir())
+    assert main(["score", str(file), str(out)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ")
+    assert said.count("\n") == 1
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_file_is_not_written_over_itself(packaged, some, tmp_path):
+    some.iloc[:5].to_parquet(tmp_path / "in.parquet")
+    with pytest.raises(SourceError, match="another file"):
+        score(tmp_path / "in.parquet", tmp_path / "in.parquet", packaged)
+
+
+def test_nothing_is_left_when_it_is_stopped_or_the_disk_is_full(packaged, some, tmp_path):
+    some.to_parquet(tmp_path / "in.parquet")
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        score(tmp_path / "in.parquet", tmp_path / "out.parquet", packaged, progress=stop)
+    assert [f.name for f in tmp_path.iterdir()] == ["in.parquet"]
+
+
+def test_the_command_tells_what_became_of_the_rows(spoilt, tmp_path, capsys):
+    spoilt.to_parquet(tmp_path / "in.parquet")
+    assert main(["score", str(tmp_path / "in.parquet"), str(tmp_path / "o.csv"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rows"] == 200
+    assert told["refused"]["impossible_value"] == 3
+    assert told["priced"] + sum(told["refused"].values()) == 200
