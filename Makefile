@@ -33,7 +33,7 @@ demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
 test: lint
-	@sh scripts/install_browser.sh
+	@sh scripts/install_for_tests.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The promises that hold for every stone, on twenty times as many stones.

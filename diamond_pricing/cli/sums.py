@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SMALL = 32 * 2**20  # bytes of a CSV file that is simply read
 QUIET = 1.0  # seconds without a word
+OFTEN = 0.2  # seconds between two looks
 
 leave_out_option = click.option(
     "--leave-out", is_flag=True,
@@ -43,23 +44,24 @@ def large(data: Path | None) -> bool:
 
 
 class Bar:
-    """One line on a terminal: what is done, sales a second, time left."""
+    """One line on a terminal: what is done, how many a second, time left."""
 
-    def __init__(self) -> None:
-        self.started = time.monotonic()
+    def __init__(self, unit: str = "sales") -> None:
+        self.unit = unit
+        self.started = self.looked = time.monotonic()
         self.shown = False
-        self.stage, self.since = "", self.started
 
-    def __call__(self, what: str, share: float, sales: int) -> None:
+    def __call__(self, what: str, share: float, rows: int) -> None:
         """Show the line, when a second has passed and somebody looks."""
         now = time.monotonic()
-        if now - self.started < QUIET or not sys.stderr.isatty():
+        if now - self.started < QUIET or now - self.looked < OFTEN or not sys.stderr.isatty():
             return
-        text = f"{what}: {sales:,} sales"
+        self.looked = now
+        text = f"{what}: {rows:,} {self.unit}"
         spent = now - self.started
         if 0 < share < 1:
-            rate, left = sales * share / spent, spent * (1 - share) / share
-            text += f", {100 * share:.0f} %, {rate:,.0f} sales/s, {left:,.0f} s left"
+            rate, left = rows * share / spent, spent * (1 - share) / share
+            text += f", {100 * share:.0f} %, {rate:,.0f} {self.unit}/s, {left:,.0f} s left"
         click.echo(f"\r\x1b[K{text}", nl=False, err=True)
         self.shown = True
 

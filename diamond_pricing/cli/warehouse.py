@@ -1,14 +1,13 @@
 """The commands `score` and `export-sql`: prices where the stones are."""
 
 import json
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from diamond_pricing.cli.home import example
+from diamond_pricing.cli.sums import Bar
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.stones import LISTING
@@ -46,12 +45,14 @@ def score(
     """Price the stones of SOURCE, a Parquet or CSV file or a pattern, into TARGET."""
     from diamond_pricing.warehouse import scoring
 
-    progress = _Progress()
-    scored = scoring.score(
-        source, target, _model(model_file), level=level, listing=listing, prefix=prefix,
-        progress=progress,
-    )  # fmt: skip
-    progress.end()
+    bar = Bar("rows")
+    try:
+        scored = scoring.score(
+            source, target, _model(model_file), level=level, listing=listing, prefix=prefix,
+            progress=lambda done, of: bar("pricing", done / of if of else 0.0, of or done),
+        )  # fmt: skip
+    finally:
+        bar.close()
     if as_json:
         found = {name: getattr(scored, name) for name in scored.__slots__}
         click.echo(json.dumps({**found, "out": str(target)}))
@@ -100,28 +101,6 @@ def _model(file: Path | None) -> PriceModel:
     from diamond_pricing.cli import _model as chosen
 
     return chosen(file)[0]
-
-
-class _Progress:
-    """A line on a terminal, once it takes over a second."""
-
-    def __init__(self) -> None:
-        self.start, self.shown = time.monotonic(), 0.0
-
-    def __call__(self, done: int, total: int | None) -> None:
-        passed = time.monotonic() - self.start
-        if passed < 1 or passed - self.shown < 0.2 or not sys.stderr.isatty():
-            return
-        self.shown = passed
-        left = f", {(total - done) * passed / done:,.0f} s left" if total and done else ""
-        click.echo(
-            f"\r  {done:,} rows, {done / passed:,.0f} a second{left}  ", nl=False, err=True
-        )
-
-    def end(self) -> None:
-        """Go to the next line."""
-        if self.shown:
-            click.echo("", err=True)
 
 
 COMMANDS: list[Any] = [score, export_sql]

@@ -1,4 +1,9 @@
-"""Where sales live: how other people's files become ours, and prices where stones are."""
+"""Where sales live: how other people's files become ours; fits and prices where they are.
+
+``fit``, ``evaluate`` and ``sums`` load what they need when they are first asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from diamond_pricing.errors import RejectedFileError, SourceError
 from diamond_pricing.warehouse.intake import (
@@ -15,6 +20,9 @@ from diamond_pricing.warehouse.sales_file import read_sales_file, written_sales
 from diamond_pricing.warehouse.scoring import DIALECTS, Scored, score, sql
 from diamond_pricing.warehouse.source import FITTED, Source
 
+if TYPE_CHECKING:
+    from diamond_pricing.warehouse.at_scale import evaluate, fit, sums
+
 __all__ = [
     "DIALECTS",
     "DUPLICATE",
@@ -27,6 +35,8 @@ __all__ = [
     "Sheet",
     "Source",
     "SourceError",
+    "evaluate",
+    "fit",
     "guessed",
     "quarantine_csv",
     "read_sales_file",
@@ -34,6 +44,15 @@ __all__ = [
     "row_keys",
     "score",
     "sql",
+    "sums",
     "take_in",
     "written_sales",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("evaluate", "fit", "sums"):
+        from diamond_pricing.warehouse import at_scale
+
+        return getattr(at_scale, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

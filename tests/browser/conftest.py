@@ -21,7 +21,7 @@ SHOTS = Path(os.environ.get("SCREENSHOTS", "build/screenshots"))
 @pytest.fixture(scope="module")  # while it is open no other test can run an event loop
 def browser() -> Iterator[Browser]:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert found, "Debian's chromium is needed: sh scripts/install_browser.sh"
+    assert found, "Debian's chromium is needed: sh scripts/install_for_tests.sh"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield browser

@@ -126,6 +126,8 @@ def writing(target: Path, schema: Any) -> Iterator[Any]:
             writer = pa.csv.CSVWriter(aside, schema)
         with writer:
             yield writer
+        with aside.open("rb") as whole:
+            os.fsync(whole.fileno())
         aside.replace(target)
     except OSError as error:
         if error.filename in (None, str(aside)):

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Installs what tests drive and Python packages do not bring, where it is missing: Debian's
+# Chromium for the page, and a Java for Spark.
+set -eu
+missing=
+if ! command -v chromium >/dev/null 2>&1 && ! command -v chromium-browser >/dev/null 2>&1; then
+    missing="chromium fonts-dejavu-core"
+fi
+if ! command -v java >/dev/null 2>&1; then
+    missing="$missing openjdk-17-jre-headless"
+fi
+if [ -z "$missing" ]; then
+    exit 0
+fi
+if ! command -v apt-get >/dev/null 2>&1; then
+    echo "Install $missing with your package manager, then run make test again." >&2
+    exit 1
+fi
+as_root=
+if [ "$(id -u)" != 0 ]; then as_root=sudo; fi
+echo "Installing $missing ..." >&2
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086  these are several words
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
