@@ -38,9 +38,9 @@ def large(data: Path | None) -> bool:
     if data is None:
         return False
     name = data.name.casefold()
-    if "*" in str(data) or not name.endswith((".csv", ".tsv", ".txt")):
-        return name.endswith((".parquet", ".pq", ".gz", ".zst")) or "*" in str(data)
-    return data.is_file() and data.stat().st_size > SMALL
+    if "*" in name or name.endswith((".parquet", ".pq", ".csv.gz", ".csv.zst")):
+        return True
+    return name.endswith((".csv", ".tsv")) and data.is_file() and data.stat().st_size > SMALL
 
 
 class Bar:
