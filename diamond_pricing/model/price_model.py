@@ -445,14 +445,11 @@ class PriceModel:
             for p in stone.problems()
         ]  # fmt: skip
         for found in self._unsupported(one):
-            given = found.values[0]
-            given = given.item() if hasattr(given, "item") else given
-            nearest = found.nearest(given)
-            text = f"{given:g}" if isinstance(given, float) else given
+            given = found.value(0)
             reasons.append(
                 Reason(
-                    found.code, found.attribute, given, nearest,
-                    f"{found.attribute or 'stone'} {text} {found.why}.", ADVICE,
+                    found.code, found.attribute, given, found.nearest(given),
+                    found.sentence(0), ADVICE,
                 )
             )  # fmt: skip
         if reasons:

@@ -155,6 +155,17 @@ class Unsupported(NamedTuple):
     why: str
     known: tuple[Any, ...]
 
+    def value(self, row: int) -> Any:
+        """What one of the stones has, as a plain value."""
+        given = self.values[row]
+        return given.item() if hasattr(given, "item") else given
+
+    def sentence(self, row: int, where: str = "") -> str:
+        """What is wrong with one of the stones, and perhaps where else it is."""
+        given = self.value(row)
+        text = f"{given:g}" if isinstance(given, float) else given
+        return f"{self.attribute or 'stone'} {text} {self.why}{where}."
+
     def nearest(self, given: Any) -> Any:
         """Nearest supported value to ``given``."""
         if not self.known:
@@ -242,20 +253,17 @@ def refuse(found: Iterator[Unsupported]) -> None:
     UnsupportedStoneError
     """
     for reason in found:
-        code, attribute, bad, values, why, _ = reason
-        rows = np.flatnonzero(bad)
-        given = values[rows[0]]
-        given = given.item() if hasattr(given, "item") else given
+        rows = np.flatnonzero(reason.stones)
         where = ""
-        if len(bad) > 1:
+        if len(reason.stones) > 1:
             more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             where = f" (row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)"
-        text = f"{given:g}" if isinstance(given, float) else given
+        given = reason.value(rows[0])
         raise UnsupportedStoneError(
-            f"{attribute or 'stone'} {text} {why}{where}. {ADVICE}",
-            attribute=attribute,
+            f"{reason.sentence(rows[0], where)} {ADVICE}",
+            attribute=reason.attribute,
             given=given,
-            code=code,
+            code=reason.code,
             nearest=reason.nearest(given),
         )
 

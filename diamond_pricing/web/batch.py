@@ -110,11 +110,9 @@ def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
             at = int(good[row])
             if at in errors:
                 continue
-            given = found.values[row]
-            given = given.item() if hasattr(given, "item") else given
-            text = f"{given:g}" if isinstance(given, float) else given
+            given = found.value(row)
             errors[at] = Fault(
-                f"{found.attribute or 'stone'} {text} {found.why}. {ADVICE}",
+                f"{found.sentence(row)} {ADVICE}",
                 f"/{found.attribute}" if found.attribute else "", found.code, given=given,
                 nearest=found.nearest(given),
             )  # fmt: skip

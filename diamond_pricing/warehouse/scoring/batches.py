@@ -74,11 +74,7 @@ def outcome(
         for row in np.flatnonzero(found.stones).tolist():
             at = int(good[row])
             if at not in reasons:
-                given = found.values[row]
-                given = given.item() if hasattr(given, "item") else given
-                text = f"{given:g}" if isinstance(given, float) else given
-                said = f"{found.attribute or 'stone'} {text} {found.why}. {ADVICE}"
-                reasons[at] = (found.code, said)
+                reasons[at] = (found.code, f"{found.sentence(row)} {ADVICE}")
     if reasons:
         refused = np.zeros(n, bool)
         refused[list(reasons)] = True
