@@ -11,6 +11,7 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.model.attribution import shares
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 NAMES = tuple(grade.name for grade in GRADES)
 SIZES = tuple(m.name for m in MEASURES if not m.required)
+GRADED = ("cut", "color", "clarity")
+ROUNDED = 1e-9  # hundredths of a carat by which a recorded weight may be off
+HEAVIEST = 600  # hundredths of a carat that effects are kept ready for
 CHUNK = 16_384  # stones at a time, so that what is worked on stays in the cache
 
 Member = tuple[Term, dict[int, Matrix]]  # a term, and each line's effect over its rows
@@ -75,6 +79,7 @@ class Plan:
         self.measured = [c for c in self.curves if any(s.means is not None for s in c.sheets)]
         self.weighed = [c for c in self.curves if c not in self.measured]
         self.bare = self._bare()
+        self.weights: _AtHundredths | None = None
 
     @classmethod
     def of(cls, model: "PriceModel") -> "Plan | None":
@@ -268,8 +273,7 @@ class Plan:
             columns = {name: column[rows] for name, column in stones.columns.items()}
             some = {name: where[rows] for name, where in place.items()}
             part = total[:, rows]
-            for curve in self.weighed:
-                self._add(curve, columns, some, part)
+            self._add_weighed(columns, some, part)
             # Stones without any measurement go the way that `effects` goes.
             bare = np.logical_and.reduce([np.isnan(columns[name]) for name in SIZES])
             if bare.any():
@@ -287,6 +291,32 @@ class Plan:
                 if not whole:
                     part[:, kept] += measured
         return total.T
+
+    def _add_weighed(self, columns: Any, place: dict[str, Any], total: Matrix) -> None:
+        """Add what depends on weight and grades alone.
+
+        Most weights are recorded in hundredths of a carat: for those all curves over the
+        weight are added up beforehand.
+        """
+        if self.weights is None:
+            self.weights = _AtHundredths(self)
+        code = columns["carat"] * 100
+        whole = np.rint(code)
+        on = (np.abs(code - whole) < ROUNDED) & self.weights.held(whole)
+        if on.all():
+            self.weights.add(whole, place, total)
+            return
+        for few in (on, ~on):
+            if few.any():
+                part = np.zeros((len(total), int(few.sum())))
+                graded = {name: where[few] for name, where in place.items()}
+                if few is on:
+                    self.weights.add(whole[few], graded, part)
+                else:
+                    weighed = {"carat": columns["carat"][few]}
+                    for curve in self.weighed:
+                        self._add(curve, weighed, graded, part)
+                total[:, few] += part
 
     def _add(self, curve: Curve, columns: Any, place: dict[str, Any], total: Matrix) -> None:
         n = total.shape[1]
@@ -368,6 +398,65 @@ class Plan:
                 low, high = low[place[name]], high[place[name]]
             for line, a, b in zip(sheet.lines, low, high):  # noqa: B905  hot
                 total[line] += a + share * (b - a)
+
+
+class _AtHundredths:
+    """Effects of weight and grades at every hundredth of a carat, added up over all curves.
+
+    One table over weight, color and clarity, one over weight and cut, and one over the three
+    grades for what else depends on them; a table has a column for each line that it moves.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        low, high = next((a, b) for name, a, b in plan.ranges if name == "carat")
+        self.first, last = max(1, int(low * 100)), min(int(high * 100) + 1, HEAVIEST)
+        count = max(0, last - self.first + 1)
+        self.last = self.first + count - 1
+        self.levels = {name: len(levels) for name, levels in plan.levels.items()}
+        homes: dict[tuple[str, ...], list[Curve]] = {}
+        for curve in plan.weighed:
+            for sheet in curve.sheets:
+                home: tuple[str, ...] = GRADED
+                if set(sheet.grades) <= {"color", "clarity"}:
+                    home = ("carat", "color", "clarity")
+                elif set(sheet.grades) <= {"cut"}:
+                    home = ("carat", "cut")
+                elif curve.feature:
+                    home = ("carat", *GRADED)
+                alone = Curve(curve.feature, curve.value, curve.edges, [sheet], curve.intervals)
+                homes.setdefault(home, []).append(alone)
+        self.tables = [self._table(plan, home, curves, count) for home, curves in homes.items()]
+
+    def _table(
+        self, plan: Plan, home: tuple[str, ...], curves: list[Curve], count: int
+    ) -> tuple[tuple[str, ...], list[tuple[int, Vector]]]:
+        axes = [count if name == "carat" else self.levels.get(name, 1) for name in home]
+        index = np.unravel_index(np.arange(int(np.prod(axes))), axes)
+        place = dict(zip(home, index, strict=True))
+        n = len(index[0])
+        weights = place.get("carat", np.zeros(n, np.int64)) + self.first
+        columns = {"carat": np.round(weights / 100, 2)}
+        total = np.zeros((len(plan.lines), n))
+        for curve in curves:
+            plan._add(curve, columns, place, total)
+        moved = [(line, total[line]) for line in range(len(total)) if total[line].any()]
+        return home, moved
+
+    def held(self, hundredths: Vector) -> NDArray[np.bool_]:
+        """Which weights are in the tables, shape (n,)."""
+        return (hundredths >= self.first) & (hundredths <= self.last)
+
+    def add(self, hundredths: Vector, place: dict[str, Any], total: Matrix) -> None:
+        """Add the effects of n stones, each of a weight that is held."""
+        weight = hundredths.astype(np.int64) - self.first
+        for home, moved in self.tables:
+            at: Any = 0
+            for name in home:
+                code = weight if name == "carat" else place.get(name, 0)
+                size = 1 if name == "carat" else self.levels.get(name, 1)
+                at = at * size + code
+            for line, column in moved:
+                total[line] += column.take(at)
 
 
 def _merged(
