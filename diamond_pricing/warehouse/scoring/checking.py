@@ -72,7 +72,8 @@ def checked_depth() -> dict[str, str]:
 def checked_sides() -> dict[str, str]:
     """Length and width against the weight; ``cube`` is that of the diameter expected."""
     typical = number(TYPICAL_DEPTH)
-    depth = f"CASE WHEN bad_depth = 1 OR r_depth IS NULL THEN {typical} ELSE r_depth END"
+    known = "bad_depth = 0 AND r_depth > 0e0"  # some engines stop at a division by zero
+    depth = f"CASE WHEN {known} THEN r_depth ELSE {typical} END"
     cube = f"(r_carat / ({number(CARATS_PER_MM3 / 100)} * ({depth})))"
     columns = {"cube": cube, "likely": depth}
     for name in ("x", "y"):
