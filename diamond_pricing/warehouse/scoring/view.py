@@ -15,6 +15,7 @@ from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polyno
 from diamond_pricing.warehouse.scoring.batches import REFUSED
 from diamond_pricing.warehouse.scoring.checking import (
     checked_depth,
+    checked_height,
     checked_sides,
     clean,
     read,
@@ -71,6 +72,7 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
         Layer(read(tables, given)),
         Layer(checked_depth()),
         Layer(checked_sides()),
+        Layer(checked_height()),
         Layer({"trouble": trouble(tables, given)}),
         Layer(clean(tables)),
         Layer(_placed(tables)),
