@@ -23,8 +23,8 @@ def table(name: str, kinds: Mapping[str, str], rows: Iterable[str], dialect: str
 def apart(tree: Any, exp: Any) -> Any:
     """Let each common table expression compute its columns in a generator of one row.
 
-    Spark writes projections that stand on each other, and conditions on them, out into one;
-    here that would grow until the planner gives up. Through a generator it moves neither.
+    Spark may write projections that stand on each other, and conditions on them, out into
+    one, which grows with every layer. Through a generator it moves neither.
     """
     for i, inner in enumerate(tree.find_all(exp.CTE)):
         select = inner.this
