@@ -385,9 +385,9 @@ def _compare_score(rows: list[int], folder: Path, independent: bool) -> None:
 
 def _sql(file: str) -> dict[str, Any]:
     import duckdb
-    from diamond_pricing.warehouse.scoring import sql
 
     from diamond_pricing import packaged_model
+    from diamond_pricing.warehouse.scoring import sql
 
     connection = duckdb.connect()
     connection.execute("SET threads = 1")

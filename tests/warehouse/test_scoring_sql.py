@@ -68,7 +68,7 @@ def odd_stones():
         {"cut": "Splendid"}, {"cut": None}, {"color": "Z"}, {"color": "K"}, {"clarity": "FL"},
         {"clarity": "SI1-"}, {"cut": " very good "}, {"cut": "V.G."}, {"clarity": "vs 2"},
         {"color": "d"}, {"cut": "very-good"}, {"clarity": "VVS-1"}, {"depth": 20.0},
-        {"depth": 48.0}, {"depth": 81.0}, {"table": 20.0}, {"table": 99.0}, {"x": 0.0},
+        {"depth": 0.0}, {"depth": 48.0}, {"depth": 81.0}, {"table": 20.0}, {"table": 99.0}, {"x": 0.0},
         {**round_, "x": 0.0}, {**round_, "y": -6.47}, {**round_, "z": 0.0},
         {**round_, "z": 8.0}, {**round_, "x": 9.0}, {**round_, "depth": 70.0}, {"z": 9.0},
         {"x": 8.0, "depth": 61.0}, {"x": 6.4, "z": 5.0}, {"x": 6.4, "z": -1.0},
@@ -183,6 +183,44 @@ def test_postgresql_gives_the_same_cents(packaged, many):
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.driver.memory", "3g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("spark")))
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning"
+)
+def test_spark_gives_the_same_cents(packaged, many, session):
+    frame = many.iloc[-1042:].reset_index(drop=True)
+    kinds = DDL.format(d="DOUBLE", t="STRING").split("(", 1)[1][:-1].replace('"', "`")
+    session.createDataFrame(plain(frame), kinds).createOrReplaceTempView("given")
+    session.sql("CREATE TABLE stones USING parquet AS SELECT * FROM given")
+    for statement in sql(packaged, "spark", columns=COLUMNS).split(";\n"):
+        if statement.strip():
+            session.sql(statement)
+    prices = session.sql(query(packaged))
+    same(prices.collect(), expected(packaged, frame))
+    planned = prices._jdf.queryExecution().executedPlan().toString()
+    assert "BroadcastHashJoin" in planned
+    assert "SortMergeJoin" not in planned
+    assert "hashpartitioning" not in planned  # no stones are moved for a look-up
+
+
 @pytest.mark.parametrize("family", ["loglinear", "gam"])
 def test_other_families_give_the_same_cents(family, request, many):
     model = request.getfixturevalue(family)
@@ -228,9 +266,8 @@ def test_every_dialect_parses(packaged, dialect):
     start = script.rindex("CREATE VIEW")
     assert sqlglot.parse(script[start:], read=dialect)
     assert "ISNAN" not in script.upper() or dialect in (
-        "duckdb",
-        "clickhouse",
-    )
+        "duckdb", "clickhouse", "spark", "databricks",
+    )  # fmt: skip
 
 
 def test_what_cannot_be_written_is_told(packaged, surfaces):

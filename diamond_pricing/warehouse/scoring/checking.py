@@ -21,8 +21,8 @@ from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups
 def grade_number(grade: Grade, levels: list[str], column: str) -> str:
     """Position of a grade in the tables: −1 for one that was not seen, NULL for none.
 
-    The standard spelling is looked for first. Else case, spaces, points and underscores do
-    not count, nor does a hyphen before a figure or between words.
+    The standard spelling of a grade that was seen is looked for first. Else case, spaces,
+    points and underscores do not count, nor does a hyphen before a figure or between words.
     """
     place = {name: levels.index(name) if name in levels else -1 for name in grade.grades}
     words = {fold(name): code for name, code in place.items()}
@@ -31,7 +31,8 @@ def grade_number(grade: Grade, levels: list[str], column: str) -> str:
         words[re.sub(r"(?<=[a-z])(?=\d)", "-", fold(name))] = code
         words[name.lower().replace(" ", "-")] = code
     plain = f"LOWER(REPLACE(REPLACE(REPLACE({column}, ' ', ''), '.', ''), '_', ''))"
-    usual = " ".join(f"WHEN {_text(name)} THEN {code}" for name, code in place.items())
+    seen = reversed([name for name in levels if name in place])
+    usual = " ".join(f"WHEN {_text(name)} THEN {place[name]}" for name in seen)
     other = " ".join(f"WHEN {_text(word)} THEN {code}" for word, code in words.items())
     return f"CASE {column} {usual} ELSE CASE {plain} {other} END END"
 
@@ -72,7 +73,8 @@ def checked_depth() -> dict[str, str]:
 def checked_sides() -> dict[str, str]:
     """Length and width against the weight; ``cube`` is that of the diameter expected."""
     typical = number(TYPICAL_DEPTH)
-    depth = f"CASE WHEN bad_depth = 1 OR r_depth IS NULL THEN {typical} ELSE r_depth END"
+    known = "bad_depth = 0 AND r_depth > 0e0"  # some engines stop at a division by zero
+    depth = f"CASE WHEN {known} THEN r_depth ELSE {typical} END"
     cube = f"(r_carat / ({number(CARATS_PER_MM3 / 100)} * ({depth})))"
     columns = {"cube": cube, "likely": depth}
     for name in ("x", "y"):
@@ -85,18 +87,20 @@ def checked_sides() -> dict[str, str]:
 def trouble(tables: Lookups, given: Mapping[str, str]) -> str:
     """Code of the first reason not to price a stone, but for what stands behind a cell."""
     plan = tables.plan
-    cases = [(_impossible(given), "impossible_value")]
+    cases = [(_impossible(given), _text("impossible_value"))]
     unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in GRADES)
-    cases.append((unread, "unknown_grade"))
+    cases.append((unread, _text("unknown_grade")))
     if {"x", "y", "z"} & set(given):
-        cases += _contradictions()
+        cases.append(("bad_depth + bad_x + bad_y + bad_z > 0", _contradiction()))
     unseen = " OR ".join(f"g_{name} < 0" for name, _ in plan.grades)
-    cases.append((unseen, "grade_not_seen"))
+    cases.append((unseen, _text("grade_not_seen")))
     for name, low, high in plan.ranges:
         code = "weight_outside_range" if name == CARAT else "measure_outside_range"
         if name in given:
-            cases.append((f"r_{name} < {number(low)} OR r_{name} > {number(high)}", code))
-    return f"CASE {' '.join(f'WHEN {when} THEN {_text(code)}' for when, code in cases)} END"
+            cases.append(
+                (f"r_{name} < {number(low)} OR r_{name} > {number(high)}", _text(code))
+            )
+    return f"CASE {' '.join(f'WHEN {when} THEN {code}' for when, code in cases)} END"
 
 
 def _impossible(given: Mapping[str, str]) -> str:
@@ -113,13 +117,8 @@ def _impossible(given: Mapping[str, str]) -> str:
     return " OR ".join(found)
 
 
-def _contradictions() -> list[tuple[str, str]]:
-    """Depth, length, width, height, in this order; see `checks.in_words`."""
-    cases = [("bad_depth = 1", "depth_contradicts_height")]
-    for name in ("x", "y"):
-        cases.append((f"bad_{name} = 1 AND r_{name} <= 0e0", "impossible_dimension"))
-        cases.append((f"bad_{name} = 1", "size_contradicts_weight"))
-    # Now neither side is bad, so that what is known of them tells how far across.
+def checked_height() -> dict[str, str]:
+    """Height against what is known of the sides, which counts where neither of them is bad."""
     across = (
         "CASE WHEN r_x IS NULL THEN r_y WHEN r_y IS NULL THEN r_x ELSE (r_x + r_y) / 2e0 END"
     )
@@ -134,11 +133,20 @@ def _contradictions() -> list[tuple[str, str]]:
         f"CASE WHEN r_x IS NULL AND r_y IS NULL THEN {unmeasured} "
         f"WHEN r_depth IS NULL THEN {loose} ELSE {tight} END"
     )
-    cases.append((f"r_z <= 0e0 AND {off}", "impossible_dimension"))
+    return {"bad_z": f"CASE WHEN {off} THEN 1 ELSE 0 END"}
+
+
+def _contradiction() -> str:
+    """Code for depth, length, width, height, in this order; see `checks.in_words`."""
+    cases = [("bad_depth = 1", "depth_contradicts_height")]
+    for name in ("x", "y"):
+        cases.append((f"bad_{name} = 1 AND r_{name} <= 0e0", "impossible_dimension"))
+        cases.append((f"bad_{name} = 1", "size_contradicts_weight"))
+    cases.append(("r_z <= 0e0", "impossible_dimension"))
     whole = "r_depth IS NOT NULL AND r_x IS NOT NULL AND r_y IS NOT NULL"
-    cases.append((f"{whole} AND {off}", "height_contradicts_depth"))
-    cases.append((off, "size_contradicts_weight"))
-    return cases
+    cases.append((whole, "height_contradicts_depth"))
+    written = " ".join(f"WHEN {when} THEN {_text(code)}" for when, code in cases)
+    return f"CASE {written} ELSE 'size_contradicts_weight' END"
 
 
 def clean(tables: Lookups) -> dict[str, str]:

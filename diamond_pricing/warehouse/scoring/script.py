@@ -11,11 +11,13 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.stones import MEASURES, attribute_named
 from diamond_pricing.warehouse.scoring.lookups import Lookups, lookups
+from diamond_pricing.warehouse.scoring.spark import SPARK, apart
+from diamond_pricing.warehouse.scoring.spark import table as loaded
 from diamond_pricing.warehouse.scoring.view import Layer, answers, columns_of, layers
 
 DIALECTS = (
     "duckdb", "postgres", "sqlite", "bigquery", "snowflake", "redshift",
-    "mysql", "clickhouse", "trino",
+    "mysql", "clickhouse", "trino", "spark", "databricks",
 )  # fmt: skip
 COLUMNS = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -23,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
 _STATEMENT = 100_000  # characters of an INSERT
 _ROWS = 1000  # of an INSERT; some engines take no more
 _MATERIALIZED = ("postgres", "sqlite")  # they would write out inner expressions again and again
-_NAN = {"duckdb", "bigquery", "clickhouse", "trino"}
+_NAN = {"duckdb", "bigquery", "clickhouse", "trino", *SPARK}
 
 
 def sql(
@@ -142,8 +144,12 @@ def _all_rows(tables: Lookups, prefix: str) -> Iterator[tuple[str, dict[str, str
 
 def _created(name: str, kinds: dict[str, str], rows: Any, dialect: str) -> Iterator[str]:
     """Statements that make one table."""
-    columns = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
     yield f"{_transpiled(f'DROP TABLE IF EXISTS {name}', dialect)};"
+    texts = (",".join(map(_value, row)) for row in rows)
+    if dialect in SPARK:
+        yield loaded(name, kinds, texts, dialect)
+        return
+    columns = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
     create = _transpiled(f"CREATE TABLE {name} ({columns})", dialect)
     if dialect == "clickhouse":
         create += " ENGINE = MergeTree ORDER BY tuple()"
@@ -151,13 +157,12 @@ def _created(name: str, kinds: dict[str, str], rows: Any, dialect: str) -> Itera
     head = f"INSERT INTO {name} VALUES\n"
     batch: list[str] = []
     length = 0
-    for row in rows:
-        text = "(" + ",".join(map(_value, row)) + ")"
+    for text in texts:
         if batch and (length + len(text) > _STATEMENT or len(batch) == _ROWS):
             yield head + ",\n".join(batch) + ";"
             batch, length = [], 0
-        batch.append(text)
-        length += len(text) + 2
+        batch.append(f"({text})")
+        length += len(text) + 4
     yield head + ",\n".join(batch) + ";\n"
 
 
@@ -184,6 +189,8 @@ def _view(
             f"the view has a column {sorted(clash)[0]!r} of its own; leave it out."
         )
     last = [f"{f} AS {c}" for f, c in carried.items()] + ours + ["reason AS code"]
+    for step in steps if dialect in SPARK else ():
+        step.joins = [join for join in step.joins if join[1]]
     expressions = _chained(steps, f"{table} AS s", set(carried) | set(ours) | {"reason"})
     hint = "MATERIALIZED " if dialect in _MATERIALIZED else ""
     ctes = ",\n".join(f"l{i} AS {hint}({text})" for i, text in enumerate(expressions))
@@ -221,6 +228,8 @@ def _transpiled(text: str, dialect: str) -> str:
     except ImportError as error:
         raise MissingExtraError("SQL of a model", "scale") from error
     tree = sqlglot.parse_one(text, read="duckdb")
+    if dialect in SPARK:
+        tree = apart(tree, exp)
     if dialect not in _NAN:
         tree = tree.transform(lambda node: _without_nan(node, exp, dialect))
     return tree.sql(dialect=dialect, pretty=False)

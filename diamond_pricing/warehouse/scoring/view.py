@@ -15,6 +15,7 @@ from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polyno
 from diamond_pricing.warehouse.scoring.batches import REFUSED
 from diamond_pricing.warehouse.scoring.checking import (
     checked_depth,
+    checked_height,
     checked_sides,
     clean,
     read,
@@ -25,6 +26,7 @@ from diamond_pricing.warehouse.scoring.lookups import CARAT, LOG_CARAT, Lookups
 
 _CLOSE = 1e-4  # as in diamond_pricing.model.money
 _HALF = "5e-1"
+_MANY = 1024  # more than lines; a power of two, so that nothing is rounded
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
         Layer(read(tables, given)),
         Layer(checked_depth()),
         Layer(checked_sides()),
+        Layer(checked_height()),
         Layer({"trouble": trouble(tables, given)}),
         Layer(clean(tables)),
         Layer(_placed(tables)),
@@ -195,7 +198,8 @@ def _marked(tables: Lookups, prefix: str) -> list[Layer]:
 def _money(tables: Lookups) -> dict[str, str]:
     plan = tables.plan
     every = " + ".join(f"e{line}" for line in range(len(plan.lines)))
-    columns = {"total": every, "price": f"EXP(({every}) + {number(plan.reference)})"}
+    priced = f"EXP(({every}) + {number(plan.reference)})"
+    columns = {"total": every, "price": f"CASE WHEN code IS NULL THEN {priced} END"}
     if tables.model.ranges is not None:
         cut = "w_half * c_half_cut"
         columns["half"] = cut
@@ -241,19 +245,19 @@ def _answers(tables: Lookups) -> dict[str, str]:
     plan, model = tables.plan, tables.model
     count = len(plan.lines)
     start = plan.start_cents
-    cells = {"price_cents": f"CAST(moved AS BIGINT) + {start}"}
+    found = {"price_cents": f"CAST(moved AS BIGINT) + {start}"}
     if model.ranges is not None:
         for name, sign in (("low", "/"), ("high", "*")):
             end = f"FLOOR(price {sign} EXP(half) * 100e0 + {_HALF})"
-            cells[f"{name}_cents"] = f"CAST({end} AS BIGINT)"
-    cells["reference_cents"] = f"CAST({start} AS BIGINT)"
+            found[f"{name}_cents"] = f"CAST({end} AS BIGINT)"
+    found["reference_cents"] = f"CASE WHEN code IS NULL THEN CAST({start} AS BIGINT) END"
     for i in range(count):
-        before = [f"CAST(d{i} <= d{j} AS INT)" for j in range(i)]
-        after = [f"1 - CAST(d{j} <= d{i} AS INT)" for j in range(i + 1, count)]
-        rank = " + ".join(before + after) or "0"
-        whole = f"side * (w{i} + CAST(CAST({rank} < left_over AS INT) AS DOUBLE))"
-        cells[f"{plan.lines[i]}_cents"] = f"CAST({whole} AS BIGINT)"
-    found = {name: f"CASE WHEN code IS NULL THEN {cell} END" for name, cell in cells.items()}
+        # Engines compare numbers slower than they round them: −1 where a remainder is less.
+        before = [f"FLOOR(d{j} - d{i})" for j in range(i)]
+        after = [f"FLOOR(d{i} - d{j})" for j in range(i + 1, count)]
+        rank = " - ".join([" + ".join([number(i), *before]), *after])
+        whole = f"side * (w{i} - FLOOR(({rank} - left_over) / {number(_MANY)}))"
+        found[f"{plan.lines[i]}_cents"] = f"CAST({whole} AS BIGINT)"
     for name in ("low_cents", "high_cents"):
         found.setdefault(name, "CAST(NULL AS BIGINT)")
     caution = f"WHEN w_near < {FEW} THEN '{CAUTION}'" if model.support is not None else ""
