@@ -96,7 +96,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JS
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="A CSV file of sales. Default: the 53,940 packaged sales of 2008.",
+    help="A CSV or Parquet file of sales, or a pattern of many. Default: the 53,940 packaged "
+    "sales of 2008.",
 )
 
 
@@ -241,11 +242,8 @@ def _of_sums(
 def _where_they_are(data: Path | None, family: str, **how: Any) -> PriceModel:
     from diamond_pricing.warehouse import at_scale
 
-    bar = Bar()
-    try:
+    with Bar() as bar:
         return at_scale.fit(str(data), family, progress=bar, **how)
-    finally:
-        bar.close()
 
 
 @cli.command(epilog=example("evaluate --family monotone --data sales.csv"))
@@ -258,16 +256,22 @@ def _where_they_are(data: Path | None, family: str, **how: Any) -> PriceModel:
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the stones."
 )
+@sums.leave_out_option
+@sums.memory_option
+@sums.threads_option
 @json_option
 def evaluate(
-    families: tuple[str, ...], data: Path | None, folds: int, seed: int, as_json: bool
-) -> None:
+    families: tuple[str, ...], data: Path | None, folds: int, seed: int, leave_out: bool,
+    memory: str, threads: int | None, as_json: bool,
+) -> None:  # fmt: skip
     """Cross-validate families by stone, beside naive baselines.
 
     On Parquet files, many files and large ones only the family monotone, where they are.
     """
     if large(data):
-        _evaluate_there(data, folds, as_json)
+        _evaluate_there(
+            data, folds, as_json, leave_out=leave_out, memory=memory, threads=threads
+        )
         return
     sales = _sales(data)
     from diamond_pricing.exhibits import evaluation_table
@@ -301,14 +305,11 @@ def evaluate(
     )
 
 
-def _evaluate_there(data: Path | None, folds: int, as_json: bool) -> None:
+def _evaluate_there(data: Path | None, folds: int, as_json: bool, **how: Any) -> None:
     from diamond_pricing.warehouse import at_scale
 
-    bar = Bar()
-    try:
-        found = at_scale.evaluate(str(data), folds=folds, progress=bar)
-    finally:
-        bar.close()
+    with Bar() as bar:
+        found = at_scale.evaluate(str(data), folds=folds, progress=bar, **how)
     rows = found.table()
     if as_json:
         facts = {"rows": found.sales, "folds": folds, "log_rmse": found.log_rmse}

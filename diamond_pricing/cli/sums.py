@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import sys
 import time
 from functools import reduce
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,8 @@ def large(data: Path | None) -> bool:
     if data is None:
         return False
     name = data.name.casefold()
-    if "*" in name or name.endswith((".parquet", ".pq", ".csv.gz", ".csv.zst")):
+    pattern = not data.exists() and has_magic(str(data))
+    if pattern or name.endswith((".parquet", ".pq", ".csv.gz", ".csv.zst")):
         return True
     return name.endswith((".csv", ".tsv")) and data.is_file() and data.stat().st_size > SMALL
 
@@ -65,10 +68,19 @@ class Bar:
         click.echo(f"\r\x1b[K{text}", nl=False, err=True)
         self.shown = True
 
-    def close(self) -> None:
-        """Clear the line."""
+    def __enter__(self) -> "Bar":
+        # Whoever ends us politely is to find nothing left behind, as after Ctrl-C.
+        self.before = signal.signal(signal.SIGTERM, _interrupted)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        signal.signal(signal.SIGTERM, self.before)
         if self.shown:
             click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def read(file: Path) -> "Moments":
@@ -132,15 +144,12 @@ def tally(
 
     if like is not None and (currency or effective):
         raise click.UsageError("--currency and --effective are those of --like.")
-    bar = Bar()
-    try:
+    with Bar() as bar:
         frame = None if like is None else read(like).frame
         moments = at_scale.sums(
             data, frame, leave_out=leave_out, memory=memory, threads=threads, progress=bar,
             currency=currency, effective=effective,
         )  # fmt: skip
-    finally:
-        bar.close()
     written(out, written_moments(moments))
     facts: dict[str, Any] = {
         "sales": moments.n, "left_out": dict(moments.left_out),

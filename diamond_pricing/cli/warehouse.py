@@ -45,14 +45,11 @@ def score(
     """Price the stones of SOURCE, a Parquet or CSV file or a pattern, into TARGET."""
     from diamond_pricing.warehouse import scoring
 
-    bar = Bar("rows")
-    try:
+    with Bar("rows") as bar:
         scored = scoring.score(
             source, target, _model(model_file), level=level, listing=listing, prefix=prefix,
             progress=lambda done, of: bar("pricing", done / of if of else 0.0, of or done),
         )  # fmt: skip
-    finally:
-        bar.close()
     if as_json:
         found = {name: getattr(scored, name) for name in scored.__slots__}
         click.echo(json.dumps({**found, "out": str(target)}))

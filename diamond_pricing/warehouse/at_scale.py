@@ -146,11 +146,11 @@ def fit(
                 f"them in memory, at most {in_memory:,}."
             )
         told("fitting the founding model", 0.0, min(sample, rows // 2))
-        frame, seen = sampled(
+        frame = sampled(
             relation, rows, sample, leave_out, currency=currency, effective=effective
         )
         with counted(
-            relation, frame, folds=folds, seen=seen, leave_out=leave_out, progress=progress
+            relation, frame, folds=folds, leave_out=leave_out, progress=progress
         ) as ready:
             moments = summed(ready, progress)
             told("fitting", 1.0, moments.n)
@@ -171,9 +171,9 @@ def evaluate(
     little larger. Parameters and errors as `fit`.
     """
     with opened(source, memory=memory, threads=threads) as relation:
-        frame, seen = sampled(relation, _rows(relation), sample, leave_out)
+        frame = sampled(relation, _rows(relation), sample, leave_out)
         with counted(
-            relation, frame, folds=folds, seen=seen, leave_out=leave_out, progress=progress
+            relation, frame, folds=folds, leave_out=leave_out, progress=progress
         ) as ready:
             moments = summed(ready, progress)
             without = solved(moments, held_out=True)[3]
@@ -191,17 +191,14 @@ def sums(
     Parameters and errors as `fit`.
     """
     with opened(source, memory=memory, threads=threads) as relation:
-        seen = 0.0
         if frame is None:
             rows = _rows(relation)
             if progress is not None:
                 progress("fitting the founding model", 0.0, min(sample, rows // 2))
-            frame, seen = sampled(
+            frame = sampled(
                 relation, rows, sample, leave_out, currency=currency, effective=effective
             )
-        with counted(
-            relation, frame, seen=seen, leave_out=leave_out, progress=progress
-        ) as ready:
+        with counted(relation, frame, leave_out=leave_out, progress=progress) as ready:
             return summed(ready, progress)
 
 
@@ -222,17 +219,10 @@ def held_out_errors(ready: Counted, without: Sequence[Any]) -> Errors:
 
 def sampled(
     relation: Relation, rows: int, wanted: int, leave_out: bool = False, **said: str | None
-) -> tuple[Frame, float]:
-    """Fit a founding model to a sample of whole stones.
-
-    Returns
-    -------
-    Frame
-    float
-        Share of the stones in the sample.
-    """
+) -> Frame:
+    """Fit a founding model to a sample of whole stones, at most half of them."""
     share = min(0.5, wanted / max(rows, 1))
-    return founded(fetched(relation, share, leave_out), **said), share
+    return founded(fetched(relation, share, leave_out), **said, seen=share)
 
 
 def fetched(relation: Relation, share: float | None, leave_out: bool = False) -> "pd.DataFrame":

@@ -39,6 +39,7 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     extent: dict[str, tuple[float, float]]
     left_out: dict[str, int]
     error_squares: float
+    seen: float
     sha256: str
 
 
@@ -67,8 +68,10 @@ def written_moments(moments: Moments) -> bytes:
         extent=dict(moments.extent),
         left_out=dict(moments.left_out),
         error_squares=moments.errors.squares,
-        sha256=_digest(values),
+        seen=moments.frame.seen,
+        sha256="",
     )
+    head = msgspec.structs.replace(head, sha256=_digest(head, values))
     table = pa.table(
         {
             "name": pa.array(list(values), pa.string()),
@@ -102,7 +105,7 @@ def read_moments(data: bytes) -> Moments:
         raise DocumentError("this is no sound file of sums over sales.") from error
     if head.schema != SCHEMA:
         raise DocumentError(f"sums of schema {head.schema[:60]!r} are not read here.")
-    if head.sha256 != _digest(values):
+    if head.sha256 != _digest(msgspec.structs.replace(head, sha256=""), values):
         raise DocumentError("these sums over sales were changed or damaged.")
     founding = PriceModel.from_json(head.founding)
     bins = {
@@ -111,7 +114,7 @@ def read_moments(data: bytes) -> Moments:
         )
         for name, b in head.bins.items()
     }
-    frame = Frame(founding.terms, bins, founding)
+    frame = Frame(founding.terms, bins, founding, head.seen)
     p = frame.p
     try:
         grams = tuple(
@@ -154,8 +157,8 @@ def _square(upper: Vector, p: int) -> Matrix:
     return square
 
 
-def _digest(values: dict[str, Vector]) -> str:
-    made = hashlib.sha256()
+def _digest(head: _Head, values: dict[str, Vector]) -> str:
+    made = hashlib.sha256(msgspec.json.encode(head))
     for name, part in values.items():
         made.update(name.encode())
         made.update(np.ascontiguousarray(part, np.float64).tobytes())

@@ -4,6 +4,7 @@ A file or a data frame is read by DuckDB, out of core; a table that Ibis knows s
 engine that has it: Spark, BigQuery, Snowflake, PostgreSQL and others.
 """
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from diamond_pricing.stones.checks import (
     TYPICAL_DEPTH,
 )
 from diamond_pricing.terms.expression import parse, walked
-from diamond_pricing.warehouse.headers import PRICE
+from diamond_pricing.warehouse.headers import PRICE, understood
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = str | Path | pd.DataFrame | duckdb.DuckDBPyRelation | ibis.Table
 
+# Whose errors are those of an engine: a full disk, a lost executor, a lost connection.
+ENGINES = ("duckdb", "_duckdb", "ibis", "pyspark", "py4j", "psycopg", "snowflake", "google",
+           "sqlalchemy", "trino", "clickhouse_connect", "databricks")  # fmt: skip
+MEMORY_LIMIT = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
 MEMORY = "1GB"  # of DuckDB, before it goes to the disk
 MANY_TEXTS = 1_000  # different words of one grade
 PRIME = 2_147_483_647
@@ -85,18 +90,34 @@ def opened(
     except ImportError as error:
         raise MissingExtraError("counting where the data is", "scale") from error
     if isinstance(source, ibis.Table):
-        yield Relation(_canonical(source), own=False)
+        with _in_words():
+            yield Relation(_canonical(source), own=False)
         return
+    if not MEMORY_LIMIT.fullmatch(memory.strip()):
+        raise FitError(f"the memory limit {memory!r} is none; write it as 1GB or 512MB.")
     with tempfile.TemporaryDirectory(prefix="diamond_pricing_") as scratch:
         settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": scratch}
         if threads is not None:
             settings["threads"] = threads
-        engine = ibis.duckdb.connect(Path(scratch) / "scratch.duckdb", **settings)
-        try:
-            engine.raw_sql("SET preserve_insertion_order = false")
-            yield Relation(_canonical(_read(engine, source)), own=True)
-        finally:
-            engine.disconnect()
+        with _in_words():
+            engine = ibis.duckdb.connect(Path(scratch) / "scratch.duckdb", **settings)
+            try:
+                engine.raw_sql("SET preserve_insertion_order = false")
+                yield Relation(_canonical(_read(engine, source)), own=True)
+            finally:
+                engine.disconnect()
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What an engine raises while sales are counted, as one sentence."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ENGINES:
+            raise
+        first = " ".join(str(error).split("\n", 1)[0].split())[:300]
+        raise FitError(f"the sales could not be counted: {first}") from error
 
 
 def _read(engine: Any, source: Any) -> Any:
@@ -110,6 +131,8 @@ def _read(engine: Any, source: Any) -> Any:
                 return engine.read_csv(name)
         except Exception as error:
             raise _unread(name, error) from error
+        if Path(name).is_dir():
+            raise FitError(f"{name} is a folder; name its files, as {name}/*.parquet.")
         raise FitError(f"{name} is neither Parquet nor CSV by its ending.")
     engine.con.register("given", _arrow(source))
     return engine.table("given")
@@ -143,8 +166,10 @@ def _canonical(given: Any) -> Any:
     import ibis
 
     named: dict[str, str] = {}
+    plain = [column for column in given.columns if column.strip().casefold() == PRICE]
+    prices = plain or [c for c in given.columns if (understood(c) or [""])[0] == PRICE]
     for column in given.columns:
-        name = PRICE if column.strip().casefold() == PRICE else attribute_named(column)
+        name = attribute_named(column) or (PRICE if column in prices else None)
         if name is None or name == LISTING.name:
             continue
         if name in named:
@@ -164,6 +189,9 @@ def _canonical(given: Any) -> Any:
                     f"column {named[name]!r} must hold numbers, not {column.type()}."
                 )
             number = column.cast("float64")
+            if column.type().is_float32():
+                # 0.7 is stored as 0.69999999, which is below a weight that prices jump at.
+                number = (number * 10_000 + 0.5).floor() / 10_000
             made[name] = (
                 ibis.ifelse(number.isnan(), None, number)
                 if (column.type().is_floating())
@@ -203,7 +231,7 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
         found = grade.find(word)
         branches.append((word, -2 if found is None else grade.grades.index(found)))
     if not branches:
-        raise FitError(f"column {column!r} is empty.")
+        raise FitError(f"column {column!r} holds no {grade.name}; there are no sales.")
     codes = given[column].cases(*branches, else_=-1)
     return ibis.ifelse(given[column].isnull(), -1, codes).cast("int16")
 

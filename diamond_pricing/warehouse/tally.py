@@ -108,7 +108,7 @@ class Counted:
 
 
 def tally(
-    source: "Source", frame: Frame, *, folds: int = 1, seen: float = 0.0,
+    source: "Source", frame: Frame, *, folds: int = 1,
     leave_out: bool = False, memory: str = MEMORY, threads: int | None = None,
     progress: Progress | None = None,
 ) -> Moments:  # fmt: skip
@@ -120,8 +120,6 @@ def tally(
         As for `opened`.
     folds : int
         Parts of the stones that are summed up apart.
-    seen : float
-        Share of the stones that the founding model was fitted on, as `sampled` draws them.
     leave_out : bool
         Leave out sales without a sound price or grade, and count them, instead of refusing
         them all. Sales that lack a measure are always left out.
@@ -137,16 +135,14 @@ def tally(
     """
     with (
         opened(source, memory=memory, threads=threads) as relation,
-        counted(
-            relation, frame, folds=folds, seen=seen, leave_out=leave_out, progress=progress
-        ) as ready,
+        counted(relation, frame, folds=folds, leave_out=leave_out, progress=progress) as ready,
     ):
         return summed(ready, progress)
 
 
 @contextmanager
 def counted(
-    relation: Relation, frame: Frame, *, folds: int = 1, seen: float = 0.0,
+    relation: Relation, frame: Frame, *, folds: int = 1,
     leave_out: bool = False, progress: Progress | None = None,
 ) -> Iterator[Counted]:  # fmt: skip
     """Bin and weigh the sales of a relation once, and keep that while it is used."""
@@ -158,9 +154,9 @@ def counted(
     if survey.left_out:
         t = t.filter([~no for no in against_use(relation, frame).values()])
     fold, fresh = ibis.literal(0, "int16"), ibis.literal(True)
-    if folds > 1 or seen > 0:
+    if folds > 1 or frame.seen > 0:
         stone = hashed(Relation(t, relation.own))
-        fold, fresh = fold_of(stone, folds), ~in_sample(stone, seen)
+        fold, fresh = fold_of(stone, folds), ~in_sample(stone, frame.seen)
     made = {names[f]: _code(frame.bins[f], f, t) for f in frame.coded}
     t = t.select(
         y=t.price.ln(), fold=fold, fresh=fresh, cut=t.cut, color=t.color, clarity=t.clarity,
@@ -274,7 +270,7 @@ def whole(number: Any, step: float) -> Any:
     """The nearest multiple of a step that is a power of two.
 
     Sums of such numbers are exact, so that no engine, no order and no number of threads
-    changes a bit of them; and what is added can be taken away without a trace.
+    changes a bit of them.
     """
     return (number / step + 0.5).floor() * step
 

@@ -105,15 +105,23 @@ class Frame:
         own, or its tables would have a cell for every weight.
     founding : PriceModel or None
         None weighs all sales alike.
+    seen : float
+        Share of the stones that the founding model was fitted to, drawn by their number;
+        its errors on them tell nothing.
     """
 
     terms: tuple[Term, ...]
     bins: dict[str, Bins]
     founding: PriceModel | None = None
+    seen: float = 0.0
 
     @classmethod
     def of(
-        cls, terms: Sequence[Term], stones: Stones, founding: PriceModel | None = None
+        cls,
+        terms: Sequence[Term],
+        stones: Stones,
+        founding: PriceModel | None = None,
+        seen: float = 0.0,
     ) -> "Frame":
         """Learn bins from a sample of stones.
 
@@ -134,7 +142,7 @@ class Frame:
                 for name in (basis.feature, feature_of(basis, term)):
                     if name not in bins:
                         bins[name] = _learned(name, basis, stones, bins)
-        return cls(tuple(terms), bins, founding)
+        return cls(tuple(terms), bins, founding, seen)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:

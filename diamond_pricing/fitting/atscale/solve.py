@@ -42,14 +42,15 @@ FEWEST = 1_000  # sales that errors are known of, for ranges to be stated
 
 
 def founded(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
-) -> Frame:
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
+    *, seen: float = 0.0,
+) -> Frame:  # fmt: skip
     """Fit a founding model to a sample of sales, and give its frame.
 
-    Parameters and errors as `diamond_pricing.fitting.fit`.
+    Parameters and errors as `diamond_pricing.fitting.fit`; ``seen`` as in `Frame`.
     """
     model = fit_unpaired(sales, currency, effective)
-    return Frame.of(model.terms, Stones.from_frame(sales), model)
+    return Frame.of(model.terms, Stones.from_frame(sales), model, seen)
 
 
 def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
