@@ -113,6 +113,10 @@ def _in_words() -> Iterator[None]:
     """What an engine raises while sales are counted, as one sentence."""
     try:
         yield
+    except RuntimeError as error:
+        if "interrupt" in str(error).casefold():  # DuckDB says so of Ctrl-C
+            raise KeyboardInterrupt from error
+        raise
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ENGINES:
             raise

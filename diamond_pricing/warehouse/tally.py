@@ -93,7 +93,8 @@ class Counted:
     ----------
     table : ibis.Table
         Columns ``c0`` … with the bin in each feature of the frame but bands, ``band`` of the
-        ranges, ``fold``, log price ``y``, weight ``w`` and their product ``wy``; ``fresh``
+        ranges, ``fold``, log price ``y``, weight ``w`` and their product
+        ``wy``, both in steps of ``EXACT``; ``fresh``
         where the founding model has not seen the stone; ``far`` and ``farther``, the errors
         of the founding model on the list of the sale and on the blend.
     names : Mapping[str, str]
@@ -266,13 +267,18 @@ def _why(row: Mapping[str, Any]) -> int:
     return int(row["why"])
 
 
-def whole(number: Any, step: float) -> Any:
-    """The nearest multiple of a step that is a power of two.
+def steps(number: Any, step: float) -> Any:
+    """How many steps of a power of two a number is, to the nearest.
 
-    Sums of such numbers are exact, so that no engine, no order and no number of threads
-    changes a bit of them.
+    Sums of such are exact, so that no engine, no order and no number of threads changes a
+    bit of them; and engines keep whole numbers in few bits.
     """
-    return (number / step + 0.5).floor() * step
+    return (number / step + 0.5).floor().cast("int64")
+
+
+def summed_up(steps: Any, step: float) -> Any:
+    """Sum of numbers that are given in steps; exact up to 2⁵³ of them."""
+    return steps.cast("float64").sum() * step
 
 
 def between(number: Any, low: int, high: int) -> Any:
@@ -311,7 +317,8 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     band = _band(np.searchsorted(carat, BANDS).tolist(), t[names["carat"]])
     t = t.mutate(band=band.cast("int16"))
     if frame.founding is None:
-        return t.mutate(w=ibis.literal(1.0, "float64"), wy=whole(t.y, EXACT))
+        one = ibis.literal(round(1 / EXACT), "int64")
+        return t.mutate(w=one, wy=steps(t.y, EXACT))
     model = frame.founding
     effects = Effects.of(model.terms, model.coefficients, model.averages)
     t = with_prices(t, frame, names, [effects])
@@ -323,8 +330,10 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     weight = (FREEDOM + 1) / (FREEDOM + error * error / squares) / squares
     w = weight * float(model.residual_sd**2)
     kept = [c for c in t.columns if c not in ("fitted", "blended", "scale")]
-    t = t.mutate(w=whole(w, EXACT), far=error.abs(), farther=(t.y - t.blended).abs())
-    return t.mutate(wy=whole(t.w * t.y, EXACT)).select(*kept, "w", "wy", "far", "farther")
+    t = t.mutate(w=steps(w, EXACT), far=error.abs(), farther=(t.y - t.blended).abs())
+    return t.mutate(wy=steps(t.w * EXACT * t.y, EXACT)).select(
+        *kept, "w", "wy", "far", "farther"
+    )
 
 
 def with_prices(
@@ -403,19 +412,20 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
     """Count the tables of a frame, and make sums of them."""
     frame, tables = ready.frame, ready.frame.tables()
     told = progress or (lambda what, share, sales: None)
-    steps, sales = len(tables) + 2, ready.survey.used
+    last, sales = len(tables) + 2, ready.survey.used
 
     def counting(step: int) -> None:
-        told("counting", BINNING + (1 - BINNING) * step / steps, sales)
+        told("counting", BINNING + (1 - BINNING) * step / last, sales)
 
     sums = Sums(frame, ready.folds)
     facts = ready.table.group_by("fold").aggregate(
         n=ready.table.count(),
-        yy=whole(ready.table.w * ready.table.y * ready.table.y, ROUGHER).sum(),
+        yy=summed_up(steps(ready.table.w * EXACT * ready.table.y * ready.table.y, ROUGHER), ROUGHER),
     ).to_pyarrow().to_pydict()  # fmt: skip
     for i, (features, pairs) in enumerate(tables.items()):
         counting(i)
-        sums.take(_table(ready, features), pairs)
+        own = any(g == h for g, h in pairs)
+        sums.take(_table(ready, features, totals=own), pairs)
     counting(len(tables))
     at = {fold: i for i, fold in enumerate(facts["fold"])}
     grams = tuple(
@@ -434,21 +444,25 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
     moments = Moments(
         frame, grams, sums.weight, grid, ready.survey.extent, ready.survey.left_out, errors,
     )  # fmt: skip
-    counting(steps)
+    counting(last)
     return moments
 
 
-def _table(ready: Counted, features: Sequence[str]) -> Table:
+def _table(ready: Counted, features: Sequence[str], *, totals: bool = True) -> Table:
     frame, t = ready.frame, ready.table
     plain = [f for f in features if frame.bins[f].kind != "bands" or "carat" not in features]
     t = t.mutate(
         **{f"f{i}": _feature(t, frame, ready.names, f) for i, f in enumerate(plain)},
     )
     keys = [f"f{i}" for i in range(len(plain))] + (["fold"] if ready.folds > 1 else [])
-    found = t.group_by(keys).aggregate(weight=t.w.sum(), total=t.wy.sum()).to_pyarrow()
+    wanted = {"weight": summed_up(t.w, EXACT)}
+    if totals:  # the others would read twice as much for nothing
+        wanted["total"] = summed_up(t.wy, EXACT)
+    found = t.group_by(keys).aggregate(**wanted).to_pyarrow()
     codes = {f: found[f"f{i}"].to_numpy().astype(np.int64) for i, f in enumerate(plain)}
     fold = found["fold"].to_numpy() if ready.folds > 1 else np.zeros(len(found), np.int64)
-    return Table(codes, fold, found["weight"].to_numpy(), found["total"].to_numpy())
+    total = found["total"].to_numpy() if totals else np.zeros(len(found))
+    return Table(codes, fold, found["weight"].to_numpy(), total)
 
 
 def _grid(ready: Counted) -> Counts:
@@ -484,5 +498,9 @@ def errors_of(t: Any, far: Any, farther: Any) -> Errors:
         size = (ibis.greatest(error, SMALLEST) / SMALLEST).ln() * FINE
         codes = (t.band, t.clarity, t.cut, t.color, between(size.floor(), 0, ERROR_BINS - 1))
         found.append(_counts(t, _flat(codes, (*ERROR_AXES, ERROR_BINS))))
-    squares = t.aggregate(total=whole(far * far, EXACT).sum()).to_pyarrow()["total"][0].as_py()
+    squares = (
+        t.aggregate(total=summed_up(steps(far * far, EXACT), EXACT))
+        .to_pyarrow()["total"][0]
+        .as_py()
+    )
     return Errors(found[0], found[1], float(squares or 0.0))

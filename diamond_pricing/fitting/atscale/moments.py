@@ -171,7 +171,10 @@ class Moments:
             theirs.founding and theirs.founding.sha256
         )
         same = (
-            founding and mine.terms == theirs.terms and mine.bins.keys() == theirs.bins.keys()
+            founding
+            and mine.terms == theirs.terms
+            and mine.seen == theirs.seen
+            and mine.bins.keys() == theirs.bins.keys()
         )
         if not same or not all(
             np.array_equal(b.values, theirs.bins[f].values) for f, b in mine.bins.items()
