@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 NAMES = tuple(grade.name for grade in GRADES)
 SIZES = tuple(m.name for m in MEASURES if not m.required)
 GRADED = ("cut", "color", "clarity")
-ROUNDED = 1e-9  # hundredths of a carat by which a recorded weight may be off
 HEAVIEST = 600  # hundredths of a carat that effects are kept ready for
 CHUNK = 16_384  # stones at a time, so that what is worked on stays in the cache
 
@@ -300,9 +299,9 @@ class Plan:
         """
         if self.weights is None:
             self.weights = _AtHundredths(self)
-        code = columns["carat"] * 100
-        whole = np.rint(code)
-        on = (np.abs(code - whole) < ROUNDED) & self.weights.held(whole)
+        whole = np.rint(columns["carat"] * 100)
+        # A hair below a hundredth is below a weight that prices jump at.
+        on = (columns["carat"] == whole / 100) & self.weights.held(whole)
         if on.all():
             self.weights.add(whole, place, total)
             return
@@ -414,7 +413,7 @@ class _AtHundredths:
         self.last = self.first + count - 1
         self.levels = {name: len(levels) for name, levels in plan.levels.items()}
         homes: dict[tuple[str, ...], list[Curve]] = {}
-        for curve in plan.weighed:
+        for curve in plan.weighed if count else ():
             for sheet in curve.sheets:
                 home: tuple[str, ...] = GRADED
                 if set(sheet.grades) <= {"color", "clarity"}:
@@ -435,7 +434,7 @@ class _AtHundredths:
         place = dict(zip(home, index, strict=True))
         n = len(index[0])
         weights = place.get("carat", np.zeros(n, np.int64)) + self.first
-        columns = {"carat": np.round(weights / 100, 2)}
+        columns = {"carat": weights / 100}
         total = np.zeros((len(plan.lines), n))
         for curve in curves:
             plan._add(curve, columns, place, total)

@@ -418,10 +418,10 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
         told("counting", BINNING + (1 - BINNING) * step / last, sales)
 
     sums = Sums(frame, ready.folds)
-    facts = ready.table.group_by("fold").aggregate(
-        n=ready.table.count(),
-        yy=summed_up(steps(ready.table.w * EXACT * ready.table.y * ready.table.y, ROUGHER), ROUGHER),
-    ).to_pyarrow().to_pydict()  # fmt: skip
+    t = ready.table
+    squares = steps(t.w * EXACT * t.y * t.y, ROUGHER)
+    counts = t.group_by("fold").aggregate(n=t.count(), yy=summed_up(squares, ROUGHER))
+    facts = counts.to_pyarrow().to_pydict()
     for i, (features, pairs) in enumerate(tables.items()):
         counting(i)
         own = any(g == h for g, h in pairs)
