@@ -46,11 +46,11 @@ def test_a_fit_that_depends_on_the_order_of_sides_goes_the_general_way(surfaces)
 
 def test_a_weight_a_hair_below_a_hundredth_has_not_reached_it(packaged):
     """In one batch, with weights of hundredths and others beside them."""
-    edges = np.array([0.3, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0])
+    edges = np.array([0.3, 0.5, 0.7, 0.9, 1.0, 1.5])
     carat = np.concatenate([edges, np.nextafter(edges, 0), edges - 1e-10, edges + 0.001])
     few = Stones.of([Stone(float(c), "Ideal", "G", "VS2") for c in carat])
     plan = Plan.of(packaged)
     one_by_one = [plan.effects(few.stone(i)) for i in range(len(few))]
     np.testing.assert_allclose(plan.table(few), one_by_one, rtol=0, atol=1e-12)
     prices = packaged.price(few)
-    assert (prices[7:14] < 0.99 * prices[:7]).all()  # the jump lies between them
+    assert (prices[6:12] < 0.99 * prices[:6]).all()  # the jump lies between them
