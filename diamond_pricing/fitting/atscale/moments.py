@@ -23,7 +23,6 @@ from diamond_pricing.stones import GRADES, LISTING
 GRID = ("carat", "cut", "color", "clarity", LISTING.name)
 FINE = 100  # bins of an error in each factor of e
 SMALLEST = 1e-5  # log dollars; smaller errors are in the first bin
-CLEAR = 1e-6  # of a sum: what is left below it when all is taken away is rounding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -300,12 +299,6 @@ def design_of(frame: Frame, group: Group) -> Any:
         made.eliminate_zeros()
         blocks.append(made)
     return sparse.hstack(blocks).tocsr()
-
-
-def error_bin(error: Vector) -> Integers:
-    """Bin of absolute errors, log dollars."""
-    at = np.floor(np.log(np.maximum(error, SMALLEST) / SMALLEST) * FINE)
-    return np.asarray(at, np.int64)
 
 
 def error_of(bin: Integers) -> Vector:

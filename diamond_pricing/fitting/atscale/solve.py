@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale.frame import Frame, feature_of
 from diamond_pricing.fitting.atscale.moments import Counts, Errors, Moments, error_of
@@ -225,13 +225,6 @@ def _support(moments: Moments, founding: PriceModel) -> Support:
 _SCALES = {grade.name: len(grade.grades) for grade in GRADES}
 ERROR_AXES = (len(BANDS) + 1, *(_SCALES[name] for name in ("clarity", "cut", "color")))
 ERROR_BINS = 4096
-
-
-def error_cells(
-    band: Integers, clarity: Integers, cut: Integers, color: Integers, bin: Integers
-) -> Integers:
-    """Flat index of errors, see `Errors`."""
-    return np.ravel_multi_index((band, clarity, cut, color, bin), (*ERROR_AXES, ERROR_BINS))
 
 
 def ranges_of_errors(errors: Errors) -> Ranges:
