@@ -21,9 +21,8 @@ from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__, pa
 from diamond_pricing.cli import home, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
 from diamond_pricing.cli.sums import Bar, added, large
-from diamond_pricing.errors import DiamondPricingError, DocumentError, FitError
+from diamond_pricing.errors import DiamondPricingError, FitError
 from diamond_pricing.fitting import DEFAULT, FAMILIES
-from diamond_pricing.model.document import LARGEST
 from diamond_pricing.model.money import written
 from diamond_pricing.stones import GRADES, LISTING, MEASURES, Grade, Measure, load_sales
 
@@ -202,6 +201,7 @@ def fit(
         _tell(f"Fitting {family} to {len(sales):,} sales …")
         model = FAMILIES[family](sales, currency, effective)
     _write(out, model.to_json())
+    _write_signature(out, model)
     training = model.training
     if as_json:
         click.echo(
@@ -383,11 +383,9 @@ def _model(file: Path | None) -> tuple[PriceModel, str]:
         file = DEMO_MODEL
     if file is None:
         return packaged_model(), "the packaged model"
-    try:
-        with file.open("rb") as source:
-            return PriceModel.from_json(source.read(LARGEST + 1)), str(file)
-    except DocumentError as error:
-        raise DocumentError(f"{file}: {error}") from error
+    from diamond_pricing.registry.signing import read_model
+
+    return read_model(file), str(file)
 
 
 def _sales(file: Path | None) -> "pd.DataFrame":
@@ -406,6 +404,15 @@ def _sales(file: Path | None) -> "pd.DataFrame":
         return pd.read_csv(io.BytesIO(data), sep=separator, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise FitError(f"{file} is not a CSV file of sales: {error}") from error
+
+
+def _write_signature(file: Path, model: PriceModel) -> None:
+    """Sign a document that was written, where a key is configured."""
+    from diamond_pricing.registry.signing import MODEL, Signing, beside
+
+    signing = Signing.configured()
+    if signing.name:
+        _write(beside(file), signing.sign(MODEL, model.sha256).decode())
 
 
 def _write(file: Path, text: str) -> None:

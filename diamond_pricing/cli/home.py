@@ -224,14 +224,12 @@ def diff(home: str, first: str, second: str) -> None:
 @reason_option
 def promote(home: str, model: str, reason: str) -> None:
     """Make MODEL active: an id of this home, or a file to be added to it."""
-    from diamond_pricing import PriceModel
-    from diamond_pricing.model.document import LARGEST
+    from diamond_pricing.registry.signing import read_model
 
     models = _registry(home, must_be=False)
     with models.store.writing(wait=True):
         if Path(model).is_file():
-            with Path(model).open("rb") as source:
-                model = models.add(PriceModel.from_json(source.read(LARGEST + 1)))
+            model = models.add(read_model(Path(model)))
         click.echo(_line(models.promote(model, at=now(), by=who(), reason=reason)))
 
 
@@ -258,6 +256,43 @@ def pin(home: str, model: str, reason: str) -> None:
     models = _registry(home)
     with models.store.writing(wait=True):
         click.echo(_line(models.pin(model, at=now(), by=who(), reason=reason)))
+
+
+@registry.command(epilog=example("registry keygen signing.pem > trusted.pem"))
+@click.argument("file", type=click.Path(path_type=Path))
+def keygen(file: Path) -> None:
+    """Make a private key in FILE, and show the public one that belongs to it.
+
+    DIAMOND_PRICING_SIGNING_KEY names the first where models are fitted and promoted,
+    DIAMOND_PRICING_TRUSTED_KEYS the second where they are read.
+    """
+    from diamond_pricing.registry.signing import new_key
+
+    click.echo(new_key(file), nl=False)
+
+
+@registry.command(epilog=example("registry sign --home home"))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--home", envvar="DIAMOND_PRICING_HOME", help="A directory, or a URL.")
+def sign(file: Path | None, home: str | None) -> None:
+    """Sign a model document FILE, or all models of a home and its log, as they stand.
+
+    Look at them first: to sign is to say that they are yours.
+    """
+    from diamond_pricing import PriceModel
+    from diamond_pricing.registry.signing import MODEL, Signing, beside
+
+    if file is not None:
+        sha256 = PriceModel.from_json(file.read_bytes()).sha256
+        beside(file).write_bytes(Signing.configured().sign(MODEL, sha256))
+        click.echo(f"Signed model {sha256[:12]} in {beside(file)}.")
+        return
+    if not home:
+        raise click.UsageError("name a FILE or a --home.")
+    models = _registry(home)
+    with models.store.writing(wait=True):
+        count = models.sign()
+    click.echo(f"Signed {count} hashes with key {models.signing.name}.")
 
 
 @registry.command(epilog=example("registry verify --home home"))

@@ -18,10 +18,13 @@ from diamond_pricing.errors import (
     RegistryError,
 )
 from diamond_pricing.model import PriceModel
+from diamond_pricing.registry.signing import ENTRY as ENTRIES
+from diamond_pricing.registry.signing import MODEL, Signing
 from diamond_pricing.registry.store import LocalStore, Store, open_store
 
 ENTRY = re.compile(r"\d{8}\.json")
 CONTENT = re.compile(r"[0-9a-f]{64}\.\w+")
+SIGNATURES = "signatures"
 ATTEMPTS = 50  # of a writer that keeps coming second
 
 
@@ -60,10 +63,18 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Registry:
-    """Models and their log in one storage."""
+    """Models and their log in one storage.
 
-    def __init__(self, store: Store) -> None:
+    Parameters
+    ----------
+    store : Store
+    signing : Signing, optional
+        Default: as the environment says.
+    """
+
+    def __init__(self, store: Store, signing: Signing | None = None) -> None:
         self.store = store
+        self.signing = Signing.configured() if signing is None else signing
 
     @classmethod
     def at(cls, home: str) -> "Registry":
@@ -83,6 +94,7 @@ class Registry:
 
     def add(self, model: PriceModel) -> str:
         """Keep a model; give its id. Adding it again changes nothing."""
+        self._sign(MODEL, model.sha256)
         self.store.put(_model_key(model.sha256), model.to_json().encode())
         return model.sha256
 
@@ -103,6 +115,7 @@ class Registry:
             raise RegistryError(f"there is no model {wanted[:12]} in {self.store}.") from error
         if found.sha256 != wanted:
             raise RegistryError(f"the file of model {wanted[:12]} holds another model.")
+        self._check(MODEL, wanted)
         return found
 
     def models(self) -> list[str]:
@@ -128,7 +141,11 @@ class Registry:
     def last(self) -> Entry | None:
         """The last entry; None in an empty registry."""
         names = self._log()
-        return self._read(len(names), names) if names else None
+        if not names:
+            return None
+        entry = self._read(len(names), names)
+        self._check(ENTRIES, _sealed(entry)[1])
+        return entry
 
     def active(self) -> PriceModel | None:
         """The active model; None when there is none yet."""
@@ -154,6 +171,8 @@ class Registry:
                 )
             previous = _sealed(entry)[1]
             found.append(entry)
+        if found:  # each entry holds the hash of the one before: the last stands for all
+            self._check(ENTRIES, previous)
         return found
 
     def append(
@@ -192,7 +211,9 @@ class Registry:
                 anchor=_or(anchor, last.anchor if last else ""),
                 by=by, reason=reason, details=details or {},
             )  # fmt: skip
-            if self.store.put(_entry_key(entry.number), _sealed(entry)[0]):
+            text, digest = _sealed(entry)
+            self._sign(ENTRIES, digest)
+            if self.store.put(_entry_key(entry.number), text):
                 return entry
         raise ConflictError(f"others kept writing to {self.store}; nothing was changed.")
 
@@ -222,6 +243,25 @@ class Registry:
         """Make a model the anchor that slow drift is measured from."""
         model = self.model(name)
         return self.append("pin", at=at, by=by, reason=reason, anchor=model.sha256)
+
+    def sign(self) -> int:
+        """Sign the last entry, which stands for the log, and every model; give their number.
+
+        For a home that was begun without signatures, and for another key.
+
+        Raises
+        ------
+        RegistryError
+            When an entry or a model is damaged, or there is no key.
+        """
+        bare = Registry(self.store, Signing())
+        names = bare.models()
+        for name in names:
+            self._sign(MODEL, bare.model(name).sha256)
+        entries = bare.entries()
+        if entries:
+            self._sign(ENTRIES, _sealed(entries[-1])[1])
+        return len(names) + bool(entries)
 
     def verify(self, head: str = "") -> list[str]:
         """Check everything; give what is wrong, in words.
@@ -261,6 +301,24 @@ class Registry:
                 if hashlib.sha256(content).hexdigest() != name.partition(".")[0]:
                     wrong.append(f"{folder}/{name} is not what its name says.")
         return wrong
+
+    def _sign(self, kind: str, sha256: str) -> None:
+        """Put the signature of what is about to be written: nothing stands without."""
+        if self.signing.wanted:
+            text = self.signing.sign(kind, sha256)
+            self.store.put(f"{SIGNATURES}/{sha256}.{self.signing.name}", text)
+
+    def _check(self, kind: str, sha256: str) -> None:
+        if not self.signing.wanted:
+            return
+        names = [name for name in self.store.names(SIGNATURES) if name.startswith(sha256)]
+        found = [self.store.read(f"{SIGNATURES}/{name}") for name in names]
+        try:
+            self.signing.check(kind, sha256, found)
+        except RegistryError as error:
+            raise RegistryError(
+                f"{error} If it is yours, 'diamond-pricing registry sign' says so."
+            ) from error
 
     def _log(self) -> list[str]:
         """Names of the entries; what a desktop or a copy left beside them is none."""

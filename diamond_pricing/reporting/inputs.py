@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
-from diamond_pricing.errors import DocumentError, FitError, ReportError
+from diamond_pricing.errors import FitError, ReportError
 from diamond_pricing.exhibits import Priced, plain_markdown
 from diamond_pricing.fitting import Sales, fit, read_sales
 from diamond_pricing.model import PriceModel, packaged_model
-from diamond_pricing.model.document import LARGEST
 from diamond_pricing.model.words import ENGLISH
 from diamond_pricing.refit import home as homes
 from diamond_pricing.registry import Registry
+from diamond_pricing.registry.signing import read_model
 from diamond_pricing.reporting.source import shipped
 from diamond_pricing.stones import Stone, Stones, load_sales, stone_keys
 from diamond_pricing.validation import Comparables, Evidence
@@ -334,12 +334,7 @@ def _document(frame: "pd.DataFrame") -> str:
 
 def _model(name: str, registry: Registry | None) -> tuple[PriceModel, str]:
     if name and Path(name).is_file():
-        try:
-            with Path(name).open("rb") as source:
-                read = PriceModel.from_json(source.read(LARGEST + 1))
-            return read, plain_markdown(Path(name).name)
-        except DocumentError as error:
-            raise DocumentError(f"{name}: {error}") from error
+        return read_model(Path(name)), plain_markdown(Path(name).name)
     if name and registry is not None:
         return registry.model(name), "a model of the home"
     if name:

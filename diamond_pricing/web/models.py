@@ -37,6 +37,12 @@ class Models:
     ----------
     home : str
         Path or URL of a home; empty for the packaged model alone.
+
+    Raises
+    ------
+    DiamondPricingError, OSError
+        When the home or its active model cannot be read: nothing answered before that could
+        go on, and the packaged model's prices are not this home's.
     """
 
     def __init__(self, home: str = "") -> None:
@@ -56,6 +62,7 @@ class Models:
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         warm(self.active)
+        self._follow()
 
     def refresh(self) -> bool:
         """Follow the registry; say whether another model is active now.
@@ -63,26 +70,27 @@ class Models:
         A model that is damaged or does not price its own reference is not taken: the one
         that answered goes on answering.
         """
-        if self.registry is None:
-            return False
         try:
-            last = self.registry.last()
-            if last is None or last.number == self._entry:
-                return False
-            if last.active and last.active != self.active.sha256:
-                fresh = self.at_hand(last.active) or self.registry.model(last.active)
-                warm(fresh)
-                self.keep(self.active)
-                self.active = fresh  # one assignment: a request sees the one or the other
-                self.swaps += 1
-                log.info("model %s is active, by entry %d", fresh.sha256[:12], last.number)
-                self._entry = last.number
-                return True
-            self._entry = last.number
+            return self._follow()
         except (DiamondPricingError, OSError) as error:
             self.faults += 1
             log.error("the active model stays %s: %s", self.active.sha256[:12], error)
         return False
+
+    def _follow(self) -> bool:
+        last = self.registry.last() if self.registry is not None else None
+        if self.registry is None or last is None or last.number == self._entry:
+            return False
+        swapped = bool(last.active) and last.active != self.active.sha256
+        if swapped:
+            fresh = self.at_hand(last.active) or self.registry.model(last.active)
+            warm(fresh)
+            self.keep(self.active)
+            self.active = fresh  # one assignment: a request sees the one or the other
+            self.swaps += 1
+            log.info("model %s is active, by entry %d", fresh.sha256[:12], last.number)
+        self._entry = last.number
+        return swapped
 
     def at_hand(self, name: str) -> PriceModel | None:
         """A model that is in memory, by its whole id or the first 8 or more characters."""

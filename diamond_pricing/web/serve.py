@@ -121,7 +121,7 @@ def application() -> Door:
         gc.collect()
         gc.freeze()  # what a server has from its start it has to its end
         return app
-    except DiamondPricingError as error:
+    except (DiamondPricingError, OSError) as error:
         logging.getLogger("diamond_pricing.web").critical("%s", error)
         raise SystemExit(2) from error
 

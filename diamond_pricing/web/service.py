@@ -36,7 +36,6 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.models = Models(settings.home)
-        self.models.refresh()
         self.metrics = Metrics()
         self.database = Database(settings.url) if settings.store else None
         self.ledger: Ledger | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import time
 
 import httpx
@@ -9,8 +10,9 @@ import pytest
 
 from diamond_pricing import Stone
 from diamond_pricing.registry import Registry, open_store
+from diamond_pricing.registry.signing import KEY, TRUSTED, new_key
 from tests.web.conftest import STONE
-from tests.web.serving import serving
+from tests.web.serving import command, free_port, serving
 from tests.web.test_api import problem
 
 NOTE = {"at": "2026-11-23T00:00:00Z", "by": "test", "reason": "test"}
@@ -57,24 +59,16 @@ def test_a_promotion_and_a_rollback_are_followed_and_quotes_stay(
 
 
 def test_a_damaged_model_is_not_taken(tmp_path, home, loglinear, gam):
+    file = tmp_path / "home" / "models" / f"{gam.sha256}.json"
+    whole = file.read_text()
+    file.write_text(whole.replace("0.1", "0.2", 1))
     with (
         serving(tmp_path / "data", "--home", str(home.store)) as server,
         httpx.Client(base_url=server.url) as api,
     ):
-        home.promote(gam.sha256, **NOTE)
-        file = tmp_path / "home" / "models" / f"{gam.sha256}.json"
-        become(api, gam)
-        home.promote(loglinear.sha256, **NOTE)
-        become(api, loglinear)
-    whole = file.read_text()
-    file.write_text(whole.replace("0.1", "0.2", 1))
-    home.append("promote", active=gam.sha256, **NOTE)
-    with (
-        serving(tmp_path / "data2", "--home", str(home.store)) as server,
-        httpx.Client(base_url=server.url) as api,
-    ):
+        home.append("promote", active=gam.sha256, **NOTE)
         time.sleep(2.5)
-        assert api.get("/health/ready").json()["model"] != gam.sha256
+        assert api.get("/health/ready").json()["model"] == loglinear.sha256
         assert api.post("/v1/quotes", json=STONE).status_code == 201
         assert "diamond_pricing_model_faults 0.0" not in api.get("/metrics").text
         problem(
@@ -83,6 +77,49 @@ def test_a_damaged_model_is_not_taken(tmp_path, home, loglinear, gam):
         )  # fmt: skip
         assert "the active model stays" in server.log.read_text()
         file.write_text(whole)
+        become(api, gam)
+
+
+def test_a_server_does_not_start_on_a_home_that_it_cannot_read(tmp_path, home, loglinear):
+    """The packaged model's prices are not this home's."""
+    file = tmp_path / "home" / "models" / f"{loglinear.sha256}.json"
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))
+    words = ["serve", "--port", str(free_port()), "--home", str(home.store)]
+    done = subprocess.run(
+        command(*words, "--data", str(tmp_path / "data")),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "does not agree with its sha256" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_trusts_a_key_follows_nothing_else(tmp_path, loglinear, gam, monkeypatch):
+    (tmp_path / "trusted.pem").write_text(new_key(tmp_path / "key.pem"))
+    monkeypatch.setenv(KEY, str(tmp_path / "key.pem"))
+    ours = Registry(open_store(str(tmp_path / "home")))
+    monkeypatch.delenv(KEY)
+    ours.promote(ours.add(loglinear), **NOTE)
+    with (
+        serving(
+            tmp_path / "data",
+            "--home",
+            str(ours.store),
+            **{TRUSTED: str(tmp_path / "trusted.pem")},
+        ) as server,
+        httpx.Client(base_url=server.url) as api,
+    ):
+        Registry(open_store(str(tmp_path / "home"))).add(gam)
+        pinned = api.post("/v1/quotes", json=STONE, params={"model": gam.sha256})
+        problem(pinned, 404, "model_not_found")
+        before = api.get("/health/ready").json()
+        Registry(open_store(str(tmp_path / "home"))).promote(gam.sha256, **NOTE)
+        time.sleep(2.5)
+        assert api.get("/health/ready").json() == before
+        assert "is not signed" in server.log.read_text()
+        ours.sign()
         become(api, gam)
 
 

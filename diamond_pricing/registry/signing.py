@@ -1,0 +1,235 @@
+"""Signatures: who says that a model, or an entry of the log, is theirs.
+
+A hash tells that a document is whole, a signature also who made it. Keys are Ed25519
+(RFC 8032), in PEM files whose paths stand in the environment:
+
+DIAMOND_PRICING_SIGNING_KEY
+    The private key of whoever fits and promotes.
+DIAMOND_PRICING_TRUSTED_KEYS
+    Public keys, one behind the other: what is signed by one of them is read, all else is
+    refused. The signing key's own is trusted as well.
+
+With neither nothing is signed and everything is read. The keys are named outside of the home,
+so that whoever can write to the home cannot say whom to trust.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from diamond_pricing.errors import DocumentError, MissingExtraError, RegistryError
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.document import LARGEST
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
+
+T = TypeVar("T")
+KEY = "DIAMOND_PRICING_SIGNING_KEY"
+TRUSTED = "DIAMOND_PRICING_TRUSTED_KEYS"
+SUFFIX = ".sig"  # of the signature beside a document that lies by itself
+MODEL, ENTRY = "model", "entry"
+_MARK = b"-----BEGIN PUBLIC KEY-----"
+
+
+class Signing:
+    """What is signed with, and whose signatures count.
+
+    Parameters
+    ----------
+    private : Ed25519PrivateKey or None
+    trusted : iterable of Ed25519PublicKey
+    """
+
+    def __init__(
+        self,
+        private: "Ed25519PrivateKey | None" = None,
+        trusted: "Iterable[Ed25519PublicKey]" = (),
+    ) -> None:
+        self._private = private
+        own = [] if private is None else [private.public_key()]
+        self._trusted = [*own, *trusted]
+
+    @classmethod
+    def configured(cls) -> "Signing":
+        """As the environment says.
+
+        Raises
+        ------
+        RegistryError
+            When a file that it names holds no such key.
+        MissingExtraError
+            When keys are named and the extra ``sign`` is not installed.
+        """
+        return _configured(os.environ.get(KEY, ""), os.environ.get(TRUSTED, ""))
+
+    @property
+    def wanted(self) -> bool:
+        """Whether signatures are asked for at all."""
+        return bool(self._trusted)
+
+    @property
+    def name(self) -> str:
+        """Short name of the signing key; empty without one."""
+        return "" if self._private is None else _name(self._private.public_key())
+
+    def sign(self, kind: str, sha256: str) -> bytes:
+        """Sign a hash.
+
+        Raises
+        ------
+        RegistryError
+            When there is no private key.
+        """
+        if self._private is None:
+            raise RegistryError(
+                f"signatures are asked for here, so that a {kind} cannot be written without a "
+                f"key: name one in {KEY}."
+            )
+        return _written(self._private.sign(_message(kind, sha256)))
+
+    def check(self, kind: str, sha256: str, signatures: Iterable[bytes]) -> None:
+        """Refuse what nobody who is trusted has signed.
+
+        Raises
+        ------
+        RegistryError
+        """
+        if not self.wanted:
+            return
+        found = list(signatures)
+        message = _message(kind, sha256)
+        if not any(_by(key, text, message) for key in self._trusted for text in found):
+            how = "is signed by no key that is trusted here" if found else "is not signed"
+            raise RegistryError(f"{kind} {sha256[:12]} {how}.")
+
+
+def read_model(path: Path) -> PriceModel:
+    """Read a model document that lies by itself, its signature beside it.
+
+    Raises
+    ------
+    DocumentError
+        When it is no sound model document; the file is named.
+    RegistryError
+        When signatures are asked for and it has none that is trusted.
+    """
+    with path.open("rb") as source:
+        data = source.read(LARGEST + 1)
+    try:
+        model = PriceModel.from_json(data)
+    except DocumentError as error:
+        raise DocumentError(f"{path}: {error}") from error
+    signing = Signing.configured()
+    if signing.wanted:
+        signatures = [beside(path).read_bytes()] if beside(path).is_file() else []
+        try:
+            signing.check(MODEL, model.sha256, signatures)
+        except RegistryError as error:
+            raise RegistryError(f"{path}: {error}") from error
+    return model
+
+
+def beside(path: Path) -> Path:
+    """Where the signature of a document that lies by itself lies."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def new_key(path: Path) -> str:
+    """Make a private key where there is no file yet; give the public one, PEM.
+
+    Raises
+    ------
+    RegistryError
+        When there is a file.
+    """
+    ed25519, serialization = _library()
+    private = ed25519.Ed25519PrivateKey.generate()
+    text = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise RegistryError(f"{path} exists; name another file.") from None
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    public: bytes = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return public.decode()
+
+
+@lru_cache(8)
+def _configured(key: str, trusted: str) -> Signing:
+    if not key and not trusted:
+        return Signing()
+    ed25519, serialization = _library()
+    private, public = None, []
+    if key:
+        read = _loaded(KEY, key, lambda data: serialization.load_pem_private_key(data, None))
+        if not isinstance(read[0], ed25519.Ed25519PrivateKey):
+            raise RegistryError(f"{KEY}: {key} holds no private Ed25519 key.")
+        private = read[0]
+    if trusted:
+        public = _loaded(TRUSTED, trusted, serialization.load_pem_public_key)
+        if not all(isinstance(one, ed25519.Ed25519PublicKey) for one in public):
+            raise RegistryError(f"{TRUSTED}: {trusted} holds a key that is not Ed25519.")
+    return Signing(private, public)
+
+
+def _loaded(variable: str, file: str, load: Callable[[bytes], T]) -> list[T]:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        raise RegistryError(f"{variable}: {file}: {error.strerror}.") from error
+    parts = [_MARK + part for part in data.split(_MARK)[1:]] or [data]
+    try:
+        return [load(part) for part in parts]
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise RegistryError(f"{variable}: {file} holds no key that can be read.") from error
+
+
+def _message(kind: str, sha256: str) -> bytes:
+    # The kind is signed too: a model's signature says nothing of an entry.
+    return f"diamond_pricing {kind} {sha256}\n".encode()
+
+
+def _by(key: "Ed25519PublicKey", text: bytes, message: bytes) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        signature = bytes.fromhex(text.decode())
+        key.verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return text == _written(signature)
+
+
+def _written(signature: bytes) -> bytes:
+    return signature.hex().encode() + b"\n"
+
+
+def _name(key: "Ed25519PublicKey") -> str:
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
+
+
+def _library() -> tuple[Any, Any]:
+    try:
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+    except ImportError as error:
+        raise MissingExtraError("signatures", "sign") from error
+    return ed25519, serialization
