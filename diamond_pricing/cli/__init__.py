@@ -8,7 +8,6 @@ import codecs
 import io
 import json
 import os
-import stat
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from diamond_pricing.cli import home, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
 from diamond_pricing.cli.sums import Bar, added, large
 from diamond_pricing.errors import DiamondPricingError, FitError
+from diamond_pricing.files import write
 from diamond_pricing.fitting import DEFAULT, FAMILIES
 from diamond_pricing.model.money import written
 from diamond_pricing.stones import GRADES, LISTING, MEASURES, Grade, Measure, load_sales
@@ -132,7 +132,7 @@ def explain(
     if html is not None:
         from diamond_pricing.exhibits import explanation_page
 
-        _write(html, explanation_page(why))
+        write(html, explanation_page(why).encode())
         _tell(f"Wrote {html}.")
     _answer(why, where, model, as_json)
 
@@ -200,7 +200,7 @@ def fit(
         sales = _sales(data)
         _tell(f"Fitting {family} to {len(sales):,} sales …")
         model = FAMILIES[family](sales, currency, effective)
-    _write(out, model.to_json())
+    write(out, model.to_json().encode())
     _write_signature(out, model)
     training = model.training
     if as_json:
@@ -412,30 +412,7 @@ def _write_signature(file: Path, model: PriceModel) -> None:
 
     signing = Signing.configured()
     if signing.name:
-        _write(beside(file), signing.sign(MODEL, model.sha256).decode())
-
-
-def _write(file: Path, text: str) -> None:
-    """Write aside and rename, so that a file is whole or not there.
-
-    A link's target is written, not the link; a pipe or device is written as it is.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.exists() and (not file.is_file() or Path("/dev") in file.absolute().parents):
-        file.write_text(text, encoding="utf-8", newline="\n")
-        return
-    target = file.resolve()
-    aside = target.with_name(f".{os.getpid()}.part")
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        if target.exists():
-            aside.chmod(stat.S_IMODE(target.stat().st_mode))
-        aside.replace(target)
-    except OSError as error:
-        error.filename = str(file)
-        raise
-    finally:
-        aside.unlink(missing_ok=True)
+        write(beside(file), signing.sign(MODEL, model.sha256))
 
 
 def _answer(

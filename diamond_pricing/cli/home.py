@@ -280,11 +280,12 @@ def sign(file: Path | None, home: str | None) -> None:
     Look at them first: to sign is to say that they are yours.
     """
     from diamond_pricing import PriceModel
+    from diamond_pricing.files import write
     from diamond_pricing.registry.signing import MODEL, Signing, beside
 
     if file is not None:
         sha256 = PriceModel.from_json(file.read_bytes()).sha256
-        beside(file).write_bytes(Signing.configured().sign(MODEL, sha256))
+        write(beside(file), Signing.configured().sign(MODEL, sha256))
         click.echo(f"Signed model {sha256[:12]} in {beside(file)}.")
         return
     if not home:

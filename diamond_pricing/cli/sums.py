@@ -1,7 +1,6 @@
 """The command `tally`, and fits to sales that do not fit into memory."""
 
 import json
-import os
 import signal
 import sys
 import time
@@ -14,6 +13,7 @@ import click
 
 from diamond_pricing.cli.home import example
 from diamond_pricing.errors import DocumentError, MissingExtraError
+from diamond_pricing.files import write
 
 if TYPE_CHECKING:
     from diamond_pricing.fitting.atscale import Moments
@@ -101,20 +101,6 @@ def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
     return reduce(lambda a, b: a - b, map(read, without), whole)
 
 
-def written(file: Path, data: bytes) -> None:
-    """Write aside and rename, so that a file is whole or not there."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    aside = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as target:
-            target.write(data)
-            target.flush()
-            os.fsync(target.fileno())
-        aside.replace(file)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 @click.command(epilog=example("tally --data sales.parquet --out sales.sums"))
 @click.option(
     "--data", required=True, help="Parquet or CSV; * stands for many files."
@@ -150,7 +136,7 @@ def tally(
             data, frame, leave_out=leave_out, memory=memory, threads=threads, progress=bar,
             currency=currency, effective=effective,
         )  # fmt: skip
-    written(out, written_moments(moments))
+    write(out, written_moments(moments))
     facts: dict[str, Any] = {
         "sales": moments.n, "left_out": dict(moments.left_out),
         "founding": moments.frame.founding and moments.frame.founding.sha256,

@@ -83,14 +83,14 @@ def export_sql(
     columns: str,
 ) -> None:  # fmt: skip
     """Write the model as SQL: look-up tables, and a view of prices over your table."""
-    from diamond_pricing.cli import _write
+    from diamond_pricing.files import write
     from diamond_pricing.warehouse.scoring import sql
 
     named = tuple(name.strip() for name in columns.split(",") if name.strip())
     text = sql(
         _model(model_file), dialect, table=table, prefix=prefix, columns=named, level=level
     )
-    _write(out, text)
+    write(out, text.encode())
     click.echo(f"{out}: the view {prefix}prices over {table}, {len(text) / 1e6:.1f} MB.")
 
 

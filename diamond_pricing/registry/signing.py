@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from diamond_pricing.errors import DocumentError, MissingExtraError, RegistryError
+from diamond_pricing.files import put
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.document import LARGEST
 
@@ -156,14 +157,8 @@ def new_key(path: Path) -> str:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise RegistryError(f"{path} exists; name another file.") from None
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
+    if not put(path, text, 0o600):
+        raise RegistryError(f"{path} exists; name another file.")
     public: bytes = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -5,18 +5,16 @@ enough: read a file, and put one where none is yet. Putting is all or nothing: a
 the whole file or none, and when `put` returns, the file survives a power cut.
 """
 
-import os
-import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from diamond_pricing.errors import BusyError, MissingExtraError
+from diamond_pricing.files import ASIDE, folder, put
 
 LOCK = ".lock"
-ASIDE = ".part-"
 
 
 class Store(Protocol):
@@ -60,32 +58,8 @@ class LocalStore:
     def put(self, key: str, data: bytes) -> bool:
         """Write a file unless it is there; say whether it was written."""
         target = self._path(key)
-        self._folder(target.parent)
-        if target.exists():
-            _flush(target)  # whoever wrote it may not have come so far
-            _flush(target.parent)
-            return False
-        aside = target.parent / f"{ASIDE}{os.getpid()}-{secrets.token_hex(4)}"
-        try:
-            try:
-                _write(aside, data)
-            except OSError as error:
-                error.filename = error.filename or str(target)
-                raise
-            try:
-                os.link(aside, target)
-            except FileExistsError:
-                return False
-        finally:
-            with suppress(FileNotFoundError):
-                aside.unlink()
-        try:
-            _flush(target.parent)
-        except OSError:
-            # What is not known to last must not be seen by anybody.
-            target.unlink(missing_ok=True)
-            raise
-        return True
+        folder(target.parent)
+        return put(target, data)
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted."""
@@ -98,7 +72,7 @@ class LocalStore:
     @contextmanager
     def writing(self, *, wait: bool) -> Iterator[None]:
         """Hold the directory against other writers on this machine."""
-        self._folder(self.root)
+        folder(self.root)
         with (self.root / LOCK).open("wb") as lock:
             try:
                 _hold(lock.fileno(), wait)
@@ -111,13 +85,6 @@ class LocalStore:
         """Remove what writers that were killed left aside; only under the lock."""
         for left in self.root.glob(f"*/{ASIDE}*"):
             left.unlink(missing_ok=True)
-
-    def _folder(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        self._folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _flush(folder.parent)
 
     def _path(self, key: str) -> Path:
         return self.root / _checked(key)
@@ -194,13 +161,6 @@ def _checked(key: str) -> str:
     return str(path)
 
 
-def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _hold(handle: int, wait: bool) -> None:
     """Lock a file until it is closed, or the process ends."""
     if sys.platform == "win32":
@@ -211,13 +171,3 @@ def _hold(handle: int, wait: bool) -> None:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-
-
-def _flush(path: Path) -> None:
-    if sys.platform == "win32" and path.is_dir():
-        return  # Windows flushes no directories; NTFS keeps a journal of them
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,6 +1,5 @@
 """From an executed report to a notebook, a page and a PDF."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import yaml
 from nbformat.v4 import new_markdown_cell
 
 from diamond_pricing.errors import MissingExtraError, ReportError
+from diamond_pricing.files import write
 from diamond_pricing.reporting.execute import executed
 from diamond_pricing.reporting.source import Source
 
@@ -80,12 +80,7 @@ def render(
             if "ipynb" in formats:  # last: it changes the cells
                 made[f"{stem}.ipynb"] = report.ipynb()
     for name, data in made.items():
-        aside = out / f".{name}.{os.getpid()}.part"
-        try:
-            aside.write_bytes(data)
-            aside.replace(out / name)
-        finally:
-            aside.unlink(missing_ok=True)
+        write(out / name, data)
     return Rendered(tuple(out / name for name in made), time.perf_counter() - start)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ServiceError
+from diamond_pricing.files import folder
 from diamond_pricing.web.door import Door
 from diamond_pricing.web.settings import Settings, loopback
 
@@ -37,7 +38,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         from granian.http import HTTP1Settings
     except ImportError as error:
         raise MissingExtraError("a server", "api") from error
-    settings.data.mkdir(parents=True, exist_ok=True)
+    folder(settings.data)
     _free(host, port)
     _many_connections()
     if not loopback(host):

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from diamond_pricing.errors import ServiceError
+from diamond_pricing.files import folder, put
 
 SECRET = "DIAMOND_PRICING_SECRET"  # noqa: S105  the name of a variable
 
@@ -82,23 +83,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             if len(given) < 32:
                 raise ServiceError(f"{SECRET} must have 32 characters or more.")
             return given.encode()
-        self.data.mkdir(parents=True, exist_ok=True)
+        folder(self.data)
         file = self.data / "secret"
-        try:
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            found = file.read_bytes()
-            if len(found) < 32:
-                raise ServiceError(
-                    f"{file} is damaged; restore it, or make new keys."
-                ) from None
-            return found
-        fresh = secrets.token_hex(32).encode()
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(fresh)
-            out.flush()
-            os.fsync(out.fileno())
-        return fresh
+        if not file.exists():
+            put(file, secrets.token_hex(32).encode(), 0o600)
+        found = file.read_bytes()
+        if len(found) < 32:
+            raise ServiceError(f"{file} is damaged; restore it, or make new keys.")
+        return found
 
 
 @lru_cache(64)

@@ -1,15 +1,19 @@
 """A home and an inbox whose fit is known beforehand, so that a refit takes a moment."""
 
+import subprocess
+import sys
+
 import pytest
 
+from diamond_pricing.cli import main
 from diamond_pricing.refit import run as running
 from diamond_pricing.refit.run import refit
 from diamond_pricing.registry import LocalStore
+from diamond_pricing.registry.signing import KEY, Signing, new_key
+from tests.faults.scenarios import SAID, STONE, scenario
 
-SAID = {"at": "2026-01-01T00:00:00Z", "by": "test"}
 
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ready(tmp_path_factory, sales, monotone):
     """A home with one model, and an inbox that leads to another."""
     place = tmp_path_factory.mktemp("ready")
@@ -24,9 +28,62 @@ def ready(tmp_path_factory, sales, monotone):
     return place
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def other(catalog):
     """Another model than the home's first."""
     from diamond_pricing.fitting import fit
 
     return fit(catalog[catalog["stone"] % 12 == 0].iloc[:-5])
+
+
+@pytest.fixture(scope="session")
+def signing(tmp_path_factory):
+    """What a home is signed with."""
+    file = tmp_path_factory.mktemp("keys") / "signing.pem"
+    new_key(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(KEY, str(file))
+        return Signing.configured()
+
+
+@pytest.fixture(scope="session")
+def page(tmp_path_factory):
+    """The page that a client is given."""
+    file = tmp_path_factory.mktemp("page") / "page.html"
+    assert main(["explain", *STONE, "--html", str(file)]) == 0
+    return file.read_bytes()
+
+
+@pytest.fixture
+def scene(request, other, monkeypatch):
+    """The scenario that a test names."""
+    monkeypatch.setattr(running, "fit", lambda *_, **__: other)
+    needs = {
+        "refit": ["ready"], "first refit": ["ready"],
+        "promotions": ["loglinear", "gam", "signing"], "page": ["page"], "score": ["sales"],
+    }  # fmt: skip
+    given = {name: request.getfixturevalue(name) for name in needs.get(request.param, [])}
+    return scenario(request.param, given | {"other": other})
+
+
+@pytest.fixture
+def file_system(tmp_path):
+    """Make and mount file systems, and unmount them at the end."""
+    mounted = []
+
+    def mount(kind, place, *words):
+        place.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            ["mount", *words, kind, str(place)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        mounted.append(place)
+        return place
+
+    if sys.platform != "linux":
+        pytest.skip("mounting is Linux's")
+    yield mount
+    for place in reversed(mounted):
+        if place.is_mount():
+            subprocess.run(["umount", str(place)], check=True)

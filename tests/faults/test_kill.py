@@ -1,8 +1,8 @@
-"""A refit that dies at any system call leaves the old model or the new one, and nothing else.
+"""Whatever dies at any system call leaves the old state or the new one, and nothing else.
 
-The fit itself is taken from a fit made before, so that a kill costs a fraction of a second;
-everything that reads and writes is the real thing. TORTURE_KILLS sets how many kill points
-of the sweep are tried; `make torture` tries them all.
+The fit of a refit is taken from a fit made before, so that a kill costs a fraction of a
+second; everything that reads and writes is the real thing. TORTURE_KILLS sets how many kill
+points of each sweep are tried; `make torture` tries them all.
 """
 
 import os
@@ -15,72 +15,48 @@ import pytest
 from diamond_pricing.refit import run as running
 from diamond_pricing.refit.run import refit
 from diamond_pricing.registry import LocalStore, Registry
-from tests.faults.conftest import SAID
 from tests.faults.killing import killed_at
+from tests.faults.scenarios import SAID, names
 
-KILLS = int(os.environ.get("TORTURE_KILLS", "40"))
+KILLS = int(os.environ.get("TORTURE_KILLS", "16"))
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="ptrace is Linux's")
 
 
-@pytest.mark.parametrize("scenario", ["next", "first"])
-def test_killed_anywhere_the_home_has_the_old_model_or_the_new(
-    scenario, ready, other, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(running, "fit", lambda *_, **__: other)
+@pytest.mark.parametrize("scene", names(), indirect=True)
+def test_killed_anywhere_it_is_as_before_or_as_after(scene, tmp_path, request):
     place = tmp_path / "place"
 
-    def fresh():
+    def killed(stop):
         shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(ready, place)
-        if scenario == "first":
-            shutil.rmtree(place / "home")
+        scene.prepare(place)
+        end = killed_at(stop, lambda tell: scene.work(place, tell))
+        try:
+            scene.check(place, end.told)
+        except Exception as error:
+            raise AssertionError(f"killed at {stop}, told {end.told}") from error
+        if stop % 7 == 0:  # the next one goes on as if nothing had been
+            scene.work(place, list)
+        return end
 
-    def work():
-        assert refit(place / "inbox", LocalStore(place / "home"), **SAID).verdict == "promoted"
-
-    def now():
-        model = Registry(LocalStore(place / "home")).active()
-        return model.sha256 if model is not None else None
-
-    fresh()
-    old, entries = now(), len(Registry(LocalStore(place / "home")).entries())
-    ended, acknowledged, stops = killed_at(0, work)
-    assert ended
-    assert acknowledged
-    assert now() == other.sha256
-    found = {}
-
-    def new_after(stop):
-        fresh()
-        _, acknowledged, _ = killed_at(stop, work)
-        registry = Registry(LocalStore(place / "home"))
-        assert registry.verify() == [], f"killed at {stop} of {stops}"
-        active = now()
-        assert active in (old, other.sha256)
-        assert not (acknowledged and active == old), f"lost at {stop}"
-        assert len(registry.entries()) == entries + (active != old)
-        if active == old and stop % 5 == 0:  # the next run goes on as if nothing had been
-            work()
-            assert registry.verify() == []
-            assert now() == other.sha256
-        found[stop] = active != old
-        return found[stop]
-
+    whole = killed(0)
+    assert whole.code == 0
+    stops = whole.passed
     if stops <= KILLS:
-        points = range(1, stops + 1)
+        points = list(range(1, stops + 1))
     else:
-        low, high = 1, stops  # the call that makes it happen, and those around it
+        low, high = 1, stops  # the call that makes the first thing happen, and those around it
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if new_after(middle) else (middle, high)
-        around = range(max(high - KILLS // 4, 1), high + KILLS // 8)
-        points = [*around, *np.linspace(1, high, KILLS // 3).astype(int).tolist()]
-    for stop in points:
-        if stop not in found and stop <= stops:
-            new_after(stop)
-    print(f"{scenario}: {len(found)} kills of {stops} stops, {sum(found.values())} new")
-    assert set(found.values()) == {True, False}
+            low, high = (low, middle) if killed(middle).told else (middle, high)
+        around = range(max(high - KILLS // 2, 1), high + KILLS // 4)
+        points = [*around, *np.linspace(1, stops, KILLS // 3).astype(int).tolist()]
+    ends = [killed(stop) for stop in dict.fromkeys(points) if 0 < stop <= stops]
+    acknowledged = sum(bool(end.told) for end in ends)
+    print(
+        f"{request.node.callspec.id}: {len(ends)} kills at {stops} stops, {acknowledged} told"
+    )
+    assert {bool(end.told) for end in ends} == {True, False}
 
 
 def test_a_full_disk_leaves_the_old_model_and_says_so(ready, other, tmp_path, monkeypatch):

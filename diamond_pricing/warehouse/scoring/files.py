@@ -2,13 +2,13 @@
 
 import glob
 import gzip
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from diamond_pricing.errors import MissingExtraError, SourceError
+from diamond_pricing.files import written_aside
 
 ROWS = 65_536  # read at a time
 _CSV = (".csv", ".csv.gz")
@@ -117,8 +117,7 @@ def rows_in(files: list[Path]) -> int | None:
 def writing(target: Path, schema: Any) -> Iterator[Any]:
     """A writer of record batches; the file is there when all were written, else nothing."""
     pa = arrow()
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with written_aside(target) as aside:
         if target.suffix.lower() == ".parquet":
             words = [f.name for f in schema if not pa.types.is_integer(f.type)]
             writer = pa.parquet.ParquetWriter(aside, schema, use_dictionary=words)
@@ -126,12 +125,3 @@ def writing(target: Path, schema: Any) -> Iterator[Any]:
             writer = pa.csv.CSVWriter(aside, schema)
         with writer:
             yield writer
-        with aside.open("rb") as whole:
-            os.fsync(whole.fileno())
-        aside.replace(target)
-    except OSError as error:
-        if error.filename in (None, str(aside)):
-            error.filename = str(target)
-        raise
-    finally:
-        aside.unlink(missing_ok=True)

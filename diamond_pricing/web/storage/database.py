@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from diamond_pricing.errors import ServiceError, StorageError
+from diamond_pricing.files import folder
 
 NEWEST = "0001"  # the last of migrations/versions
 PATIENCE = 2.0  # seconds that a writer waits for another
@@ -45,7 +46,7 @@ class Database:
                 raise ServiceError("the database must be SQLite or PostgreSQL.")
             self.sqlite = parsed.get_backend_name() == "sqlite"
             if self.sqlite and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                folder(Path(parsed.database).parent)
             options: dict[str, Any] = {}
             if not self.sqlite:
                 options = {
