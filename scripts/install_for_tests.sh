@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what tests drive and Python packages do not bring, where it is missing: Debian's
-# Chromium for the page, and a Java for Spark.
+# Chromium for the page, a Java for Spark, and the tools of XFS for power cuts.
 set -eu
 missing=
 if ! command -v chromium >/dev/null 2>&1 && ! command -v chromium-browser >/dev/null 2>&1; then
@@ -8,6 +8,9 @@ if ! command -v chromium >/dev/null 2>&1 && ! command -v chromium-browser >/dev/
 fi
 if ! command -v java >/dev/null 2>&1; then
     missing="$missing openjdk-17-jre-headless"
+fi
+if [ "$(uname)" = Linux ] && ! PATH=$PATH:/usr/sbin:/sbin command -v mkfs.xfs >/dev/null 2>&1; then
+    missing="$missing xfsprogs"
 fi
 if [ -z "$missing" ]; then
     exit 0
