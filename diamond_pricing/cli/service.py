@@ -68,7 +68,9 @@ def keys() -> None:
 
 @keys.command("create", epilog=example("keys create --tenant acme --scope quote,batch"))
 @click.option("--tenant", required=True, help="Whose key: small letters, digits, hyphens.")
-@click.option("--scope", required=True, help="Some of quote, batch, admin, parted by commas.")
+@click.option(
+    "--scope", required=True, help="Some of quote, batch, model, admin, parted by commas."
+)
 @click.option(
     "--quota", help="Prices of the tenant in a window: 1000/hour. Default: as before."
 )

@@ -44,9 +44,9 @@ from diamond_pricing.fitting.structure import MANY, SHAPE, Structure, laid_out, 
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.certificate import (
     ANY,
-    WEIGHTS,
     certify,
     grids,
+    jumps,
     over,
 )
 from diamond_pricing.model.effects import Effects
@@ -184,7 +184,8 @@ def kept_rising(
     """Coefficients nearest to those of a fit with which no price falls; shape (p,)."""
     A = gram.XX + np.diag(fit.smoothing @ design.penalties)
     codes = (0, 2) if lists else (-1,)
-    broken = Constraints(design, averages, list(grids(training, codes)))
+    jumps_at = jumps([sheet.term for sheet in design.sheets])
+    broken = Constraints(design, averages, list(grids(training, codes, jumps_at)))
     return broken.shaped(A, fit.coefficients)
 
 
@@ -192,13 +193,16 @@ def _rises(
     effects: Effects, training: Training, partings: tuple[float, ...]
 ) -> tuple[float, ...]:
     """The least that the log base price on the blend rises as a weight is reached."""
-    least = [
-        np.diff(over(effects, grid), axis=0).min(axis=(1, 2, 3))
-        for grid in grids(training, (-1,))
+    found = [
+        grid
+        for grid in grids(training, (-1,), (*jumps(effects.terms), *partings))
         if grid.dimensions != ANY
     ]
-    step = np.minimum.reduce(least)
-    return tuple(float(step[np.searchsorted(WEIGHTS, at) - 1]) for at in partings)
+    weights = np.asarray(found[0].values["carat"])
+    step = np.minimum.reduce(
+        [np.diff(over(effects, grid), axis=0).min(axis=(1, 2, 3)) for grid in found]
+    )
+    return tuple(float(step[np.searchsorted(weights, at) - 1]) for at in partings)
 
 
 def _fitted(

@@ -30,9 +30,11 @@ from diamond_pricing.terms import (
     parse,
 )
 
-# Weights that sellers cut to: below each there are few stones, at it there are many.
+# Weights that sellers cut to: below each there are few stones, at it there are many. All
+# bands are among them, so that no stone need be cheaper for having reached the next.
 MAGIC = (
-    0.30, 0.40, 0.50, 0.60, 0.70, 0.75, 0.80, 0.90, 1.0, 1.2, 1.25, 1.5, 1.7, 2.0, 2.5, 3.0,
+    0.30, 0.33, 0.35, 0.38, 0.40, 0.50, 0.60, 0.70, 0.75, 0.80, 0.90, 1.0, 1.2, 1.25, 1.5,
+    1.7, 2.0, 2.5, 3.0,
 )  # fmt: skip
 # The coarser bands of the price grid itself.
 BANDED = (

@@ -1,10 +1,10 @@
 """Proof that no price falls when a stone improves, by trying every stone of a grid.
 
-Every weight of 0.20 to 5.00 ct in steps of 0.01 with every combination of the grades that
-the model knows: each is compared with the next heavier and with one grade better of cut,
-color and clarity, with its proportions missing and with dimensions that grow with the
-weight; and with one grade of cut better at whatever proportions favour the worse cut most.
-All at the blend and on the base list.
+Every weight of 0.20 to 5.00 ct in steps of 0.01, and a hair below each weight at which the
+price jumps, with every combination of the grades that the model knows: each is compared with
+the next heavier and with one grade better of cut, color and clarity, with its proportions
+missing and with dimensions that grow with the weight; and with one grade of cut better at
+whatever proportions favour the worse cut most. All at the blend and on the base list.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from diamond_pricing.model.proportions import features, is_proportion
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stones
 from diamond_pricing.stones.checks import expected_diameter
-from diamond_pricing.terms import Averages, Rows, Term, looked_up
+from diamond_pricing.terms import Averages, Rows, Steps, Term, looked_up
 
 WEIGHTS = np.round(np.arange(20, 501) / 100, 2)  # carats
 TYPICAL = {"depth": 61.8, "table": 57.0}  # per cent, of the stones with dimensions
@@ -113,9 +113,19 @@ class Grid(NamedTuple):
         return tuple(a for a in AXES if a in own)
 
 
-def grids(training: Training, listings: Sequence[int]) -> Iterator[Grid]:
+def jumps(terms: Sequence[Term], markup: Markup | None = None) -> tuple[float, ...]:
+    """Weights at which the price jumps, carats."""
+    found = {at for term in terms for b in term.bases if isinstance(b, Steps) for at in b.at}
+    return tuple(sorted(found.union(() if markup is None else markup.parted_at)))
+
+
+def grids(
+    training: Training, listings: Sequence[int], jumps_at: Sequence[float] = ()
+) -> Iterator[Grid]:
     """Give the grids of a certificate, every way to fill the dimensions on each list."""
-    values: dict[str, Sequence[float]] = {"carat": WEIGHTS.tolist()}
+    inside = [at for at in jumps_at if WEIGHTS[0] < at <= WEIGHTS[-1]]
+    weights = np.union1d(WEIGHTS, np.nextafter(inside, 0))
+    values: dict[str, Sequence[float]] = {"carat": weights.tolist()}
     for axis in AXES[1:]:
         grade = ATTRIBUTES[axis]
         assert isinstance(grade, Grade)
@@ -182,7 +192,7 @@ def steps(effects: Effects, grid: Grid, markup: Markup | None = None) -> dict[st
         of_axis = {a: np.diff(log_price, axis=i) for i, a in enumerate(AXES)}
         return of_axis | {"cut": of_axis["cut"] + least[None, :, None, None]}
     if markup is not None:
-        part = markup.part(WEIGHTS)[:, None, None, None]
+        part = markup.part(np.asarray(grid.values["carat"]))[:, None, None, None]
         how = np.full((1, 1, 1, 1), 2 if grid.listing < 0 else 0)
         log_price = log_price + markup.at(log_price, part, how)
     return {a: np.diff(log_price, axis=i) for i, a in enumerate(AXES)}
@@ -195,7 +205,8 @@ def certify(effects: Effects, markup: Markup | None, training: Training) -> Cert
         listings["x<y"] = 0
     found = dict.fromkeys(AXES, 0)
     compared = 0
-    for grid in grids(training, list(listings.values())):
+    jumps_at = jumps(effects.terms, markup)
+    for grid in grids(training, list(listings.values()), jumps_at):
         for axis, step in steps(effects, grid, markup).items():
             found[axis] += int((step < 0).sum())
             compared += step.size

@@ -70,7 +70,7 @@ class Keyed:
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     data = tmp_path_factory.mktemp("keyed")
     keys = {
-        "acme": make_key(data, "acme", "quote,batch"),
+        "acme": make_key(data, "acme", "quote,batch,model"),
         "bolt": make_key(data, "bolt", "quote,batch"),
         "root": make_key(data, "house", "quote,batch,admin"),
         "small": make_key(data, "small", "quote", "--quota", "20/day"),

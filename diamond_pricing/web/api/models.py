@@ -28,9 +28,12 @@ class ModelController(Controller):
 
     @get("/{name:str}", operation_id="readModel", summary="Read a model document")
     async def read(self, request: StrictRequest, name: ModelName) -> Response[bytes]:
-        """The document itself: it carries its hash, the model's id, and prices without us."""
+        """The document itself: it carries its hash, the model's id, and prices without us.
+
+        It is the whole price list, and needs a key with the scope `model`.
+        """
         service = request.service
-        service.allow(request.known, "quote")
+        service.allow(request.known, "model")
         model = await service.model(name, None)
         headers = {
             "ETag": f'"{model.sha256}"',

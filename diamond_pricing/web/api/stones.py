@@ -59,8 +59,9 @@ class StoneController(Controller):
             evidence = await service.away(service.models.evidence, found, stone, data.count)
         except StoneError as error:
             raise of_stone(error, "/stone") from error
-        await service.charge(known, "comparables", 1)
-        return comparables(evidence, found)
+        answer = comparables(evidence, found)
+        await service.charge(known, "comparables", max(1, len(answer.comparables)))
+        return answer
 
     @post(
         "/what-if", status_code=200, operation_id="stepFromStone",

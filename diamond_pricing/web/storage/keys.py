@@ -14,7 +14,7 @@ from diamond_pricing.web.storage.audit import newest, stamp, write_audit
 from diamond_pricing.web.storage.database import Database
 from diamond_pricing.web.storage.tables import keys, tenants
 
-SCOPES = ("quote", "batch", "admin")
+SCOPES = ("quote", "batch", "model", "admin")
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TOKEN = re.compile(r"dp_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 QUOTA = re.compile(r"([1-9][0-9]{0,11})/(second|minute|hour|day)")

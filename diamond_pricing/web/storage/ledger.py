@@ -289,7 +289,9 @@ def settled(
         start, units = windows[caller.tenant]
         seconds = caller.seconds or 0
         window = int(now) // seconds * seconds if seconds else 0
-        if start != window:
+        if 0 < start - window <= seconds:
+            window = start  # a clock that went back begins no window anew
+        elif start != window:
             units = 0
         left = None if caller.quota is None else caller.quota - units
         reset = max(1, window + seconds - int(now)) if seconds else 0
