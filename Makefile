@@ -16,17 +16,23 @@ export OPENBLAS_NUM_THREADS ?= 1
 .PHONY: demo test test-long torture lint lock notebook packaged-model clean
 .DELETE_ON_ERROR:
 
-$(BIN)/uv:
+$(BIN)/uv: requirements-uv.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv
-
-# The lock holds hashes of everything; each target takes only the extras that it needs.
-$(VENV)/.demo: $(BIN)/uv pyproject.toml requirements.lock
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable '.[fit,report]'
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-uv.lock
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/uv pyproject.toml requirements.lock
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
+# uv refuses a file whose hash is not the lock's. What builds the project is fetched too, so it
+# has a lock of its own. Each target takes only the extras that it needs.
+LOCKS   := requirements.lock requirements-build.lock
+LOCKED  := --constraint requirements.lock --build-constraint requirements-build.lock --require-build-hashes --preview-features build-dependency-hashes
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode $(LOCKED)
+
+$(VENV)/.demo: $(BIN)/uv pyproject.toml $(LOCKS)
+	$(INSTALL) --python $(BIN)/python --editable '.[fit,report]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/uv pyproject.toml $(LOCKS)
+	$(INSTALL) --python $(BIN)/python --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
@@ -49,8 +55,13 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
+
 lock: $(BIN)/uv
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --all-extras --quiet --output-file requirements.lock pyproject.toml
+	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
+	for group in build uv audit; do \
+		$(COMPILE) --python-version 3.11 --group $$group --output-file requirements-$$group.lock || exit 1; \
+	done
 
 packaged-model: $(VENV)/.dev
 	$(BIN)/python scripts/build_packaged_model.py
