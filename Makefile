@@ -4,7 +4,9 @@
 # make test-long  the property tests on many more stones
 # make torture    refits killed at every system call, a thousand promotions at once, 20,000
 #                 requests that the description of the API allows or forbids
-# Both need Python 3.11 and a package registry; they build their environment in .venv.
+# make audit  linters of security, secrets, the bill of materials (make sbom), in .venv-audit
+# make licences   the table of docs/reference/licences.md anew
+# They need Python 3.11 and a package registry; they build their environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -13,7 +15,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test test-long torture lint lock notebook packaged-model clean
+.PHONY: demo test test-long torture lint lock sbom licences notebook packaged-model clean
 .DELETE_ON_ERROR:
 
 $(BIN)/uv: requirements-uv.lock
@@ -55,6 +57,29 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The tools that audit, in an environment apart.
+AUDIT := .venv-audit
+$(AUDIT)/.done: $(BIN)/uv requirements-audit.lock
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT)
+	$(BIN)/uv pip sync --quiet --python $(AUDIT)/bin/python --require-hashes requirements-audit.lock
+	@touch $@
+
+# What somebody has who installs these extras.
+EXTRAS ?= api,refit,report
+sbom: $(AUDIT)/.done
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/sbom
+	$(BIN)/uv pip install --quiet $(LOCKED) --python build/sbom/bin/python '.[$(EXTRAS)]'
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) $(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-file build/sbom.raw.json build/sbom/bin/python
+	$(AUDIT)/bin/python -m scripts.sbom <build/sbom.raw.json >build/diamond_pricing.cdx.json
+	rm -rf build/sbom build/sbom.raw.json
+
+# Everything that the locks name is installed, to read what it says of its licence.
+licences: $(AUDIT)/.done
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/everything
+	$(BIN)/uv pip sync --quiet --python build/everything/bin/python --require-hashes --build-constraint requirements-build.lock --require-build-hashes --preview-features build-dependency-hashes requirements.lock requirements-build.lock requirements-uv.lock
+	$(BIN)/python -m scripts.licences build/everything/lib/python*/site-packages $(AUDIT)/lib/python*/site-packages
+	rm -rf build/everything
+
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
 
 lock: $(BIN)/uv
@@ -70,4 +95,4 @@ notebook: $(VENV)/.dev
 	env -u DIAMOND_PRICING_HOME $(BIN)/diamond-pricing report model_development --to ipynb --out reports
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) $(AUDIT) demo build dist

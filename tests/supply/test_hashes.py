@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.supply.locks import LOCKS, PINNED, ROOT, canonical, pins
+from scripts.locks import LOCKS, PINNED, ROOT, canonical, pins
 
 WRONG = "0" * 64
 OPTIONS = re.search(r"^LOCKED\s*:= (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
