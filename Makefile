@@ -5,6 +5,7 @@
 # make torture    refits killed at every system call, a thousand promotions at once, 20,000
 #                 requests that the description of the API allows or forbids
 # make audit  linters of security, secrets, the bill of materials (make sbom), in .venv-audit
+# make vulnerabilities   whether anything locked is known to be vulnerable
 # make licences   the table of docs/reference/licences.md anew
 # They need Python 3.11 and a package registry; they build their environment in .venv.
 
@@ -15,7 +16,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test test-long torture lint lock sbom licences notebook packaged-model clean
+.PHONY: demo test test-long torture lint lock sbom licences audit vulnerabilities notebook packaged-model clean
 .DELETE_ON_ERROR:
 
 $(BIN)/uv: requirements-uv.lock
@@ -72,6 +73,24 @@ sbom: $(AUDIT)/.done
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) $(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-file build/sbom.raw.json build/sbom/bin/python
 	$(AUDIT)/bin/python -m scripts.sbom <build/sbom.raw.json >build/diamond_pricing.cdx.json
 	rm -rf build/sbom build/sbom.raw.json
+
+SEMGREP := PATH="$(CURDIR)/$(AUDIT)/bin:$$PATH" semgrep scan --metrics=off --disable-version-check --quiet
+# Hashes in locks and files of others look like secrets; the name of the variable is none.
+SECRETS := --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString --exclude-lines DIAMOND_PRICING_SECRET
+
+audit: sbom
+	$(AUDIT)/bin/bandit --quiet --recursive --configfile pyproject.toml diamond_pricing scripts
+	$(SEMGREP) --test scripts/promises
+	$(SEMGREP) --error --strict --config scripts/promises/promises.yaml --exclude scripts/promises diamond_pricing scripts
+	git ls-files | grep -vE '\.lock$$|/vendor/|\.(json|xz)$$' | xargs $(AUDIT)/bin/detect-secrets-hook $(SECRETS)
+	$(AUDIT)/bin/python -m scripts.leaks --history
+
+# Asks the index and its data base of vulnerabilities, which mirrors may not have: --strict
+# makes a package that cannot be looked up a failure.
+vulnerabilities: $(AUDIT)/.done
+	for lock in requirements*.lock; do \
+		$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$lock || exit 1; \
+	done
 
 # Everything that the locks name is installed, to read what it says of its licence.
 licences: $(AUDIT)/.done
