@@ -103,6 +103,8 @@ def asks_the_store(connection, name, wanted):
     # ruleid: sql-takes-parameters
     connection.execute(f"DROP TRIGGER {name} " "ON audit")
     # ruleid: sql-takes-parameters
+    connection.execute("DROP TRIGGER " "of " f"{name} ON audit")
+    # ruleid: sql-takes-parameters
     connection.execute(", ".join(wanted))
     # ok: sql-takes-parameters
     connection.execute(wanted.join(name))
