@@ -126,7 +126,11 @@ def by_hand() -> dict[str, str]:
 
 def table(paths: list[str]) -> str:
     """Return the table of all packages."""
-    known = {**dict(licences(distributions(path=paths))), **by_hand()}
+    # Where two environments hold a package, the first says.
+    known: dict[str, str] = {}
+    for path in reversed(paths):
+        known |= licences(distributions(path=[path]))
+    known |= by_hand()
     all_of_them = packages()
     missing = sorted(set(all_of_them) - set(known))
     if missing:
