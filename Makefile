@@ -4,7 +4,10 @@
 # make test-long  the property tests on many more stones
 # make torture    refits killed at every system call, a thousand promotions at once, 20,000
 #                 requests that the description of the API allows or forbids
-# Both need Python 3.11 and a package registry; they build their environment in .venv.
+# make audit  linters of security, secrets, the bill of materials (make sbom), in .venv-audit
+# make vulnerabilities   whether anything locked is known to be vulnerable
+# make licences   the table of docs/reference/licences.md anew
+# They need Python 3.11 and a package registry; they build their environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -13,20 +16,26 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test test-long torture lint lock notebook packaged-model clean
+.PHONY: demo test test-long torture lint lock sbom licences audit vulnerabilities notebook packaged-model clean
 .DELETE_ON_ERROR:
 
-$(BIN)/uv:
+$(BIN)/uv: requirements-uv.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv
-
-# The lock holds hashes of everything; each target takes only the extras that it needs.
-$(VENV)/.demo: $(BIN)/uv pyproject.toml requirements.lock
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable '.[fit,report]'
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-uv.lock
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/uv pyproject.toml requirements.lock
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint requirements.lock --editable '.[dev]'
+# uv refuses a file whose hash is not the lock's. What builds the project is fetched too, so it
+# has a lock of its own. Each target takes only the extras that it needs.
+LOCKS   := requirements.lock requirements-build.lock
+LOCKED  := --constraint requirements.lock --build-constraint requirements-build.lock --require-build-hashes --preview-features build-dependency-hashes
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode $(LOCKED)
+
+$(VENV)/.demo: $(BIN)/uv pyproject.toml $(LOCKS)
+	$(INSTALL) --python $(BIN)/python --editable '.[fit,report]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/uv pyproject.toml $(LOCKS)
+	$(INSTALL) --python $(BIN)/python --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
@@ -49,8 +58,55 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The tools that audit, in an environment apart.
+AUDIT := .venv-audit
+$(AUDIT)/.done: $(BIN)/uv requirements-audit.lock
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT)
+	$(BIN)/uv pip sync --quiet --python $(AUDIT)/bin/python --require-hashes requirements-audit.lock
+	@touch $@
+
+# What somebody has who installs these extras.
+EXTRAS ?= api,refit,report
+sbom: $(AUDIT)/.done
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/sbom
+	$(BIN)/uv pip install --quiet $(LOCKED) --python build/sbom/bin/python '.[$(EXTRAS)]'
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || echo 0) $(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --spec-version 1.6 --output-reproducible --output-file build/sbom.raw.json build/sbom/bin/python
+	$(AUDIT)/bin/python -m scripts.sbom <build/sbom.raw.json >build/diamond_pricing.cdx.json
+	rm -rf build/sbom build/sbom.raw.json
+
+SEMGREP := PATH="$(CURDIR)/$(AUDIT)/bin:$$PATH" semgrep scan --metrics=off --disable-version-check --quiet
+# Hashes in locks and files of others look like secrets; the name of a variable is none, nor
+# a sentence about the secret of a server.
+SECRETS := --disable-plugin HexHighEntropyString --disable-plugin Base64HighEntropyString --exclude-lines 'DIAMOND_PRICING_SECRET|server.s secret'
+
+audit: sbom
+	$(AUDIT)/bin/bandit --quiet --recursive --configfile pyproject.toml diamond_pricing scripts
+	$(SEMGREP) --test scripts/promises
+	$(SEMGREP) --error --strict --config scripts/promises/promises.yaml --exclude scripts/promises diamond_pricing scripts
+	git ls-files | grep -vE '\.lock$$|/vendor/|\.(json|xz)$$' | xargs $(AUDIT)/bin/detect-secrets-hook $(SECRETS)
+	$(AUDIT)/bin/python -m scripts.leaks --history
+
+# Asks the index and its data base of vulnerabilities, which mirrors may not have: --strict
+# makes a package that cannot be looked up a failure.
+vulnerabilities: $(AUDIT)/.done
+	for lock in requirements*.lock; do \
+		$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$lock || exit 1; \
+	done
+
+# Everything that the locks name is installed, to read what it says of its licence.
+licences: $(AUDIT)/.done
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/everything
+	$(BIN)/uv pip sync --quiet --python build/everything/bin/python --require-hashes --build-constraint requirements-build.lock --require-build-hashes --preview-features build-dependency-hashes requirements.lock requirements-build.lock requirements-uv.lock
+	$(BIN)/python -m scripts.licences build/everything/lib/python*/site-packages $(AUDIT)/lib/python*/site-packages
+	rm -rf build/everything
+
+COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --quiet
+
 lock: $(BIN)/uv
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --all-extras --quiet --output-file requirements.lock pyproject.toml
+	$(COMPILE) --all-extras --output-file requirements.lock pyproject.toml
+	for group in build uv audit; do \
+		$(COMPILE) --python-version 3.11 --group $$group --output-file requirements-$$group.lock || exit 1; \
+	done
 
 packaged-model: $(VENV)/.dev
 	$(BIN)/python scripts/build_packaged_model.py
@@ -59,4 +115,4 @@ notebook: $(VENV)/.dev
 	env -u DIAMOND_PRICING_HOME $(BIN)/diamond-pricing report model_development --to ipynb --out reports
 
 clean:
-	rm -rf $(VENV) demo build dist
+	rm -rf $(VENV) $(AUDIT) demo build dist

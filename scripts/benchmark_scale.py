@@ -75,7 +75,7 @@ def _made(rows: int, folder: Path, independent: bool) -> Path:
     if not file.exists():
         more = ["--independent"] if independent else []
         script = [sys.executable, HERE / "synthetic_sales.py", str(rows), file, *more]
-        subprocess.run(script, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        subprocess.run(script, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  ours
     return file
 
 
@@ -153,7 +153,7 @@ def _mgcv(file: Path, n: int) -> dict[str, Any] | None:
         np.concatenate(columns).tofile(raw)
         del columns, table
         script.write_text(R)
-        run = subprocess.run(  # noqa: S603
+        run = subprocess.run(  # noqa: S603  this file, by R
             [rscript, script, raw, str(n)], capture_output=True, text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )  # fmt: skip
@@ -400,7 +400,7 @@ def _sql(file: str) -> dict[str, Any]:
     n = connection.execute("SELECT count(*) FROM stones").fetchone()
     assert n is not None
     return _rate(
-        lambda: connection.execute(f"SELECT {every} FROM diamond_prices").fetchall(),  # noqa: S608
+        lambda: connection.execute(f"SELECT {every} FROM diamond_prices").fetchall(),  # noqa: S608  our names
         n[0], 15.0,
     )  # fmt: skip
 

@@ -189,7 +189,7 @@ def flask_forest(port: int) -> None:
 
 def bodies(n: int) -> list[bytes]:
     """Questions about stones drawn at random, whole requests."""
-    draw = random.Random(0)  # noqa: S311  stones, no secrets
+    draw = random.Random(0)  # noqa: S311  stones, no secrets  # nosec B311
     found = []
     for _ in range(n):
         stone = {"carat": round(draw.uniform(0.3, 1.5), 2)}
@@ -272,7 +272,7 @@ def batches(port: int) -> dict[str, float]:
     """Stones a second for batches of 10,000."""
     import pyarrow as pa
 
-    draw = random.Random(1)  # noqa: S311
+    draw = random.Random(1)  # noqa: S311  stones, no secrets  # nosec B311
     n = 10_000
     columns: dict[str, list[Any]] = {
         "carat": [round(draw.uniform(0.3, 1.5), 2) for _ in range(n)]

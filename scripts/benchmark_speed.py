@@ -205,7 +205,7 @@ def task_engine() -> Figures:
 
 def task_bam(file: str, formula: str) -> Figures:
     """Fit by mgcv::bam, timed inside R."""
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(  # noqa: S603  a file and formulas of ours
         ["Rscript", "-e", BAM, file, FORMULAS[formula]],  # noqa: S607 wherever R is
         capture_output=True, text=True, check=False,
     )  # fmt: skip

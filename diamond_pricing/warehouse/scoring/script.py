@@ -216,7 +216,7 @@ def _chained(steps: list[Layer], source: str, wanted: set[str]) -> list[str]:
             f" JOIN {name} ON {name}.k = l{i - 1}.{key}" if key else f" CROSS JOIN {name}"
             for name, key in step.joins
         )
-        found.append(f"SELECT {', '.join(chosen)} FROM {origin}{joins}")  # noqa: S608
+        found.append(f"SELECT {', '.join(chosen)} FROM {origin}{joins}")  # noqa: S608  likewise
         known = set(through) | set(step.columns)
     return found
 

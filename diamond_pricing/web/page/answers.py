@@ -60,7 +60,7 @@ def shown(
         told = t["range"].format(level=f"{100 * level:g}", low=low, high=high)
         drawn = Markup(band_svg(found[0], why.price, found[1]))  # noqa: S704  our own drawing
     drawings = [
-        Markup(waterfall_svg(why, words, t["how"], (ends[0], ends[1]), narrow=narrow))  # noqa: S704
+        Markup(waterfall_svg(why, words, t["how"], (ends[0], ends[1]), narrow=narrow))  # noqa: S704  likewise
         for narrow in (False, True)
     ]
     return Answer(
