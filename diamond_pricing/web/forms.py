@@ -146,7 +146,8 @@ class Batch:
                 "unreadable", f"The CSV file cannot be read: {error}, line {reader.line_num}."
             ) from error
         finally:
-            text.detach()
+            if not self.file.closed:  # as it is when who asked went away before the end
+                text.detach()
 
     def _arrow(self) -> "Iterator[pa.RecordBatch]":
         if not self.batches:
