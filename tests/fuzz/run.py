@@ -7,6 +7,7 @@ what became of each target.
 
 import argparse
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,7 @@ def _child(outcome: Outcome, name: str, crashes: str, *options: str) -> int:
         command, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as child:
         assert child.stderr is not None
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(child.terminate()))
         for line in child.stderr:
             if found := _LINE.match(line):
                 count, outcome.edges = int(found[1]), max(outcome.edges, int(found[2]))

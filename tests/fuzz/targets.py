@@ -116,6 +116,8 @@ class Target:
         What the format is made of, for libFuzzer.
     mutate : callable, optional
         Changes an input in its structure.
+    cases : int
+        Inputs in the usual tests: fewer where each takes milliseconds.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Target:
     seeds: Callable[[], list[bytes]]
     words: tuple[str, ...] = ()
     mutate: Mutate | None = None
+    cases: int = 400
 
     def warm(self) -> None:
         """Make ready what takes its time once: the first of the seeds is run."""
@@ -154,14 +157,14 @@ TARGETS: dict[str, Target] = {}
 
 def target(
     allowed: type[Exception] | tuple[type[Exception], ...], seeds: Callable[[], list[bytes]],
-    *, words: str = "", mutate: Mutate | None = None,
+    *, words: str = "", mutate: Mutate | None = None, cases: int = 400,
 ) -> Callable[[Callable[[bytes], None]], Callable[[bytes], None]]:  # fmt: skip
     """Enter a function among the targets, under its own name."""
 
     def entered(run: Callable[[bytes], None]) -> Callable[[bytes], None]:
         kinds = allowed if isinstance(allowed, tuple) else (allowed,)
         TARGETS[run.__name__] = Target(
-            run.__name__, run, kinds, seeds, tuple(words.split()), mutate
+            run.__name__, run, kinds, seeds, tuple(words.split()), mutate, cases
         )
         return run
 
@@ -256,7 +259,7 @@ def document(data: bytes) -> None:
     PriceModel.from_json(data)
 
 
-@target(DocumentError, bodies, words=DOCUMENT, mutate=on_a_line)
+@target(DocumentError, bodies, words=DOCUMENT, mutate=on_a_line, cases=40)
 def signed_document(data: bytes) -> None:
     """A document whose hash is right whatever it says; a model that is read prices or refuses."""
     read = PriceModel.from_json(signed(data))
@@ -360,8 +363,7 @@ EDITS = (
 @target(
     (DocumentError, FitError), lambda: [msgspec.json.encode(e) for e in EDITS],
     words=f"head values rows squares bins extent left_out founding carat grid recorded blend {DOCUMENT}",
-    mutate=spoiled_json,
-)  # fmt: skip
+    mutate=spoiled_json, cases=40)  # fmt: skip
 def signed_sums(data: bytes) -> None:
     """Sums with some values changed and the right hash: `DocumentError`, `FitError` on adding.
 
@@ -480,7 +482,7 @@ def taken_in(name: str, data: bytes, source: Source | None = None) -> None:
         Stones.from_frame(again)
 
 
-@target(RejectedFileError, lambda: [s.encode() for s in SALES], words=CELLS)
+@target(RejectedFileError, lambda: [s.encode() for s in SALES], words=CELLS, cases=40)
 def sales_csv(data: bytes) -> None:
     """A delivery as CSV: `RejectedFileError`."""
     taken_in("a.csv", data)
@@ -496,7 +498,7 @@ GERMAN = (
 )
 
 
-@target(RejectedFileError, lambda: [GERMAN.encode("cp1252")], words=CELLS)
+@target(RejectedFileError, lambda: [GERMAN.encode("cp1252")], words=CELLS, cases=40)
 def declared_csv(data: bytes) -> None:
     """A delivery of a source that says how it writes: `RejectedFileError`."""
     taken_in("a.csv", data, DECLARED)
@@ -509,7 +511,7 @@ LINES = (
 )
 
 
-@target(RejectedFileError, lambda: list(LINES), words=CELLS)
+@target(RejectedFileError, lambda: list(LINES), words=CELLS, cases=40)
 def sales_lines(data: bytes) -> None:
     """A delivery as lines of JSON: `RejectedFileError`."""
     taken_in("a.jsonl", data)
@@ -536,7 +538,7 @@ def sales_parquet(data: bytes) -> None:
     taken_in("a.parquet", data)
 
 
-@target(RejectedFileError, made)
+@target(RejectedFileError, made, cases=40)
 def made_parquet(data: bytes) -> None:
     """A sound Parquet file of any columns: `RejectedFileError`."""
     try:
@@ -558,14 +560,14 @@ PLAIN = (
 )
 
 
-@target(FitError, lambda: [s.encode() for s in PLAIN], words=CELLS)
+@target(FitError, lambda: [s.encode() for s in PLAIN], words=CELLS, cases=40)
 def stock(data: bytes) -> None:
     """The stones on stock of a home: `FitError`."""
     found = stock_of(Memory(**{"stock.csv": data}))
     assert found is not None
 
 
-@target((FitError, StoneError), lambda: [s.encode() for s in PLAIN], words=CELLS)
+@target((FitError, StoneError), lambda: [s.encode() for s in PLAIN], words=CELLS, cases=40)
 def cli_sales(data: bytes) -> None:
     """The file of ``fit --data``: `FitError`, `StoneError`."""
     file = folder() / "sales.csv"
@@ -610,7 +612,7 @@ STONES_CSV = (
 )
 
 
-@target(SourceError, lambda: list(STONES_CSV), words=CELLS)
+@target(SourceError, lambda: list(STONES_CSV), words=CELLS, cases=40)
 def scored_csv(data: bytes) -> None:
     """Stones to be scored as CSV: `SourceError`."""
     scored("stones.csv", data)
@@ -622,13 +624,13 @@ def scored_gzip(data: bytes) -> None:
     scored("stones.csv.gz", data)
 
 
-@target(SourceError, lambda: packed(parquet_of))
+@target(SourceError, lambda: packed(parquet_of), cases=40)
 def scored_parquet(data: bytes) -> None:
     """Stones to be scored as Parquet: `SourceError`."""
     scored("stones.parquet", data)
 
 
-@target(SourceError, made)
+@target(SourceError, made, cases=40)
 def scored_made_parquet(data: bytes) -> None:
     """Stones to be scored in a sound Parquet file of any columns: `SourceError`."""
     try:
@@ -710,8 +712,7 @@ def steps(data: bytes) -> None:
 
 @target(
     ProblemError, lambda: [b"cut=Ideal&carat=0.5&carat=1&color=E&clarity=VS1", b"cut=good", b"carat=nan&cut=Ideal"],
-    words="cut= carat= color= clarity= & ; % + Ideal nan inf 1e5",
-)  # fmt: skip
+    words="cut= carat= color= clarity= & ; % + Ideal nan inf 1e5", cases=40)  # fmt: skip
 def prices(data: bytes) -> None:
     """The query of a price list: `ProblemError`."""
     asked = parse_qs(data.decode("latin-1"))
@@ -748,8 +749,7 @@ def batch(data: bytes, media: str) -> None:
     lambda: as_json({"rows": [STONE, FULL, {}, {**STONE, "x": 9.0}, {"carat": "1"}]},
                     {"columns": {k: [v, v, None] for k, v in FULL.items()}},
                     {"columns": {k: [v] for k, v in STONE.items()}}),
-    words=FIELDS, mutate=spoiled_json,
-)  # fmt: skip
+    words=FIELDS, mutate=spoiled_json, cases=40)  # fmt: skip
 def batch_json(data: bytes) -> None:
     """A batch as JSON: `ProblemError`."""
     batch(data, JSON)
@@ -759,6 +759,7 @@ def batch_json(data: bytes) -> None:
     ProblemError,
     lambda: [*STONES_CSV[:1], b'carat,cut,color,clarity\n1,Ideal,E,VS1\n2,Good,G,"IF"\n'],
     words=CELLS,
+    cases=40,
 )
 def batch_csv(data: bytes) -> None:
     """A batch as CSV: `ProblemError`."""
@@ -771,7 +772,7 @@ def batch_arrow(data: bytes) -> None:
     batch(data, ARROW)
 
 
-@target(ProblemError, made)
+@target(ProblemError, made, cases=40)
 def made_arrow(data: bytes) -> None:
     """A sound Arrow stream of any columns: `ProblemError`."""
     choose = Choices(data)
@@ -847,6 +848,7 @@ def requests() -> list[bytes]:
     (),
     requests,
     words=f"{FIELDS} GET POST /v1/ cookie: authorization: Bearer content-type: application/json accept: text/html % ?",
+    cases=40,
 )
 def request(data: bytes) -> None:
     """A whole request to the application: every answer is one of ours, none an error of ours.
