@@ -16,6 +16,7 @@ from diamond_pricing.web.storage import Database
 from diamond_pricing.web.storage.keys import create_key
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # servers let no other header through
+_BARE = re.compile(rb"[^ -~]")  # nor such bytes in a target, but as %XX
 SECRET = "0" * 64
 STREAMED = (b"transfer-encoding", b"content-length")  # what the server in front would look at
 
@@ -49,6 +50,7 @@ class Application:
         """Send a request, ``METHOD target``, headers, an empty line, the body; its status."""
         head, _, body = text.partition(b"\n\n")
         first, *lines = head.split(b"\n")
+        first = _BARE.sub(lambda found: b"%%%02X" % ord(found[0]), first)
         method, _, target = first.partition(b" ")
         path, _, query = target.partition(b"?")
         headers = [(b"host", b"127.0.0.1"), (b"content-length", str(len(body)).encode())]

@@ -11,6 +11,8 @@ from tests.fuzz.targets import ENTRIES, _sealed, signed
 
 DEEP = b"[" * 2000 + b"]" * 2000
 LONG = b"1" * 5000
+# Three rows; 129 texts of cut behind indices of eight bits, the last row without one.
+NARROW = bytes([2, 0, 0, 0, 0, 0, 130, 0, 0, 2, 210, 4])
 
 
 def document(change: Callable[[dict[str, Any]], Any]) -> bytes:
@@ -50,6 +52,11 @@ CRASHED: list[tuple[str, bytes]] = [
     ("scored_csv", b"carat,cut,color,clarity\r1,Ideal,E,VS1\r"),
     ("scored_csv", b"carat,cut\rcolor,clarity\n1,Ideal,E,VS1\n"),
     ("scored_gzip", gzip.compress(b"carat,cut", mtime=0)[:10] + b"\xff" * 9),
+    # A separator of fields that is a space to a pattern and none to float.
+    ("batch_csv", b"carat,cut,color,clarity\n\x1d1,Ideal,E,VS1\n"),
+    # More texts than a small index can count, and a missing grade.
+    ("made_arrow", b"\0\0" + NARROW),
+    ("scored_made_parquet", NARROW),
     # Many spaces between two numbers.
     ("numbers", b"1" + b" " * 1900 + b"2"),
     (
