@@ -4,10 +4,16 @@
 # make test-long  the property tests on many more stones
 # make torture    refits killed at every system call, a thousand promotions at once, 20,000
 #                 requests that the description of the API allows or forbids
+<<<<<<< HEAD
 # make audit  linters of security, secrets, the bill of materials (make sbom), in .venv-audit
 # make vulnerabilities   whether anything locked is known to be vulnerable
 # make licences   the table of docs/reference/licences.md anew
 # They need Python 3.11 and a package registry; they build their environment in .venv.
+=======
+# make fuzz      every parser of outside bytes, along the branches of the code: FUZZ_RUNS inputs
+#                 or FUZZ_SECONDS each, whichever is first; fuzz/table.md says what became of them
+# Both need Python 3.11 and a package registry; they build their environment in .venv.
+>>>>>>> fc21cf595dfd54fbccf101ee7e854a7b5140b0ad
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -15,8 +21,15 @@ BIN    := $(VENV)/bin
 # Two cores, several processes: more BLAS threads only get in each other's way.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
+FUZZ_RUNS ?= 5000000
+FUZZ_SECONDS ?= 1800
+FUZZ_TARGETS ?=
 
+<<<<<<< HEAD
 .PHONY: demo test test-long torture lint lock sbom licences audit vulnerabilities notebook packaged-model clean
+=======
+.PHONY: demo test test-long torture fuzz lint lock notebook packaged-model clean
+>>>>>>> fc21cf595dfd54fbccf101ee7e854a7b5140b0ad
 .DELETE_ON_ERROR:
 
 $(BIN)/uv: requirements-uv.lock
@@ -38,6 +51,11 @@ $(VENV)/.dev: $(BIN)/uv pyproject.toml $(LOCKS)
 	$(INSTALL) --python $(BIN)/python --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
+# Atheris has wheels for Linux alone, and no other target needs it.
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[dev,fuzz]'
+	@touch $@
+
 demo: $(VENV)/.demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/demo.sh
 
@@ -51,6 +69,9 @@ test-long: $(VENV)/.dev
 
 torture: $(VENV)/.dev
 	TORTURE_KILLS=100000 TORTURE_CALLS=100000 TORTURE_POWER=60 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 TORTURE_SWAPS=100 TORTURE_ARROW=100000 SCHEMATHESIS_CASES=20000 NOTEBOOK_CELLS=all $(BIN)/python -m pytest -s tests/faults tests/registry tests/reporting/test_notebook.py tests/web/test_following.py tests/web/test_openapi.py tests/web/test_batch.py
+
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m tests.fuzz.run $(FUZZ_TARGETS) --runs $(FUZZ_RUNS) --seconds $(FUZZ_SECONDS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -115,4 +136,8 @@ notebook: $(VENV)/.dev
 	env -u DIAMOND_PRICING_HOME $(BIN)/diamond-pricing report model_development --to ipynb --out reports
 
 clean:
+<<<<<<< HEAD
 	rm -rf $(VENV) $(AUDIT) demo build dist
+=======
+	rm -rf $(VENV) demo build dist fuzz
+>>>>>>> fc21cf595dfd54fbccf101ee7e854a7b5140b0ad

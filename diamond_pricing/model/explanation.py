@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from diamond_pricing.errors import MoneyError
 from diamond_pricing.model.money import written
 from diamond_pricing.model.verdict import Verdict
 from diamond_pricing.model.words import ENGLISH, Words
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 REFERENCE = "reference"  # name of the first line
 RANGE = 0.9
+
+
+def _factor(log_effect: float) -> float:
+    try:
+        return exp(log_effect)
+    except OverflowError as error:
+        raise MoneyError("a line of a price is too large to be a factor of it.") from error
 
 
 class Details(Protocol):
@@ -66,7 +74,7 @@ class Line(msgspec.Struct, frozen=True, eq=False):
     @property
     def factor(self) -> float:
         """The price is multiplied by this; 1.25 adds a quarter."""
-        return exp(self.log_effect)
+        return _factor(self.log_effect)
 
     @property
     def note(self) -> str:
@@ -81,7 +89,7 @@ class Line(msgspec.Struct, frozen=True, eq=False):
     def factor_range(self, level: float = 0.95) -> tuple[float, float]:
         """Range of the factor that the sales leave open, normal in its logarithm."""
         z = NormalDist().inv_cdf(0.5 + level / 2) * self.standard_error
-        return exp(self.log_effect - z), exp(self.log_effect + z)
+        return _factor(self.log_effect - z), _factor(self.log_effect + z)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Line):
@@ -167,7 +175,7 @@ class PriceExplanation:
         told, cents = self.details.told(line.name, words), line.cents
         if line.name == REFERENCE:
             return f"{told}: {words.amount(cents, self.currency, digits=0)}"
-        factor = f"{exp(line.log_effect):.2f}"
+        factor = f"{line.factor:.2f}"
         if words.decimal != ".":
             factor = words.number(factor)
         return f"{told}: {words.amount(cents, self.currency, sign=True, digits=0)}, ×{factor}"

@@ -45,6 +45,15 @@ class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if len(lists) != 2 or not lists <= set(LISTING.grades):
             raise DocumentError("the price list is inferred between two lists.")
 
+    def check(self, averages: Averages) -> None:
+        """Refuse terms that do not fit their coefficients or the averages.
+
+        Raises
+        ------
+        FitError, DocumentError
+        """
+        self._effects(averages)
+
     def log_odds(self, stones: Stones, averages: Averages) -> Vector:
         """Log odds of ``likely``, shape (n,)."""
         effects = self._effects(averages)

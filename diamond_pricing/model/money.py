@@ -18,11 +18,20 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import MoneyError
 
 LARGEST = 1e12  # dollars; cents of more would not be whole in a float
+_NONE = "the model gives a price that is no sensible amount of money."
 _SERIES_BELOW = 1e-4  # |ln P/P₀| under which (P − P₀)/ln(P/P₀) loses digits
 
 
 def logarithmic_mean(price: Vector, base: Vector) -> Vector:
-    """L(price, base) of positive numbers, shape (n,); symmetric in its arguments."""
+    """L(price, base) of positive numbers, shape (n,); symmetric in its arguments.
+
+    Raises
+    ------
+    MoneyError
+        For a price so low that a float has none.
+    """
+    if not ((price > 0).all() and (base > 0).all()):
+        raise MoneyError(_NONE)
     distance = np.log(price) - np.log(base)
     close = np.abs(distance) < _SERIES_BELOW
     # √(P·P₀)·(1 + d²/24) is L up to d⁴/1920, here under 1e-19.
@@ -52,7 +61,7 @@ def cents(amounts: Vector) -> Integers:
         For an amount of over 10¹² or none.
     """
     if not (np.abs(amounts) <= LARGEST).all():
-        raise MoneyError("the model gives a price that is no sensible amount of money.")
+        raise MoneyError(_NONE)
     return np.floor(np.asarray(amounts) * 100 + 0.5).astype(np.int64)
 
 
@@ -103,12 +112,14 @@ def whole_cents(parts: Matrix, totals: Integers) -> Integers:
 def cent(amount: float) -> int:
     """Round one amount as `cents` does."""
     if not abs(amount) <= LARGEST:
-        raise MoneyError("the model gives a price that is no sensible amount of money.")
+        raise MoneyError(_NONE)
     return math.floor(amount * 100 + 0.5)
 
 
 def one_logarithmic_mean(price: float, base: float) -> float:
     """Give `logarithmic_mean` of a single pair."""
+    if not (price > 0 and base > 0):
+        raise MoneyError(_NONE)
     distance = math.log(price) - math.log(base)
     if abs(distance) < _SERIES_BELOW:
         return math.sqrt(price) * math.sqrt(base) * (1 + distance**2 / 24)

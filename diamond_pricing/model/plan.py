@@ -118,10 +118,7 @@ class Plan:
                 return False
         if self.support is None or self.near is None:
             return True
-        band = bisect_right(self.support.bands, stone.carat)
-        color = self.support.colors.index(stone.color)
-        clarity = self.support.clarities.index(stone.clarity)
-        return bool(self.near[band][color][clarity])
+        return bool(self.support.near_one(stone, self.near))
 
     def _by_line(
         self, effects: Effects, term: Term, table: Vector, reference: Stones
@@ -319,13 +316,13 @@ class Plan:
 
     def _add(self, curve: Curve, columns: Any, place: dict[str, Any], total: Matrix) -> None:
         n = total.shape[1]
+        missing = np.zeros(n, bool)
         if curve.feature == "":
             x = np.zeros(n)
         elif curve.feature == "carat":
             x = columns["carat"]
         else:
-            x = parse(curve.feature).evaluate(columns)
-        missing = np.isnan(x)
+            x, missing = parse(curve.feature).known(columns)
         if missing.all():
             self._add_means(curve.sheets, columns, place, total, slice(None))
             return

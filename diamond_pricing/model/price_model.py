@@ -9,7 +9,7 @@ applied.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import exp
+from math import exp, inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,6 +126,8 @@ class PriceModel:
         if not (self.family.isprintable() and self.origin.isprintable()):
             raise DocumentError("family and origin must be one line of printable text.")
         effects = Effects.of(self.terms, coefficients, self.averages)
+        if self.inference is not None:
+            self.inference.check(self.averages)
         self.training.check(effects.attributes)
         if list(self.averages.cuts) != list(self.training.grades["cut"]):
             raise DocumentError("the averages need the cuts of the training summary.")
@@ -386,7 +388,7 @@ class PriceModel:
         if self.markup is not None:
             effects[plan.listing] += self.markup.blend(base, stone.carat) - plan.marked
         log_price = plan.reference + sum(effects)
-        price, start = exp(log_price), plan.start
+        price, start = _exp_one(log_price), plan.start
         price_cents = money.cent(price)
         mean = money.one_logarithmic_mean(price, start)
         amounts = money.whole_cents_of_one(
@@ -587,6 +589,13 @@ def _summed(base: float, effects: Matrix) -> Vector:
 def _exp(log_price: Vector) -> Vector:
     with np.errstate(over="ignore"):  # inf is refused where it becomes money
         return np.exp(log_price)
+
+
+def _exp_one(log_price: float) -> float:
+    try:
+        return exp(log_price)
+    except OverflowError:
+        return inf  # as `_exp`
 
 
 def _itemised(effects: Matrix, price: Vector, base: Vector) -> Integers:

@@ -9,7 +9,7 @@ scores; Papadopoulos, Gammerman & Vovk 2008).
 
 from bisect import bisect_right
 from itertools import pairwise
-from math import ceil, sqrt
+from math import ceil, prod, sqrt
 from numbers import Real
 
 import msgspec
@@ -23,8 +23,8 @@ LEVELS = tuple(round(0.02 * k, 2) for k in range(1, 45)) + tuple(
     round(0.885 + 0.005 * k, 3) for k in range(23)
 )  # of the quantiles that are kept: coarse up to 0.88, fine from there to 0.995
 
-
 CAUTION = 0.75
+WIDEST = 10.0  # half width in log price; a factor of 22,000 is no range of prices any more
 
 
 class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +61,8 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             and len(self.part) == len(self.bands) + 1
             and all(len(row) == len(self.clarities) for row in self.part)
             and all(0 <= part < parts for row in self.part for part in row)
+            and all(count > 0 for count in self.counts)
+            and {"blend", "recorded"} <= self.quantiles.keys()
             and all(len(table) == parts for table in self.quantiles.values())
             and all(
                 len(row) == len(LEVELS) and row[0] >= 0 and list(row) == sorted(row)
@@ -68,12 +70,20 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 for row in table
             )
             and all(
-                isinstance(ATTRIBUTES.get(name), Grade) and min(factors.values()) > 0
+                isinstance(ATTRIBUTES.get(name), Grade) and all(f > 0 for f in factors.values())
                 for name, factors in self.difficulty.items()
             )
+            and self.widest < WIDEST
         )
         if not sound:
             raise DocumentError("the ranges contradict themselves.")
+
+    @property
+    def widest(self) -> float:
+        """Half width in log price that no range exceeds."""
+        errors = (row[-1] for table in self.quantiles.values() for row in table)
+        factors = (max(f.values(), default=1.0) for f in self.difficulty.values())
+        return max(errors, default=0.0) * prod(max(f, 1.0) for f in factors)
 
     def parts(self, stones: Stones) -> Integers:
         """Part of each stone, shape (n,)."""

@@ -23,6 +23,7 @@ from diamond_pricing.stones import (
 
 BLEND, RECORDED = "blend", "recorded"
 INFERRED = "inferred"
+MOST = 2**53  # stones of a cell; sums of cells stay whole numbers
 _SHOWN = 3  # rows named in an error
 ADVICE = "Refit on sales of such stones, or price it by hand."
 
@@ -87,7 +88,7 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         cells = (len(self.bands) + 1) * len(self.colors) * len(self.clarities)
-        if len(self.counts) != cells or not cells or min(self.counts) < 0:
+        if len(self.counts) != cells or not all(0 <= n < MOST for n in self.counts):
             raise DocumentError("the support has a count for each cell of its grid.")
 
     def around(self) -> NDArray[np.int64]:

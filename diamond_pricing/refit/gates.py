@@ -82,7 +82,7 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         try:
             gates = msgspec.convert(tomllib.loads(text), cls, strict=False)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        except (ValueError, msgspec.ValidationError, RecursionError) as error:
             raise GatesError(f"gates.toml: {error}") from error
         for name in cls.__struct_fields__:
             value = getattr(gates, name)

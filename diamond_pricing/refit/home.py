@@ -4,7 +4,7 @@ import hashlib
 import io
 import tomllib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -25,6 +25,7 @@ from diamond_pricing.warehouse import Source, read_sales_file, row_keys
 if TYPE_CHECKING:
     import pandas as pd
 
+T = TypeVar("T")
 FROZEN = 10  # one stone in so many is held out for ever, to judge by
 
 
@@ -58,7 +59,7 @@ def home_of(store: Store) -> Home:
         home = msgspec.convert(tomllib.loads(store.read("home.toml").decode()), Home)
     except FileNotFoundError:
         return Home()
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except (ValueError, msgspec.ValidationError, RecursionError) as error:
         raise FitError(f"home.toml: {error}") from error
     if home.family not in FAMILIES:
         raise FitError(f"home.toml: family must be one of {', '.join(FAMILIES)}.")
@@ -94,8 +95,7 @@ def deliveries_of(entries: Sequence[Entry]) -> dict[str, Delivery]:
     led_to: dict[str, list[str]] = {}  # files, by the model that they led to
     active = ""
     for entry in entries:
-        for read in entry.details.get("deliveries", []):
-            delivery = msgspec.convert(read, Delivery)
+        for delivery in _recorded(entry, "deliveries", Delivery):
             found[delivery.sha256] = delivery
             if entry.active != active and delivery.status == "accepted":
                 led_to.setdefault(entry.active, []).append(delivery.sha256)
@@ -113,9 +113,24 @@ def offsets_of(entries: Sequence[Entry]) -> dict[str, Offset]:
     """The offsets that the active model was fitted with, by source."""
     for entry in reversed(entries):
         if "offsets" in entry.details and entry.active == entries[-1].active:
-            found = msgspec.convert(entry.details["offsets"], list[Offset])
-            return {offset.source: offset for offset in found}
+            return {o.source: o for o in _recorded(entry, "offsets", Offset)}
     return {}
+
+
+def _recorded(entry: Entry, name: str, kind: type[T]) -> list[T]:
+    """What an entry of the log says under a name.
+
+    Raises
+    ------
+    RegistryError
+        When it is not of the kind that a refit writes.
+    """
+    try:
+        return msgspec.convert(entry.details.get(name, []), list[kind])  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise RegistryError(
+            f"entry {entry.number} of the log has {name} that cannot be read: {error}."
+        ) from error
 
 
 def declared_sources(store: Store, names: Iterable[str]) -> dict[str, Source]:

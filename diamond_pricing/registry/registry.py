@@ -62,6 +62,23 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     details: dict[str, Any] = {}
 
 
+class _Stored(msgspec.Struct, frozen=True):
+    sales: str = ""
+    quarantine: str = ""
+
+
+class _Files(msgspec.Struct, frozen=True):
+    """The files that the details of an entry name."""
+
+    record: str = ""
+    deliveries: tuple[_Stored, ...] = ()
+
+    def named(self) -> list[str]:
+        """Keys of the files."""
+        stored = [key for d in self.deliveries for key in (d.sales, d.quarantine)]
+        return [key for key in (self.record, *stored) if key]
+
+
 class Registry:
     """Models and their log in one storage.
 
@@ -281,10 +298,12 @@ class Registry:
             wrong.append(f"the log has no entry {head}: it was cut off or written anew.")
         named = {m for e in entries for m in (e.active, e.anchor) if m}
         for entry in entries:
-            files = [entry.details.get("record", "")]
-            for delivery in entry.details.get("deliveries", []):
-                files += [delivery.get("sales", ""), delivery.get("quarantine", "")]
-            for key in filter(None, files):
+            try:
+                files = msgspec.convert(entry.details, _Files)
+            except msgspec.ValidationError as error:
+                wrong.append(f"entry {entry.number} names files that cannot be read: {error}.")
+                continue
+            for key in files.named():
                 folder, _, name = key.partition("/")
                 if name not in self.store.names(folder):
                     wrong.append(f"{key}, which entry {entry.number} names, is missing.")
@@ -333,7 +352,7 @@ class Registry:
             sealed = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
             entry = msgspec.json.decode(sealed["entry"], type=Entry)
             whole = _sealed(entry)[0] == data
-        except (msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, KeyError, ValueError, RecursionError) as error:
             raise RegistryError(f"entry {number} of the log is damaged.") from error
         if not whole or entry.number != number:
             raise RegistryError(f"entry {number} of the log is damaged.")

@@ -61,7 +61,8 @@ class Source:
     def parameters(self) -> tuple[str, ...]:
         """Names that the cell tagged ``parameters`` sets."""
         for cell in self.cells:
-            if cell.options and PARAMETERS in cell.options.get("tags", []):
+            tags = cell.options.get("tags") if cell.options else None
+            if isinstance(tags, list) and PARAMETERS in tags:
                 return tuple(_NAME.findall(cell.text))
         return ()
 
@@ -127,7 +128,7 @@ def _prose(text: str, start: int, end: int) -> list[Cell]:
 def _yaml(text: str, where: str) -> dict[str, Any]:
     try:
         read = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ReportError(f"{where}: {error}") from error
     if not isinstance(read, dict):
         raise ReportError(f"{where}: not of the form 'name: value'.")

@@ -15,9 +15,10 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
-from diamond_pricing.errors import ExpressionError
+from diamond_pricing.errors import ExpressionError, UnsupportedStoneError
 from diamond_pricing.stones import MEASURES
 
 Columns = Mapping[str, Vector]
@@ -33,12 +34,22 @@ _OPERATORS: dict[type[ast.operator], tuple[Callable[..., Any], Callable[..., Any
     ast.Div: (np.divide, operator.truediv),
     ast.Pow: (np.power, operator.pow),
 }
+
+
+def _least(a: float, b: float) -> float:
+    return a if a < b or a != a else b
+
+
+def _greatest(a: float, b: float) -> float:
+    return a if a > b or a != a else b
+
+
 _FUNCTIONS: dict[str, tuple[int, tuple[Callable[..., Any], Callable[..., Any]]]] = {
     "log": (1, (np.log, math.log)),
     "sqrt": (1, (np.sqrt, math.sqrt)),
     "exp": (1, (np.exp, math.exp)),
-    "min": (2, (np.minimum, min)),
-    "max": (2, (np.maximum, max)),
+    "min": (2, (np.minimum, _least)),
+    "max": (2, (np.maximum, _greatest)),
 }
 _COLUMNS, _ONE = 0, 1
 _NUMPY = {"log": "log", "sqrt": "sqrt", "exp": "exp", "minimum": "min", "maximum": "max"}
@@ -67,17 +78,54 @@ class Expression:
     _one: _Rule
 
     def of(self, stone: Any) -> float | None:
-        """Value for one stone; None where a measure is missing."""
+        """Value for one stone; None where a measure is missing.
+
+        Raises
+        ------
+        UnsupportedStoneError
+            When there is no value, as of the logarithm of nothing.
+        """
         for name in self.attributes:
             if getattr(stone, name) is None:
                 return None
-        return float(self._one(stone))
+        try:
+            value = float(self._one(stone))
+        except (ArithmeticError, ValueError, TypeError):  # where columns have NaN or infinity
+            columns = {name: np.array([getattr(stone, name)]) for name in self.attributes}
+            value = float(self.evaluate(columns)[0])
+        if not math.isfinite(value):
+            raise self.refused(0)
+        return value
 
     def evaluate(self, columns: Columns) -> Vector:
         """Values for n stones, shape (n,); NaN where a measure is missing."""
         with np.errstate(all="ignore"):
             value: Vector = self._rule(columns)
             return value
+
+    def known(self, columns: Columns) -> tuple[Vector, NDArray[np.bool_]]:
+        """Values for n stones, and where a measure is missing; both shape (n,).
+
+        Raises
+        ------
+        UnsupportedStoneError
+            When there is no value though no measure is missing; the first row is named.
+        """
+        value = self.evaluate(columns)
+        missing = ~np.isfinite(value)
+        if missing.any():
+            some = [np.isnan(columns[name]) for name in self.attributes]
+            if (bad := missing & ~np.logical_or.reduce(some)).any():
+                raise self.refused(int(np.argmax(bad)))
+            missing = np.logical_or.reduce(some)
+        return value, missing
+
+    def refused(self, row: int) -> UnsupportedStoneError:
+        """The error of a stone that this has no value for."""
+        return UnsupportedStoneError(
+            f"{self.text} has no value for row {row} of the stones.",
+            attribute=self.attributes[0],
+        )
 
 
 @lru_cache(maxsize=1024)

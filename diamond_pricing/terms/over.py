@@ -6,7 +6,6 @@ import msgspec
 import numpy as np
 
 from diamond_pricing.arrays import Vector
-from diamond_pricing.errors import UnsupportedStoneError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
 from diamond_pricing.terms.basis import Averages, Rows, averaged_where
 from diamond_pricing.terms.expression import Expression, parse
@@ -91,15 +90,8 @@ def _one_order(
     expression: Expression, stones: Stones, averages: Averages, placed: Placed, width: int
 ) -> Rows:
     columns = {name: stones[name] for name in expression.attributes}
-    value = expression.evaluate(columns)
-    usable = np.isfinite(value)
-    if usable.all():
+    value, missing = expression.known(columns)
+    if not missing.any():
         return placed(value)
-    missing = np.any([np.isnan(column) for column in columns.values()], axis=0)
-    if (bad := ~usable & ~missing).any():
-        raise UnsupportedStoneError(
-            f"{expression.text} has no value for row {int(np.argmax(bad))} of the stones.",
-            attribute=expression.attributes[0],
-        )
     known = placed(np.where(missing, 1.0, value))
     return averaged_where(missing, known, averages.rows(stones), width)

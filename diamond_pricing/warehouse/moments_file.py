@@ -6,6 +6,7 @@ It holds no sale. Its size does not depend on how many were counted.
 import hashlib
 import io
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import msgspec
@@ -14,11 +15,14 @@ import numpy as np
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import DocumentError, MissingExtraError
 from diamond_pricing.fitting.atscale import Bins, Counts, Errors, Frame, Moments
+from diamond_pricing.fitting.atscale.moments import GRID, grid_size
+from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
 from diamond_pricing.fitting.engine import Gram
 from diamond_pricing.model import PriceModel
 
 SCHEMA = "diamond_pricing.moments/1"
 KEY = b"diamond_pricing"
+MOST = 2**53  # sales of a cell; a float counts no further
 
 
 class _Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,16 +121,32 @@ def read_moments(data: bytes) -> Moments:
     frame = Frame(founding.terms, bins, founding, head.seen)
     p = frame.p
     try:
+        frame.check()
         grams = tuple(
             Gram(_square(values[f"XX {k}"], p), values[f"Xy {k}"], yy, n)
             for k, (n, yy) in enumerate(zip(head.rows, head.squares, strict=True))
         )
-        found = {n: _counts(values, n) for n in ("grid", "recorded", "blend")}
-        weight = {name: values[f"weight {name}"] for name in bins}
-    except (KeyError, ValueError) as error:
+        cells = _cells(frame)
+        found = {n: _counts(values, n, cells[n]) for n in cells}
+        weight = {n: _weight(values, n, len(of)) for n, of in bins.items()}
+    except (KeyError, ValueError) as error:  # FitError is one
         raise DocumentError("this file of sums contradicts itself.") from error
     errors = Errors(found["recorded"], found["blend"], head.error_squares)
     return Moments(frame, grams, weight, found["grid"], head.extent, head.left_out, errors)
+
+
+def _cells(frame: Frame) -> dict[str, int]:
+    """How many cells each of the counts has."""
+    segments = prod((*ERROR_AXES, ERROR_BINS))
+    grid = prod(grid_size(frame, name) for name in GRID)
+    return {"grid": grid, "recorded": segments, "blend": segments}
+
+
+def _weight(values: dict[str, Vector], name: str, bins: int) -> Vector:
+    weight = values[f"weight {name}"]
+    if weight.shape != (bins,):
+        raise ValueError(name)
+    return weight
 
 
 def _values(moments: Moments) -> Iterator[tuple[str, Vector]]:
@@ -143,9 +163,11 @@ def _values(moments: Moments) -> Iterator[tuple[str, Vector]]:
         yield f"{name} count", of.count.astype(float)
 
 
-def _counts(values: dict[str, Vector], name: str) -> Counts:
+def _counts(values: dict[str, Vector], name: str, cells: int) -> Counts:
     cell, count = values[f"{name} cell"], values[f"{name} count"]
-    if cell.shape != count.shape:
+    if cell.shape != count.shape or not (
+        ((cell >= 0) & (cell < cells)).all() and (np.abs(count) < MOST).all()
+    ):
         raise ValueError(name)
     return Counts(cell.astype(np.int64), count.astype(np.int64))
 

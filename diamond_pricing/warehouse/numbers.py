@@ -19,7 +19,7 @@ _WORDS = re.compile(r"[^\W\d_]*[$€£¥₹₪]|[^\W\d_]+")
 _DASH = re.compile(r"[.,]\s*[-–—]+$")  # 16.499,- is 16.499
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
-_BETWEEN = re.compile(r"\s*(?:mm|cm)?\s*[x×*/–—-]\s*(?:by\s)?|\s+by\s+", re.I)
+_BETWEEN = re.compile(r"\s?(?:mm|cm)?\s?[x×*/–—-]\s?(?:by\s)?|\sby\s", re.I)
 
 
 def number(text: str, decimal: str = ".") -> float | None:
@@ -44,7 +44,8 @@ def number(text: str, decimal: str = ".") -> float | None:
 
 def sides(text: str) -> list[str]:
     """Divide measurements as certificates write them: ``6.43 - 6.48 x 3.97 mm``."""
-    return _BETWEEN.split(text.strip())
+    # One space for many: a pattern of many spaces takes their third power in time.
+    return _BETWEEN.split(" ".join(text.split()))
 
 
 def decimal_sign(texts: Iterable[str]) -> str:

@@ -130,6 +130,8 @@ def _csv(text: str, delimiter: str) -> Sheet:
         raise RejectedFileError(
             f"the file is cut off or its quotes do not match: {error}, line {reader.line_num}."
         ) from error
+    if not rows:  # a byte order mark, or a spreadsheet's own line, and nothing else
+        raise RejectedFileError("the file is empty.")
     first = _header(rows)
     header, rows, lines = rows[first], rows[first + 1 :], lines[first + 1 :]
     while header and not header[-1].strip():  # delimiters behind the last column
@@ -176,6 +178,7 @@ def _json_lines(text: str) -> Sheet:
         if len(objects) > MOST:
             raise RejectedFileError(f"the file has more than {MOST:,} rows.")
     header = list(dict.fromkeys(key for found in objects for key in found))
+    _not_too_wide(header)
     return Sheet(
         header, [[_text(found.get(key)) for key in header] for found in objects], lines
     )
@@ -187,6 +190,7 @@ def _parquet(data: bytes) -> Sheet:
 
     try:
         file = pq.ParquetFile(io.BytesIO(data))
+        _not_too_wide(file.schema_arrow.names)
         rows = file.metadata.num_rows
         if rows > MOST:
             raise RejectedFileError(f"the file has more than {MOST:,} rows.")
@@ -197,13 +201,19 @@ def _parquet(data: bytes) -> Sheet:
         # What a row group says of its size is what the file says; count what comes out.
         for batch in file.iter_batches(batch_size=BATCH):
             columns = [[_text(value) for value in column.to_pylist()] for column in batch]
-            size += sum(len(cell) for column in columns for cell in column)
+            # With what would part them in a CSV file: empty cells are not for nothing.
+            size += sum(len(cell) + 1 for column in columns for cell in column)
             if size > LARGEST:
                 raise RejectedFileError(f"the file unpacks to over {LARGEST // 2**20} MB.")
             cells += (list(row) for row in zip(*columns, strict=True))
     except (pa.ArrowException, OSError) as error:
         raise RejectedFileError("the file is cut off, damaged or no Parquet file.") from error
     return Sheet(file.schema_arrow.names, cells, list(range(1, len(cells) + 1)))
+
+
+def _not_too_wide(header: list[str]) -> None:
+    if len(header) > WIDEST:
+        raise RejectedFileError(f"the file has {len(header):,} columns.")
 
 
 def _text(value: object) -> str:
@@ -223,8 +233,7 @@ def _text(value: object) -> str:
 def _checked(sheet: Sheet) -> Sheet:
     if not sheet.rows:
         raise RejectedFileError("the file has a header but no rows.")
-    if len(sheet.header) > WIDEST:
-        raise RejectedFileError(f"the file has {len(sheet.header):,} columns.")
+    _not_too_wide(sheet.header)
     for row, line in zip([sheet.header, *sheet.rows], [1, *sheet.lines], strict=True):
         for cell in row:
             if len(cell) > LONGEST:

@@ -70,7 +70,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         try:
             read = msgspec.convert(tomllib.loads(text), cls)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+        except (ValueError, msgspec.ValidationError, RecursionError) as error:
             raise SourceError(f"this source cannot be read: {error}") from error
         if read.delimiter and (len(read.delimiter) != 1 or read.delimiter in '"\r\n\0'):
             raise SourceError(f"delimiter must be one character, not {read.delimiter!r}.")

@@ -143,9 +143,9 @@ def arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
                     column = column.cast(pa.string())
                 column = column.dictionary_encode()
             texts = column.dictionary.to_pylist()
-            codes = column.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-            given = [*texts, None] if column.null_count else texts
-            columns[name] = Coded(given, codes.astype(np.int64))
+            indices = column.indices.cast(pa.int64())  # small ones cannot count one entry more
+            codes = indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
+            columns[name] = Coded([*texts, None] if column.null_count else texts, codes)
     return columns
 
 

@@ -38,7 +38,8 @@ FORMS = (JSON, CSV, ARROW)
 _FIELD = 10_000  # characters of a cell
 _LINE = 64 << 10  # and of a line
 
-_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\s*")
+# Of spaces only those that float takes too; what is around others is read as text.
+_NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t]*")
 
 
 class Batch:
@@ -146,7 +147,8 @@ class Batch:
                 "unreadable", f"The CSV file cannot be read: {error}, line {reader.line_num}."
             ) from error
         finally:
-            text.detach()
+            if not self.file.closed:  # as it is when who asked went away before the end
+                text.detach()
 
     def _arrow(self) -> "Iterator[pa.RecordBatch]":
         if not self.batches:

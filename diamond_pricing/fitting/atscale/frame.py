@@ -24,6 +24,7 @@ from diamond_pricing.terms.expression import parse
 
 Features = tuple[str, ...]
 
+KINDS = ("grade", "weight", "bands", "number")
 NODES = 128  # bins of a number besides the weight
 HEAVIEST = 30.0  # carats of the last bin of weights
 A_LITTLE = 1e-6  # hundredths of a carat: 0.29 · 100 is a little less than 29
@@ -131,11 +132,7 @@ class Frame:
             For terms that depend on the order of the sides, or a founding model that cannot
             weigh sales.
         """
-        if founding is not None and (founding.markup is not None or founding.ranges is None):
-            raise FitError(
-                "sums over sales are weighed by a model of the family 'monotone' whose price "
-                "lists were not paired; this one is of another kind."
-            )
+        _weighing(founding)
         bins: dict[str, Bins] = {}
         for term in terms:
             for basis in term.bases:
@@ -143,6 +140,28 @@ class Frame:
                     if name not in bins:
                         bins[name] = _learned(name, basis, stones, bins)
         return cls(tuple(terms), bins, founding, seen)
+
+    def check(self) -> None:
+        """Refuse bins that do not fit the terms, as a file may hold.
+
+        Raises
+        ------
+        FitError
+        """
+        _weighing(self.founding)
+        bases = [(basis, term) for term in self.terms for basis in term.bases]
+        names = {name for b, t in bases for name in (b.feature, feature_of(b, t))}
+        sound = (
+            names == set(self.bins)
+            and all(b.kind in KINDS and len(b) and b.step > 0 for b in self.bins.values())
+            and all(
+                len(b) == len(_grades(name))
+                for name, b in self.bins.items()
+                if isinstance(ATTRIBUTES.get(name), Grade)
+            )
+        )
+        if not sound:
+            raise FitError("the bins of these sums do not fit their terms.")
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -272,6 +291,14 @@ def scale_of(ranges: Ranges | None) -> Vector:
     ]
     scale: Vector = half[:, :, None, None] * factors[0][:, None] * factors[1] / MEDIAN
     return scale
+
+
+def _weighing(founding: PriceModel | None) -> None:
+    if founding is not None and (founding.markup is not None or founding.ranges is None):
+        raise FitError(
+            "sums over sales are weighed by a model of the family 'monotone' whose price "
+            "lists were not paired; this one is of another kind."
+        )
 
 
 def _grades(name: str) -> tuple[str, ...]:

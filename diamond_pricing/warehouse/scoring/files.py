@@ -1,7 +1,10 @@
 """Tables in files, read batch by batch and written aside until they are whole."""
 
+import csv
 import glob
 import gzip
+import re
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -64,7 +67,9 @@ def batches(file: Path) -> Iterator[Any]:
             return
         with pa.input_stream(str(file), compression="detect") as stream:
             yield from _csv(pa, stream, file)
-    except (pa.ArrowException, UnicodeDecodeError, EOFError, OSError) as error:
+    except (
+        pa.ArrowException, UnicodeDecodeError, EOFError, OSError, csv.Error, zlib.error,
+    ) as error:  # fmt: skip
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
         raise SourceError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
@@ -89,13 +94,12 @@ def _csv(pa: Any, stream: Any, file: Path) -> Iterator[Any]:
 
 def _header(file: Path) -> tuple[list[str], str]:
     """Columns of a CSV file, and what parts them."""
-    import csv
-
     with ExitStack() as stack:
         data: Any = stack.enter_context(file.open("rb"))
         if file.suffix.lower() == ".gz":
             data = stack.enter_context(gzip.GzipFile(fileobj=data))
         line = data.readline(1 << 16).decode("utf-8-sig")
+    line = re.split("[\r\n]", line, maxsplit=1)[0]  # old spreadsheets end lines with \r alone
     if not line.strip():
         raise SourceError(f"{file} is empty.")
     delimiter = max(",;\t|", key=line.count)

@@ -185,8 +185,8 @@ def _texts(values: Any) -> Coded:
     if not pa.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     texts = values.dictionary.to_pylist()
-    codes = values.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-    return Coded([*texts, None], codes.astype(np.int64))
+    indices = values.indices.cast(pa.int64())  # small ones cannot count one entry more
+    return Coded([*texts, None], indices.fill_null(len(texts)).to_numpy(zero_copy_only=False))
 
 
 def _answer(found: Outcome, batch: Any, schema: Any) -> Any:
