@@ -4,16 +4,13 @@
 # make test-long  the property tests on many more stones
 # make torture    refits killed at every system call, a thousand promotions at once, 20,000
 #                 requests that the description of the API allows or forbids
-<<<<<<< HEAD
 # make audit  linters of security, secrets, the bill of materials (make sbom), in .venv-audit
 # make vulnerabilities   whether anything locked is known to be vulnerable
 # make licences   the table of docs/reference/licences.md anew
-# They need Python 3.11 and a package registry; they build their environment in .venv.
-=======
 # make fuzz      every parser of outside bytes, along the branches of the code: FUZZ_RUNS inputs
 #                 or FUZZ_SECONDS each, whichever is first; fuzz/table.md says what became of them
-# Both need Python 3.11 and a package registry; they build their environment in .venv.
->>>>>>> fc21cf595dfd54fbccf101ee7e854a7b5140b0ad
+# make soak      an hour of everything at once, while models are refitted
+# They need Python 3.11 and a package registry; they build their environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
@@ -25,11 +22,7 @@ FUZZ_RUNS ?= 5000000
 FUZZ_SECONDS ?= 1800
 FUZZ_TARGETS ?=
 
-<<<<<<< HEAD
-.PHONY: demo test test-long torture lint lock sbom licences audit vulnerabilities notebook packaged-model clean
-=======
-.PHONY: demo test test-long torture fuzz lint lock notebook packaged-model clean
->>>>>>> fc21cf595dfd54fbccf101ee7e854a7b5140b0ad
+.PHONY: demo test test-long torture soak fuzz lint lock sbom licences audit vulnerabilities notebook packaged-model clean
 .DELETE_ON_ERROR:
 
 $(BIN)/uv: requirements-uv.lock
@@ -67,8 +60,11 @@ test: lint
 test-long: $(VENV)/.dev
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/properties tests/model/test_money.py tests/terms
 
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.faults.soak --minutes 60
+
 torture: $(VENV)/.dev
-	TORTURE_KILLS=100000 TORTURE_CALLS=100000 TORTURE_POWER=60 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 TORTURE_SWAPS=100 TORTURE_ARROW=100000 SCHEMATHESIS_CASES=20000 NOTEBOOK_CELLS=all $(BIN)/python -m pytest -s tests/faults tests/registry tests/reporting/test_notebook.py tests/web/test_following.py tests/web/test_openapi.py tests/web/test_batch.py
+	ADVERSARIES=1000000 TORTURE_KILLS=100000 TORTURE_CALLS=100000 TORTURE_POWER=60 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 TORTURE_SWAPS=100 TORTURE_ARROW=100000 SCHEMATHESIS_CASES=20000 NOTEBOOK_CELLS=all $(BIN)/python -m pytest -s tests/faults tests/registry tests/reporting/test_notebook.py tests/web/test_following.py tests/web/test_openapi.py tests/web/test_batch.py
 
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz.run $(FUZZ_TARGETS) --runs $(FUZZ_RUNS) --seconds $(FUZZ_SECONDS)
@@ -136,8 +132,4 @@ notebook: $(VENV)/.dev
 	env -u DIAMOND_PRICING_HOME $(BIN)/diamond-pricing report model_development --to ipynb --out reports
 
 clean:
-<<<<<<< HEAD
-	rm -rf $(VENV) $(AUDIT) demo build dist
-=======
-	rm -rf $(VENV) demo build dist fuzz
->>>>>>> fc21cf595dfd54fbccf101ee7e854a7b5140b0ad
+	rm -rf $(VENV) $(AUDIT) demo build dist fuzz
