@@ -24,7 +24,7 @@ from tests.faults.scenarios import names
 
 CUTS = int(os.environ.get("TORTURE_POWER", "4"))
 IMAGE = 192 * 2**20
-HOMES = 12  # places that are made ready at once, for work that can be done once
+HOMES = 5  # places that are made ready at once, for work that can be done once
 
 
 @pytest.fixture
@@ -140,8 +140,9 @@ def _looked_at(scene, copy, inner, known, later, file_system, mounted):
     """Mount a copy and check each place in it against what had been told when it was made."""
     file_system(str(copy), mounted, "-o", "loop")
     try:
-        for place, told in known.items():
-            there = mounted / place.relative_to(inner)
+        begun = [place for place, told in known.items() if told]
+        for place in [*begun, *(p for p in list(known)[len(begun) :][:1])]:
+            told, there = known[place], mounted / place.relative_to(inner)
             # While the copy was being made more may have been acknowledged.
             for count in range(len(told), len(later[place]) + 1):
                 try:
