@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ASIDE = ".part-"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @contextmanager
@@ -88,6 +89,11 @@ def put(target: Path, data: bytes, mode: int = 0o666) -> bool:
         target.unlink(missing_ok=True)
         raise
     return True
+
+
+def harmless(text: str) -> str:
+    """A cell of a table for people: no spreadsheet runs it as a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def folder(path: Path) -> None:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from diamond_pricing.files import harmless
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Writer = Callable[[Any], str]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes such a text for a formula
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +136,7 @@ def safe(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The same with no text that a spreadsheet would run as a formula."""
 
     def text(value: Any) -> Any:
-        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+        return harmless(value) if isinstance(value, str) else value
 
     safer = frame.copy()
     for name in frame.columns:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
+from diamond_pricing.files import harmless
 from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stones
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.warehouse.headers import (
@@ -329,5 +330,7 @@ def quarantine_csv(file: str, rows: list[Quarantined]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["file", "row", "field", "reason", "original"])
-    writer.writerows((file, q.row, q.field, q.reason, q.original) for q in rows)
+    writer.writerows(
+        (harmless(file), q.row, q.field, q.reason, harmless(q.original)) for q in rows
+    )
     return text.getvalue().encode("utf-8", "replace")

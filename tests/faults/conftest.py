@@ -11,6 +11,9 @@ from diamond_pricing.refit.run import refit
 from diamond_pricing.registry import LocalStore
 from diamond_pricing.registry.signing import KEY, Signing, new_key
 from tests.faults.scenarios import SAID, STONE, scenario
+from tests.web.conftest import api, postgres_url, server
+
+__all__ = ["api", "postgres_url", "server"]
 
 
 @pytest.fixture(scope="session")

@@ -140,8 +140,8 @@ def _looked_at(scene, copy, inner, known, later, file_system, mounted):
     """Mount a copy and check each place in it against what had been told when it was made."""
     file_system(str(copy), mounted, "-o", "loop")
     try:
-        begun = [place for place, told in known.items() if told]
-        for place in [*begun, *(p for p in list(known)[len(begun) :][:1])]:
+        begun = sum(map(bool, known.values()))
+        for place in list(known)[: begun + 1]:
             told, there = known[place], mounted / place.relative_to(inner)
             # While the copy was being made more may have been acknowledged.
             for count in range(len(told), len(later[place]) + 1):
