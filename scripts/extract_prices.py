@@ -19,17 +19,18 @@ CHECKED = 20_000
 CELLS = 5_000  # of one price list over HTTP
 
 
+def grades(model: PriceModel) -> dict[str, list[str]]:
+    """The grades that a model knows."""
+    return {name: list(model.training.grades[name]) for name in ("cut", "color", "clarity")}
+
+
 def stones(model: PriceModel, n: int, seed: int) -> pd.DataFrame:
     """Stones that the model prices, without proportions, over all weights and grades."""
     chance = np.random.default_rng(seed)
     low, high = model.training.ranges["carat"]
-    frame = pd.DataFrame(
-        {
-            "carat": np.round(np.exp(chance.uniform(np.log(low), np.log(high), 3 * n)), 2),
-            **{g: chance.choice(known, 3 * n) for g, known in model.training.grades.items()
-               if g in ("cut", "color", "clarity")},
-        }
-    )  # fmt: skip
+    columns = {name: chance.choice(of, 3 * n) for name, of in grades(model).items()}
+    columns["carat"] = np.exp(chance.uniform(np.log(low), np.log(high), 3 * n)).round(2)
+    frame = pd.DataFrame(columns)
     return frame[model.supports(Stones.from_frame(frame))].head(n).reset_index(drop=True)
 
 
@@ -43,17 +44,11 @@ def main() -> None:
     model = packaged_model()
     unseen = stones(model, CHECKED, 1)
     truth = prices(model, unseen)
-    every = [
-        len(g) for k, g in model.training.grades.items() if k in ("cut", "color", "clarity")
-    ]
     low, high = model.training.ranges["carat"]
-    cells = int(np.prod(every) * (round(100 * (high - low)) + 1))
-    print(
-        f"{cells:,} cells of weight and grades: {-(-cells // CELLS)} price lists, each cell counted"
-    )
-    print(
-        f"{'asked':>7} {'family':>10} {'median off %':>13} {'95th of 100':>12} {'within 1 %':>11}"
-    )
+    weights = round(100 * (high - low)) + 1
+    cells = weights * int(np.prod([len(known) for known in grades(model).values()]))
+    print(f"{cells:,} cells of weight and grades: {-(-cells // CELLS)} price lists")
+    print(f"{'asked':>7} {'family':>10} {'median %':>9} {'95th %':>7} {'within 1 %':>11}")
     for n in ASKED:
         asked = stones(model, n, 0)
         asked = asked.assign(price=prices(model, asked))
@@ -65,9 +60,10 @@ def main() -> None:
                 print(f"{n:>7,} {family:>10} {str(error)[:60]}")
                 continue
             off = 100 * np.abs(told / truth - 1)
+            tail, near = np.quantile(off, 0.95), 100 * np.mean(off < 1)
             print(
-                f"{n:>7,} {family:>10} {np.median(off):>13.2f} {np.quantile(off, 0.95):>12.2f} "
-                f"{100 * np.mean(off < 1):>10.0f} %"
+                f"{n:>7,} {family:>10} {np.median(off):>9.2f} {tail:>7.2f} {near:>9.0f} %",
+                flush=True,
             )
 
 
