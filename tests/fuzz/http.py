@@ -4,7 +4,9 @@ import asyncio
 import io
 import logging
 import re
+import socket
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,23 @@ class Application:
         self.loop.close()
         logging.getLogger("diamond_pricing.web").removeHandler(self.handler)
         self.folder.cleanup()
+
+
+class Answering:
+    """A server on loopback that answers every request with the bytes it was given last."""
+
+    def __init__(self) -> None:
+        self.answer = b""
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            with self.socket.accept()[0] as asked, suppress(OSError):
+                while not asked.recv(65536).endswith(b"\r\n\r\n"):
+                    pass
+                asked.sendall(self.answer)
 
 
 class _Kept(logging.Handler):

@@ -56,6 +56,15 @@ CRASHED: list[tuple[str, bytes]] = [
     # More texts than a small index can count, and a missing grade.
     ("made_arrow", b"\0\0" + NARROW),
     ("scored_made_parquet", NARROW),
+    # Answers that are no message, are not packed as they say, or may be asked again in "²".
+    ("answer", b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<html>"),
+    (
+        "answer",
+        b"HTTP/1.1 422 x\r\ncontent-type: application/problem+json\r\nconnection: close\r\n\r\n{}",
+    ),
+    ("answer", b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\nx"),
+    ("answer", b"HTTP/1.1 503 x\r\nretry-after: \xb2\r\nconnection: close\r\n\r\n"),
+    ("answer", b"HTTP/1.1 302 x\r\nlocation: htn: x\r\nconnection: close\r\n\r\n"),
     # Many spaces between two numbers.
     ("numbers", b"1" + b" " * 1900 + b"2"),
     (

@@ -70,6 +70,7 @@ from diamond_pricing.warehouse.sales_file import written_sales
 from diamond_pricing.warehouse.scoring import score
 from diamond_pricing.web.batch import Asked
 from diamond_pricing.web.bodies import converted, strict
+from diamond_pricing.web.client import Client
 from diamond_pricing.web.forms import ARROW, CSV, JSON, Batch
 from diamond_pricing.web.messages import ComparablesIn, PairIn, QuoteIn, WhatIfIn
 from diamond_pricing.web.page.answers import shown
@@ -80,7 +81,7 @@ from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.storage import Database, Keys
 from diamond_pricing.web.storage.keys import create_key, quota_of
-from tests.fuzz.http import SECRET, Application
+from tests.fuzz.http import SECRET, Answering, Application
 from tests.fuzz.mutations import Choices, spoiled_json
 from tests.fuzz.small import BARE, MEASURED, STONES, small_model, small_sums
 from tests.fuzz.tables import parquet_of, stream_of, table_of
@@ -864,6 +865,43 @@ def request(data: bytes) -> None:
     served = application()
     status = served.ask(data.replace(b"{token}", served.token.encode()))
     assert 200 <= status < 500 or status == 503, status
+
+
+ANSWERS = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n",
+    b"HTTP/1.1 422 x\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+    b'{"type":"a","title":"b","status":422,"detail":"c","code":"d","errors":[{"message":"m"}]}',
+    b"HTTP/1.1 503 x\r\ncontent-type: text/html\r\nretry-after: Tue, 1 Jan 2030\r\nconnection: close\r\n\r\n<html>",
+    b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\nx",
+    b"HTTP/1.1 302 x\r\nlocation: http://[/\r\nconnection: close\r\n\r\n",
+)
+
+
+def answers() -> list[bytes]:
+    """Answers of a server: a quote, a problem, and what a proxy says."""
+    asked = converted(FULL, QuoteIn)
+    out = msgspec.json.encode(quoted(priced(model(), asked), model(), asked, "q", "now"))
+    return [ANSWERS[0] + out, *ANSWERS[1:]]
+
+
+@cache
+def answering() -> tuple[Answering, Client]:
+    """A server that says what an input says, and a client that asks it once."""
+    server = Answering()
+    return server, Client(server.url, tries=1, timeout=SLOW)
+
+
+@target(
+    ServiceError,
+    answers,
+    words=f"{FIELDS} HTTP/1.1 content-type: application/problem+json retry-after: content-encoding: gzip chunked",
+    cases=100,
+)
+def answer(data: bytes) -> None:
+    """What a server answers to the client: `ServiceError`."""
+    server, client = answering()
+    server.answer = data
+    client.read("q")
 
 
 # ------------------------------------------------------------------- keys and what is typed
