@@ -260,7 +260,7 @@ def document(data: bytes) -> None:
     PriceModel.from_json(data)
 
 
-@target(DocumentError, bodies, words=DOCUMENT, mutate=on_a_line, cases=40)
+@target(DocumentError, bodies, words=DOCUMENT, mutate=on_a_line, cases=120)
 def signed_document(data: bytes) -> None:
     """A document whose hash is right whatever it says; a model that is read prices or refuses."""
     read = PriceModel.from_json(signed(data))
@@ -483,7 +483,7 @@ def taken_in(name: str, data: bytes, source: Source | None = None) -> None:
         Stones.from_frame(again)
 
 
-@target(RejectedFileError, lambda: [s.encode() for s in SALES], words=CELLS, cases=40)
+@target(RejectedFileError, lambda: [s.encode() for s in SALES], words=CELLS, cases=100)
 def sales_csv(data: bytes) -> None:
     """A delivery as CSV: `RejectedFileError`."""
     taken_in("a.csv", data)
@@ -499,7 +499,7 @@ GERMAN = (
 )
 
 
-@target(RejectedFileError, lambda: [GERMAN.encode("cp1252")], words=CELLS, cases=40)
+@target(RejectedFileError, lambda: [GERMAN.encode("cp1252")], words=CELLS, cases=60)
 def declared_csv(data: bytes) -> None:
     """A delivery of a source that says how it writes: `RejectedFileError`."""
     taken_in("a.csv", data, DECLARED)
@@ -512,7 +512,7 @@ LINES = (
 )
 
 
-@target(RejectedFileError, lambda: list(LINES), words=CELLS, cases=40)
+@target(RejectedFileError, lambda: list(LINES), words=CELLS, cases=100)
 def sales_lines(data: bytes) -> None:
     """A delivery as lines of JSON: `RejectedFileError`."""
     taken_in("a.jsonl", data)
@@ -567,14 +567,14 @@ PLAIN = (
 )
 
 
-@target(FitError, lambda: [s.encode() for s in PLAIN], words=CELLS, cases=40)
+@target(FitError, lambda: [s.encode() for s in PLAIN], words=CELLS, cases=80)
 def stock(data: bytes) -> None:
     """The stones on stock of a home: `FitError`."""
     found = stock_of(Memory(**{"stock.csv": data}))
     assert found is not None
 
 
-@target((FitError, StoneError), lambda: [s.encode() for s in PLAIN], words=CELLS, cases=40)
+@target((FitError, StoneError), lambda: [s.encode() for s in PLAIN], words=CELLS, cases=60)
 def cli_sales(data: bytes) -> None:
     """The file of ``fit --data``: `FitError`, `StoneError`."""
     file = folder() / "sales.csv"
@@ -619,7 +619,7 @@ STONES_CSV = (
 )
 
 
-@target(SourceError, lambda: list(STONES_CSV), words=CELLS, cases=40)
+@target(SourceError, lambda: list(STONES_CSV), words=CELLS, cases=60)
 def scored_csv(data: bytes) -> None:
     """Stones to be scored as CSV: `SourceError`."""
     scored("stones.csv", data)
@@ -719,7 +719,7 @@ def steps(data: bytes) -> None:
 
 @target(
     ProblemError, lambda: [b"cut=Ideal&carat=0.5&carat=1&color=E&clarity=VS1", b"cut=good", b"carat=nan&cut=Ideal"],
-    words="cut= carat= color= clarity= & ; % + Ideal nan inf 1e5", cases=40)  # fmt: skip
+    words="cut= carat= color= clarity= & ; % + Ideal nan inf 1e5", cases=150)  # fmt: skip
 def prices(data: bytes) -> None:
     """The query of a price list: `ProblemError`."""
     asked = parse_qs(data.decode("latin-1"))
@@ -756,7 +756,7 @@ def batch(data: bytes, media: str) -> None:
     lambda: as_json({"rows": [STONE, FULL, {}, {**STONE, "x": 9.0}, {"carat": "1"}]},
                     {"columns": {k: [v, v, None] for k, v in FULL.items()}},
                     {"columns": {k: [v] for k, v in STONE.items()}}),
-    words=FIELDS, mutate=spoiled_json, cases=40)  # fmt: skip
+    words=FIELDS, mutate=spoiled_json, cases=300)  # fmt: skip
 def batch_json(data: bytes) -> None:
     """A batch as JSON: `ProblemError`."""
     batch(data, JSON)
@@ -766,7 +766,7 @@ def batch_json(data: bytes) -> None:
     ProblemError,
     lambda: [*STONES_CSV[:1], b'carat,cut,color,clarity\n1,Ideal,E,VS1\n2,Good,G,"IF"\n'],
     words=CELLS,
-    cases=40,
+    cases=200,
 )
 def batch_csv(data: bytes) -> None:
     """A batch as CSV: `ProblemError`."""
@@ -779,7 +779,7 @@ def batch_arrow(data: bytes) -> None:
     batch(data, ARROW)
 
 
-@target(ProblemError, made, cases=40)
+@target(ProblemError, made, cases=100)
 def made_arrow(data: bytes) -> None:
     """A sound Arrow stream of any columns: `ProblemError`."""
     choose = Choices(data)
@@ -855,7 +855,7 @@ def requests() -> list[bytes]:
     (),
     requests,
     words=f"{FIELDS} GET POST /v1/ cookie: authorization: Bearer content-type: application/json accept: text/html % ?",
-    cases=40,
+    cases=80,
 )
 def request(data: bytes) -> None:
     """A whole request to the application: every answer is one of ours, none an error of ours.
