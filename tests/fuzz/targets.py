@@ -81,7 +81,7 @@ from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.storage import Database, Keys
 from diamond_pricing.web.storage.keys import create_key, quota_of
-from tests.fuzz.http import SECRET, Answering, Application
+from tests.fuzz.http import QUICK, SECRET, Answering, Application
 from tests.fuzz.mutations import Choices, spoiled_json
 from tests.fuzz.small import BARE, MEASURED, STONES, small_model, small_sums
 from tests.fuzz.tables import parquet_of, stream_of, table_of
@@ -211,7 +211,7 @@ def model() -> PriceModel:
 @cache
 def folder() -> Path:
     """A folder for the parsers that read files."""
-    found = TemporaryDirectory(prefix="dp-fuzz-")
+    found = TemporaryDirectory(prefix="dp-fuzz-", dir=QUICK)
     atexit.register(found.cleanup)
     return Path(found.name)
 
