@@ -36,10 +36,15 @@ CRASHED: list[tuple[str, bytes]] = [
     ("settings", b"family = " + DEEP),
     ("report", b"---\na: " + LONG + b"\n---\n"),
     ("report", b"---\na: 2001-99-99\n---\n"),
-    ("report", b"---\na: " + DEEP + b"\n---\n"),
+    ("report", b"---\na: " + b"[" * 500 + b"\n---\n"),
     # Tags of a cell that are no list.
     ("report", b"---\na: 1\n---\n```{python}\n#| tags:\n1\n```\n"),
     ("report", b"---\na: 1\n---\n```{python}\n#| tags: 5\n1\n```\n"),
+    (
+        "entry",
+        b'{"entry":{"number":1,"previous":"","at":"","action":"","active":"","anchor":"",'
+        b'"by":"","reason":"","details":{"a":' + DEEP + b"}}}",
+    ),
     # Details of an entry of other kinds than a refit writes.
     ("sealed_entry", detailed(deliveries=5)),
     ("sealed_entry", detailed(deliveries=["x"])),
@@ -86,7 +91,8 @@ CRASHED: list[tuple[str, bytes]] = [
     ("expression", b"max(1, 1e308 * 10 * x - 1e308 * 10 * x)"),
     # A grade that was sold but of which no stones were counted.
     ("signed_document", document(lambda d: d["support"].update(colors=["F", "E"]))),
-    # Ranges without those of a price list, without sales, and wider than any price.
+    # Ranges of no clarity, without those of a price list, without sales, and wider than any price.
+    ("signed_document", document(lambda d: d["ranges"].update(clarities=[], part=[[], []]))),
     ("signed_document", document(lambda d: d["ranges"]["quantiles"].pop("recorded"))),
     ("signed_document", document(lambda d: d["ranges"].update(counts=[0, 0]))),
     ("signed_document", document(lambda d: d["ranges"]["difficulty"]["cut"].update(Ideal=1e9))),
