@@ -37,6 +37,9 @@ CRASHED: list[tuple[str, bytes]] = [
     ("report", b"---\na: " + LONG + b"\n---\n"),
     ("report", b"---\na: 2001-99-99\n---\n"),
     ("report", b"---\na: " + b"[" * 500 + b"\n---\n"),
+    ("report", b"---\na: !!timestamp x\n---\n"),
+    ("report", b"---\na: !!bool x\n---\n"),
+    ("report", b"---\na: !!int ''\n---\n"),
     # Tags of a cell that are no list.
     ("report", b"---\na: 1\n---\n```{python}\n#| tags:\n1\n```\n"),
     ("report", b"---\na: 1\n---\n```{python}\n#| tags: 5\n1\n```\n"),
