@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+import os
 import re
 import socket
 import tempfile
@@ -24,7 +25,8 @@ STREAMED = (b"transfer-encoding", b"content-length")  # what the server in front
 
 
 # A disk in memory, where there is one: many files are flushed to it.
-QUICK = next((folder for folder in ("/dev/shm",) if Path(folder).is_dir()), None)
+SHARED = Path("/dev/shm")
+QUICK = os.environ.get("TMPDIR") or (str(SHARED) if SHARED.is_dir() else None)
 
 
 class Application:
