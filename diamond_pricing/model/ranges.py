@@ -59,6 +59,7 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sound = (
             all(a < b for a, b in pairwise(self.bands))
             and len(self.part) == len(self.bands) + 1
+            and len(self.clarities) > 0
             and all(len(row) == len(self.clarities) for row in self.part)
             and all(0 <= part < parts for row in self.part for part in row)
             and all(count > 0 for count in self.counts)

@@ -88,7 +88,8 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         cells = (len(self.bands) + 1) * len(self.colors) * len(self.clarities)
-        if len(self.counts) != cells or not all(0 <= n < MOST for n in self.counts):
+        sound = cells > 0 and all(0 <= count < MOST for count in self.counts)
+        if len(self.counts) != cells or not sound:
             raise DocumentError("the support has a count for each cell of its grid.")
 
     def around(self) -> NDArray[np.int64]:

@@ -18,6 +18,8 @@ _CELL = re.compile(r"^```\{python\}[^\n]*\n(.*?)^```[ \t]*$", re.S | re.M)
 _FRONT = re.compile(r"---\n(.*?)\n---\n", re.S)
 _NAME = re.compile(r"^(\w+) *=", re.M)
 PARAMETERS = "parameters"
+# PyYAML's own errors, and what it raises for a value that does not fit its tag.
+_UNREAD = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _prose(text: str, start: int, end: int) -> list[Cell]:
 def _yaml(text: str, where: str) -> dict[str, Any]:
     try:
         read = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _UNREAD as error:
         raise ReportError(f"{where}: {error}") from error
     if not isinstance(read, dict):
         raise ReportError(f"{where}: not of the form 'name: value'.")

@@ -107,7 +107,10 @@ class Client:
     def share(self, name: str) -> str:
         """A link under which anybody may read a quote."""
         found = self._asked(SharedOut, "POST", f"/v1/quotes/{_plain(name)}/share")
-        return str(self._http.base_url.join(found.url))
+        try:
+            return str(self._http.base_url.join(found.url))
+        except httpx.InvalidURL as error:
+            raise ServiceError(f"{self._http.base_url}: {error}") from error
 
     def compare(self, first: Given, second: Given, **asked: Any) -> ComparisonOut:
         """Say why the second stone does not cost what the first does."""
@@ -136,10 +139,9 @@ class Client:
 
     def batch(self, columns: Mapping[str, list[Any]], **asked: Any) -> dict[str, Any]:
         """Price columns of stones; the answer has columns too, and the errors by row."""
-        found: dict[str, Any] = self._send(
-            "POST", "/v1/quotes/batch", json={"columns": columns}, params=asked
-        ).json()
-        return found
+        return self._asked(
+            dict[str, Any], "POST", "/v1/quotes/batch", json={"columns": columns}, params=asked
+        )
 
     def models(self) -> ModelsOut:
         """All models of the server."""
@@ -178,8 +180,16 @@ class Client:
         self.close()
 
     def _asked(self, kind: type[T], method: str, path: str, **given: Any) -> T:
-        answer = self._send(method, path, **given)
-        return msgspec.json.decode(answer.content, type=kind)
+        return self._decoded(self._send(method, path, **given), kind)
+
+    def _decoded(self, answer: httpx.Response, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise ServiceError(
+                f"{self._http.base_url} answered {answer.status_code}, but with no message of "
+                f"this API: {error}."
+            ) from error
 
     def _send(self, method: str, path: str, **given: Any) -> httpx.Response:
         for last in (*[False] * (self.tries - 1), True):
@@ -192,23 +202,25 @@ class Client:
                     raise ServiceError(f"{self._http.base_url}: {error}") from error
                 time.sleep(0.2)
                 continue
+            except (httpx.DecodingError, httpx.InvalidURL) as error:
+                raise ServiceError(f"{self._http.base_url}: {error}") from error
             if answer.is_success:
                 return answer
-            problem = _problem(answer)
+            problem = self._problem(answer)
             if last or answer.status_code not in AGAIN or (problem.retry_after or 0) > 10:
                 raise problem
             time.sleep(problem.retry_after or 0.2)
         raise AssertionError("tries must be 1 or more")
 
+    def _problem(self, answer: httpx.Response) -> ApiError:
+        after = answer.headers.get("retry-after", "")
+        wait = float(after) if after.isdecimal() else None
+        if answer.headers.get("content-type", "").startswith(MEDIA_TYPE):
+            return ApiError(self._decoded(answer, ProblemDetails), wait)
+        status = answer.status_code
+        text = f"the server answered {status}"
+        return ApiError(ProblemDetails("about:blank", text, status, text, "none"), wait)
+
 
 def _plain(name: str) -> str:
     return quote(name, safe="")
-
-
-def _problem(answer: httpx.Response) -> ApiError:
-    after = answer.headers.get("retry-after", "")
-    wait = float(after) if after.isdigit() else None
-    if answer.headers.get("content-type", "").startswith(MEDIA_TYPE):
-        return ApiError(msgspec.json.decode(answer.content, type=ProblemDetails), wait)
-    text = f"the server answered {answer.status_code}"
-    return ApiError(ProblemDetails("about:blank", text, answer.status_code, text, "none"), wait)

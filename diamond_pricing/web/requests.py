@@ -67,7 +67,7 @@ class StrictRequest(Request[Any, Any, State]):
             ``too_large`` or ``too_slow``.
         """
         said = self.header(b"content-length") or ""
-        if said.isdigit() and int(said) > limit:
+        if said.isdecimal() and int(said) > limit:
             raise _large(limit)
         patience, size, more = self.service.settings.limits.patience, 0, True
         loop, task = asyncio.get_running_loop(), asyncio.current_task()

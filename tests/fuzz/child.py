@@ -11,7 +11,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["diamond_pricing"]):
+# With the parsers in Python that ours stand on, which are followed too.
+with atheris.instrument_imports(include=["diamond_pricing", "tomllib", "yaml"]):
     from tests.fuzz.targets import TARGETS, quiet
 
 STRUCTURED = 0.6  # share of the changes that a target makes itself, where it can

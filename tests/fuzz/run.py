@@ -6,6 +6,7 @@ what became of each target.
 """
 
 import argparse
+import os
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fuzz.http import QUICK
 from tests.fuzz.mutations import LONGEST
 from tests.fuzz.targets import TARGETS
 
@@ -71,7 +73,7 @@ def fuzz(name: str, runs: int, seconds: float, folder: Path) -> Outcome:
     outcome = Outcome(name)
     before = set(crashes.iterdir())
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(prefix="dp-fuzz-", dir=QUICK) as scratch:
         words = Path(scratch) / "words"
         words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words or ("x",)))
         for _ in range(ATTEMPTS):
@@ -79,7 +81,7 @@ def fuzz(name: str, runs: int, seconds: float, folder: Path) -> Outcome:
             if outcome.executions >= runs or left < 1:
                 break
             ended = _child(
-                outcome, name, str(crashes), str(corpus), f"-dict={words}", f"-max_len={most}",
+                outcome, scratch, name, str(crashes), str(corpus), f"-dict={words}", f"-max_len={most}",
                 f"-runs={runs - outcome.executions}", f"-max_total_time={int(left)}",
                 f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEMORY}", "-print_final_stats=1",
                 f"-artifact_prefix={crashes}/{name}-",
@@ -91,12 +93,16 @@ def fuzz(name: str, runs: int, seconds: float, folder: Path) -> Outcome:
     return outcome
 
 
-def _child(outcome: Outcome, name: str, crashes: str, *options: str) -> int:
-    """Run libFuzzer once and count what it did; its exit code."""
+def _child(outcome: Outcome, scratch: str, name: str, crashes: str, *options: str) -> int:
+    """Run libFuzzer once and count what it did; its exit code.
+
+    It ends without tidying up, so that what it writes must lie in ``scratch``.
+    """
+    environment = {**os.environ, "TMPDIR": scratch}
     command = [sys.executable, "-m", "tests.fuzz.child", name, crashes, *options]
     before, count = outcome.executions, 0
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, errors="replace"
+        command, stderr=subprocess.PIPE, text=True, errors="replace", env=environment
     ) as child:
         assert child.stderr is not None
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(child.terminate()))

@@ -70,6 +70,7 @@ from diamond_pricing.warehouse.sales_file import written_sales
 from diamond_pricing.warehouse.scoring import score
 from diamond_pricing.web.batch import Asked
 from diamond_pricing.web.bodies import converted, strict
+from diamond_pricing.web.client import Client
 from diamond_pricing.web.forms import ARROW, CSV, JSON, Batch
 from diamond_pricing.web.messages import ComparablesIn, PairIn, QuoteIn, WhatIfIn
 from diamond_pricing.web.page.answers import shown
@@ -80,7 +81,7 @@ from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.storage import Database, Keys
 from diamond_pricing.web.storage.keys import create_key, quota_of
-from tests.fuzz.http import SECRET, Application
+from tests.fuzz.http import QUICK, SECRET, Answering, Application
 from tests.fuzz.mutations import Choices, spoiled_json
 from tests.fuzz.small import BARE, MEASURED, STONES, small_model, small_sums
 from tests.fuzz.tables import parquet_of, stream_of, table_of
@@ -210,7 +211,7 @@ def model() -> PriceModel:
 @cache
 def folder() -> Path:
     """A folder for the parsers that read files."""
-    found = TemporaryDirectory(prefix="dp-fuzz-")
+    found = TemporaryDirectory(prefix="dp-fuzz-", dir=QUICK)
     atexit.register(found.cleanup)
     return Path(found.name)
 
@@ -259,7 +260,7 @@ def document(data: bytes) -> None:
     PriceModel.from_json(data)
 
 
-@target(DocumentError, bodies, words=DOCUMENT, mutate=on_a_line, cases=40)
+@target(DocumentError, bodies, words=DOCUMENT, mutate=on_a_line, cases=120)
 def signed_document(data: bytes) -> None:
     """A document whose hash is right whatever it says; a model that is read prices or refuses."""
     read = PriceModel.from_json(signed(data))
@@ -482,7 +483,7 @@ def taken_in(name: str, data: bytes, source: Source | None = None) -> None:
         Stones.from_frame(again)
 
 
-@target(RejectedFileError, lambda: [s.encode() for s in SALES], words=CELLS, cases=40)
+@target(RejectedFileError, lambda: [s.encode() for s in SALES], words=CELLS, cases=100)
 def sales_csv(data: bytes) -> None:
     """A delivery as CSV: `RejectedFileError`."""
     taken_in("a.csv", data)
@@ -498,7 +499,7 @@ GERMAN = (
 )
 
 
-@target(RejectedFileError, lambda: [GERMAN.encode("cp1252")], words=CELLS, cases=40)
+@target(RejectedFileError, lambda: [GERMAN.encode("cp1252")], words=CELLS, cases=60)
 def declared_csv(data: bytes) -> None:
     """A delivery of a source that says how it writes: `RejectedFileError`."""
     taken_in("a.csv", data, DECLARED)
@@ -511,7 +512,7 @@ LINES = (
 )
 
 
-@target(RejectedFileError, lambda: list(LINES), words=CELLS, cases=40)
+@target(RejectedFileError, lambda: list(LINES), words=CELLS, cases=100)
 def sales_lines(data: bytes) -> None:
     """A delivery as lines of JSON: `RejectedFileError`."""
     taken_in("a.jsonl", data)
@@ -566,14 +567,14 @@ PLAIN = (
 )
 
 
-@target(FitError, lambda: [s.encode() for s in PLAIN], words=CELLS, cases=40)
+@target(FitError, lambda: [s.encode() for s in PLAIN], words=CELLS, cases=80)
 def stock(data: bytes) -> None:
     """The stones on stock of a home: `FitError`."""
     found = stock_of(Memory(**{"stock.csv": data}))
     assert found is not None
 
 
-@target((FitError, StoneError), lambda: [s.encode() for s in PLAIN], words=CELLS, cases=40)
+@target((FitError, StoneError), lambda: [s.encode() for s in PLAIN], words=CELLS, cases=60)
 def cli_sales(data: bytes) -> None:
     """The file of ``fit --data``: `FitError`, `StoneError`."""
     file = folder() / "sales.csv"
@@ -618,7 +619,7 @@ STONES_CSV = (
 )
 
 
-@target(SourceError, lambda: list(STONES_CSV), words=CELLS, cases=40)
+@target(SourceError, lambda: list(STONES_CSV), words=CELLS, cases=60)
 def scored_csv(data: bytes) -> None:
     """Stones to be scored as CSV: `SourceError`."""
     scored("stones.csv", data)
@@ -718,7 +719,7 @@ def steps(data: bytes) -> None:
 
 @target(
     ProblemError, lambda: [b"cut=Ideal&carat=0.5&carat=1&color=E&clarity=VS1", b"cut=good", b"carat=nan&cut=Ideal"],
-    words="cut= carat= color= clarity= & ; % + Ideal nan inf 1e5", cases=40)  # fmt: skip
+    words="cut= carat= color= clarity= & ; % + Ideal nan inf 1e5", cases=150)  # fmt: skip
 def prices(data: bytes) -> None:
     """The query of a price list: `ProblemError`."""
     asked = parse_qs(data.decode("latin-1"))
@@ -755,7 +756,7 @@ def batch(data: bytes, media: str) -> None:
     lambda: as_json({"rows": [STONE, FULL, {}, {**STONE, "x": 9.0}, {"carat": "1"}]},
                     {"columns": {k: [v, v, None] for k, v in FULL.items()}},
                     {"columns": {k: [v] for k, v in STONE.items()}}),
-    words=FIELDS, mutate=spoiled_json, cases=40)  # fmt: skip
+    words=FIELDS, mutate=spoiled_json, cases=300)  # fmt: skip
 def batch_json(data: bytes) -> None:
     """A batch as JSON: `ProblemError`."""
     batch(data, JSON)
@@ -765,7 +766,7 @@ def batch_json(data: bytes) -> None:
     ProblemError,
     lambda: [*STONES_CSV[:1], b'carat,cut,color,clarity\n1,Ideal,E,VS1\n2,Good,G,"IF"\n'],
     words=CELLS,
-    cases=40,
+    cases=200,
 )
 def batch_csv(data: bytes) -> None:
     """A batch as CSV: `ProblemError`."""
@@ -778,7 +779,7 @@ def batch_arrow(data: bytes) -> None:
     batch(data, ARROW)
 
 
-@target(ProblemError, made, cases=40)
+@target(ProblemError, made, cases=100)
 def made_arrow(data: bytes) -> None:
     """A sound Arrow stream of any columns: `ProblemError`."""
     choose = Choices(data)
@@ -854,7 +855,7 @@ def requests() -> list[bytes]:
     (),
     requests,
     words=f"{FIELDS} GET POST /v1/ cookie: authorization: Bearer content-type: application/json accept: text/html % ?",
-    cases=40,
+    cases=80,
 )
 def request(data: bytes) -> None:
     """A whole request to the application: every answer is one of ours, none an error of ours.
@@ -864,6 +865,43 @@ def request(data: bytes) -> None:
     served = application()
     status = served.ask(data.replace(b"{token}", served.token.encode()))
     assert 200 <= status < 500 or status == 503, status
+
+
+ANSWERS = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n",
+    b"HTTP/1.1 422 x\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
+    b'{"type":"a","title":"b","status":422,"detail":"c","code":"d","errors":[{"message":"m"}]}',
+    b"HTTP/1.1 503 x\r\ncontent-type: text/html\r\nretry-after: Tue, 1 Jan 2030\r\nconnection: close\r\n\r\n<html>",
+    b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\nx",
+    b"HTTP/1.1 302 x\r\nlocation: http://[/\r\nconnection: close\r\n\r\n",
+)
+
+
+def answers() -> list[bytes]:
+    """Answers of a server: a quote, a problem, and what a proxy says."""
+    asked = converted(FULL, QuoteIn)
+    out = msgspec.json.encode(quoted(priced(model(), asked), model(), asked, "q", "now"))
+    return [ANSWERS[0] + out, *ANSWERS[1:]]
+
+
+@cache
+def answering() -> tuple[Answering, Client]:
+    """A server that says what an input says, and a client that asks it once."""
+    server = Answering()
+    return server, Client(server.url, tries=1, timeout=SLOW)
+
+
+@target(
+    ServiceError,
+    answers,
+    words=f"{FIELDS} HTTP/1.1 content-type: application/problem+json retry-after: content-encoding: gzip chunked",
+    cases=100,
+)
+def answer(data: bytes) -> None:
+    """What a server answers to the client: `ServiceError`."""
+    server, client = answering()
+    server.answer = data
+    client.read("q")
 
 
 # ------------------------------------------------------------------- keys and what is typed

@@ -10,8 +10,9 @@ from itertools import islice
 
 import pytest
 
+from diamond_pricing.errors import SourceError
 from tests.fuzz.mutations import spoiled
-from tests.fuzz.regressions import CRASHED
+from tests.fuzz.regressions import CRASHED, LONG, MISREAD
 from tests.fuzz.targets import TARGETS
 
 CASES = int(os.environ.get("FUZZ_CASES", "0"))
@@ -48,3 +49,13 @@ def test_spoiled_inputs_are_read_or_refused(name):
 def test_what_once_crashed_is_read_or_refused(name, data):
     TARGETS[name].warm()
     TARGETS[name].feed(data)
+
+
+@pytest.mark.parametrize(("name", "data"), MISREAD)
+def test_what_says_what_cannot_be_is_refused(name, data):
+    assert TARGETS[name].feed(data)
+
+
+def test_a_source_with_an_endless_number_is_refused_for_that():
+    with pytest.raises(SourceError, match="digits"):
+        TARGETS["source"].run(b"offset = " + LONG)
