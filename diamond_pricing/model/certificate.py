@@ -1,10 +1,11 @@
 """Proof that no price falls when a stone improves, by trying every stone of a grid.
 
-Every weight of 0.20 to 5.00 ct in steps of 0.01, and a hair below each weight at which the
-price jumps, with every combination of the grades that the model knows: each is compared with
-the next heavier and with one grade better of cut, color and clarity, with its proportions
-missing and with dimensions that grow with the weight; and with one grade of cut better at
-whatever proportions favour the worse cut most. All at the blend and on the base list.
+Every weight of 0.20 to 5.00 ct in steps of 0.01, of 0.005 below 1.00 ct and of 0.0025 below
+0.50 ct, and a hair below each weight at which the price jumps, with every combination of the
+grades that the model knows: each is compared with the next heavier and with one grade better
+of cut, color and clarity, with its proportions missing and with dimensions that grow with the
+weight; and with one grade of cut better at whatever proportions favour the worse cut most.
+All at the blend and on the base list.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,10 @@ from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade,
 from diamond_pricing.stones.checks import expected_diameter
 from diamond_pricing.terms import Averages, Rows, Steps, Term, looked_up
 
-WEIGHTS = np.round(np.arange(20, 501) / 100, 2)  # carats
+# Carats: all hundredths, and more where a hundredth is much of the weight.
+WEIGHTS = np.concatenate(
+    [np.arange(80, 200) / 400, np.arange(100, 200) / 200, np.arange(100, 501) / 100]
+)
 TYPICAL = {"depth": 61.8, "table": 57.0}  # per cent, of the stones with dimensions
 MISSING, MOVING, ANY = "missing", "moving with the weight", "any that stay the same"
 AXES = ("carat", "cut", "color", "clarity")
@@ -40,7 +44,7 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inversions : dict[str, int]
         Pairs whose better or heavier stone is cheaper, by the attribute that improves.
     lightest, heaviest, step : float
-        The weights tried, carats.
+        The weights tried, carats; ``step`` is the largest between two.
     lists : tuple[str, ...]
         The prices tried.
     dimensions : tuple[str, ...]

@@ -62,13 +62,14 @@ def test_every_byte_of_what_a_home_keeps_is_vouched_for(ready, tmp_path):
 @pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
 def test_every_byte_of_sums_over_sales_is_vouched_for(sales):
     content = written_moments(sums(sales))
+    whole = written_moments(read_moments(content))
     for at in places(len(content))[: max(BYTES // 5, 40)]:
         try:
             found = read_moments(flipped(content, at, at % 8))
         except DocumentError:
             continue
         # Parquet has bytes that no reader looks at; then what was read is what was written.
-        assert written_moments(found) == content, at
+        assert written_moments(found) == whole, at
     for kept in (0, 4, len(content) // 2, len(content) - 1):
         with pytest.raises(DocumentError):
             read_moments(content[:kept])
