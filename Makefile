@@ -46,7 +46,7 @@ $(VENV)/.dev: $(BIN)/uv pyproject.toml $(LOCKS)
 
 # Atheris has wheels for Linux alone, and no other target needs it.
 $(VENV)/.fuzz: $(VENV)/.dev
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock --editable '.[dev,fuzz]'
+	$(INSTALL) --python $(BIN)/python --editable '.[dev,fuzz]'
 	@touch $@
 
 demo: $(VENV)/.demo
