@@ -15,13 +15,15 @@ so that whoever can write to the home cannot say whom to trust.
 
 import hashlib
 import os
+import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from diamond_pricing.errors import DocumentError, MissingExtraError, RegistryError
-from diamond_pricing.files import put
+from diamond_pricing.files import folder, put
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.document import LARGEST
 
@@ -68,6 +70,9 @@ class Signing:
         MissingExtraError
             When keys are named and the extra ``sign`` is not installed.
         """
+        for variable in (KEY, TRUSTED):
+            if os.environ.get(variable) == "":
+                raise RegistryError(f"{variable} is set to nothing; name a file or unset it.")
         return _configured(os.environ.get(KEY, ""), os.environ.get(TRUSTED, ""))
 
     @property
@@ -90,8 +95,7 @@ class Signing:
         """
         if self._private is None:
             raise RegistryError(
-                f"signatures are asked for here, so that a {kind} cannot be written without a "
-                f"key: name one in {KEY}."
+                f"every {kind} is signed here: name the file of a key in {KEY}."
             )
         return _written(self._private.sign(_message(kind, sha256)))
 
@@ -157,6 +161,7 @@ def new_key(path: Path) -> str:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+    folder(path.absolute().parent)
     if not put(path, text, 0o600):
         raise RegistryError(f"{path} exists; name another file.")
     public: bytes = private.public_key().public_bytes(
@@ -172,6 +177,7 @@ def _configured(key: str, trusted: str) -> Signing:
     ed25519, serialization = _library()
     private, public = None, []
     if key:
+        _for_its_owner_alone(Path(key))
         read = _loaded(KEY, key, lambda data: serialization.load_pem_private_key(data, None))
         if not isinstance(read[0], ed25519.Ed25519PrivateKey):
             raise RegistryError(f"{KEY}: {key} holds no private Ed25519 key.")
@@ -194,7 +200,16 @@ def _loaded(variable: str, file: str, load: Callable[[bytes], T]) -> list[T]:
     try:
         return [load(part) for part in parts]
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise RegistryError(f"{variable}: {file} holds no key that can be read.") from error
+        which = "private key without a pass phrase" if variable == KEY else "public key"
+        raise RegistryError(f"{variable}: {file} holds no {which} in PEM.") from error
+
+
+def _for_its_owner_alone(file: Path) -> None:
+    with suppress(OSError):  # reading it says why
+        if sys.platform != "win32" and file.stat().st_mode & 0o077:
+            raise RegistryError(
+                f"{KEY}: {file} can be read or changed by others; chmod 600 it."
+            )
 
 
 def _message(kind: str, sha256: str) -> bytes:

@@ -157,6 +157,14 @@ def _header(rows: list[list[str]]) -> int:
     return 0
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise RejectedFileError(f"a line says {twice[:40]!r} twice.")
+    return found
+
+
 def _json_lines(text: str) -> Sheet:
     objects: list[dict[str, Any]] = []
     lines = []
@@ -164,7 +172,7 @@ def _json_lines(text: str) -> Sheet:
         if not line.strip():
             continue
         try:
-            found = json.loads(line)
+            found = json.loads(line, object_pairs_hook=_once)
         except (json.JSONDecodeError, RecursionError) as error:
             raise RejectedFileError(
                 f"line {number} is not JSON: the file is cut off or no JSON lines."

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from diamond_pricing.errors import (
@@ -58,11 +59,17 @@ class Models:
             self.registry = Registry(store)
         self._entry = 0
         self._kept: OrderedDict[str, PriceModel] = OrderedDict()
+        self._told: dict[str, ModelOut] = {}  # what is listed of each
         self._evidence: tuple[str, Comparables] | None = None
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         warm(self.active)
         self._follow()
+        if self.registry is not None and not self._entry and self.registry.models():
+            raise RegistryError(
+                f"{home} has models and no log that says which is active; restore its log, or "
+                "promote one with 'diamond-pricing registry promote'."
+            )
 
     def refresh(self) -> bool:
         """Follow the registry; say whether another model is active now.
@@ -79,6 +86,8 @@ class Models:
 
     def _follow(self) -> bool:
         last = self.registry.last() if self.registry is not None else None
+        if last is None and self._entry:
+            raise RegistryError("the log of the home is gone.")
         if self.registry is None or last is None or last.number == self._entry:
             return False
         swapped = bool(last.active) and last.active != self.active.sha256
@@ -171,17 +180,22 @@ class Models:
         names = [self.active.sha256, *sorted({*names, self.packaged.sha256})]
         found = []
         for name in dict.fromkeys(names):
-            try:
-                model = self.find(name)
-            except ProblemError:
-                continue  # damaged; `registry verify` tells
-            t = model.training
-            found.append(
-                ModelOut(
-                    name, name == self.active.sha256, model.family, t.currency, t.effective,
-                    t.rows, t.stones,
+            told = self._told.get(name)
+            if told is None:
+                # Read once and let go: a home may have more models than memory should hold.
+                model = self.at_hand(name)
+                try:
+                    assert model is not None or self.registry is not None
+                    model = model or self.registry.model(name)  # type: ignore[union-attr]
+                except (RegistryError, OSError) as error:
+                    log.info("model %s is not listed: %s", name[:12], error)
+                    continue  # `registry verify` tells
+                t = model.training
+                told = self._told[name] = ModelOut(
+                    name, False, model.family, t.currency, t.effective, t.rows, t.stones
                 )
-            )  # fmt: skip
+            active = name == self.active.sha256
+            found.append(msgspec.structs.replace(told, active=active))
         return found
 
     def evidence(self, model: PriceModel, stone: Stone, count: int) -> "Evidence":

@@ -57,7 +57,7 @@ def test_what_a_signed_home_holds_is_read_with_the_public_key_alone(tmp_path, ke
     reader = Registry(LocalStore(tmp_path / "home"))
     assert reader.active().sha256 == loglinear.sha256
     assert reader.verify() == []
-    with pytest.raises(RegistryError, match="cannot be written without a key"):
+    with pytest.raises(RegistryError, match="every entry is signed here"):
         reader.promote(loglinear.sha256, **SAID)
     assert len(reader.entries()) == 1
 
@@ -179,8 +179,10 @@ def test_a_key_that_is_none_is_told_with_its_file_and_nothing_is_read(
         keys(**configured)
         with pytest.raises(RegistryError, match=r"bad\.pem|absent\.pem"):
             Registry(LocalStore(tmp_path / "home"))
+    (tmp_path / "bad.pem").chmod(0o600)
+    (tmp_path / "own.pub").chmod(0o600)
     keys(key="own.pub")
-    with pytest.raises(RegistryError):
+    with pytest.raises(RegistryError, match="no private key without a pass phrase"):
         Signing.configured()
     keys(trusted="own.pem")
     with pytest.raises(RegistryError):
@@ -193,3 +195,21 @@ def test_a_new_key_is_for_its_owner_alone_and_takes_no_files_place(tmp_path, cap
     assert capsys.readouterr().out.startswith("-----BEGIN PUBLIC KEY-----")
     assert file.stat().st_mode & 0o777 == 0o600
     assert main(["registry", "keygen", str(file)]) == 2
+
+
+def test_a_private_key_that_others_can_read_is_not_used(tmp_path, keys):
+    keys(key="own.pem")
+    for mode in (0o640, 0o604, 0o622):
+        (tmp_path / "own.pem").chmod(mode)
+        with pytest.raises(RegistryError, match="chmod 600"):
+            Signing.configured()
+    (tmp_path / "own.pem").chmod(0o400)
+    assert Signing.configured().wanted
+
+
+def test_a_variable_that_is_set_to_nothing_is_no_way_to_trust_everybody(monkeypatch):
+    for variable in (KEY, TRUSTED):
+        monkeypatch.setenv(variable, "")
+        with pytest.raises(RegistryError, match="set to nothing"):
+            Signing.configured()
+        monkeypatch.delenv(variable)

@@ -531,3 +531,11 @@ def test_grades_may_repeat_what_they_grade():
 
 def test_p_is_no_grade_of_ours():
     assert taken(PLAIN + ROW.replace("Ideal", "P")).quarantined[0].field == "cut"
+
+
+def test_a_line_that_says_a_thing_twice_is_refused():
+    line = (
+        b'{"carat": 1, "carat": 2, "cut": "Ideal", "color": "E", "clarity": "VS1", "price": 9}'
+    )
+    with pytest.raises(RejectedFileError, match="'carat' twice"):
+        take_in("sales.jsonl", line)

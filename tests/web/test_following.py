@@ -96,6 +96,31 @@ def test_a_server_does_not_start_on_a_home_that_it_cannot_read(tmp_path, home, l
     assert "Traceback" not in done.stderr
 
 
+def test_a_log_that_goes_is_noticed(tmp_path, home, loglinear):
+    """Not by prices that are another home's."""
+    import shutil
+
+    from diamond_pricing.errors import RegistryError
+    from diamond_pricing.web.models import Models
+
+    models = Models(str(home.store))
+    shutil.rmtree(tmp_path / "home" / "log")
+    assert not models.refresh()
+    assert (models.faults, models.active.sha256) == (1, loglinear.sha256)
+    with pytest.raises(RegistryError, match="no log that says which is active"):
+        Models(str(home.store))
+
+
+def test_a_home_of_many_models_lists_each_once_read(home, loglinear, monkeypatch):
+    from diamond_pricing.web import models as module
+
+    models = module.Models(str(home.store))
+    listed = models.listed()
+    assert {m.id: m.active for m in listed}[loglinear.sha256]
+    monkeypatch.setattr(models.registry, "model", None)  # none is read a second time
+    assert models.listed() == listed
+
+
 def test_a_server_that_trusts_a_key_follows_nothing_else(tmp_path, loglinear, gam, monkeypatch):
     (tmp_path / "trusted.pem").write_text(new_key(tmp_path / "key.pem"))
     monkeypatch.setenv(KEY, str(tmp_path / "key.pem"))

@@ -253,6 +253,27 @@ def test_the_audit_log_only_grows_and_shows_what_was_changed(database):
         assert missing in audit_faults(connection, SECRET)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE keys SET revoked = NULL", "was revoked, but"),
+        ("UPDATE keys SET tenant = 'bolt'", "tenant of key"),
+        ("UPDATE keys SET scopes = 'admin,quote'", "scopes of key"),
+        ("UPDATE keys SET expires = '2999-01-01T00:00:00Z'", "expires of key"),
+        ("UPDATE tenants SET quota = 1000000 WHERE name = 'acme'", "another quota of acme"),
+    ],
+)
+def test_a_key_or_quota_that_was_changed_past_us_is_told(database, change, said):
+    kept = create_key(database, SECRET, "acme", ["quote"], by="me", quota="5/hour", days=1)
+    create_key(database, SECRET, "bolt", ["batch"], by="me")
+    create_key(database, SECRET, "acme", ["quote"], by="me")
+    revoke_key(database, SECRET, kept, by="me")
+    with database.writing() as connection:
+        assert audit_faults(connection, SECRET) == []
+        connection.execute(text(change))
+        assert any(said in fault for fault in audit_faults(connection, SECRET))
+
+
 def test_what_was_told_while_nothing_could_be_written_is_charged_later(tmp_path):
     url = f"sqlite:///{tmp_path}/service.db"
     database = Database(url)

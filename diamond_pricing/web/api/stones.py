@@ -60,7 +60,7 @@ class StoneController(Controller):
         except StoneError as error:
             raise of_stone(error, "/stone") from error
         answer = comparables(evidence, found)
-        await service.charge(known, "comparables", max(1, len(answer.comparables)))
+        await service.charge(known, "comparables", 1 + len(answer.comparables))
         return answer
 
     @post(

@@ -73,7 +73,7 @@ class PageController(Controller):
             answer = shown(why, model, words, LEVEL)
             steps = _steps(model, form.stone, words, lang)
             comparables = await _comparables(request, model, form.stone, words)
-            await service.charge(known, "page", 1)
+            await service.charge(known, "page", 1 + len(steps) + len(comparables))
         link = "/compare"
         if form.stone is not None:
             link += f"?{query_of(form.stone, lang, 'a.')}"

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
-from diamond_pricing.web.storage.tables import audit, keys
+from diamond_pricing.errors import ServiceError
+from diamond_pricing.web.storage.tables import audit, keys, tenants
 
 
 def stamp(seconds: float | None = None) -> str:
@@ -57,7 +58,8 @@ def newest(connection: Connection) -> int:
 def audit_faults(connection: Connection, secret: bytes) -> list[str]:
     """Check the chain, and that every key has its entries; give what is wrong, in words."""
     wrong, previous, expected = [], "", 1
-    told: set[tuple[str, str]] = set()
+    told: dict[tuple[str, str], dict[str, Any]] = {}
+    quotas: dict[str, str] = {}
     for row in connection.execute(select(audit).order_by(audit.c.number)):
         entry = row._asdict()
         found = entry.pop("sha256")
@@ -69,12 +71,41 @@ def audit_faults(connection: Connection, secret: bytes) -> list[str]:
         elif _sealed(secret, previous, entry) != found:
             wrong.append(f"entry {expected} of the audit log was changed.")
         previous, expected = found, expected + 1
-        told.add((entry["action"], entry["subject"]))
-    for row in connection.execute(select(keys.c.id, keys.c.revoked).order_by(keys.c.id)):
+        details = _details(entry["details"])
+        told[entry["action"], entry["subject"]] = details
+        if details.get("quota"):
+            quotas[str(details.get("tenant"))] = details["quota"]
+    for row in connection.execute(select(keys).order_by(keys.c.id)):
         for action, is_so in (("key created", True), ("key revoked", row.revoked)):
             if is_so and (action, row.id) not in told:
                 wrong.append(f"the audit log does not say '{action}' of {row.id}.")
+        if ("key revoked", row.id) in told and not row.revoked:
+            wrong.append(f"key {row.id} was revoked, but does not stand so any more.")
+        made = told.get(("key created", row.id), {})
+        now = {"tenant": row.tenant, "scopes": row.scopes.split(","), "expires": row.expires}
+        for name, value in now.items():
+            if made and made.get(name) != value:
+                wrong.append(f"{name} of key {row.id} is not what it was made with.")
+    for row in connection.execute(select(tenants).order_by(tenants.c.name)):
+        if (row.quota, row.seconds) != _quota(quotas.get(row.name)):
+            wrong.append(f"the audit log says another quota of {row.name}.")
     return wrong
+
+
+def _details(text: Any) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, TypeError):
+        return {}  # its seal is broken too
+
+
+def _quota(text: str | None) -> tuple[int | None, int | None]:
+    from diamond_pricing.web.storage.keys import quota_of  # which writes its entries here
+
+    try:
+        return (None, None) if text is None else quota_of(text)
+    except ServiceError:
+        return None, None  # its seal is broken too
 
 
 def _sealed(secret: bytes, previous: str, entry: dict[str, Any]) -> str:

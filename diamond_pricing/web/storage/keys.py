@@ -68,7 +68,7 @@ def create_key(
     """
     if not TENANT.fullmatch(tenant):
         raise ServiceError(
-            f"tenant {tenant!r} must be up to 40 small letters, digits and hyphens."
+            f"tenant {tenant[:60]!r} must be up to 40 small letters, digits and hyphens."
         )
     if tenant == OPEN:
         raise ServiceError(f"the name {OPEN!r} is that of a server without keys; use another.")
