@@ -2,8 +2,8 @@
 # make test   every check and every test
 # make notebook  run the notebook of the model's development anew (two minutes)
 # make test-long  the property tests on many more stones
-# make torture    refits killed at every system call, a thousand promotions at once, 20,000
-#                 requests that the description of the API allows or forbids
+# make torture    what writes killed at every system call and its power cut, a thousand promotions
+#                 at once, a million stones by four doors, 20,000 requests
 # make audit  linters of security, secrets, the bill of materials (make sbom), in .venv-audit
 # make vulnerabilities   whether anything locked is known to be vulnerable
 # make licences   the table of docs/reference/licences.md anew

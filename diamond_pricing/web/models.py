@@ -180,23 +180,24 @@ class Models:
         names = [self.active.sha256, *sorted({*names, self.packaged.sha256})]
         found = []
         for name in dict.fromkeys(names):
-            told = self._told.get(name)
-            if told is None:
-                # Read once and let go: a home may have more models than memory should hold.
-                model = self.at_hand(name)
+            if name not in self._told:
                 try:
-                    assert model is not None or self.registry is not None
-                    model = model or self.registry.model(name)  # type: ignore[union-attr]
+                    self._told[name] = self._summary(name)
                 except (RegistryError, OSError) as error:
                     log.info("model %s is not listed: %s", name[:12], error)
                     continue  # `registry verify` tells
-                t = model.training
-                told = self._told[name] = ModelOut(
-                    name, False, model.family, t.currency, t.effective, t.rows, t.stones
-                )
             active = name == self.active.sha256
-            found.append(msgspec.structs.replace(told, active=active))
+            found.append(msgspec.structs.replace(self._told[name], active=active))
         return found
+
+    def _summary(self, name: str) -> ModelOut:
+        """What is listed of a model; it is read and let go, as a home may have very many."""
+        model = self.at_hand(name)
+        if model is None:
+            assert self.registry is not None  # which named it
+            model = self.registry.model(name)
+        t = model.training
+        return ModelOut(name, False, model.family, t.currency, t.effective, t.rows, t.stones)
 
     def evidence(self, model: PriceModel, stone: Stone, count: int) -> "Evidence":
         """Sales like a stone, told by this model.
