@@ -27,19 +27,20 @@ def test_leverages_sum_to_the_degrees_of_freedom(both):
 
 
 def test_a_sale_moves_only_the_held_out_prices_of_other_stones(sales, both):
-    """Ten times the price of one stone: its own held-out price does not follow it."""
+    """Three times the price of one stone: its own held-out price does not follow it."""
     _, held = both
-    row = int(np.argsort(held.leverage())[-200])
+    row = int(np.argsort(held.leverage())[-100])
     frame = sales.copy()
     stone = frame["stone"].iloc[held.rows[row]]
     frame.loc[frame["stone"] == stone, "price"] = frame["price"] * 3.0
     again = fit_held_out(frame)[1]
     own = held.sales.price * 0 + np.isin(frame["stone"].to_numpy()[held.rows], [stone])
     moved = np.abs(again.recorded - held.recorded)
-    assert moved[own > 0].max() < 0.12  # through smoothing and mark-up only
     fitted = both[0].log_price(held.sales.stones.take([row]), listing="recorded")
     taught = again.found.laid.fitted(again.found.fit.coefficients)[row]
-    assert taught - held.found.laid.fitted(held.found.fit.coefficients)[row] > 0.12
+    taught -= held.found.laid.fitted(held.found.fit.coefficients)[row]
+    assert taught > 0.03
+    assert moved[own > 0].max() < taught / 4  # through smoothing and mark-up only
     assert np.isfinite(fitted).all()
 
 
