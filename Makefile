@@ -10,6 +10,10 @@
 # make fuzz      every parser of outside bytes, along the branches of the code: FUZZ_RUNS inputs
 #                 or FUZZ_SECONDS each, whichever is first; fuzz/table.md says what became of them
 # make soak      an hour of everything at once, while models are refitted
+# make docs       the site, into site/, with every link checked
+# make references the pages of the reference and the drawings that follow from the code
+# make release-check   wheel and sdist, and the README in an environment with the wheel alone
+# make news       the fragments of docs/news into CHANGELOG.md
 # They need Python 3.11 and a package registry; they build their environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -22,7 +26,7 @@ FUZZ_RUNS ?= 5000000
 FUZZ_SECONDS ?= 1800
 FUZZ_TARGETS ?=
 
-.PHONY: demo test test-long torture soak fuzz lint lock sbom licences audit vulnerabilities notebook packaged-model clean
+.PHONY: demo test test-long torture soak fuzz lint lock sbom licences audit vulnerabilities notebook packaged-model docs references release-check news clean
 .DELETE_ON_ERROR:
 
 $(BIN)/uv: requirements-uv.lock
@@ -42,7 +46,7 @@ $(VENV)/.demo: $(BIN)/uv pyproject.toml $(LOCKS)
 
 $(VENV)/.dev: $(BIN)/uv pyproject.toml $(LOCKS)
 	$(INSTALL) --python $(BIN)/python --editable '.[dev]'
-	@touch $@ $(VENV)/.demo
+	@touch $@ $(VENV)/.demo $(VENV)/.docs
 
 # Atheris has wheels for Linux alone, and no other target needs it.
 $(VENV)/.fuzz: $(VENV)/.dev
@@ -54,7 +58,7 @@ demo: $(VENV)/.demo
 
 test: lint
 	@sh scripts/install_for_tests.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The promises that hold for every stone, on twenty times as many stones.
 test-long: $(VENV)/.dev
@@ -64,7 +68,7 @@ soak: $(VENV)/.dev
 	$(BIN)/python -m tests.faults.soak --minutes 60
 
 torture: $(VENV)/.dev
-	ADVERSARIES=1000000 TORTURE_KILLS=100000 TORTURE_CALLS=100000 TORTURE_POWER=60 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 TORTURE_SWAPS=100 TORTURE_ARROW=100000 SCHEMATHESIS_CASES=20000 NOTEBOOK_CELLS=all $(BIN)/python -m pytest -s tests/faults tests/registry tests/reporting/test_notebook.py tests/web/test_following.py tests/web/test_openapi.py tests/web/test_batch.py
+	ADVERSARIES=1000000 TORTURE_KILLS=100000 TORTURE_CALLS=100000 TORTURE_POWER=60 TORTURE_PROMOTIONS=125 TORTURE_DISKS=200 TORTURE_SWAPS=100 TORTURE_ARROW=100000 TORTURE_SALES=1000000 SCHEMATHESIS_CASES=20000 NOTEBOOK_CELLS=all $(BIN)/python -m pytest -s tests/faults tests/registry tests/reporting/test_notebook.py tests/web/test_following.py tests/web/test_openapi.py tests/web/test_batch.py tests/warehouse/test_sums.py
 
 fuzz: $(VENV)/.fuzz
 	$(BIN)/python -m tests.fuzz.run $(FUZZ_TARGETS) --runs $(FUZZ_RUNS) --seconds $(FUZZ_SECONDS)
@@ -128,8 +132,36 @@ lock: $(BIN)/uv
 packaged-model: $(VENV)/.dev
 	$(BIN)/python scripts/build_packaged_model.py
 
+$(VENV)/.docs: $(BIN)/uv pyproject.toml $(LOCKS)
+	$(INSTALL) --python $(BIN)/python --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m scripts.references --check
+	rm -rf site
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs site
+	@echo "site/index.html"
+
+references: $(VENV)/.dev
+	$(BIN)/python -m scripts.references
+
+# What a user gets who has only the wheel.
+release-check: $(BIN)/uv
+	rm -rf build/release && mkdir -p build/release
+	$(BIN)/uv build --quiet --python $(BIN)/python --build-constraint requirements-build.lock --require-hashes --out-dir build/release .
+	$(BIN)/uv venv --quiet --python $(BIN)/python build/release/venv
+	$(BIN)/uv pip install --quiet $(LOCKED) --python build/release/venv/bin/python build/release/*.whl
+	cd build/release && venv/bin/python ../../scripts/release_check.py ../../README.md
+	$(BIN)/uv pip install --quiet $(LOCKED) --python build/release/venv/bin/python "$$(echo build/release/*.whl)[fit,refit]"
+	cd build/release && venv/bin/python ../../scripts/release_check.py ../../README.md --all
+	$(BIN)/uv pip install --quiet $(LOCKED) --python build/release/venv/bin/python --reinstall-package diamond-pricing --no-deps build/release/*.tar.gz
+	cd build/release && venv/bin/python ../../scripts/release_check.py ../../README.md --all
+
+news: $(VENV)/.docs
+	$(BIN)/towncrier build --yes --version $$($(BIN)/python -c 'import diamond_pricing; print(diamond_pricing.__version__)')
+
 notebook: $(VENV)/.dev
 	env -u DIAMOND_PRICING_HOME $(BIN)/diamond-pricing report model_development --to ipynb --out reports
 
 clean:
-	rm -rf $(VENV) $(AUDIT) demo build dist fuzz
+	rm -rf $(VENV) $(AUDIT) demo build dist fuzz site

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what tests drive and Python packages do not bring, where it is missing: Debian's
-# Chromium for the page, a Java for Spark, and the tools of XFS for power cuts.
+# Chromium for the page, a Java for Spark, R with mgcv for parity, and on Linux the tools of XFS
+# for power cuts and faketime for other clocks.
 set -eu
 missing=
 if ! command -v chromium >/dev/null 2>&1 && ! command -v chromium-browser >/dev/null 2>&1; then
@@ -8,6 +9,12 @@ if ! command -v chromium >/dev/null 2>&1 && ! command -v chromium-browser >/dev/
 fi
 if ! command -v java >/dev/null 2>&1; then
     missing="$missing openjdk-17-jre-headless"
+fi
+if ! command -v Rscript >/dev/null 2>&1; then
+    missing="$missing r-base-core r-cran-mgcv"
+fi
+if [ "$(uname)" = Linux ] && ! command -v faketime >/dev/null 2>&1; then
+    missing="$missing faketime"
 fi
 if [ "$(uname)" = Linux ] && ! PATH=$PATH:/usr/sbin:/sbin command -v mkfs.xfs >/dev/null 2>&1; then
     missing="$missing xfsprogs"

@@ -1,6 +1,7 @@
 """Sales and models for tests: real stones, few enough to fit in a second."""
 
 import os
+from pathlib import Path
 
 import numpy as np  # noqa: F401  formulas call it by this name
 import pandas as pd
@@ -11,11 +12,28 @@ from hypothesis import HealthCheck, settings
 from diamond_pricing import PriceModel, Stones, load_sales, packaged_model
 from diamond_pricing.fitting import fit, from_statsmodels
 
+ROOT = Path(__file__).parent
+
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.register_profile("long", settings.get_profile("default"), max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+# The files whose tests take minutes, longest first: begun last, one would go on alone.
+LONGEST = (
+    "refit/test_refit", "warehouse/test_sums", "test_documents", "fitting/test_monotone",
+    "reporting/test_reports", "faults/test_kill", "warehouse/test_scoring_sql",
+    "properties/test_promises", "refit/test_ten_months", "web/test_batch", "test_packaged",
+    "faults/test_attackers", "browser/test_page", "faults/test_corruption", "web/test_openapi",
+    "fitting/test_held_out", "fitting/test_fit", "web/test_following", "exhibits/test_numbers",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / f"{file}.py": place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -226,7 +226,8 @@ def test_servers_with_other_clocks_share_what_is_kept(tmp_path):
         away = {"LD_PRELOAD": library, "FAKETIME": jump, "DONT_FAKE_MONOTONIC": "1"}
         with (
             serving(data, TZ="Pacific/Kiritimati", **away) as server,
-            httpx.Client(base_url=server.url, headers=head) as api,
+            # Under faketime a thread waits seconds for the interpreter's lock.
+            httpx.Client(base_url=server.url, headers=head, timeout=60) as api,
         ):
             for name, day in days.items():
                 assert api.get(f"/v1/quotes/{name}").json()["created"][:10] == day

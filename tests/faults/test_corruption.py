@@ -59,7 +59,6 @@ def test_every_byte_of_what_a_home_keeps_is_vouched_for(ready, tmp_path):
     print(f"{tried} flipped bits of a home, all noticed")
 
 
-@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
 def test_every_byte_of_sums_over_sales_is_vouched_for(sales):
     content = written_moments(sums(sales))
     whole = written_moments(read_moments(content))
