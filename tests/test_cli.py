@@ -379,3 +379,77 @@ def test_a_cold_explain_is_cheap():
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert spent / 3 < 0.8
+
+
+def test_the_active_model_of_a_home_is_the_default(run, loglinear, gam, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    for name, model in (("a.json", loglinear), ("b.json", gam)):
+        (tmp_path / name).write_text(model.to_json())
+        code, said, _ = run(
+            "registry", "promote", name, "--home", str(home), "--reason", "a test"
+        )
+        assert code == 0, said
+    assert f"From the active model of {home}" in run("explain", *STONE, "--home", str(home))[1]
+    one = run("explain", *STONE, "--home", str(home), "--model", loglinear.sha256[:8])[1]
+    assert f"From {loglinear.sha256[:8]} of {home}: loglinear" in one
+    monkeypatch.setenv("DIAMOND_PRICING_HOME", str(home))
+    two = ("1.01 Ideal E VS1", "0.70 Ideal G VS2")
+    assert f"From the active model of {home}" in run("compare", *two)[1]
+    assert "From a.json: loglinear" in run("explain", *STONE, "--model", "a.json")[1]
+    code, _, said = run("explain", *STONE, "--home", str(tmp_path / "nowhere"))
+    assert code == 2
+    assert "nowhere" in said
+
+
+def test_sales_without_a_sound_price_or_grade_can_be_left_out(run, csv, tmp_path):
+    lines = csv.read_text().splitlines()[:400]
+    head = lines[0].split(",")
+    row = dict(zip(head, lines[1].split(","), strict=True))
+    for name, value in (("price", "-1"), ("price", "ask"), ("cut", "Splendid"), ("carat", "")):
+        lines.append(",".join((row | {name: value}).values()))
+    (tmp_path / "some.csv").write_text("\n".join(lines) + "\n")
+    words = ["fit", "--data", "some.csv", "--family", "loglinear", "--out", "m.json"]
+    code, _, said = run(*words)
+    assert (code, "--leave-out" in said or "not a number" in said) == (2, True)
+    code, _, said = run(*words, "--leave-out")
+    assert code == 0, said
+    assert "Left out 4 of 403 sales" in said
+    assert PriceModel.from_json((tmp_path / "m.json").read_text()).training.left_out == {
+        "no sound price or grade": 4
+    }
+    frame = pd.read_csv(tmp_path / "some.csv")
+    frame["price"] = pd.to_numeric(frame["price"], errors="coerce").fillna(-1)
+    frame.to_parquet(tmp_path / "some.parquet")
+    words[2] = "some.parquet"
+    code, said, error = run(*words, "--leave-out", "--json")
+    assert code == 0, error
+    assert sum(json.loads(said)["left_out"].values()) == 4
+
+
+@pytest.mark.parametrize("name", ["nosuch.json", ("../" * 40)[:57] + "passwd.", "0" * 64])
+def test_a_model_that_is_not_there_is_one_line(run, gam, tmp_path, name):
+    (tmp_path / "a.json").write_text(gam.to_json())
+    home = ["--home", str(tmp_path / "home")]
+    assert run("registry", "promote", "a.json", *home, "--reason", "a test")[0] == 0
+    for words in (["explain", *STONE, "--model", name], ["registry", "show", name]):
+        code, _, said = run(*words, *home)
+        assert code == 2
+        assert len(said.strip().splitlines()) == 1
+        assert "Traceback" not in said
+
+
+def test_an_unfinished_declaration_is_finished_by_filling_in_its_comments(run, tmp_path):
+    (tmp_path / "theirs.csv").write_text(
+        "Gewicht;Schliff;Farbton;Reinheit;P\n1,01;Ideal;E;VS1;5000\n0,7;Good;G;SI1;2000\n"
+    )
+    (tmp_path / "s.toml").write_text(
+        'decimal = ","\n[columns]\nprice = "P"\n[grades.shape]\nBrillante = "round"\n'
+    )
+    words = ["inspect", "theirs.csv", "--source", "s.toml"]
+    code, declaration, said = run(*words)
+    assert code != 0, said
+    assert '# color = ""' in declaration
+    (tmp_path / "s.toml").write_text(declaration.replace('# color = ""', 'color = "Farbton"'))
+    code, _, said = run(*words)
+    assert code == 0, said
+    assert "2 would be accepted" in said

@@ -21,6 +21,7 @@ ENTRIES = """
 """
 
 USE = r"""
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,18 @@ assert read_sales_file(written_sales(intake.sales, "a")).fluorescence.tolist() =
 old = read_sales_file(Path("old.parquet").read_bytes())
 assert old.fluorescence.dropna().tolist() == ["Strong"], old
 assert old.crown.isna().all()
+Path("s.csv").write_text("carat,cut,color,clarity,Fluor\n0.9,Ideal,E,VS1,\n0.9,Ideal,E,VS1,None\n0.9,Ideal,E,VS1,Blue\n")
+for words, refused in ((["--model", "model.json"], 1), ([], 0)):  # and by one that knows none
+    assert main(["score", "s.csv", "p.csv", *words]) == 0
+    with open("p.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(row["status"] == "refused" for row in rows) == refused, rows
+assert rows[0]["price_cents"] == rows[1]["price_cents"] == rows[2]["price_cents"]
+assert main(["export-sql", "--dialect", "duckdb", "--out", "p.sql"]) == 0
+none = take_in("a.csv", (head + "1,Ideal,E,VS1,5000,None,34.5,EX\n1,Ideal,E,VS1,6000,,34,EX\n").encode())
+assert none.sales["fluorescence"][0] == "None", none.sales
+assert none.sales["fluorescence"].isna().tolist() == [False, True], none.sales
+assert not none.quarantined
 words = "explain --carat 0.9 --cut Ideal --color E --clarity VS1 --fluor faint --crown 35"
 assert main([*words.split(), "--model", "model.json"]) == 0
 """

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import click
@@ -22,6 +23,34 @@ def run(*words):
 def test_the_dockerfile_passes_hadolint():
     done = run(TOOLS / "hadolint", "--failure-threshold", "style", DEPLOY / "Dockerfile")
     assert done.returncode == 0, done.stdout
+
+
+def test_what_the_dockerfile_copies_is_enough_to_build(tmp_path):
+    """There is no Docker engine here: its COPY lines are carried out by hand."""
+    stage = (DEPLOY / "Dockerfile").read_text().split("\nFROM ")[1]
+    root = DEPLOY.parent.parent
+    copies = re.findall(r"^COPY (.+)$", stage, re.MULTILINE)
+    assert copies
+    for line in copies:
+        *sources, target = line.split()
+        for source in sources:
+            found = sorted(root.glob(source))
+            assert found, source
+            for file in found:
+                if file.is_dir():
+                    shutil.copytree(file, tmp_path / target)
+                else:
+                    (tmp_path / target).mkdir(parents=True, exist_ok=True)
+                    shutil.copy(file, tmp_path / target)
+    done = run(
+        TOOLS / "uv", "build", "--quiet", "--wheel", "--python", sys.executable,
+        "--build-constraint", root / "requirements-build.lock", "--out-dir", tmp_path / "built",
+        tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    wheel = zipfile.ZipFile(next((tmp_path / "built").glob("*.whl"))).namelist()
+    assert "diamond_pricing/reporting/sources/quote.qmd" in wheel
+    assert "diamond_pricing/model/data/" in " ".join(wheel)
 
 
 def test_the_compose_file_has_the_shape_of_one():

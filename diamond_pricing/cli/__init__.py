@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__, packaged_model
+from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__
 from diamond_pricing.cli import home, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
+from diamond_pricing.cli.models import chosen, model_options
 from diamond_pricing.cli.sums import Bar, added, large
 from diamond_pricing.errors import DiamondPricingError, FitError
 from diamond_pricing.files import write
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from diamond_pricing.validation import Scores
-
-DEMO_MODEL = Path("demo/model.json")  # what `make demo` fits
 
 
 class AsTyped(click.ParamType[Any]):
@@ -76,13 +75,6 @@ def stone_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-model_option = click.option(
-    "--model",
-    "model_file",
-    type=click.Path(path_type=Path),
-    envvar="DIAMOND_PRICING_MODEL",
-    help="A model document. Default: demo/model.json here, else the packaged model.",
-)
 listing_option = click.option(
     "--listing",
     type=click.Choice(("blend", "recorded", *LISTING.grades), case_sensitive=False),
@@ -115,45 +107,51 @@ def cli() -> None:
     "--html", type=click.Path(path_type=Path), help="Also write a page with a picture."
 )
 @listing_option
-@model_option
+@model_options
 @json_option
 def explain(
     reference: Stone | None,
     html: Path | None,
     listing: str,
-    model_file: Path | None,
+    model: str | None,
+    home: str | None,
     as_json: bool,
     **attributes: Any,
 ) -> None:
     """Price one stone and say why."""
     stone = Stone(**attributes)
-    model, where = _model(model_file)
-    why = model.explain(stone, listing=listing, reference=reference)
+    found, where = chosen(model, home)
+    why = found.explain(stone, listing=listing, reference=reference)
     if html is not None:
         from diamond_pricing.exhibits import explanation_page
 
         write(html, explanation_page(why).encode())
         _tell(f"Wrote {html}.")
-    _answer(why, where, model, as_json)
+    _answer(why, where, found, as_json)
 
 
 @cli.command(epilog=example("compare '1.01 Ideal E VS1' '0.70 Very Good G VS2 depth=61.5'"))
 @click.argument("first", type=Described())
 @click.argument("second", type=Described())
 @listing_option
-@model_option
+@model_options
 @json_option
 def compare(
-    first: Stone, second: Stone, listing: str, model_file: Path | None, as_json: bool
+    first: Stone,
+    second: Stone,
+    listing: str,
+    model: str | None,
+    home: str | None,
+    as_json: bool,
 ) -> None:
     """Say why the SECOND stone does not cost what the FIRST does.
 
     Write a stone as weight, cut, color, clarity, then any measures by name.
     """
-    model, where = _model(model_file)
-    why = model.compare(first, second, listing=listing)
+    found, where = chosen(model, home)
+    why = found.compare(first, second, listing=listing)
     difference = written(why.cents - why.lines[0].cents, why.currency, sign=True)
-    _answer(why, where, model, as_json, f"\n\nDifference: {difference}.")
+    _answer(why, where, found, as_json, f"\n\nDifference: {difference}.")
 
 
 @cli.command(epilog=example("fit --data sales.csv --effective 2026 --out model.json"))
@@ -197,9 +195,13 @@ def fit(
             memory=memory, threads=threads,
         )  # fmt: skip
     else:
-        sales = _sales(data)
+        sales, gone = _sales(data, leave_out)
         _tell(f"Fitting {family} to {len(sales):,} sales …")
         model = FAMILIES[family](sales, currency, effective)
+        if gone:
+            from diamond_pricing.fitting.sales import counting
+
+            model = counting(model, gone)
     write(out, model.to_json().encode())
     _write_signature(out, model)
     training = model.training
@@ -273,7 +275,7 @@ def evaluate(
             data, folds, as_json, leave_out=leave_out, memory=memory, threads=threads
         )
         return
-    sales = _sales(data)
+    sales, _ = _sales(data, leave_out)
     from diamond_pricing.exhibits import evaluation_table
     from diamond_pricing.validation import cross_validate
 
@@ -377,21 +379,25 @@ def _tell(step: str) -> None:
     click.echo(step, err=True)
 
 
-def _model(file: Path | None) -> tuple[PriceModel, str]:
-    """Load the model asked for, and say in words which it is."""
-    if file is None and DEMO_MODEL.exists():
-        file = DEMO_MODEL
+def _sales(file: Path | None, leave_out: bool) -> tuple["pd.DataFrame", dict[str, int]]:
+    """The packaged sales, or those of a file; and how many of them were left out, by reason."""
     if file is None:
-        return packaged_model(), "the packaged model"
-    from diamond_pricing.registry.signing import read_model
+        return load_sales(), {}
+    read = _read(file)
+    if not leave_out:
+        return read, {}
+    from diamond_pricing.fitting.sales import UNSOUND, sound
 
-    return read_model(file), str(file)
+    kept = sound(read)
+    gone = len(read) - len(kept)
+    if not gone:
+        return kept, {}
+    _tell(f"Left out {gone:,} of {len(read):,} sales without a sound price or grade.")
+    return kept, {UNSOUND: gone}
 
 
-def _sales(file: Path | None) -> "pd.DataFrame":
+def _read(file: Path) -> "pd.DataFrame":
     """Read a CSV file whose columns are parted by commas, semicolons or tabs."""
-    if file is None:
-        return load_sales()
     import pandas as pd
 
     data = file.read_bytes()

@@ -138,7 +138,7 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
     )
     from diamond_pricing.warehouse.suggestions import suggested, unfinished
 
-    declared = Source.from_toml(source.read_text(encoding="utf-8")) if source else Source()
+    declared = Source.from_toml(source.read_bytes()) if source else Source()
     data = file.read_bytes()
     sheet = read_sheet(
         file.name, data, encoding=declared.encoding, delimiter=declared.delimiter
@@ -146,7 +146,7 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
     try:
         full = guessed(sheet, declared)
     except RejectedFileError as error:
-        click.echo(declared.to_toml() + unfinished(sheet, declared), nl=False)
+        click.echo(unfinished(sheet, declared), nl=False)
         raise click.ClickException(
             f"{error} Complete the columns that stand as comments."
         ) from error

@@ -1,20 +1,36 @@
 """Sales as the fitting code sees them: checked stones and positive prices."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec import structs
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
-from diamond_pricing.stones import Columns, Stones, shown, stone_keys
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    Columns,
+    Grade,
+    Stones,
+    attribute_named,
+    shown,
+    stone_keys,
+)
+from diamond_pricing.stones.kinds import kind_named, mixed
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from diamond_pricing.model import PriceModel
+
 FEWEST = 30  # stones
+UNSOUND = "no sound price or grade"  # a reason for which a sale is left out
 DEAREST = 1e12  # in any currency
 
 
@@ -61,7 +77,8 @@ def read_sales(
     ------
     FitError
         For fewer than 30 distinct stones, no price, a price that is not a positive number,
-        prices all alike, or a currency or date that is none.
+        prices all alike, stones of different shapes or origins, or a currency or date that
+        is none.
     StoneError
         For a stone that cannot be; the rows are named.
     """
@@ -70,19 +87,27 @@ def read_sales(
         raise FitError(f"sales need one column 'price'; found {len(columns)}.")
     given = np.asarray(frame[columns[0]])
     numbers = given.dtype.kind not in "Mm"  # a date would come out as nanoseconds
-    wrong = []
+    wrong: list[int] = []
     if given.dtype.kind not in "iuf":
-        wrong = [v for v in given.tolist() if isinstance(v, bool) or not isinstance(v, Real)]
+        values = given.tolist()
+        wrong = [
+            i for i, v in enumerate(values) if isinstance(v, bool) or not isinstance(v, Real)
+        ]
+        # a column with one word in it is read as text throughout: the word is what is wrong
+        wrong = [i for i in wrong if not _number(values[i])] or wrong
     if wrong or not numbers:
-        first = shown((wrong or [given[0]])[0])
-        raise FitError(f"the column 'price' holds what is not a number: {first}.")
+        row = wrong[0] if wrong else 0
+        raise FitError(
+            f"the column 'price' holds what is not a number: {shown(given[row])} in row {row}, "
+            "counted from 0."
+        )
     price = given.astype(np.float64)
     bad = np.flatnonzero(~((price > 0) & (price < DEAREST)))
     if len(bad):
         raise FitError(
             f"{len(bad)} of {len(price)} prices are not positive numbers under {DEAREST:g}; "
             f"the first is {shown(given[bad[0]])} in row {bad[0]}, counted from 0. Leave "
-            "those sales out."
+            "those sales out (on the command line: --leave-out)."
         )
     currency = str(currency or frame.attrs.get("currency", "USD"))
     effective = str(effective or frame.attrs.get("effective", "undated"))
@@ -90,6 +115,11 @@ def read_sales(
         raise FitError(f"currency {shown(currency)} is not a code of three capitals, as USD.")
     if not EFFECTIVE.fullmatch(effective):
         raise FitError(f"effective {shown(effective)} is not a year or date, as 2008-05-31.")
+    for column in frame.columns:
+        if kind_named(str(column)):
+            words = {str(value) for value in np.asarray(frame[column]).tolist()}
+            if said := mixed(str(column), words):
+                raise FitError(said)
     stones = Stones.from_frame(frame)
     distinct = len(np.unique(stone_keys(stones)))
     if distinct < FEWEST:
@@ -97,6 +127,44 @@ def read_sales(
     if price.min() == price.max():
         raise FitError("all prices are the same; there is nothing to explain.")
     return Sales(stones, price, currency, effective)
+
+
+def _number(given: object) -> bool:
+    """Whether a text is a number in writing."""
+    with suppress(ValueError):
+        return isinstance(given, str) and float(given) == float(given)
+    return False
+
+
+def sound(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """Those rows of a data frame of sales whose price and required attributes can be read."""
+    import pandas as pd
+
+    kept = np.ones(len(frame), bool)
+    for column in frame.columns:
+        if str(column).strip().casefold() == "price":
+            numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)
+            kept &= (numbers > 0) & (numbers < DEAREST)
+            frame = frame.assign(**{column: numbers})
+        attribute = ATTRIBUTES.get(attribute_named(str(column)) or "")
+        if attribute is None or not attribute.required:
+            continue
+        if isinstance(attribute, Grade):
+            known = {g: attribute.find(g) is not None for g in frame[column].unique()}
+            kept &= frame[column].map(known).to_numpy(bool)
+        else:
+            numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)
+            kept &= (numbers >= attribute.low) & (numbers <= attribute.high)
+            frame = frame.assign(**{column: numbers})
+    return frame[kept].reset_index(drop=True)
+
+
+def counting(model: "PriceModel", left_out: Mapping[str, int]) -> "PriceModel":
+    """Let a model's document count further sales that were left out, by reason."""
+    counts = Counter(left_out) + Counter(model.training.left_out)
+    if counts == model.training.left_out:
+        return model
+    return replace(model, training=structs.replace(model.training, left_out=dict(counts)))
 
 
 def usable(sales: Sales, attributes: tuple[str, ...]) -> tuple[Sales, dict[str, int]]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from diamond_pricing.model.price_model import PriceModel
 
 NAMES = tuple(grade.name for grade in GRADES)
+OF_EVERY_STONE: tuple[Grade, ...] = tuple(grade for grade in GRADES if grade.required)
 SIZES = tuple(m.name for m in MEASURES if not m.required)
 GRADED = ("cut", "color", "clarity")
 HEAVIEST = 600  # hundredths of a carat that effects are kept ready for

@@ -1,8 +1,9 @@
 """New files of the inbox: which there are, what is in them, and whether they can be true."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,19 +107,34 @@ class Arrival:
     level: float | None = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """When a rollback withdrew a file, UTC, and the names that the file came under."""
+
+    at: str
+    names: frozenset[str]
+
+    def before(self, moment: float) -> bool:
+        """Whether it was before a moment, in seconds since 1970."""
+        return datetime.fromisoformat(self.at).timestamp() <= moment
+
+
 def new_files(
-    inbox: Path, seen: set[tuple[str, str]], tell: Callable[[str], None]
-) -> list[tuple[str, str, bytes]]:
+    inbox: Path, seen: set[tuple[str, str]], withdrawn: Mapping[str, Withdrawal],
+    tell: Callable[[str], None],
+) -> list[tuple[str, str, bytes]]:  # fmt: skip
     """Name, source and content of the files whose content was not seen before, in order.
 
     ``seen`` holds hash and source of those that were; an empty source stands for any.
+    ``withdrawn`` holds, by hash, what a rollback withdrew: put into the inbox afterwards and
+    under another name it is sent anew.
 
     A file's source is the folder that it lies in, else ``default``. Names that begin with a
     dot, and files that are still called .part or .tmp, are left alone; those that cannot be
     read or are too large too, which is told.
     """
     found = []
-    taken = {digest for digest, source in seen if not source}
+    taken = {digest for digest, source in seen if not source} - set(withdrawn)
     for path in sorted(inbox.rglob("*")):
         name = path.relative_to(inbox)
         if not path.is_file() or any(part.startswith(".") for part in name.parts):
@@ -136,9 +152,22 @@ def new_files(
             continue
         digest = hashlib.sha256(data).hexdigest()
         source = name.parts[0] if len(name.parts) > 1 else DEFAULT
-        if (digest, source) not in seen and digest not in taken:
+        shown = printable(name.as_posix())
+        if digest in withdrawn:
+            gone = withdrawn[digest]
+            # A copy that lay there already when it was withdrawn is not sent anew.
+            late = gone.before(path.stat().st_ctime)
+            if not late and shown not in gone.names:
+                tell(
+                    f"{shown} is left alone: a rollback withdrew what it holds. If it is right "
+                    "after all, put it into the inbox again under another name."
+                )
+            fresh = late and shown not in gone.names
+        else:
+            fresh = (digest, source) not in seen
+        if fresh and digest not in taken:
             taken.add(digest)
-            found.append((printable(name.as_posix()), source, data))
+            found.append((shown, source, data))
     return found
 
 
@@ -165,10 +194,10 @@ def declared(store: Store, source: str) -> Source | None:
         found = [n for n in names if n.casefold() == f"{source}.toml".casefold()]
         if not found:
             return None
-        return Source.from_toml(store.read(f"sources/{found[0]}").decode())
+        return Source.from_toml(store.read(f"sources/{found[0]}"))
     except FileNotFoundError:
         return None
-    except (SourceError, UnicodeDecodeError) as error:
+    except SourceError as error:
         raise SourceError(f"sources/{source}.toml: {error}") from error
     except (OSError, ValueError) as error:
         raise SourceError(f"a source cannot be called {source[:40]!r}.") from error

@@ -14,10 +14,10 @@ from diamond_pricing import __version__
 from diamond_pricing.errors import FitError, RegistryError, StoneError
 from diamond_pricing.fitting import DEFAULT, FAMILIES, Sales, read_sales
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
-from diamond_pricing.refit.deliveries import WITHDRAWN, Delivery, declared
+from diamond_pricing.refit.deliveries import WITHDRAWN, Delivery, Withdrawal, declared
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.refit.offsets import Offset, taken_off
-from diamond_pricing.registry import Entry, Store
+from diamond_pricing.registry import Entry, Store, activations
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones, stone_keys
 from diamond_pricing.warehouse import Source, read_sales_file, row_keys
@@ -56,7 +56,7 @@ def home_of(store: Store) -> Home:
         Naming what is wrong with it.
     """
     try:
-        home = msgspec.convert(tomllib.loads(store.read("home.toml").decode()), Home)
+        home = msgspec.convert(tomllib.loads(store.read("home.toml").decode("utf-8-sig")), Home)
     except FileNotFoundError:
         return Home()
     except (ValueError, msgspec.ValidationError, RecursionError) as error:
@@ -71,7 +71,7 @@ def home_of(store: Store) -> Home:
 def gates_of(store: Store) -> Gates:
     """Read ``gates.toml``."""
     try:
-        return Gates.from_toml(store.read("gates.toml").decode())
+        return Gates.from_toml(store.read("gates.toml").decode("utf-8-sig"))
     except FileNotFoundError:
         return Gates()
     except UnicodeDecodeError as error:
@@ -89,24 +89,41 @@ def settings_hash(store: Store) -> str:
 def deliveries_of(entries: Sequence[Entry]) -> dict[str, Delivery]:
     """The latest state of every file that a home has seen, by its hash.
 
-    A rollback withdraws what had led to the model that it leaves.
+    A rollback withdraws what led to the model that it leaves; nothing of a model that was
+    promoted by hand.
     """
+    return _followed(entries)[0]
+
+
+def withdrawals_of(entries: Sequence[Entry]) -> dict[str, Withdrawal]:
+    """By the hash of each file that is withdrawn when that was, and all names of the file."""
+    known, when = _followed(entries)
+    gone = {file: at for file, at in when.items() if known[file].status == WITHDRAWN}
+    names: dict[str, set[str]] = {file: set() for file in gone}
+    for entry in entries:
+        for delivery in _recorded(entry, "deliveries", Delivery):
+            if delivery.sha256 in gone:
+                names[delivery.sha256].add(delivery.file)
+    return {file: Withdrawal(at, frozenset(names[file])) for file, at in gone.items()}
+
+
+def _followed(entries: Sequence[Entry]) -> tuple[dict[str, Delivery], dict[str, str]]:
+    """The latest state of every file, and when it was withdrawn last, by its hash."""
     found: dict[str, Delivery] = {}
-    led_to: dict[str, list[str]] = {}  # files, by the model that they led to
-    active = ""
+    when: dict[str, str] = {}
+    _, left = activations(entries)
     for entry in entries:
         for delivery in _recorded(entry, "deliveries", Delivery):
             found[delivery.sha256] = delivery
-            if entry.active != active and delivery.status == "accepted":
-                led_to.setdefault(entry.active, []).append(delivery.sha256)
-        if entry.action == "rollback":
-            for file in led_to.get(active, []):
-                reason = f"the model that it led to was rolled back: {entry.reason}"
-                found[file] = msgspec.structs.replace(
-                    found[file], status=WITHDRAWN, reason=reason
-                )
-        active = entry.active
-    return found
+        for gone in left.get(entry.number, []):
+            for delivery in _recorded(gone, "deliveries", Delivery):
+                if delivery.status == "accepted":
+                    reason = f"the model that it led to was rolled back: {entry.reason}"
+                    found[delivery.sha256] = msgspec.structs.replace(
+                        delivery, status=WITHDRAWN, reason=reason
+                    )
+                    when[delivery.sha256] = entry.at
+    return found, when
 
 
 def offsets_of(entries: Sequence[Entry]) -> dict[str, Offset]:

@@ -227,11 +227,11 @@ def _against(
         return
     for gate, value, limit, words in (
         ("median_move", np.median(move), (gates.median_move, gates.median_move_anchor),
-         "half the prices move by less than"),
+         "half the kept-back stones move by less than"),
         ("far_move", np.quantile(move, 0.99), (gates.far_move, gates.far_move_anchor),
-         "99 of 100 prices move by less than"),
+         "99 of 100 kept-back stones move by less than"),
         ("largest_move", move.max(), (gates.largest_move, gates.largest_move_anchor),
-         "the largest movement of a price is"),
+         "the largest movement of a kept-back stone is"),
     ):  # fmt: skip
         most = limit[anchor]
         says = f"{words} {100 * np.expm1(value):.1f} % against the {name}"

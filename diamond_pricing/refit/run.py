@@ -130,7 +130,7 @@ class _Run:
             for d in known.values()
             if d.status in ("accepted", WITHDRAWN) or d.settings == settings
         }
-        files = new_files(self.inbox, seen, self.tell)
+        files = new_files(self.inbox, seen, homes.withdrawals_of(self.entries), self.tell)
         again = {sha256(data).hexdigest() for _, _, data in files}
         held = [
             d for d in known.values()

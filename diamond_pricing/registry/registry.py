@@ -8,6 +8,7 @@ is told so. The active model is what the last entry says.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from diamond_pricing.registry.signing import MODEL, Signing
 from diamond_pricing.registry.store import LocalStore, Store, open_store
 
 ENTRY = re.compile(r"\d{8}\.json")
+ID = re.compile(r"[0-9a-f]{64}")
 CONTENT = re.compile(r"[0-9a-f]{64}\.\w+")
 SIGNATURES = "signatures"
 ATTEMPTS = 50  # of a writer that keeps coming second
@@ -77,6 +79,27 @@ class _Files(msgspec.Struct, frozen=True):
         """Keys of the files."""
         stored = [key for d in self.deliveries for key in (d.sales, d.quarantine)]
         return [key for key in (self.record, *stored) if key]
+
+
+def activations(entries: Iterable[Entry]) -> tuple[list[Entry], dict[int, list[Entry]]]:
+    """Entries that made models active and still stand, and what each rollback left, by number.
+
+    A model that a rollback left does not stand any more, whenever it had been made active.
+    """
+    standing: list[Entry] = []
+    left: dict[int, list[Entry]] = {}
+    for entry in entries:
+        if entry.action == "rollback" and entry.active in {e.active for e in standing}:
+            gone = left.setdefault(entry.number, [])
+            while standing[-1].active != entry.active:
+                gone.append(standing.pop())
+            models = {e.active for e in gone}
+            kept = [e for e in standing if e.active not in models]
+            pairs = zip(kept, [None, *kept], strict=False)
+            standing = [e for e, one in pairs if one is None or one.active != e.active]
+        elif entry.active and (not standing or standing[-1].active != entry.active):
+            standing.append(entry)
+    return standing, left
 
 
 class Registry:
@@ -142,7 +165,7 @@ class Registry:
 
     def find(self, name: str) -> str:
         """Complete an id of which only the beginning is given."""
-        if len(name) == 64:
+        if ID.fullmatch(name):
             return name
         found = [full for full in self.models() if full.startswith(name) and len(name) >= 8]
         if len(found) != 1:
@@ -244,16 +267,24 @@ class Registry:
         )
 
     def rollback(self, *, at: str, by: str, reason: str) -> Entry:
-        """Make the model active that was active before the present one."""
-        entries = self.entries()
-        present = entries[-1].active if entries else ""
-        before = [e.active for e in entries if e.active]
-        while before and before[-1] == present:
-            before.pop()
-        if not before:
+        """Make the model active that was promoted before the present one.
+
+        Again, and it goes one further: a model that was left is not gone back to.
+
+        Raises
+        ------
+        RegistryError
+            When there is no earlier one.
+        """
+        standing, _ = activations(self.entries())
+        if len(standing) < 2:
             raise RegistryError("there is no earlier model to go back to.")
         return self.append(
-            "rollback", at=at, by=by, reason=reason, active=self.model(before[-1]).sha256
+            "rollback",
+            at=at,
+            by=by,
+            reason=reason,
+            active=self.model(standing[-2].active).sha256,
         )
 
     def pin(self, name: str, *, at: str, by: str, reason: str) -> Entry:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from diamond_pricing.errors import BusyError, MissingExtraError
+from diamond_pricing.errors import BusyError, MissingExtraError, RegistryError
 from diamond_pricing.files import ASIDE, folder, put
 
 LOCK = ".lock"
@@ -103,35 +103,38 @@ class UrlStore:
         except ImportError as error:
             raise MissingExtraError(f"a home at {url}", "cloud") from error
         self.url = url.rstrip("/")
-        self.files, self.prefix = fsspec.core.url_to_fs(self.url, **options)
+        try:
+            self.files, self.prefix = fsspec.core.url_to_fs(self.url, **options)
+        except (ValueError, ImportError) as error:
+            raise RegistryError(f"{self.url} cannot be opened: {error}.") from error
 
     def __str__(self) -> str:
         return self.url
 
     def read(self, key: str) -> bytes:
         """Content of a file."""
-        self.files.invalidate_cache()
-        content: bytes = self.files.cat_file(self._path(key))
+        with self._asking():
+            content: bytes = self.files.cat_file(self._path(key))
         return content
 
     def put(self, key: str, data: bytes) -> bool:
         """Write a file unless it is there; say whether it was written."""
         path = self._path(key)
-        self.files.invalidate_cache()
-        if self.files.exists(path):
-            return False
-        self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        try:
-            self.files.pipe_file(path, data, mode="create")
-        except FileExistsError:
-            return False
+        with self._asking():
+            if self.files.exists(path):
+                return False
+            self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:
+                self.files.pipe_file(path, data, mode="create")
+            except FileExistsError:
+                return False
         return True
 
     def names(self, folder: str) -> list[str]:
         """Names of the files in a folder, sorted."""
-        self.files.invalidate_cache()
         try:
-            found = self.files.ls(self._path(folder), detail=False)
+            with self._asking():
+                found = self.files.ls(self._path(folder), detail=False)
         except FileNotFoundError:
             return []
         names = (PurePosixPath(path).name for path in found)
@@ -141,6 +144,17 @@ class UrlStore:
     def writing(self, *, wait: bool) -> Iterator[None]:
         """Nothing is held: a writer that comes second is told when it puts its entry."""
         yield
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Ask the storage; its client's own errors, as of no credentials, are OSErrors."""
+        self.files.invalidate_cache()
+        try:
+            yield
+        except (OSError, ValueError):
+            raise
+        except Exception as error:
+            raise OSError(f"{self.url}: {error}") from error
 
     def _path(self, key: str) -> str:
         return f"{self.prefix.rstrip('/')}/{_checked(key)}"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones.attributes import (
     ATTRIBUTES,
@@ -221,7 +222,7 @@ def _measures(measure: Measure, values: NDArray[Any]) -> NDArray[np.float64]:
                     given=value,
                 )
         values = np.array([nan if absent(value) else _float(value) for value in values])
-    read = values.astype(np.float64)
+    read = doubles(values)
     missing = np.isnan(read)
     possible = (read >= measure.low) & (read <= measure.high)
     if measure.name in ("x", "y", "z"):

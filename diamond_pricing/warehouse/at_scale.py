@@ -5,7 +5,7 @@ memory: the founding model. It fixes the terms and weighs the sales; all sales t
 the coefficients, and prices held out by fold decide the ranges.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from diamond_pricing.fitting.atscale import Errors, Frame, Moments, founded, sol
 from diamond_pricing.fitting.atscale.solve import finished, scored
 from diamond_pricing.fitting.fit import DEFAULT
 from diamond_pricing.fitting.fit import fit as fit_in_memory
+from diamond_pricing.fitting.sales import counting
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.effects import Effects
@@ -138,8 +139,9 @@ def fit(
     with opened(source, memory=memory, threads=threads) as relation:
         rows = _rows(relation)
         if rows <= in_memory:
-            everything = fetched(relation, None, leave_out)
-            return fit_in_memory(everything, family, currency=currency, effective=effective)
+            everything, gone = fetched(relation, None, leave_out)
+            model = fit_in_memory(everything, family, currency=currency, effective=effective)
+            return counting(model, gone)
         if family != DEFAULT:
             raise FitError(
                 f"{rows:,} sales are fitted by the family {DEFAULT!r} alone; {family!r} needs "
@@ -222,12 +224,14 @@ def sampled(
 ) -> Frame:
     """Fit a founding model to a sample of whole stones, at most half of them."""
     share = min(0.5, wanted / max(rows, 1))
-    return founded(fetched(relation, share, leave_out), **said, seen=share)
+    return founded(fetched(relation, share, leave_out)[0], **said, seen=share)
 
 
-def fetched(relation: Relation, share: float | None, leave_out: bool = False) -> "pd.DataFrame":
-    """Sound sales as a data frame, perhaps a sample of whole stones."""
-    surveyed(relation, leave_out=leave_out)
+def fetched(
+    relation: Relation, share: float | None, leave_out: bool = False
+) -> tuple["pd.DataFrame", Mapping[str, int]]:
+    """Sound sales as a data frame, perhaps a sample of whole stones; others by reason."""
+    survey = surveyed(relation, leave_out=leave_out)
     t = relation.table.filter([~no for no in against_use(relation, None).values()])
     if share is not None:
         t = t.filter(in_sample(hashed(Relation(t, relation.own)), share))
@@ -237,7 +241,8 @@ def fetched(relation: Relation, share: float | None, leave_out: bool = False) ->
         assert isinstance(grade, Grade)
         frame[name] = np.array(grade.grades, object)[frame[name].to_numpy()]
     # Rows come in any order; a fit should not depend on it.
-    return frame.sort_values(sorted(map(str, frame.columns))).reset_index(drop=True)
+    ordered = frame.sort_values(sorted(map(str, frame.columns))).reset_index(drop=True)
+    return ordered, survey.left_out
 
 
 def _rows(relation: Relation) -> int:

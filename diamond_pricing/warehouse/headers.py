@@ -4,10 +4,11 @@ import re
 
 from diamond_pricing.stones import attribute_named
 from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.kinds import HEADERS, listed
 from diamond_pricing.warehouse.numbers import CURRENCIES
 
-PRICE, PER_CARAT, SHAPE = "price", "price_per_carat", "shape"
-ORIGIN, MEASUREMENTS, IDENTITY = "origin", "measurements", "identity"
+PRICE, PER_CARAT = "price", "price_per_carat"
+MEASUREMENTS, IDENTITY = "measurements", "identity"
 SIDES = ("x", "y", "z")  # in the order of measurements
 # What one of theirs is in ours.
 UNITS = {
@@ -19,13 +20,6 @@ UNITS |= {"y": UNITS["x"], "z": UNITS["x"], MEASUREMENTS: UNITS["x"], "table": U
 _WORDS = {"mm": "mm", "cm": "cm", "inch": "in", "inches": "in", "g": "g",
           "gram": "g", "grams": "g", "mg": "mg", "ct": "ct", "cts": "ct", "carat": "ct",
           "points": "pt", "%": "%", "percent": "%", "percentage": "%", "pct": "%"}  # fmt: skip
-
-
-def _listed(text: str) -> set[str]:
-    """Words, parted by commas and ends of lines, as we compare them."""
-    return {fold(word) for word in re.split(r"[,\n]", text) if word.strip()}
-
-
 _NAMES = {
     PRICE: """price, total price, amount, total, total amount, sale price, selling price
         sold price, sold for, net price, value, cost, asking price, list price, retail price
@@ -33,9 +27,6 @@ _NAMES = {
         prezzo, prezzo totale, precio""",
     PER_CARAT: """price per carat, price/carat, price/ct, price/cts, price per ct, ppc, $/ct
         per carat, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
-    SHAPE: "shape, form, forme, forma, stone shape, cut shape",
-    ORIGIN: """origin, type, diamond type, stone type, lab grown, is lab grown, lab created
-        natural or lab, growth, creation""",
     MEASUREMENTS: """measurements, measurement, dimensions, meas, mm, masse, maße, misure
         mesures, medidas""",
     IDENTITY: """certificate, certificate number, certificate no, certificate #, cert, cert #
@@ -55,22 +46,8 @@ _NAMES = {
     "z": """meas depth, measurement depth, measurements depth, meas height
         measurement height, measurements height, höhe, hauteur, altezza""",
 }
-_MEANT = {word: name for name, words in _NAMES.items() for word in _listed(words)}
-# The one shape and the one origin that these models price, and words for others.
-_ROUND = """round, rd, rnd, rb, br, rbc, r, round brilliant, brilliant, round diamond, rund
-    brillant, rond, rotondo, tondo, redondo, rund brillant, brilliant round, round cut
-    round shape"""
-_OTHER_SHAPES = """princess, oval, cushion, emerald, pear, marquise, radiant, asscher, heart
-    trillion, baguette, cushion modified, square, rose, old european"""
-_NATURAL = """natural, mined, earth mined, natural diamond, nat, n, no, false, f, 0, 0.0
-    nein, non, natürlich, naturel, naturale, echt, real, genuine"""
-_GROWN = """lab, lab grown, lab created, laboratory, laboratory grown, cvd, hpht, synthetic
-    lg, lgd, man made, grown, created, yes, true, y, 1, 1.0, t, ja, oui, si, sì, lab diamond"""
-ONLY = {SHAPE: (_listed(_ROUND), "round"), ORIGIN: (_listed(_NATURAL), "natural")}
-WORDS = {
-    SHAPE: _listed(_ROUND) | _listed(_OTHER_SHAPES),
-    ORIGIN: _listed(_NATURAL) | _listed(_GROWN),
-}
+_MEANT = {word: name for name, words in _NAMES.items() for word in listed(words)}
+_MEANT |= {word: name for name, words in HEADERS.items() for word in words}
 _TOKENS = re.compile(r"[^\W_]+|[%$€£/]")
 
 

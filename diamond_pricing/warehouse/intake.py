@@ -18,17 +18,17 @@ from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.files import harmless
 from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stones
 from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.kinds import GONE, ONLY, of_other_kind
 from diamond_pricing.warehouse.headers import (
     IDENTITY,
     MEASUREMENTS,
-    ONLY,
     PER_CARAT,
     PRICE,
     SIDES,
     UNITS,
 )
 from diamond_pricing.warehouse.mapping import cells, guessed, money_column
-from diamond_pricing.warehouse.numbers import GONE, currency_named, number, sides
+from diamond_pricing.warehouse.numbers import currency_named, number, sides
 from diamond_pricing.warehouse.reading import Sheet, read_sheet
 from diamond_pricing.warehouse.sales_file import OTHER
 from diamond_pricing.warehouse.source import Source
@@ -210,14 +210,10 @@ class _Reader:
 
     def _only(self, name: str) -> None:
         """Set aside what is not of the one shape, or origin, that these models price."""
-        known, only = ONLY[name]
-        declared = {fold(k): v for k, v in self.source.grades.get(name, {}).items()}
+        declared = self.source.grades.get(name)
 
         def read(text: str) -> tuple[str, str]:
-            folded = fold(text)
-            if text.casefold() in GONE or folded in known or declared.get(folded) == only:
-                return text, ""
-            return text, f"{name} {text[:40]!r} is not {only}, as far as known"
+            return text, of_other_kind(name, [text], declared).get(0, "")
 
         self._column(name, read)
 
@@ -253,10 +249,11 @@ class _Reader:
         own = re.compile(rf"\s+(?:{grade.name}|colour|grade)$", re.I)  # "H Color" is H
 
         def read(text: str) -> tuple[str | None, str]:
-            if text.casefold() in GONE:
+            said = words.get(fold(text), own.sub("", text))
+            if text.casefold() in GONE and grade.find(said) is None:  # None is a fluorescence
                 return None, f"{grade.name} is missing" if grade.required else ""
             try:
-                return grade.read(words.get(fold(text), own.sub("", text))), ""
+                return grade.read(said), ""
             except StoneError as error:
                 return None, str(error).rstrip(".")
 

@@ -5,20 +5,17 @@ import msgspec
 from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
 from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE, WORDS
 from diamond_pricing.warehouse.headers import (
     IDENTITY,
     MEASUREMENTS,
-    ORIGIN,
     PER_CARAT,
     PRICE,
-    SHAPE,
     SIDES,
     UNITS,
-    WORDS,
     understood,
 )
 from diamond_pricing.warehouse.numbers import (
-    GONE,
     currency_named,
     decimal_sign,
     number,

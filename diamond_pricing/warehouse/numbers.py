@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from math import isfinite
 
-GONE = {"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "?", "unknown", "nil"}
 _CODES = """USD EUR GBP CHF JPY CNY HKD INR ILS AED AUD CAD NZD SGD ZAR SEK NOK DKK PLN CZK HUF
     TRY RUB BRL MXN THB KRW TWD SAR QAR KWD BHD BWP NAD AOA RON BGN"""
 CURRENCIES = {

@@ -21,6 +21,7 @@ from diamond_pricing.stones.checks import (
     HEIGHT_TOLERANCE,
     TYPICAL_DEPTH,
 )
+from diamond_pricing.stones.kinds import kind_named, mixed
 from diamond_pricing.terms.expression import parse, walked
 from diamond_pricing.warehouse.headers import PRICE, understood
 
@@ -184,6 +185,11 @@ def _canonical(given: Any) -> Any:
     for name in ("carat", "cut", "color", "clarity", PRICE):
         if name not in named:
             raise FitError(f"no column for {name}; there are {', '.join(given.columns)[:300]}.")
+    for column in given.columns:
+        if kind_named(column):
+            words = _words(given, column, given[column].cast("string"))
+            if said := mixed(column, [word for word in words if word is not None]):
+                raise FitError(said)
     made = {}
     for name in (*(m.name for m in MEASURES), PRICE):
         if name in named:
@@ -221,11 +227,7 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
     kind = given[column].type()
     if not kind.is_string():
         raise FitError(f"column {column!r} must hold words for {grade.name}, not {kind}.")
-    try:
-        texts = given.select(text=given[column]).distinct().limit(MANY_TEXTS + 1)
-        words = texts.to_pyarrow()["text"].to_pylist()
-    except Exception as error:
-        raise _unread(f"column {column!r}", error) from error
+    words = _words(given, column, given[column])
     if len(words) > MANY_TEXTS:
         raise FitError(
             f"column {column!r} holds over {MANY_TEXTS:,} words; it is no {grade.name}."
@@ -238,6 +240,16 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
         raise FitError(f"column {column!r} holds no {grade.name}; there are no sales.")
     codes = given[column].cases(*branches, else_=-1)
     return ibis.ifelse(given[column].isnull(), -1, codes).cast("int16")
+
+
+def _words(given: Any, column: str, texts: Any) -> list[str | None]:
+    """What is in a column, each once; one more than `MANY_TEXTS` at most."""
+    try:
+        found = given.select(text=texts).distinct().limit(MANY_TEXTS + 1)
+        words: list[str | None] = found.to_pyarrow()["text"].to_pylist()
+    except Exception as error:
+        raise _unread(f"column {column!r}", error) from error
+    return words
 
 
 def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:

@@ -7,14 +7,12 @@ import msgspec
 
 from diamond_pricing.errors import SourceError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, Grade
+from diamond_pricing.stones.kinds import ONLY, ORIGIN, SHAPE
 from diamond_pricing.warehouse.headers import (
     IDENTITY,
     MEASUREMENTS,
-    ONLY,
-    ORIGIN,
     PER_CARAT,
     PRICE,
-    SHAPE,
     UNITS,
 )
 
@@ -60,8 +58,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoding: str = ""
 
     @classmethod
-    def from_toml(cls, text: str) -> "Source":
-        """Read a declaration.
+    def from_toml(cls, text: str | bytes) -> "Source":
+        """Read a declaration; bytes are UTF-8, with a mark at their beginning or without.
 
         Raises
         ------
@@ -69,7 +67,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             Naming what is wrong with it.
         """
         try:
-            read = msgspec.convert(tomllib.loads(text), cls)
+            given = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+            read = msgspec.convert(tomllib.loads(given), cls)
         except (ValueError, msgspec.ValidationError, RecursionError) as error:
             raise SourceError(f"this source cannot be read: {error}") from error
         if read.delimiter and (len(read.delimiter) != 1 or read.delimiter in '"\r\n\0'):

@@ -11,8 +11,9 @@ from diamond_pricing.errors import StoneError
 from diamond_pricing.stones import GRADES
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.checks import expected_diameter
+from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE
 from diamond_pricing.warehouse.headers import MEASUREMENTS, UNITS, understood
-from diamond_pricing.warehouse.numbers import GONE, number, sides
+from diamond_pricing.warehouse.numbers import number, sides
 from diamond_pricing.warehouse.reading import Sheet
 from diamond_pricing.warehouse.source import Source
 
@@ -106,14 +107,17 @@ def _units(source: Source, cells: Callable[[str], list[str]]) -> dict[str, str]:
 
 
 def unfinished(sheet: Sheet, source: Source) -> str:
-    """The columns that are to be told, as comments of a declaration, beside what is there."""
-    lines = [] if source.columns else ["", "[columns]"]
+    """The declaration with the columns that can be told, and as comments those that cannot."""
     known = {f[0]: h.strip() for h in sheet.header if (f := understood(h)) is not None}
-    for name in ("carat", "cut", "color", "clarity", "price", "depth", "table", "x", "y", "z"):
-        if name not in source.columns:
-            header = known.get(name, "")
-            lines.append(
-                f"{'' if header else '# '}{name} = {msgspec.json.encode(header).decode()}"
-            )
+    wanted = ("carat", "cut", "color", "clarity", "price", "depth", "table", "x", "y", "z",
+              SHAPE, ORIGIN)  # fmt: skip
+    told = {name: known[name] for name in wanted if name in known} | source.columns
+    columns = {name: told[name] for name in (*wanted, *told) if name in told}
+    text = msgspec.structs.replace(source, columns=columns).to_toml()
+    head = "[columns]\n"
+    if head not in text:
+        text += f"\n{head}"
     headers = ", ".join(repr(header.strip()) for header in sheet.header)
-    return "\n".join([*lines, f"# the file has: {headers}", ""])
+    lines = [f"# the file has: {headers}\n"]
+    lines += [f'# {name} = ""\n' for name in wanted if name not in told]
+    return text.replace(head, head + "".join(lines), 1)

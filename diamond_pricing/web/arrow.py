@@ -7,8 +7,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from diamond_pricing.arrays import doubles
 from diamond_pricing.model.verdict import CAUTION, PRICED
 from diamond_pricing.stones import ATTRIBUTES, Coded, Measure
+from diamond_pricing.stones.kinds import ONLY
 from diamond_pricing.web.batch import REFUSED, Asked, Part, attributes_of, counted, facts
 from diamond_pricing.web.problems import Fault, ProblemError
 
@@ -95,9 +97,11 @@ def _kinds(schema: "pa.Schema") -> None:
     for name, kind in zip(attributes_of(schema.names), schema.types, strict=True):
         if name is None or pa.types.is_null(kind):
             continue
-        number = isinstance(ATTRIBUTES[name], Measure)
+        number = isinstance(ATTRIBUTES.get(name), Measure)
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
+        if name in ONLY and (pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
+            continue  # as of a column "lab grown"
         fine = (
             pa.types.is_integer(kind) or pa.types.is_floating(kind)
             if number
@@ -131,18 +135,22 @@ def arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
         if name is None:
             continue
         if pa.types.is_null(column.type):
-            columns[name] = np.full(batch.num_rows, None, object)
-        elif isinstance(ATTRIBUTES[name], Measure):
+            if name not in ONLY:
+                columns[name] = np.full(batch.num_rows, None, object)
+        elif isinstance(ATTRIBUTES.get(name), Measure):
             if isinstance(column, pa.DictionaryArray):
                 column = column.dictionary_decode()
-            numbers = column.cast(pa.float64(), safe=False)
-            columns[name] = numbers.to_numpy(zero_copy_only=False)
+            if not pa.types.is_floating(column.type):
+                column = column.cast(pa.float64(), safe=False)
+            columns[name] = doubles(column.to_numpy(zero_copy_only=False))
         else:
             if not isinstance(column, pa.DictionaryArray):
-                if pa.types.is_string_view(column.type):
+                if not (
+                    pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+                ):
                     column = column.cast(pa.string())
                 column = column.dictionary_encode()
-            texts = column.dictionary.to_pylist()
+            texts = column.dictionary.cast(pa.string()).to_pylist()
             indices = column.indices.cast(pa.int64())  # small ones cannot count one entry more
             codes = indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
             columns[name] = Coded([*texts, None] if column.null_count else texts, codes)

@@ -24,6 +24,7 @@ from diamond_pricing.stones import (
     Stones,
     attribute_named,
 )
+from diamond_pricing.stones.kinds import ONLY, kind_named, of_other_kind
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 
 ROWS = 16_384  # priced at a time
@@ -78,7 +79,9 @@ class Asked(msgspec.Struct, frozen=True):
         return [REFERENCE, *self.model.lines]
 
 
-Rows = Mapping[str, Any]  # columns by name, of equal length; grades as lists or `Coded`
+# Columns by name, of equal length; grades as lists or `Coded`. Shape and origin, which are no
+# attributes, are `Coded`.
+Rows = Mapping[str, Any]
 
 
 def parts(asked: Asked, columns: Rows, n: int, first: int = 0) -> Iterator[Part]:
@@ -91,7 +94,8 @@ def parts(asked: Asked, columns: Rows, n: int, first: int = 0) -> Iterator[Part]
 
 def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
     """Price some rows."""
-    errors: dict[int, Fault] = {}
+    errors = _of_other_kinds(columns)
+    columns = {name: column for name, column in columns.items() if name not in ONLY}
     good = np.arange(n)
     try:
         stones = Stones.from_frame(Columns(columns))
@@ -122,6 +126,24 @@ def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
     return _priced(asked, stones, good, errors, n, first)
 
 
+def _of_other_kinds(columns: Rows) -> dict[int, Fault]:
+    """An error for each row whose stone is of a shape or origin that no model here prices."""
+    errors: dict[int, Fault] = {}
+    for name in ONLY:
+        if name not in columns:
+            continue
+        texts, codes = columns[name].texts, columns[name].codes
+        wrong = of_other_kind(name, texts)
+        for row in np.flatnonzero(np.isin(codes, list(wrong))).tolist():
+            code = int(codes[row])
+            fault = Fault(
+                f"{wrong[code]}.", f"/{name}", f"{name}_not_priced", given=texts[code][:60],
+                allowed=[ONLY[name][1]],
+            )  # fmt: skip
+            errors.setdefault(row, fault)
+    return errors
+
+
 def _priced(
     asked: Asked, stones: Stones, good: Integers, errors: dict[int, Fault], n: int, first: int
 ) -> Part:
@@ -147,6 +169,8 @@ def _each(columns: Rows, n: int, errors: dict[int, Fault]) -> tuple[Stones, Inte
     read: dict[str, list[Any]] = {name: _listed(column) for name, column in columns.items()}
     stones, good = [], []
     for row in range(n):
+        if row in errors:
+            continue
         given = {name: column[row] for name, column in read.items()}
         try:
             stone = Stone(**{**dict.fromkeys(_REQUIRED), **_present(given)})
@@ -231,10 +255,15 @@ def _column(name: str, column: list[Any]) -> Any:
                 return np.array(column, np.float64)
         return np.array([*column, None], object)[:-1]
     if {type(value) for value in column} <= {str}:
-        texts = list(dict.fromkeys(column))
-        place = {text: code for code, text in enumerate(texts)}
-        return Coded(list(texts), np.array([place[text] for text in column], np.int64))
+        return coded(column)
     return np.array([*column, None], object)[:-1]  # a list in it must not become a second axis
+
+
+def coded(column: list[str]) -> Coded:
+    """Texts as the different ones and which is where."""
+    texts = list(dict.fromkeys(column))
+    place = {text: code for code, text in enumerate(texts)}
+    return Coded(list(texts), np.array([place[text] for text in column], np.int64))
 
 
 def rows_of(given: Any, most: int) -> tuple[dict[str, Any], int, dict[int, Fault]]:
@@ -300,13 +329,13 @@ def text_of(value: str, name: str) -> Any:
 
 
 def attributes_of(given: list[str]) -> list[str | None]:
-    """Attributes of the columns; None for a column that is none."""
-    names = [attribute_named(name) for name in given]
-    names = [name if name in NAMES else None for name in names]
-    for name in NAMES:
+    """What the columns are: attributes, shape, origin; None for a column that is none."""
+    names = [attribute_named(name) or kind_named(name) for name in given]
+    names = [name if name in NAMES or name in ONLY else None for name in names]
+    for name in (*NAMES, *ONLY):
         if names.count(name) > 1:
             raise ProblemError("unreadable", f"Two columns mean {name}; keep one.")
-        if ATTRIBUTES[name].required and name not in names:
+        if name in _REQUIRED and name not in names:
             raise ProblemError(
                 "unreadable", f"There is no column for {name}.",
                 [Fault("the column is missing", f"/{name}", allowed=list(NAMES))],

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from diamond_pricing.stones import ATTRIBUTES, Measure
+from diamond_pricing.stones.kinds import ONLY
 from diamond_pricing.web.arrow import arrow_batches, arrow_columns, arrow_rows
 from diamond_pricing.web.batch import (
     REFUSED,
@@ -17,6 +18,7 @@ from diamond_pricing.web.batch import (
     Asked,
     Part,
     attributes_of,
+    coded,
     columns_of,
     counted,
     facts,
@@ -171,6 +173,9 @@ def _of_texts(names: list[str | None], rows: list[list[str]]) -> dict[str, Any]:
         if name is None:
             continue
         texts = [row[j] if j < len(row) else "" for row in rows]
+        if name in ONLY:
+            columns[name] = coded(texts)
+            continue
         if isinstance(ATTRIBUTES[name], Measure) and all(
             not t or _NUMBER.fullmatch(t) for t in texts
         ):

@@ -18,6 +18,7 @@ from diamond_pricing.web.settings import Settings, loopback
 SETTINGS = "DIAMOND_PRICING_SETTINGS"  # how the settings reach the process that serves
 HEADERS = 10_000  # milliseconds in which the head of a request must arrive
 CONNECTIONS = 8192  # at once; a proxy in front closes those that say nothing
+FILES = 96  # kept for what is no connection; between 30 and 40 are used
 LARGEST_HEAD = 64 << 10  # bytes
 
 
@@ -40,7 +41,6 @@ def serve(settings: Settings, host: str, port: int) -> None:
         raise MissingExtraError("a server", "api") from error
     folder(settings.data)
     _free(host, port)
-    _many_connections()
     if not loopback(host):
         checked(settings, host)
     os.environ[SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()
@@ -53,7 +53,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
         http=HTTPModes.http1,
         websockets=False,
         workers=1,
-        backpressure=CONNECTIONS,
+        backpressure=_connections(),
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS, max_buffer_size=LARGEST_HEAD),
         workers_kill_timeout=10,
         log_access=False,
@@ -73,16 +73,20 @@ def _free(host: str, port: int) -> None:
             raise ServiceError(f"{host}:{port} cannot be served: {error.strerror}.") from error
 
 
-def _many_connections() -> None:
-    """Let the process have as many files open as it may; each connection is one."""
+def _connections() -> int:
+    """Let the process have as many files open as it may; say how many can be connections.
+
+    A server that runs out of files while it accepts serves nobody, so some are kept back for
+    the database, models and logs.
+    """
     try:
         import resource
     except ImportError:  # Windows, which has no such limit
-        return
+        return CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY or hard > soft:
-        wanted = 4 * CONNECTIONS if hard == resource.RLIM_INFINITY else hard
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    files = 4 * CONNECTIONS if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
+    return max(1, min(CONNECTIONS, files - FILES))
 
 
 def checked(settings: Settings, host: str) -> None:
@@ -118,6 +122,11 @@ def application() -> Door:
     logging.config.dictConfig(logging_of(settings))
     try:
         app = create_app(settings)
+        if settings.store and not app.keys.any:
+            where = "the database" if settings.database else str(settings.data)
+            logging.getLogger("diamond_pricing.web").warning(
+                "there are no keys in %s: this machine is answered without one", where
+            )
         gc.enable()
         gc.collect()
         gc.freeze()  # what a server has from its start it has to its end

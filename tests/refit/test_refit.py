@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import time
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from diamond_pricing.cli import main
 from diamond_pricing.cli.home import CODES
 from diamond_pricing.model import PriceModel
-from diamond_pricing.refit.home import held_out, offsets_of
+from diamond_pricing.refit.home import deliveries_of, held_out, offsets_of
 from diamond_pricing.refit.ledger import ledger
 from diamond_pricing.registry import Entry, LocalStore, Registry
 from diamond_pricing.stones import Stones
@@ -292,6 +293,48 @@ def test_drift_is_told_of_every_measure(place, feeds):
     assert told["ks_table"] > 0.3 > 0.1 > told["ks_carat"]
 
 
+def test_what_a_rollback_withdrew_can_be_sent_again_under_another_name(place, feeds):
+    deliver(place, feeds[1][3], "may.csv")
+    assert refit(place) == "promoted"
+    fresh = registry(place).active().sha256
+    home = ["--home", str(place / "home")]
+    for name in ("may-again.csv", "may-for-the-third-time.csv"):
+        assert main(["registry", "rollback", *home, "--reason", "a mistake"]) == 0
+        assert refit(place) == "nothing new"  # though the files still lie there
+        deliver(place, feeds[1][3], name)
+        assert refit(place) == "promoted"
+        assert registry(place).active().sha256 == fresh
+        assert refit(place) == "nothing new"
+
+
+def test_a_copy_that_lay_there_does_not_bring_back_what_a_rollback_withdrew(
+    place, feeds, capsys
+):
+    deliver(place, feeds[1][3], "may.csv")
+    deliver(place, feeds[1][3], "may-copy.csv")
+    assert refit(place) == "promoted"
+    time.sleep(1.1)  # the log counts in seconds
+    home = ["--home", str(place / "home")]
+    assert main(["registry", "rollback", *home, "--reason", "a mistake"]) == 0
+    assert refit(place) == "nothing new"
+    assert "may.csv is left alone: a rollback withdrew" in capsys.readouterr().err
+
+
+def test_leaving_a_model_that_was_promoted_by_hand_withdraws_nothing(place, feeds):
+    first = registry(place).active().sha256
+    deliver(place, feeds[1][3], "may.csv")
+    assert refit(place) == "promoted"
+    second = registry(place).active().sha256
+    home = ["--home", str(place / "home")]
+    before = deliveries_of(registry(place).entries())
+    assert main(["registry", "promote", first, *home, "--reason", "may looks odd"]) == 0
+    assert main(["registry", "rollback", *home, "--reason", "may was right"]) == 0
+    assert registry(place).active().sha256 == second
+    assert deliveries_of(registry(place).entries()) == before
+    # The first model was left by a rollback, and is not gone back to.
+    assert main(["registry", "rollback", *home, "--reason", "once more"]) == 2
+
+
 def test_a_rollback_withdraws_the_sales_that_led_to_the_model(place, feeds):
     good = registry(place).active().sha256
     may = feeds[1][3].assign(price=(feeds[1][3]["price"] * 1.2).round())
@@ -301,6 +344,7 @@ def test_a_rollback_withdraws_the_sales_that_led_to_the_model(place, feeds):
     assert main(["registry", "rollback", *home, "--reason", "a partner complained"]) == 0
     assert registry(place).active().sha256 == good
     assert refit(place) == "nothing new"
+    assert main(["registry", "rollback", *home, "--reason", "once more"]) == 2
     deliver(place, feeds[1][4], "june.csv")
     assert refit(place) == "promoted"
     record = last_record(place)
@@ -313,6 +357,14 @@ def test_a_rollback_withdraws_the_sales_that_led_to_the_model(place, feeds):
     assert record["trained_on"] + record["judged_on"] + record["not_used"] == first + june
     (place / "home" / "gates.toml").write_text("worse_error = 0.02\n")
     assert refit(place) == "nothing new", "other settings do not bring it back"
+
+
+def test_settings_may_begin_with_the_mark_that_some_editors_write(place, feeds, capsys):
+    (place / "home" / "gates.toml").write_text("\ufeffworse_error = 0.5\n")
+    (place / "home" / "home.toml").write_text('\ufeffcurrency = "EUR"\n')
+    deliver(place, feeds[1][5])
+    assert refit(place) == "error 2"
+    assert "begin another home" in capsys.readouterr().err, "they were read"
 
 
 def test_a_home_stays_in_its_currency(place, feeds, capsys):

@@ -20,6 +20,7 @@ from diamond_pricing.registry import (
     RegistryError,
     open_store,
 )
+from tests.web.serving import command, free_port
 
 SAID = {"at": "2026-01-01T00:00:00Z", "by": "test", "reason": "a test"}
 
@@ -49,6 +50,19 @@ def test_the_active_model_is_what_the_last_entry_says(registry, models):
     assert [e.action for e in entries] == ["promote", "promote", "rollback", "pin"]
     assert [e.anchor for e in entries] == [first, first, first, second]
     assert registry.verify() == []
+
+
+def test_going_back_again_goes_one_further_and_never_forward(registry, models, surfaces):
+    first, second, third = (registry.add(model) for model in (*models[:2], surfaces))
+    for name in (first, second, third):
+        registry.promote(name, **SAID)
+    assert registry.rollback(**SAID).active == second
+    registry.pin(third, **SAID)
+    assert registry.rollback(**SAID).active == first
+    with pytest.raises(RegistryError, match="no earlier model"):
+        registry.rollback(**SAID)
+    registry.promote(third, **SAID)
+    assert registry.rollback(**SAID).active == first
 
 
 def test_going_back_needs_an_earlier_model(registry, models):
@@ -210,11 +224,12 @@ def test_no_key_leads_out_of_the_home(tmp_path, key):
 @pytest.fixture(scope="session")
 def s3():
     """A real S3-compatible server over loopback, ended with the session."""
+    port = free_port()
     server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "5187"],
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    address = "http://127.0.0.1:5187"
+    address = f"http://127.0.0.1:{port}"
     for _ in range(100):
         try:
             urllib.request.urlopen(address, timeout=1).close()
@@ -249,6 +264,24 @@ def test_a_home_behind_a_url_works_as_a_local_one(kind, request, models, tmp_pat
     again = Registry(open_store(where))
     assert again.verify() == []
     assert [e.number for e in again.entries()] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("s3://nowhere/home", "credentials"), ("odd://nowhere/home", "odd")],
+)
+def test_a_storage_that_lets_nobody_in_is_told_in_a_sentence(where, said, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    environment |= {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    asked = subprocess.run(
+        command("registry", "list", "--home", where),
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (asked.returncode, "Traceback" in asked.stderr) == (2, False)
+    assert where in asked.stderr
+    assert said in asked.stderr
 
 
 def test_the_log_reads_as_json(registry, models):

@@ -5,13 +5,15 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
-from diamond_pricing import Stone
+from diamond_pricing import Stone, Stones
 from diamond_pricing.cli import main
 from diamond_pricing.errors import SourceError, StoneError
+from diamond_pricing.warehouse import Source
 from diamond_pricing.warehouse.scoring import score
 from diamond_pricing.web.batch import Asked, part
 
@@ -192,3 +194,174 @@ def test_the_command_tells_what_became_of_the_rows(spoilt, tmp_path, capsys):
     assert told["rows"] == 200
     assert told["refused"]["impossible_value"] == 3
     assert told["priced"] + sum(told["refused"].values()) == 200
+
+
+THEIRS = """Stock #;Gewicht (mg);Make;Colour;Purity;Measurements;Shape;Value
+A-1;202;Exzellent;E;VS 1;6,43 x 6,47 x 3,98;Rund;x
+A-2;140,0;Very Good;G;SI1;;round;x
+A-3;202;Ideal;E;VS1;;Princess;x
+A-4;202;Ideal;E;VS1;6,4 x 6,4;round;x
+A-5;viel;Ideal;E;VS1;;round;x
+"""
+DECLARED = """
+decimal = ","
+[grades.cut]
+Exzellent = "Ideal"
+"""
+
+
+def test_other_peoples_headers_units_and_words_are_understood(packaged, tmp_path, capsys):
+    (tmp_path / "in.csv").write_text(THEIRS)
+    (tmp_path / "theirs.toml").write_text(DECLARED)
+    out = tmp_path / "out.csv"
+    words = [
+        "score",
+        str(tmp_path / "in.csv"),
+        str(out),
+        "--source",
+        str(tmp_path / "theirs.toml"),
+    ]
+    assert main(words) == 0
+    found = pd.read_csv(out).to_dict("records")
+    stones = [
+        Stone(1.01, "Ideal", "E", "VS1", x=6.43, y=6.47, z=3.98),
+        Stone(0.7, "Very Good", "G", "SI1"),
+    ]
+    for row, stone in zip(found, stones, strict=False):
+        assert row["price_cents"] == packaged.explain(stone).cents
+    codes = [row["code"] for row in found[2:]]
+    assert codes == ["shape_not_priced", "impossible_value", "impossible_value"]
+    assert "'Princess' is not round" in found[2]["error"]
+
+
+def test_a_declared_column_is_that_one(packaged, tmp_path):
+    """Though another one has the plainer name."""
+    from diamond_pricing.warehouse import Source
+
+    (tmp_path / "in.csv").write_text("carat,w,cut,color,clarity\n9,1.01,Ideal,E,VS1\n")
+    declared = Source(columns={"carat": "w"})
+    score(tmp_path / "in.csv", tmp_path / "out.csv", packaged, declared=declared)
+    price = pd.read_csv(tmp_path / "out.csv")["price_cents"][0]
+    assert price == packaged.explain(Stone(1.01, "Ideal", "E", "VS1")).cents
+    with pytest.raises(SourceError, match="'weight' declared for carat is not there"):
+        score(
+            tmp_path / "in.csv", tmp_path / "o.csv", packaged,
+            declared=Source(columns={"carat": "weight"}),
+        )  # fmt: skip
+
+
+def test_two_columns_in_other_words_for_one_thing_are_refused(packaged, tmp_path):
+    (tmp_path / "in.csv").write_text("carat,make,taille,color,clarity\n1,Ideal,Good,E,VS1\n")
+    with pytest.raises(SourceError, match="'make' and 'taille' both mean cut"):
+        score(tmp_path / "in.csv", tmp_path / "out.csv", packaged)
+
+
+def test_prices_of_another_currency_than_the_sources_are_refused(tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("carat,cut,color,clarity\n1.01,Ideal,E,VS1\n")
+    words = ["score", str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]
+    assert main(words) == 0
+    assert "prices: USD, 2008, by the packaged model" in capsys.readouterr().out
+    (tmp_path / "s.toml").write_text('currency = "EUR"\n')
+    assert main([*words, "--source", str(tmp_path / "s.toml")]) == 2
+    assert "the source is in EUR, and the model prices in USD" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", ["float16", "float32", "float64"])
+def test_numbers_of_any_width_are_the_decimals_that_they_stand_for(packaged, tmp_path, width):
+    """0.7 and 0.9 ct are weights at which prices jump."""
+    carat = np.array([0.7, 0.9, 1.5], width)
+    frame = pd.DataFrame({"carat": carat, "cut": "Ideal", "color": "E", "clarity": "VS1"})
+    table = pa.table({name: pa.array(frame[name].to_numpy()) for name in frame})
+    pq.write_table(table, tmp_path / "in.parquet")
+    score(tmp_path / "in.parquet", tmp_path / "out.parquet", packaged)
+    found = pd.read_parquet(tmp_path / "out.parquet")["price_cents"].tolist()
+    single = [Stone(c, "Ideal", "E", "VS1") for c in (0.7, 0.9, 1.5)]
+    assert found == [packaged.explain(stone).cents for stone in single]
+    many = packaged.price(Stones.from_frame(frame))
+    np.testing.assert_array_equal(many, packaged.price(Stones.of(single)))
+
+
+@pytest.mark.parametrize("header", ["Origine", "Herkunft", "Origen", "Natural / Lab", "Origin"])
+def test_a_stone_that_is_said_to_be_grown_is_refused_in_many_languages(
+    packaged, tmp_path, header
+):
+    line = "1.01,Ideal,E,VS1"
+    (tmp_path / "in.csv").write_text(
+        f"carat,cut,color,clarity,{header},Box\n{line},natural,3\n{line},laboratorio,4\n"
+    )
+    scored = score(tmp_path / "in.csv", tmp_path / "out.csv", packaged)
+    assert (scored.priced, scored.refused) == (1, {"origin_not_priced": 1})
+    assert scored.unread == ("Box",)
+
+
+@pytest.mark.parametrize("grown", [[False, True, None], [0, 1, None]])
+def test_a_grown_stone_may_be_marked_by_a_flag(packaged, tmp_path, grown):
+    stones = {"carat": [1.01] * 3, "cut": ["Ideal"] * 3, "color": ["E"] * 3}
+    table = pa.table({**stones, "clarity": ["VS1"] * 3, "lab_grown": grown})
+    for column in (table["lab_grown"], table["lab_grown"].dictionary_encode()):
+        pq.write_table(table.set_column(4, "lab_grown", column), tmp_path / "in.parquet")
+        scored = score(tmp_path / "in.parquet", tmp_path / "out.parquet", packaged)
+        assert (scored.priced, scored.refused) == (2, {"origin_not_priced": 1})
+
+
+def test_columns_stay_as_they_are_though_a_header_goes_over_two_lines(packaged, tmp_path):
+    (tmp_path / "in.csv").write_text(
+        'carat,cut,color,clarity,"note\n(ours)",cert,sold\n1.01,Ideal,E,VS1,a,0012345,true\n'
+    )
+    score(tmp_path / "in.csv", tmp_path / "out.csv", packaged)
+    found = pd.read_csv(tmp_path / "out.csv", dtype=str)
+    assert found[["note\n(ours)", "cert", "sold"]].iloc[0].tolist() == ["a", "0012345", "true"]
+
+
+def test_encoding_and_delimiter_of_a_declaration_hold(packaged, tmp_path):
+    text = "Größe^cut^color^clarity\n1,01^Ideal^E^VS1\n1.200^Ideal^E^VS1\n"
+    for encoding in ("cp1252", "utf-16", "utf-8"):
+        (tmp_path / "in.csv").write_bytes(text.encode(encoding))
+        declared = Source.from_toml(
+            f'\ufeffencoding = "{encoding}"\ndelimiter = "^"\ndecimal = ","\n'
+            '[columns]\ncarat = " Größe "\n'.encode()
+        )
+        for rows in (3, 2):  # a row's fate does not hang on its neighbours
+            lines = text.splitlines(keepends=True)
+            kept = "".join([lines[0], *lines[-rows + 1 :]])
+            (tmp_path / "in.csv").write_bytes(kept.encode(encoding))
+            score(tmp_path / "in.csv", tmp_path / "out.csv", packaged, declared=declared)
+            found = pd.read_csv(tmp_path / "out.csv")
+            assert found["status"].iloc[-1] == "refused"  # 1,200 carats
+            assert len(found) == rows - 1
+        assert found.shape[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "target"),
+    [
+        ("images", [["a", "b"]], "out.csv"),
+        ("measurements", [[6.4, 6.4, 3.9]], "out.parquet"),
+        ("shape", [["round"]], "out.parquet"),
+        ("shape", [b"\xff"], "out.csv"),
+        ("scan", [b"\xff\xfe"], "out.csv"),
+    ],
+)
+def test_columns_that_cannot_be_read_or_written_are_one_line(
+    packaged, tmp_path, column, values, target
+):
+    table = pa.table(
+        {"carat": [1.01], "cut": ["Ideal"], "color": ["E"], "clarity": ["VS1"], column: values}
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    with pytest.raises(SourceError, match=r"must hold|cannot be written as CSV") as caught:
+        score(tmp_path / "in.parquet", tmp_path / target, packaged)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / target).exists()
+
+
+def test_a_declaration_that_is_no_utf8_or_names_a_column_twice_is_one_line(tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("W,W,cut,color,clarity\n1.01,1,Ideal,E,VS1\n")
+    words = ["score", str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]
+    for content, said in (
+        (b'[grades.cut]\n"\xe9x" = "Ideal"\n', "this source cannot be read"),
+        (b'[columns]\ncarat = "W"\n', "declared for carat is there twice"),
+    ):
+        (tmp_path / "s.toml").write_bytes(content)
+        assert main([*words, "--source", str(tmp_path / "s.toml")]) == 2
+        assert said in capsys.readouterr().err

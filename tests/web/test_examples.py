@@ -1,12 +1,6 @@
 """The examples of the documents, copied out and run against a server."""
 
-import os
 import random
-import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import httpx
 import pytest
@@ -16,36 +10,6 @@ from diamond_pricing.errors import ServiceError
 from diamond_pricing.web.client import ApiError, Client
 from tests.web.conftest import STONE
 from tests.web.serving import free_port
-
-ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-EXAMPLES = BLOCK.findall((ROOT / "docs" / "how-to" / "use-the-api.md").read_text())
-PROGRAMS = {
-    "bash": ["bash", "-euo", "pipefail", "-c"],
-    "py": [sys.executable, "-c"],
-    "js": ["node", "--input-type=module", "-e"],
-}
-
-
-@pytest.mark.parametrize(
-    ("kind", "code"), [e for e in EXAMPLES if e[0] in PROGRAMS], ids=lambda text: text[:4]
-)
-def test_an_example_runs_as_it_stands(server, kind, code):
-    if not shutil.which(PROGRAMS[kind][0]):
-        pytest.skip(f"{PROGRAMS[kind][0]} is not installed")
-    text = code.replace("http://127.0.0.1:8000", server.url)
-    assert text != code
-    done = subprocess.run(
-        [*PROGRAMS[kind], text], capture_output=True, text=True, timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    if "Verify" not in text and "assert" not in text:
-        assert re.search(r"\d{4}", done.stdout), done.stdout
-
-
-def test_there_are_examples_in_three_languages():
-    assert {kind for kind, _ in EXAMPLES} >= set(PROGRAMS)
 
 
 @pytest.fixture

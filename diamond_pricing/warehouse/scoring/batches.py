@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.model.support import ADVICE
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
 from diamond_pricing.stones import ATTRIBUTES, Coded, Columns, Grade, Measure, Stones
+from diamond_pricing.stones.kinds import GONE
 from diamond_pricing.stones.stones import _SLIP
 
 REFUSED = "refused"
@@ -43,8 +45,9 @@ class Outcome:
 
 
 def outcome(
-    model: PriceModel, columns: Mapping[str, Any], n: int, level: float, listing: str
-) -> Outcome:
+    model: PriceModel, columns: Mapping[str, Any], n: int, level: float, listing: str,
+    others: Mapping[int, tuple[str, str]] = MappingProxyType({}),
+) -> Outcome:  # fmt: skip
     """Price n rows.
 
     Parameters
@@ -52,10 +55,13 @@ def outcome(
     columns : Mapping[str, Any]
         By attribute: numbers as arrays of floats, or of objects where some are none; grades
         as `Coded`.
+    others : Mapping[int, tuple[str, str]]
+        Code and sentence of rows that are refused whatever stands in the columns.
     """
-    reasons: dict[int, tuple[str, str]] = {}
+    reasons = dict(others)
     read: dict[str, Any] = {}
     bad = np.zeros(n, bool)
+    bad[list(others)] = True
     for name, attribute in ATTRIBUTES.items():
         if name not in columns:
             continue
@@ -99,12 +105,21 @@ def _priced(
     return Outcome(status, cents, low, high, reasons)
 
 
+def absent(text: str | None) -> bool:
+    """Whether a cell says nothing."""
+    return text is None or text.strip().casefold() in GONE
+
+
 def _read(attribute: Measure | Grade, column: Any) -> tuple[NDArray[np.bool_], Any]:
     """Which rows no stone can have, and the column as `Stones` takes it."""
     if isinstance(attribute, Grade):
         meant = [attribute.find(text) for text in column.texts]
-        wrong = np.array([grade is None for grade in meant], bool)[column.codes]
-        return wrong, Coded([grade or attribute.grades[0] for grade in meant], column.codes)
+        gone = [not attribute.required and absent(text) for text in column.texts]
+        refused = [m is None and not g for m, g in zip(meant, gone, strict=True)]
+        wrong = np.array(refused, bool)[column.codes]
+        worst = attribute.grades[0]  # of rows that are refused, and so are not priced
+        texts = [m or (None if g else worst) for m, g in zip(meant, gone, strict=True)]
+        return wrong, Coded(texts, column.codes)
     if column.dtype.kind == "O":
         wrong = np.array([isinstance(value, str) for value in column.tolist()], bool)
         values = np.where(wrong, np.nan, column).astype(np.float64)

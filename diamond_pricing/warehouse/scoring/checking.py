@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from math import exp
 
-from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
+from diamond_pricing.model.plan import OF_EVERY_STONE
+from diamond_pricing.stones import ATTRIBUTES, MEASURES, Grade, Measure
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.checks import (
     BOX_TOLERANCE,
@@ -50,7 +51,7 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
         if column and not measure.required:
             value = f"CASE WHEN ISNAN({value}) THEN NULL ELSE {value} END"
         columns[f"r_{measure.name}"] = value
-    for grade in GRADES:
+    for grade in OF_EVERY_STONE:
         levels = tables.levels[grade.name]
         columns[f"g_{grade.name}"] = grade_number(grade, levels, given[grade.name])
     return columns
@@ -88,7 +89,7 @@ def trouble(tables: Lookups, given: Mapping[str, str]) -> str:
     """Code of the first reason not to price a stone, but for what stands behind a cell."""
     plan = tables.plan
     cases = [(_impossible(given), _text("impossible_value"))]
-    unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in GRADES)
+    unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in OF_EVERY_STONE)
     cases.append((unread, _text("unknown_grade")))
     if {"x", "y", "z"} & set(given):
         cases.append(("bad_depth + bad_x + bad_y + bad_z > 0", _contradiction()))
@@ -157,7 +158,7 @@ def clean(tables: Lookups) -> dict[str, str]:
         if not measure.required:
             name = measure.name
             columns[f"m_{name}"] = f"CASE WHEN trouble IS NULL THEN r_{name} END"
-    for grade in GRADES:
+    for grade in OF_EVERY_STONE:
         name = grade.name
         columns[f"k_{name}"] = f"CASE WHEN trouble IS NULL THEN g_{name} ELSE 0 END"
     return columns

@@ -3,8 +3,10 @@
 import csv
 import glob
 import gzip
+import io
 import re
 import zlib
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 from diamond_pricing.errors import MissingExtraError, SourceError
 from diamond_pricing.files import written_aside
+from diamond_pricing.warehouse.source import Source
 
 ROWS = 65_536  # read at a time
 _CSV = (".csv", ".csv.gz")
@@ -49,8 +52,13 @@ def sources(given: str) -> list[Path]:
     return files
 
 
-def batches(file: Path) -> Iterator[Any]:
+def batches(file: Path, declared: Source) -> Iterator[Any]:
     """Record batches of a file; of a CSV file all columns are text.
+
+    Parameters
+    ----------
+    declared : Source
+        Its encoding and delimiter, where they are not told from the file.
 
     Raises
     ------
@@ -66,7 +74,7 @@ def batches(file: Path) -> Iterator[Any]:
                 yield from source.iter_batches(ROWS)
             return
         with pa.input_stream(str(file), compression="detect") as stream:
-            yield from _csv(pa, stream, file)
+            yield from _csv(pa, stream, file, declared)
     except (
         pa.ArrowException, UnicodeDecodeError, EOFError, OSError, csv.Error, zlib.error,
     ) as error:  # fmt: skip
@@ -75,11 +83,12 @@ def batches(file: Path) -> Iterator[Any]:
         raise SourceError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
 
 
-def _csv(pa: Any, stream: Any, file: Path) -> Iterator[Any]:
-    names, delimiter = _header(file)
+def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
+    encoding = declared.encoding or "utf-8"
+    names, delimiter = _header(file, encoding, declared.delimiter)
     with pa.csv.open_csv(
         stream,
-        read_options=pa.csv.ReadOptions(block_size=4 << 20),
+        read_options=pa.csv.ReadOptions(block_size=4 << 20, encoding=encoding),
         parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(
             column_types={name: pa.string() for name in names},
@@ -92,18 +101,20 @@ def _csv(pa: Any, stream: Any, file: Path) -> Iterator[Any]:
                 yield batch.slice(start, ROWS)
 
 
-def _header(file: Path) -> tuple[list[str], str]:
-    """Columns of a CSV file, and what parts them."""
+def _header(file: Path, encoding: str, delimiter: str) -> tuple[list[str], str]:
+    """Columns of a CSV file, and what parts them; a name may go over several lines."""
     with ExitStack() as stack:
         data: Any = stack.enter_context(file.open("rb"))
         if file.suffix.lower() == ".gz":
             data = stack.enter_context(gzip.GzipFile(fileobj=data))
-        line = data.readline(1 << 16).decode("utf-8-sig")
-    line = re.split("[\r\n]", line, maxsplit=1)[0]  # old spreadsheets end lines with \r alone
+        begun = getincrementaldecoder(encoding)().decode(data.read(1 << 16))
+    text = begun.removeprefix("\ufeff")
+    # Old spreadsheets end lines with \r alone.
+    line = re.split("[\r\n]", re.sub('"[^"]*"', '""', text), maxsplit=1)[0]
     if not line.strip():
         raise SourceError(f"{file} is empty.")
-    delimiter = max(",;\t|", key=line.count)
-    return next(csv.reader([line], delimiter=delimiter)), delimiter
+    parted = delimiter or max(",;\t|", key=line.count)
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=parted)), parted
 
 
 def rows_in(files: list[Path]) -> int | None:
@@ -119,13 +130,28 @@ def rows_in(files: list[Path]) -> int | None:
 
 @contextmanager
 def writing(target: Path, schema: Any) -> Iterator[Any]:
-    """A writer of record batches; the file is there when all were written, else nothing."""
+    """A writer of record batches; the file is there when all were written, else nothing.
+
+    Raises
+    ------
+    SourceError
+        When a column of the source cannot stand in such a file.
+    """
     pa = arrow()
     with written_aside(target) as aside:
-        if target.suffix.lower() == ".parquet":
-            words = [f.name for f in schema if not pa.types.is_integer(f.type)]
-            writer = pa.parquet.ParquetWriter(aside, schema, use_dictionary=words)
-        else:
-            writer = pa.csv.CSVWriter(aside, schema)
-        with writer:
-            yield writer
+        try:
+            if target.suffix.lower() == ".parquet":
+                words = [f.name for f in schema if not pa.types.is_integer(f.type)]
+                writer = pa.parquet.ParquetWriter(aside, schema, use_dictionary=words)
+            else:
+                writer = pa.csv.CSVWriter(aside, schema)
+            with writer:
+                yield writer
+        except pa.ArrowException as error:
+            if isinstance(error, OSError):
+                raise  # a full disk says so itself
+            kind = "Parquet" if target.suffix.lower() == ".parquet" else "CSV"
+            raise SourceError(
+                f"a column of the source cannot be written as {kind}: "
+                f"{' '.join(str(error).split())}."
+            ) from error

@@ -8,9 +8,8 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.plan import Plan
+from diamond_pricing.model.plan import OF_EVERY_STONE, Plan
 from diamond_pricing.model.verdict import FEW
-from diamond_pricing.stones import GRADES
 
 
 @dataclass(slots=True)
@@ -64,7 +63,8 @@ class Lookup:
 def levels_of(plan: Plan, model: PriceModel) -> dict[str, list[str]]:
     """Grades of each kind, in the order of the plan where it has one."""
     return {
-        g.name: list(plan.levels.get(g.name, model.training.grades[g.name])) for g in GRADES
+        g.name: list(plan.levels.get(g.name, model.training.grades[g.name]))
+        for g in OF_EVERY_STONE
     }
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Matrix
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.piecewise import Curve, Sheet
-from diamond_pricing.model.plan import Plan
-from diamond_pricing.stones import GRADES
+from diamond_pricing.model.plan import OF_EVERY_STONE, Plan
 from diamond_pricing.warehouse.scoring.lookup import (
     Lookup,
     backing,
@@ -166,7 +165,7 @@ class _Weighed:
         if asked <= {"color", "clarity"}:
             key = ("color", "clarity")
         if not asked <= set(key):
-            every = tuple(g.name for g in GRADES)
+            every = tuple(g.name for g in OF_EVERY_STONE)
             key = (*every, "carat") if weight else every
         if key not in self.tables:
             axes = tuple(name for name in key if name != "carat")
@@ -242,7 +241,9 @@ def _own(
     inner, start, inside = intervals(curve, least, most)
     grades = {g for sheet in curve.sheets for g in sheet.grades}
     means = any(sheet.means is not None for sheet in curve.sheets)
-    axes = tuple(g.name for g in GRADES if g.name in grades | ({"cut"} if means else set()))
+    axes = tuple(
+        g.name for g in OF_EVERY_STONE if g.name in grades | ({"cut"} if means else set())
+    )
     further = len(plan.nodes) + 1 if means else 0
     shape = (len(start) + further, *(sizes[g] for g in axes))
     nodes = [exp(node) for node in plan.nodes] if means else []

@@ -64,8 +64,9 @@ def sql(
     plan = model._plan()
     if plan is None:
         raise NotCompilableError(
-            f"this {model.family} model has effects over two numbers at once, or over the "
-            "order of the sides, which no look-up table holds. Price files with `score`."
+            f"this {model.family} model has effects over two numbers at once, over a "
+            "grade that a stone may lack, or over the order of the sides, which no look-up "
+            "table holds. Price files with `score`."
         )
     given = _attributes(columns)
     _names(table, prefix)

@@ -20,7 +20,7 @@ QuoteName = Annotated[
     str, PathParameter(description="Id of a quote; with .html or .pdf the client's sheet.")
 ]
 IDEMPOTENCY = re.compile("[ -~]{1,255}")
-_SHEETS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
+_SHEETS = {"html": "text/html", "pdf": "application/pdf"}
 
 
 class QuoteController(Controller):

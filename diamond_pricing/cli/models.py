@@ -1,0 +1,59 @@
+"""Which model a command speaks of."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from diamond_pricing.errors import RegistryError
+from diamond_pricing.model import PriceModel, packaged_model
+
+HEX = re.compile("[0-9a-f]+")  # what an id is made of
+DEMO_MODEL = Path("demo/model.json")  # what `make demo` fits
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --model and --home, whose values `chosen` takes."""
+    for option in (
+        click.option(
+            "--home",
+            envvar="DIAMOND_PRICING_HOME",
+            help="A home (directory or URL), whose active model is then the default.",
+        ),
+        click.option(
+            "--model",
+            envvar="DIAMOND_PRICING_MODEL",
+            help="A model document, or an id of the home. Default: demo/model.json here, else "
+            "the packaged model.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def chosen(model: str | None, home: str | None) -> tuple[PriceModel, str]:
+    """Load the model asked for, and say in words which it is.
+
+    Raises
+    ------
+    DiamondPricingError, OSError
+        When it cannot be read.
+    """
+    if home and not (model and (Path(model).is_file() or not HEX.fullmatch(model))):
+        from diamond_pricing.registry import Registry
+
+        registry = Registry.at(home)
+        if model:
+            return registry.model(model), f"{model} of {home}"
+        active = registry.active()
+        if active is None:
+            raise RegistryError(f"there is no active model in {home}.")
+        return active, f"the active model of {home}"
+    if not model and not DEMO_MODEL.exists():
+        return packaged_model(), "the packaged model"
+    from diamond_pricing.registry.signing import read_model
+
+    file = Path(model or DEMO_MODEL)
+    return read_model(file), str(file)
