@@ -1,6 +1,9 @@
 import asyncio
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier, Thread
 
 import msgspec
 import pytest
@@ -19,6 +22,7 @@ from diamond_pricing.web.storage import (
     create_key,
     revoke_key,
 )
+from diamond_pricing.web.storage.database import PATIENCE
 from diamond_pricing.web.storage.keys import OPEN
 from diamond_pricing.web.storage.tables import metadata
 
@@ -63,26 +67,54 @@ def test_the_migrations_make_the_tables_that_the_code_reads(database):
     database.upgrade()  # again, to no effect
 
 
-def test_servers_that_start_at_once_wait_for_each_other(database_url):
-    import threading
+def at_once(number, do):
+    """What went wrong when a number of threads did something at the same time."""
+    barrier, errors = Barrier(number), []
 
-    errors = []
-
-    def upgrade():
-        database = Database(database_url)
+    def run():
+        barrier.wait()
         try:
-            database.upgrade()
+            do()
         except Exception as error:
             errors.append(error)
-        finally:
-            database.close()
 
-    threads = [threading.Thread(target=upgrade) for _ in range(4)]
+    threads = [Thread(target=run) for _ in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert errors == []
+    return errors
+
+
+def test_servers_that_start_at_once_wait_for_each_other(database_url):
+    def upgrade():
+        with closing(Database(database_url)) as database:
+            database.upgrade()
+
+    assert at_once(4, upgrade) == []
+
+
+def test_a_new_file_that_many_open_at_once_is_opened_by_all(tmp_path):
+    """SQLite refuses some of them without waiting, unless they ask again."""
+
+    def opening():
+        with closing(Database(url)) as database, database.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    for attempt in range(100):
+        url = f"sqlite:///{tmp_path}/{attempt}.db"
+        assert at_once(4, opening) == []
+
+
+def test_a_server_that_starts_waits_for_one_that_takes_its_time(database_url):
+    with closing(Database(database_url)) as first, closing(Database(database_url)) as second:
+        with first.writing() as connection:
+            if not first.sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(7242024)"))
+            starting = ThreadPoolExecutor(1).submit(second.upgrade)
+            time.sleep(1.5 * PATIENCE)
+            assert not starting.done()
+        starting.result(timeout=60)
 
 
 def test_a_database_of_a_later_program_is_left_alone(database):

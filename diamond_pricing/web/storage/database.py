@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import SQLITE_BUSY, OperationalError
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
@@ -15,12 +17,16 @@ from diamond_pricing.files import folder
 
 NEWEST = "0001"  # the last of migrations/versions
 PATIENCE = 2.0  # seconds that a writer waits for another
+STARTING = 60.0  # seconds that a server waits for another that makes the tables
 _PATIENT = {
     "connect_timeout": 3,
     "tcp_user_timeout": 4000,
     "options": f"-c lock_timeout={int(1000 * PATIENCE)} -c statement_timeout=5000 "
     "-c idle_in_transaction_session_timeout=10000",
 }
+_WAITING = text(  # until the transaction ends
+    "SELECT set_config('lock_timeout', :ms, true), set_config('statement_timeout', :ms, true)"
+)
 
 
 class Database:
@@ -73,12 +79,17 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that is durable when the block ends; StorageError when it fails."""
+    def writing(self, patience: float = PATIENCE) -> Iterator[Connection]:
+        """A transaction that is durable when the block ends; StorageError when it fails.
+
+        It waits ``patience`` seconds for another writer.
+        """
         self._look()
         with _told(), self.engine.connect() as connection:
-            writer = connection.execution_options(writing=True)
+            writer = connection.execution_options(patience=patience)
             with writer.begin():
+                if not self.sqlite and patience > PATIENCE:
+                    writer.execute(_WAITING, {"ms": str(int(1000 * patience))})
                 yield writer
 
     def _look(self) -> None:
@@ -112,9 +123,11 @@ class Database:
 
         config = Config()
         config.set_main_option("script_location", "diamond_pricing.web.storage:migrations")
-        with self.writing() as connection:
+        with self.writing(STARTING) as connection:
             if not self.sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(7242024)"))
+            if _version(connection) == NEWEST:
+                return  # another server was faster
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -160,15 +173,29 @@ def _prepared(connection: Any, _: Any) -> None:
     # SQLAlchemy begins transactions itself: sqlite3's own way would let a reader that
     # becomes a writer fail at once instead of waiting.
     connection.isolation_level = None
-    for setting in (
-        "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON",
-        f"busy_timeout = {int(1000 * PATIENCE)}", "trusted_schema = OFF",
-    ):  # fmt: skip
+    _log_ahead(connection)
+    for setting in ("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
         # It binds nothing; these are our own words.
         # nosemgrep: sql-takes-parameters
         connection.execute(f"PRAGMA {setting}")
 
 
+def _log_ahead(connection: Any) -> None:
+    # Of two that bring a new file to WAL at once, SQLite refuses one without waiting: it reads
+    # already and so cannot wait for a writer that waits for readers.
+    until = monotonic() + STARTING
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != SQLITE_BUSY or monotonic() > until:
+                raise
+        sleep(0.01)
+
+
 def _begun(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    patience = connection.get_execution_options().get("patience")  # of a writer
+    # nosemgrep: sql-takes-parameters
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(1000 * (patience or PATIENCE))}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if patience else "BEGIN")
