@@ -22,6 +22,7 @@ from diamond_pricing import Stone, load_sales, packaged_model
 from diamond_pricing.cli import main
 from diamond_pricing.refit import run as running
 from diamond_pricing.registry import LocalStore
+from tests.conftest import MEASURES
 from tests.web.serving import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -190,7 +191,7 @@ def _sales(folder: Path, request: pytest.FixtureRequest) -> None:
     sales = load_sales()[COLUMNS].sample(3_600, random_state=3)
     (folder / "listings").mkdir()
     for i, month in enumerate(("2026-01", "2026-02", "2026-11-22")):
-        part = sales.iloc[1200 * i : 1200 * (i + 1)]
+        part = sales.iloc[1200 * i : 1200 * (i + 1)].drop(columns=MEASURES)
         part.to_parquet(folder / "listings" / f"{month}.parquet")
     stones = sales.drop(columns="price").head(50)
     stones.to_parquet(folder / "stones.parquet")

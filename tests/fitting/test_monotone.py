@@ -14,6 +14,7 @@ from diamond_pricing.fitting import fit, read_sales
 from diamond_pricing.fitting.paired_lists import Pairs, paired, parted_at, put_back, taken_off
 from diamond_pricing.model.certificate import AXES, MISSING, Grid, certify, grids
 from diamond_pricing.validation import cross_validate
+from tests.conftest import MEASURES
 from tests.strategies import CLARITIES, COLORS, CUTS
 
 
@@ -99,7 +100,7 @@ def test_sales_without_constraints_would_have_inversions(sales, monkeypatch):
 
     monkeypatch.setattr(family, "shaped", lambda A, free, broken: free)
     with pytest.raises(FitError, match="prices would fall"):
-        fit(sales)
+        fit(sales.drop(columns=MEASURES))
 
 
 def _schedule(base, carat):
@@ -190,10 +191,8 @@ def test_without_price_lists_the_component_switches_itself_off(sales):
     assert plain.certificate.holds
 
 
-def test_guessing_the_list_beats_not_knowing_it(catalog):
-    fold = catalog["stone"] % 12
-    model = fit(catalog[fold == 0])
-    held_out = catalog[fold == 5]
+def test_guessing_the_list_beats_not_knowing_it(monotone, catalog):
+    model, held_out = monotone, catalog[catalog["stone"] % 12 == 5]
     stones = Stones.from_frame(held_out)
     stones = stones.take(model.supports(stones))
     price = held_out["price"].to_numpy()[model.supports(Stones.from_frame(held_out))]
@@ -208,10 +207,8 @@ def test_guessing_the_list_beats_not_knowing_it(catalog):
     np.testing.assert_allclose(sum(odds.values()) + start, total, atol=1e-9)
 
 
-def test_ranges_hold_on_sales_that_were_not_seen(catalog):
-    fold = catalog["stone"] % 12
-    model = fit(catalog[fold == 0])
-    held_out = catalog[fold == 5]
+def test_ranges_hold_on_sales_that_were_not_seen(monotone, catalog):
+    model, held_out = monotone, catalog[catalog["stone"] % 12 == 5]
     stones = Stones.from_frame(held_out)
     rows = model.supports(stones)
     for level in (0.5, 0.9):
@@ -271,7 +268,7 @@ def test_few_sales_give_a_penalised_answer_or_say_why_not(sales, n):
 def test_a_grade_seen_once_leans_on_its_neighbours(sales):
     once = sales[sales["clarity"] != "IF"]
     once = pd.concat([once, sales[sales["clarity"] == "IF"].head(1)], ignore_index=True)
-    model = fit(once)
+    model = fit(once.drop(columns=MEASURES))
     better, known = (Stone(1.0, "Ideal", "G", clarity) for clarity in ("IF", "VVS1"))
     (step,) = [x for x in model.compare(known, better).lines if x.name == "clarity"]
     assert 0 <= step.log_effect < 0.5
@@ -279,7 +276,7 @@ def test_a_grade_seen_once_leans_on_its_neighbours(sales):
 
 
 def test_a_constant_attribute_is_left_out(sales):
-    model = fit(sales.assign(color="G", table=57.0))
+    model = fit(sales.drop(columns=MEASURES).assign(color="G", table=57.0))
     assert "color" not in model.lines
     assert model.explain(Stone(1.0, "Ideal", "G", "VS1")).cents > 0
 

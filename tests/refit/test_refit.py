@@ -16,12 +16,12 @@ from diamond_pricing.refit.home import deliveries_of, held_out, offsets_of
 from diamond_pricing.refit.ledger import ledger
 from diamond_pricing.registry import Entry, LocalStore, Registry
 from diamond_pricing.stones import Stones
+from tests.conftest import MEASURES
 
 COLUMNS = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
 
 
-# A fit to sales without length, width and height takes a third of the time.
-BARE = [name for name in COLUMNS if name not in "xyz"]
+BARE = [name for name in COLUMNS if name not in MEASURES]
 
 
 @pytest.fixture(scope="module")

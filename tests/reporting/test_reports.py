@@ -18,6 +18,7 @@ from diamond_pricing.model.words import ITALIAN
 from diamond_pricing.reporting import Inputs
 from diamond_pricing.reporting.inputs import samples
 from diamond_pricing.stones import Stones, stone_keys
+from tests.conftest import MEASURES
 
 STONE = ("--stone", "0.5 Ideal G VS2")
 
@@ -149,7 +150,7 @@ def test_a_refit_is_told_from_its_home(report, some, tmp_path):
     home.mkdir()
     (home / "home.toml").write_text('effective = "2008"\n')
     frame = pd.read_csv(some)
-    frame = frame[frame["price"] > 0]
+    frame = frame[frame["price"] > 0].drop(columns=MEASURES)
     keys = stone_keys(Stones.from_frame(frame))
     frame[keys % 4 > 0].to_csv(inbox / "first.csv", index=False)
     assert main(["refit", "--inbox", str(inbox), "--home", str(home)]) == 0
@@ -277,7 +278,7 @@ def test_few_sales_are_priced_by_the_model_and_many_by_a_fit_of_their_own(
     assert "too few" in few.priced.how
     assert {q.field for q in few.quarantined} >= {"price", "x"}
     file = tmp_path / "many.csv"
-    sales.drop(columns=["stone", "listing"]).to_csv(file, index=False)
+    sales.drop(columns=["stone", "listing", *MEASURES]).to_csv(file, index=False)
     many = Inputs.read(data=str(file))
     model, unseen = many.trial
     keys = stone_keys(Stones.from_frame(pd.concat(many.parted)))

@@ -11,6 +11,7 @@ import pytest
 from diamond_pricing import Stone
 from diamond_pricing.registry import Registry, open_store
 from diamond_pricing.registry.signing import KEY, TRUSTED, new_key
+from tests.conftest import MEASURES
 from tests.web.conftest import STONE
 from tests.web.serving import command, free_port, serving
 from tests.web.test_api import problem
@@ -220,7 +221,7 @@ def test_comparables_of_a_home_are_its_own_sales(tmp_path, sales):
     inbox, home = tmp_path / "inbox", tmp_path / "home"
     inbox.mkdir()
     mine = sales.assign(price=(sales["price"] * 1.07).astype(int)).drop(
-        columns=["stone", "listing"]
+        columns=["stone", "listing", *MEASURES]
     )
     mine.to_csv(inbox / "sales.csv", index=False)
     (home / "sources").mkdir(parents=True)
