@@ -411,15 +411,21 @@ def test_files_that_are_none_are_refused(name, frame, many, tmp_path):
         tally(file, frame)
 
 
+@pytest.fixture(scope="module")
+def three_million(tmp_path_factory):
+    file = tmp_path_factory.mktemp("sales") / "sales.parquet"
+    subprocess.run([sys.executable, SCRIPT, "3000000", str(file)], check=True)
+    return file
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, moments):
-    subprocess.run([sys.executable, SCRIPT, "3000000", str(tmp_path / "s.parquet")], check=True)
+def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, three_million, moments):
     (tmp_path / "base.sums").write_bytes(written_moments(moments))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     for wait in (4.0, 6.0):
         run = subprocess.Popen(
-            [COMMAND, "tally", "--data", "s.parquet", "--like", "base.sums", "--out", "out/day.sums"],
+            [COMMAND, "tally", "--data", three_million, "--like", "base.sums", "--out", "out/day.sums"],
             cwd=tmp_path, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(scratch)},
         )  # fmt: skip
         time.sleep(wait)
