@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,14 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+def until(holds: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for what a server does of itself, on a machine that may be busy."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "the server did not come to it"
+        time.sleep(0.05)
 
 
 def command(*words: str) -> list[str]:
@@ -40,7 +48,7 @@ class Server:
             )  # fmt: skip
         self.await_ready()
 
-    def await_ready(self, seconds: float = 30) -> None:
+    def await_ready(self, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:

@@ -9,6 +9,7 @@ from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.stones import ATTRIBUTES, Measure
 from diamond_pricing.web.problems import MEDIA_TYPE, TITLES
 from tests.web.conftest import STONE
+from tests.web.serving import command, until
 
 
 def problem(answer, status, code):
@@ -297,8 +298,6 @@ def test_without_keys_other_sites_and_other_names_get_nothing(api):
 def test_a_server_without_keys_is_not_opened_to_others(tmp_path):
     import subprocess
 
-    from tests.web.serving import command
-
     done = subprocess.run(
         command("serve", "--host", "0.0.0.0", "--data", str(tmp_path)),
         capture_output=True, text=True, timeout=60,
@@ -336,9 +335,10 @@ def test_the_fields_of_a_stone_are_those_of_the_attribute_table(api):
 
 def test_the_access_log_is_lines_of_json(server, api):
     answer = api.post("/v1/quotes", json=STONE)
-    time.sleep(0.5)  # it is written ten times a second
+    name = answer.headers["x-request-id"]
+    until(lambda: name in server.log.read_text())  # it is written ten times a second
     lines = [line for line in server.log.read_text().splitlines() if line.startswith("{")]
-    (entry,) = [e for e in map(json.loads, lines) if e["id"] == answer.headers["x-request-id"]]
+    (entry,) = [e for e in map(json.loads, lines) if e["id"] == name]
     assert (entry["path"], entry["status"], entry["tenant"]) == ("/v1/quotes", 201, "local")
 
 
@@ -368,10 +368,13 @@ def test_every_field_at_fault_is_named(api):
 
 def test_many_keys_are_looked_through_once(api):
     body = "{" + ",".join(f'"{i:x}":1' for i in range(7000)) + ',"1b57":1}'
-    began = time.monotonic()
-    answer = api.post("/v1/quotes", content=body, headers={"Content-Type": "application/json"})
-    problem(answer, 400, "not_json")
-    assert time.monotonic() - began < 0.3  # a quadratic search took twice that, alone
+    head, took = {"Content-Type": "application/json"}, []
+    for _ in range(5):
+        began = time.monotonic()
+        answer = api.post("/v1/quotes", content=body, headers=head)
+        took.append(time.monotonic() - began)
+        problem(answer, 400, "not_json")
+    assert min(took) < 0.3  # a quadratic search took twice that
 
 
 def test_head_is_get_without_its_body(api):
@@ -383,8 +386,6 @@ def test_head_is_get_without_its_body(api):
 
 def test_a_port_that_is_served_is_not_shared(server, tmp_path):
     import subprocess
-
-    from tests.web.serving import command
 
     done = subprocess.run(
         command("serve", "--port", str(server.port), "--data", str(tmp_path)),

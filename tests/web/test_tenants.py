@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.web.conftest import STONE
-from tests.web.serving import command, make_key, serving
+from tests.web.serving import command, make_key, serving, until
 from tests.web.test_api import problem
 
 
@@ -102,13 +102,7 @@ def test_a_new_key_works_and_a_revoked_one_stops_within_seconds(tmp_path):
         head = {"Authorization": f"Bearer {key}"}
         assert api.post("/v1/quotes", json=STONE, headers=head).status_code == 201
         later = {"Authorization": f"Bearer {make_key(tmp_path, 'bolt', 'quote')}"}
-        for _ in range(40):
-            if api.post("/v1/quotes", json=STONE, headers=later).status_code == 201:
-                break
-            import time
-
-            time.sleep(0.1)
-        assert api.post("/v1/quotes", json=STONE, headers=later).status_code == 201
+        until(lambda: api.post("/v1/quotes", json=STONE, headers=later).status_code == 201)
         revoked = ["keys", "revoke", key.split("_")[1], "--data", str(tmp_path)]
         subprocess.run(command(*revoked), check=True, capture_output=True)
         problem(api.post("/v1/quotes", json=STONE, headers=head), 401, "unauthorized")
