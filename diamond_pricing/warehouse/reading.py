@@ -214,7 +214,11 @@ def _parquet(data: bytes) -> Sheet:
             if size > LARGEST:
                 raise RejectedFileError(f"the file unpacks to over {LARGEST // 2**20} MB.")
             cells += (list(row) for row in zip(*columns, strict=True))
-    except (pa.ArrowException, OSError) as error:
+        if len(cells) != rows:
+            raise RejectedFileError(
+                f"the file says that it has {rows:,} rows, and has {len(cells):,}."
+            )
+    except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
         raise RejectedFileError("the file is cut off, damaged or no Parquet file.") from error
     return Sheet(file.schema_arrow.names, cells, list(range(1, len(cells) + 1)))
 

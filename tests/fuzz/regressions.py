@@ -1,10 +1,13 @@
 """Every input that a parser once did not stand, made as small as it goes."""
 
 import gzip
+import io
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tests.fuzz.small import small_model
 from tests.fuzz.targets import ENTRIES, _sealed
@@ -27,6 +30,24 @@ def detailed(**details: Any) -> bytes:
     """An entry of the log with these details, without its hash."""
     return _sealed(msgspec.structs.replace(ENTRIES[1], details=details))[0][9:-78]
 
+
+def parquet(rows: int, replaced: bytes, by: bytes) -> bytes:
+    """A Parquet file of one stone or none, in which bytes were replaced."""
+    stones = {
+        "carat": [1.0],
+        "cut": ["Ideal"],
+        "color": ["E"],
+        "clarity": ["VS1"],
+        "price": [9],
+    }
+    target = io.BytesIO()
+    pq.write_table(pa.table(stones).slice(0, rows), target, store_schema=False)
+    assert replaced in target.getvalue()
+    return target.getvalue().replace(replaced, by)
+
+
+# The number of rows in the footer, before the list of row groups.
+NO_ROWS, THREE_ROWS = b"\x16\x00\x19\x1c", b"\x16\x06\x19\x1c"
 
 CRASHED: list[tuple[str, bytes]] = [
     # Numbers of more digits than Python reads, and arrays deeper than it goes.
@@ -73,6 +94,12 @@ CRASHED: list[tuple[str, bytes]] = [
     ("answer", b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\nx"),
     ("answer", b"HTTP/1.1 503 x\r\nretry-after: \xb2\r\nconnection: close\r\n\r\n"),
     ("answer", b"HTTP/1.1 302 x\r\nlocation: htn: x\r\nconnection: close\r\n\r\n"),
+    # A column whose name is no text, and rows that are told and not there.
+    *(
+        (name, parquet(*change))
+        for name in ("scored_parquet", "sales_parquet")
+        for change in ((1, b"clarity", b"\xfflarity"), (0, NO_ROWS, THREE_ROWS))
+    ),
     # Many spaces between two numbers.
     ("numbers", b"1" + b" " * 1900 + b"2"),
     (
@@ -113,6 +140,8 @@ CRASHED: list[tuple[str, bytes]] = [
 
 # What was read though it says what cannot be.
 MISREAD: list[tuple[str, bytes]] = [
+    ("scored_parquet", parquet(0, NO_ROWS, THREE_ROWS)),
+    ("sales_parquet", parquet(0, NO_ROWS, THREE_ROWS)),
     ("signed_sums", b'[["values","recorded cell",[-5.0,1.0]]]'),
     ("signed_sums", b'[["values","weight carat",[1.0]]]'),
     ("signed_sums", b'[["head","bins","cut","kind","x"]]'),

@@ -69,9 +69,7 @@ def batches(file: Path, declared: Source) -> Iterator[Any]:
     try:
         if file.name.lower().endswith(".parquet"):
             with pa.parquet.ParquetFile(file) as source:
-                if source.metadata.num_rows == 0:
-                    yield pa.RecordBatch.from_pylist([], schema=source.schema_arrow)
-                yield from source.iter_batches(ROWS)
+                yield from _parquet(pa, source, file)
             return
         with pa.input_stream(str(file), compression="detect") as stream:
             yield from _csv(pa, stream, file, declared)
@@ -81,6 +79,17 @@ def batches(file: Path, declared: Source) -> Iterator[Any]:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
         raise SourceError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _parquet(pa: Any, source: Any, file: Path) -> Iterator[Any]:
+    told, found = source.metadata.num_rows, 0
+    if told == 0:
+        yield pa.RecordBatch.from_pylist([], schema=source.schema_arrow)
+    for batch in source.iter_batches(ROWS):
+        found += batch.num_rows
+        yield batch
+    if found != told:
+        raise SourceError(f"{file} says that it has {told:,} rows, and has {found:,}.")
 
 
 def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
@@ -124,7 +133,7 @@ def rows_in(files: list[Path]) -> int | None:
         return None
     try:
         return sum(int(pa.parquet.read_metadata(file).num_rows) for file in files)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, UnicodeDecodeError, OSError):
         return None  # reading it says what is wrong
 
 
