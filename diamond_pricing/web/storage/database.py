@@ -183,7 +183,7 @@ def _prepared(connection: Any, _: Any) -> None:
 def _log_ahead(connection: Any) -> None:
     # Of two that bring a new file to WAL at once, SQLite refuses one without waiting: it reads
     # already and so cannot wait for a writer that waits for readers.
-    until = monotonic() + STARTING
+    until = monotonic() + 5 * PATIENCE
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
