@@ -208,6 +208,7 @@ def _parquet(data: bytes) -> Sheet:
         size = 0
         # What a row group says of its size is what the file says; count what comes out.
         for batch in file.iter_batches(batch_size=BATCH):
+            batch.validate(full=True)
             columns = [[_text(value) for value in column.to_pylist()] for column in batch]
             # With what would part them in a CSV file: empty cells are not for nothing.
             size += sum(len(cell) + 1 for column in columns for cell in column)

@@ -46,6 +46,18 @@ def parquet(rows: int, replaced: bytes, by: bytes) -> bytes:
     return target.getvalue().replace(replaced, by)
 
 
+def beyond_its_dictionary() -> bytes:
+    """A Parquet file whose last grade is the third of a dictionary of one."""
+    grade = pa.DictionaryArray.from_arrays(pa.array([0], pa.int16()), pa.array(["VS1"]))
+    stone = {"carat": [1.0], "price": [9], "cut": ["Ideal"], "color": ["E"], "clarity": grade}
+    target = io.BytesIO()
+    pq.write_table(pa.table(stone), target, compression="none")
+    # One definition level, and one index.
+    before, index, after = target.getvalue().rpartition(b"\x02\0\0\0\x02\x01\x01\x02\0")
+    assert index
+    return before + index[:-1] + b"\x02" + after
+
+
 # The number of rows in the footer, before the list of row groups.
 NO_ROWS, THREE_ROWS = b"\x16\x00\x19\x1c", b"\x16\x06\x19\x1c"
 
@@ -95,6 +107,8 @@ CRASHED: list[tuple[str, bytes]] = [
     ("answer", b"HTTP/1.1 503 x\r\nretry-after: \xb2\r\nconnection: close\r\n\r\n"),
     ("answer", b"HTTP/1.1 302 x\r\nlocation: htn: x\r\nconnection: close\r\n\r\n"),
     # A column whose name is no text, and rows that are told and not there.
+    ("scored_parquet", beyond_its_dictionary()),
+    ("sales_parquet", beyond_its_dictionary()),
     *(
         (name, parquet(*change))
         for name in ("scored_parquet", "sales_parquet")

@@ -86,6 +86,7 @@ def _parquet(pa: Any, source: Any, file: Path) -> Iterator[Any]:
     if told == 0:
         yield pa.RecordBatch.from_pylist([], schema=source.schema_arrow)
     for batch in source.iter_batches(ROWS):
+        batch.validate(full=True)  # a damaged file may count beyond its dictionaries
         found += batch.num_rows
         yield batch
     if found != told:
