@@ -351,6 +351,73 @@ def process(*words: str, **options) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "missing", "extra"),
+    [
+        ("inspect s.csv", "pandas", "refit"),
+        ("refit --inbox inbox --home home", "pandas", "refit"),
+        ("fit --data s.csv --out m.json", "pandas", "fit"),
+        ("evaluate --data s.parquet", "scipy", "fit"),
+        ("tally --data s.csv --out s.sums", "scipy", "fit,scale"),
+        ("keys create --tenant a --scope quote", "sqlalchemy", "api"),
+        ("keys list", "sqlalchemy", "api"),
+    ],
+)
+def test_a_command_without_its_extra_says_which_it_needs(tmp_path, command, missing, extra):
+    (tmp_path / "inbox").mkdir()
+    for file in (tmp_path / "s.csv", tmp_path / "inbox" / "s.csv"):
+        file.write_text("carat,cut,color,clarity,price\n1,Ideal,E,VS1,5000\n")
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; from diamond_pricing.cli import main; "
+        f"sys.exit(main({command.split()!r}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert f"pip install 'diamond_pricing[{extra}]'" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["serve", "--home", "{}/nohome"], ["serve", "--home", ""], ["serve", "--database", "no"],
+        ["keys", "create", "--tenant", "a", "--scope", "quote", "--home", "{}/nohome"],
+        ["keys", "list", "--data", "{}/nowhere"], ["keys", "audit", "--data", "{}/nowhere"],
+        ["registry", "promote", "3ddb4d29", "--home", "{}/nohome", "--reason", "a test"],
+        ["explain", "--home", " ", *STONE], ["explain", "--model", "", *STONE],
+        ["refit", "--inbox", "{}", "--home", ""],
+        ["evaluate", "--data", "{}/sales.parquet", "--family", "gam"],
+        ["evaluate", "--data", "{}/sales.parquet", "--seed", "7"],
+    ],
+)  # fmt: skip
+def test_a_place_that_is_not_there_is_told_and_not_made(words, tmp_path, capsys, monkeypatch):
+    """A misspelt home would be served at the packaged prices."""
+    monkeypatch.chdir(tmp_path)
+    assert main([word.replace("{}", str(tmp_path)) for word in words]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("Error: ")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("secret", ["", "too short"])
+def test_a_secret_that_is_none_is_refused(secret, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("DIAMOND_PRICING_SECRET", secret)
+    words = [
+        "keys",
+        "create",
+        "--tenant",
+        "a",
+        "--scope",
+        "quote",
+        "--data",
+        str(tmp_path / "d"),
+    ]
+    assert main(words) == 2
+    assert "32 characters" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
 def test_the_process_exits_with_the_code():
     assert process("explain", *STONE).returncode == 0
     failed = process("explain", *STONE[:-2])

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__
 from diamond_pricing.cli import home, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
 from diamond_pricing.cli.models import chosen, model_options
 from diamond_pricing.cli.sums import Bar, added, large
-from diamond_pricing.errors import DiamondPricingError, FitError
+from diamond_pricing.errors import DiamondPricingError, FitError, MissingExtraError
 from diamond_pricing.files import write
 from diamond_pricing.fitting import DEFAULT, FAMILIES
 from diamond_pricing.model.money import written
@@ -271,6 +272,11 @@ def evaluate(
     On Parquet files, many files and large ones only the family monotone, where they are.
     """
     if large(data):
+        if _given("seed") or (_given("families") and set(families) != {DEFAULT}):
+            raise click.UsageError(
+                "Parquet files, many files and large ones are evaluated where they are: for "
+                f"the family {DEFAULT} alone, in folds that no --seed shuffles."
+            )
         _evaluate_there(
             data, folds, as_json, leave_out=leave_out, memory=memory, threads=threads
         )
@@ -307,6 +313,11 @@ def evaluate(
     )
 
 
+def _given(option: str) -> bool:
+    found = click.get_current_context().get_parameter_source(option)
+    return found == ParameterSource.COMMANDLINE
+
+
 def _evaluate_there(data: Path | None, folds: int, as_json: bool, **how: Any) -> None:
     from diamond_pricing.warehouse import at_scale
 
@@ -326,6 +337,20 @@ def _evaluate_there(data: Path | None, folds: int, as_json: bool, **how: Any) ->
     click.echo(f"\nRoot mean squared error of log price: {found.log_rmse:.4f}.")
 
 
+# What a command or a module belongs to, where it was not installed.
+_EXTRAS = {
+    "inspect": "refit", "refit": "refit", "expert": "refit", "registry": "refit",
+    "report": "report", "keys": "api", "serve": "api", "tally": "fit,scale", "score": "scale",
+    "export-sql": "scale",
+}  # fmt: skip
+_MODULES = {
+    "daqp": "fit", "pandas": "fit", "patsy": "fit", "pygam": "fit", "scipy": "fit",
+    "statsmodels": "fit", "threadpoolctl": "fit", "pyarrow": "refit", "alembic": "api",
+    "granian": "api", "litestar": "api", "sqlalchemy": "api", "duckdb": "scale",
+    "ibis": "scale", "sqlglot": "scale", "pyspark": "spark", "matplotlib": "report",
+}  # fmt: skip
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; give its exit code."""
     codecs.register_error("plain", _plainer)
@@ -343,6 +368,14 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(error.format_message())
     except DiamondPricingError as error:
         return _fail(str(error))
+    except ModuleNotFoundError as error:
+        command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
+        module = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(command) if module in _MODULES else None
+        extra = extra or _MODULES.get(module)
+        if extra is None:
+            raise
+        return _fail(str(MissingExtraError(f"'{command}'", extra)))
     except BrokenPipeError:
         # Whoever read us went away; Python would complain once more on closing stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

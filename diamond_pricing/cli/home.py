@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 # Exit codes of refit; 2 is an error, as for every command.
 CODES = {"promoted": 0, "kept": 10, "nothing new": 11, "data rejected": 12, "busy": 13}
 
+
+def named(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """An option that names something: a variable of the shell that is not set names nothing."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it names nothing.", param=option)
+    return value
+
+
 home_option = click.option(
-    "--home", required=True, envvar="DIAMOND_PRICING_HOME",
+    "--home", required=True, envvar="DIAMOND_PRICING_HOME", callback=named,
     help="A directory, or a URL such as s3://bucket/prefix (extra 'cloud').",
 )  # fmt: skip
 
@@ -136,6 +144,7 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
         read_sheet,
         take_in,
     )
+    from diamond_pricing.warehouse.reading import encoding_of
     from diamond_pricing.warehouse.suggestions import suggested, unfinished
 
     declared = Source.from_toml(source.read_bytes()) if source else Source()
@@ -151,6 +160,8 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
             f"{error} Complete the columns that stand as comments."
         ) from error
     understood, notes, comments = suggested(sheet, full)
+    if not understood.encoding and file.suffix.casefold() != ".parquet":
+        understood = msgspec.structs.replace(understood, encoding=encoding_of(data))
     click.echo(understood.to_toml() + comments)
     for note in notes:
         click.echo(f"Note: {note}", err=True)
@@ -161,6 +172,8 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
     )  # fmt: skip
     for row in intake.quarantined[:5]:
         click.echo(f"  row {row.row}, {row.field}: {row.reason}", err=True)
+    if len(intake.quarantined) > 5:
+        click.echo("  …", err=True)
 
 
 @click.group(epilog=example("registry list --home home"))
@@ -226,7 +239,7 @@ def promote(home: str, model: str, reason: str) -> None:
     """Make MODEL active: an id of this home, or a file to be added to it."""
     from diamond_pricing.registry.signing import read_model
 
-    models = _registry(home, must_be=False)
+    models = _registry(home, must_be=not Path(model).is_file())  # a file may begin a home
     with models.store.writing(wait=True):
         if Path(model).is_file():
             model = models.add(read_model(Path(model)))
@@ -273,7 +286,9 @@ def keygen(file: Path) -> None:
 
 @registry.command(epilog=example("registry sign --home home"))
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--home", envvar="DIAMOND_PRICING_HOME", help="A directory, or a URL.")
+@click.option(
+    "--home", envvar="DIAMOND_PRICING_HOME", callback=named, help="A directory, or a URL."
+)
 def sign(file: Path | None, home: str | None) -> None:
     """Sign a model document FILE, or all models of a home and its log, as they stand.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from diamond_pricing.cli.home import named
 from diamond_pricing.errors import RegistryError
 from diamond_pricing.model import PriceModel, packaged_model
 
@@ -20,11 +21,13 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--home",
             envvar="DIAMOND_PRICING_HOME",
+            callback=named,
             help="A home (directory or URL), whose active model is then the default.",
         ),
         click.option(
             "--model",
             envvar="DIAMOND_PRICING_MODEL",
+            callback=named,
             help="A model document, or an id of the home. Default: demo/model.json here, else "
             "the packaged model.",
         ),

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from diamond_pricing.cli.home import example, now
+from diamond_pricing.cli.home import example, named, now
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ReportError
 
 NAMES = (
@@ -33,7 +33,9 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
     help="Id of a model of the home, or a model document. Default: the active model, else the "
     "packaged one.",
 )
-@click.option("--home", envvar="DIAMOND_PRICING_HOME", help="A directory, or a URL.")
+@click.option(
+    "--home", envvar="DIAMOND_PRICING_HOME", callback=named, help="A directory, or a URL."
+)
 @click.option(
     "--data", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file of sales. Default: those of the home, else the packaged ones.",

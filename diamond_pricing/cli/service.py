@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diamond_pricing.cli.home import example, who
+from diamond_pricing.cli.home import example, named, who
 from diamond_pricing.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "HOME/service, else one in your own directory.",
         ),
         click.option(
-            "--home", default="", envvar="DIAMOND_PRICING_HOME",
+            "--home", envvar="DIAMOND_PRICING_HOME", callback=named,
             help="Home whose active model is served. Default: the packaged model.",
         ),
     ):  # fmt: skip
@@ -38,7 +38,12 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _settings(home: str, data: Path | None, database: str) -> "Settings":
+def _settings(home: str | None, data: Path | None, database: str) -> "Settings":
+    if home:
+        from diamond_pricing.registry import Registry
+
+        Registry.at(home)  # before anything is made in it
+    home = home or ""
     try:
         from diamond_pricing.web.serve import default_data
         from diamond_pricing.web.settings import Settings
@@ -51,7 +56,7 @@ def _settings(home: str, data: Path | None, database: str) -> "Settings":
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
 @service_options
-def serve(host: str, port: int, home: str, data: Path | None, database: str) -> None:
+def serve(host: str, port: int, home: str | None, data: Path | None, database: str) -> None:
     """Serve prices over HTTP: the page at /, the API at /v1, its description at /docs."""
     gc.disable()  # importing makes much and no garbage
     settings = _settings(home, data, database)
@@ -77,7 +82,7 @@ def keys() -> None:
 @click.option("--days", type=click.IntRange(1, 36500), help="Until it expires. Default: never.")
 @service_options
 def create(
-    tenant: str, scope: str, quota: str | None, days: int | None, home: str,
+    tenant: str, scope: str, quota: str | None, days: int | None, home: str | None,
     data: Path | None, database: str,
 ) -> None:  # fmt: skip
     """Make a key and show it, this once."""
@@ -85,8 +90,9 @@ def create(
 
     settings = _settings(home, data, database)
     scopes = [part.strip() for part in scope.split(",") if part.strip()]
+    secret = settings.secret()
     store = _database(settings)
-    key = create_key(store, settings.secret(), tenant, scopes, by=who(), quota=quota, days=days)
+    key = create_key(store, secret, tenant, scopes, by=who(), quota=quota, days=days)
     click.echo(key)
     click.echo("Keep it: it is not shown again.", err=True)
 
@@ -94,11 +100,11 @@ def create(
 @keys.command("list", epilog=example("keys list"))
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 @service_options
-def listed(as_json: bool, home: str, data: Path | None, database: str) -> None:
+def listed(as_json: bool, home: str | None, data: Path | None, database: str) -> None:
     """List the keys, without what makes them keys."""
     from diamond_pricing.web.storage.keys import SECONDS, listed_keys
 
-    found = listed_keys(_database(_settings(home, data, database)))
+    found = listed_keys(_database(_settings(home, data, database), must_be=True))
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -113,24 +119,24 @@ def listed(as_json: bool, home: str, data: Path | None, database: str) -> None:
 @keys.command("revoke", epilog=example("keys revoke 7d0798b46080"))
 @click.argument("key")
 @service_options
-def revoke(key: str, home: str, data: Path | None, database: str) -> None:
+def revoke(key: str, home: str | None, data: Path | None, database: str) -> None:
     """Make a KEY, given by its id or whole, useless for ever."""
     from diamond_pricing.web.storage import revoke_key
 
     settings = _settings(home, data, database)
-    revoke_key(_database(settings), settings.secret(), key, by=who())
+    revoke_key(_database(settings, must_be=True), settings.secret(), key, by=who())
     click.echo("Revoked; servers know within a second.")
 
 
 @keys.command("audit", epilog=example("keys audit"))
 @service_options
-def audit(home: str, data: Path | None, database: str) -> None:
+def audit(home: str | None, data: Path | None, database: str) -> None:
     """Show the audit log and check that nobody changed it."""
     from diamond_pricing.errors import ServiceError
     from diamond_pricing.web.storage import audit_faults, audited
 
     settings = _settings(home, data, database)
-    with _database(settings).reading() as connection:
+    with _database(settings, must_be=True).reading() as connection:
         after = 0
         while found := audited(connection, after):
             for row in found:
@@ -144,9 +150,13 @@ def audit(home: str, data: Path | None, database: str) -> None:
         raise ServiceError(" ".join(faults))
 
 
-def _database(settings: "Settings") -> "Database":
+def _database(settings: "Settings", *, must_be: bool = False) -> "Database":
+    from diamond_pricing.errors import ServiceError
+    from diamond_pricing.web.settings import FILE
     from diamond_pricing.web.storage import Database
 
+    if must_be and not settings.database and not (settings.data / FILE).is_file():
+        raise ServiceError(f"there are no keys in {settings.data}; see --data and --home.")
     database = Database(settings.url)
     database.upgrade()
     return database

@@ -84,7 +84,10 @@ def read_sales(
     """
     columns = [column for column in frame.columns if str(column).strip().casefold() == "price"]
     if len(columns) != 1:
-        raise FitError(f"sales need one column 'price'; found {len(columns)}.")
+        there = ", ".join(str(column) for column in frame.columns)
+        raise FitError(
+            f"sales need one column 'price'; found {len(columns)} among {there or 'none'}."
+        )
     given = np.asarray(frame[columns[0]])
     numbers = given.dtype.kind not in "Mm"  # a date would come out as nanoseconds
     wrong: list[int] = []

@@ -6,6 +6,8 @@ import msgspec
 
 from diamond_pricing.errors import GatesError
 
+_SHARES = ("most_quarantined", "most_unsupported", "most_unsupported_first", "coverage")
+
 
 class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits with their defaults; shares and log distances as fractions of 1.
@@ -88,6 +90,11 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(gates, name)
             if name == "outlier_factor" and value <= 1:
                 raise GatesError(f"gates.toml: outlier_factor must be above 1, not {value}.")
+            if name in _SHARES and value > 1:
+                raise GatesError(
+                    f"gates.toml: {name} is a share of 1, so {value} would let everything "
+                    f"pass; for {value:g} per cent write {value / 100:g}."
+                )
             if not 0 < value < 1000:
                 raise GatesError(f"gates.toml: {name} must be positive, not {value}.")
         return gates

@@ -69,8 +69,9 @@ class Measure:
         if type(given) is float and self.low <= given <= self.high:
             return given  # most are, and a price takes microseconds
         if isinstance(given, bool) or not isinstance(given, Real):
+            wrong = f"must be a number of {self.unit}, not {shown(given)}"
             raise StoneError(
-                f"{self.name} must be a number of {self.unit}, not {shown(given)}.",
+                f"{self.name} {'is missing' if given is None else wrong}.",
                 attribute=self.name,
                 given=given,
             )

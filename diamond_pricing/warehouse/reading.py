@@ -17,6 +17,8 @@ WIDEST = 400  # columns
 LONGEST = 2_000  # characters of a cell
 MOST = 5_000_000  # rows
 HEAD = 20  # rows within which the header stands
+TRIED = ("utf-8-sig", "cp1252")  # encodings of files that declare none
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning
 BATCH = 4096  # rows of a Parquet file that are unpacked at a time
 # What a spreadsheet would run; a number with its sign is none.
 _FORMULA = re.compile(
@@ -92,16 +94,27 @@ def _read(name: str, data: bytes, encoding: str, delimiter: str) -> Sheet:
 
 
 def _decoded(data: bytes, encoding: str) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    elif b"\0" in data:
+    marked = data[:2] in UTF_16
+    if b"\0" in data and not marked:
         raise RejectedFileError("the file is binary, not text.")
-    for name in (encoding,) if encoding else ("utf-8-sig", "cp1252"):
-        try:
-            return data.decode(name)
-        except (UnicodeDecodeError, LookupError):
-            continue
+    if marked or encoding.casefold() != "utf-16":  # which begins with its mark
+        for name in ("utf-16",) if marked else (encoding,) if encoding else TRIED:
+            try:
+                return data.decode(name)
+            except (UnicodeDecodeError, LookupError):
+                continue
     raise RejectedFileError(f"the file is not text in {encoding or 'UTF-8 or Windows-1252'}.")
+
+
+def encoding_of(data: bytes) -> str:
+    """Encoding of a text file where it has to be declared for others; empty for UTF-8."""
+    if data[:2] in UTF_16:
+        return "utf-16"
+    try:
+        data.decode(TRIED[0])
+    except UnicodeDecodeError:
+        return TRIED[1]
+    return ""
 
 
 def _csv(text: str, delimiter: str) -> Sheet:

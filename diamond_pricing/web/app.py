@@ -12,7 +12,7 @@ from diamond_pricing.web.api.quotes import QuoteController
 from diamond_pricing.web.api.stones import StoneController
 from diamond_pricing.web.door import Door
 from diamond_pricing.web.page.views import PageController
-from diamond_pricing.web.requests import StrictRequest, answered_problem
+from diamond_pricing.web.requests import StrictRequest, answered_problem, only_known_fields
 from diamond_pricing.web.service import Service
 from diamond_pricing.web.settings import Settings
 
@@ -34,6 +34,7 @@ def create_app(settings: Settings) -> Door:
     app = Litestar(
         [*CONTROLLERS],
         request_class=StrictRequest,
+        guards=[only_known_fields],
         exception_handlers={Exception: answered_problem},
         lifespan=[service.running],
         state=State({"service": service}),

@@ -336,8 +336,11 @@ def attributes_of(given: list[str]) -> list[str | None]:
         if names.count(name) > 1:
             raise ProblemError("unreadable", f"Two columns mean {name}; keep one.")
         if name in _REQUIRED and name not in names:
+            joined = ";" in "".join(given) or "\t" in "".join(given)
             raise ProblemError(
-                "unreadable", f"There is no column for {name}.",
+                "unreadable",
+                f"There is no column for {name}"
+                + ("; columns of CSV are parted by commas here." if joined else "."),
                 [Fault("the column is missing", f"/{name}", allowed=list(NAMES))],
             )  # fmt: skip
     return names

@@ -18,15 +18,11 @@ from diamond_pricing.web.forms import ARROW, CSV, JSON
 from diamond_pricing.web.messages import PairIn, QuoteIn, StoneIn
 from diamond_pricing.web.pricing import compared, price_list, priced, quoted, stepped
 from diamond_pricing.web.problems import MEDIA_TYPE, TITLES, ProblemDetails
+from diamond_pricing.web.requests import PINNED
 
 STONE: dict[str, Any] = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1"}
 OTHER: dict[str, Any] = STONE | {"carat": 1.2, "clarity": "SI1", "table": 57.0}
 QUOTE = "q_5b8d1a3f0c7e4926b8d1a3f0c7e49265"
-# These read the id of a model from query and header, which Litestar is not told.
-PINNED = (
-    "createQuote", "priceBatch", "compareStones", "findComparables", "stepFromStone",
-    "readPriceList",
-)  # fmt: skip
 _STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
 _ABOUT = """Prices of round brilliant diamonds, each with its reasons.
 

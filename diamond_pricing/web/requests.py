@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 from litestar import Request, Response
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import ClientException, HTTPException
 
@@ -18,8 +19,43 @@ from diamond_pricing.web.service import Service
 
 JSON = "application/json"
 UNPINNED = (None, None)
+# These read the id of a model from query and header, which Litestar is not told.
+PINNED = (
+    "createQuote", "priceBatch", "compareStones", "findComparables", "stepFromStone",
+    "readPriceList",
+)  # fmt: skip
+_NOT_TOLD = dict.fromkeys(PINNED, ("model",)) | {"readQuote": ("paper", "lang")}
 _BY_STATUS = {status: code for code, (status, _) in list(TITLES.items())[::-1]}
 _BY_STATUS |= {400: "bad_request", 404: "not_found", 413: "too_large", 503: "not_ready"}
+
+
+def only_known_fields(connection: ASGIConnection[Any, Any, Any, Any], handler: Any) -> None:
+    """Refuse fields of a query that nobody reads: a misspelt one would be ignored in silence.
+
+    Raises
+    ------
+    ProblemError
+        ``bad_request``, naming one.
+    """
+    raw = connection.scope["query_string"]
+    if not raw or not connection.scope["path"].startswith("/v1/") or not handler.operation_id:
+        return
+    known = set(handler.parsed_fn_signature.parameters) - {"request", "data"}
+    known -= set(connection.scope["path_params"])
+    known |= set(_NOT_TOLD.get(handler.operation_id, ()))
+    for name in _asked(raw):
+        if name not in known:
+            fault = Fault(f"{name[:40]!r} is not known", f"/{name[:40]}", allowed=sorted(known))
+            raise ProblemError("bad_request", "The query has an unknown field.", [fault])
+
+
+def _asked(raw: bytes) -> dict[str, list[str]]:
+    if not raw:
+        return {}
+    try:
+        return parse_qs(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=6000)
+    except ValueError as error:
+        raise ProblemError("bad_request", "The query has too many fields.") from error
 
 
 class StrictRequest(Request[Any, Any, State]):
@@ -119,13 +155,7 @@ class StrictRequest(Request[Any, Any, State]):
 
     def query(self, name: str) -> str | None:
         """The last value of a field of the query; None if it was not sent."""
-        raw = self.scope["query_string"]
-        if not raw:
-            return None
-        try:
-            asked = parse_qs(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=6000)
-        except ValueError as error:
-            raise ProblemError("bad_request", "The query has too many fields.") from error
+        asked = _asked(self.scope["query_string"])
         return asked[name][-1] if name in asked else None
 
     @property

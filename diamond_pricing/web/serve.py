@@ -1,10 +1,13 @@
 """A server on a port: what is checked before it starts, and how it is started."""
 
+import ctypes
 import gc
 import logging
 import logging.config
 import os
+import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,10 @@ def serve(settings: Settings, host: str, port: int) -> None:
         from granian.http import HTTP1Settings
     except ImportError as error:
         raise MissingExtraError("a server", "api") from error
+    if settings.database:  # refused here in one sentence, before a process is started for it
+        from diamond_pricing.web.storage import Database
+
+        Database(settings.database).close()
     folder(settings.data)
     _free(host, port)
     if not loopback(host):
@@ -120,6 +127,7 @@ def application() -> Door:
         os.environ[SETTINGS], type=Settings, dec_hook=lambda kind, text: kind(text)
     )
     logging.config.dictConfig(logging_of(settings))
+    _end_with_parent()
     try:
         app = create_app(settings)
         if settings.store and not app.keys.any:
@@ -134,6 +142,14 @@ def application() -> Door:
     except (DiamondPricingError, OSError) as error:
         logging.getLogger("diamond_pricing.web").critical("%s", error)
         raise SystemExit(2) from error
+
+
+def _end_with_parent() -> None:
+    """Let the process end when the one that started it is killed, and not hold its port on."""
+    if sys.platform != "linux":
+        return
+    end_when_parent_does = 1  # PR_SET_PDEATHSIG, prctl(2)
+    ctypes.CDLL(None).prctl(end_when_parent_does, signal.SIGTERM)
 
 
 def logging_of(settings: Settings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import msgspec
 from diamond_pricing.errors import ServiceError
 from diamond_pricing.files import folder, put
 
+FILE = "service.db"  # of the quotes, in the data directory
 SECRET = "DIAMOND_PRICING_SECRET"  # noqa: S105  the name of a variable
 
 
@@ -68,7 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def url(self) -> str:
         """URL of the database."""
-        return self.database or f"sqlite:///{(self.data / 'service.db').absolute()}"
+        return self.database or f"sqlite:///{(self.data / FILE).absolute()}"
 
     def secret(self) -> bytes:
         """The secret that keys are hashed with, made at the first use.
@@ -78,8 +79,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ServiceError
             When it is no secret.
         """
-        given = os.environ.get(SECRET, "")
-        if given:
+        given = os.environ.get(SECRET)
+        if given is not None:  # set to nothing it is a mistake, not left out
             if len(given) < 32:
                 raise ServiceError(f"{SECRET} must have 32 characters or more.")
             return given.encode()

@@ -10,12 +10,13 @@ import os
 import socket
 import struct
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.web.conftest import STONE
-from tests.web.serving import command, make_key, serving
+from tests.web.serving import command, make_key, serving, until
 
 
 @pytest.fixture
@@ -109,6 +110,20 @@ def test_a_disk_that_fails_while_it_serves(harm, file_system, tmp_path):
         for quote in kept:
             assert api.get(f"/v1/quotes/{quote['id']}").json()["cents"] == quote["cents"]
         assert api.post("/v1/quotes", json=STONE).status_code == 201
+
+
+def test_a_server_that_is_killed_gives_its_port_back(tmp_path):
+    """Not only its whole group: the process that was started, as by a kernel out of memory."""
+    with serving(tmp_path) as server:
+        with httpx.Client(base_url=server.url) as api:
+            quote = api.post("/v1/quotes", json=STONE).json()
+        worker = server.worker()
+        server.process.kill()
+        server.process.wait()
+        until(lambda: not Path(f"/proc/{worker}").exists())
+        socket.create_server(("127.0.0.1", server.port)).close()
+    with serving(tmp_path) as server, httpx.Client(base_url=server.url) as api:
+        assert api.get(f"/v1/quotes/{quote['id']}").json()["cents"] == quote["cents"]
 
 
 def test_more_connections_than_files(tmp_path, monkeypatch):

@@ -544,6 +544,7 @@ def test_a_file_that_is_still_being_written_is_left_alone(place):
     [
         ("gates.toml", "psy = 1"),
         ("gates.toml", "outlier_factor = 0.5"),
+        ("gates.toml", "most_quarantined = 10"),
         ("home.toml", "curency = 'EUR'"),
         ("home.toml", "currency = 'usd'"),
         ("home.toml", "family = 'foo'"),

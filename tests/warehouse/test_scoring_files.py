@@ -170,6 +170,34 @@ def test_a_bad_file_is_one_error_and_leaves_nothing(kind, some, tmp_path, capsys
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_what_inspect_says_of_a_file_score_reads(encoding, tmp_path, capsys):
+    text = "Gewicht;Cut;Farbe;Reinheit;Größe;Preis\n1,01;Ideal;E;VS1;groß;5000\n"
+    (tmp_path / "in.csv").write_text(text, encoding=encoding)
+    assert main(["inspect", str(tmp_path / "in.csv")]) == 0
+    (tmp_path / "in.toml").write_text(capsys.readouterr().out)
+    words = [str(tmp_path / "in.csv"), str(tmp_path / "new" / "out.csv")]
+    assert main(["score", *words, "--source", str(tmp_path / "in.toml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["priced"] == 1
+    assert "groß" in (tmp_path / "new" / "out.csv").read_text()
+
+
+@pytest.mark.parametrize("declared", ["", 'encoding = "utf-16"\n'])
+def test_text_in_another_encoding_is_told_with_what_helps(declared, some, tmp_path, capsys):
+    late = "1,Ideal,E,VS1,fine\n" * 9_000 + "1,Ideal,E,VS1,groß\n"
+    text = f"carat,cut,color,clarity,note\n{late}"
+    (tmp_path / "in.csv").write_text(text, encoding="cp1252")
+    (tmp_path / "in.toml").write_text(declared)
+    words = [str(tmp_path / "in.csv"), str(tmp_path / "out.csv")]
+    assert main(["score", *words, "--source", str(tmp_path / "in.toml")]) == 2
+    assert 'encoding = "cp1252"' in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+    if declared:
+        told = main(["inspect", words[0], "--source", str(tmp_path / "in.toml")])
+        assert told == 2
+        assert "not text in utf-16" in capsys.readouterr().err
+
+
 def test_a_file_is_not_written_over_itself(packaged, some, tmp_path):
     some.iloc[:5].to_parquet(tmp_path / "in.parquet")
     with pytest.raises(SourceError, match="another file"):

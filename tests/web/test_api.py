@@ -366,6 +366,23 @@ def test_every_field_at_fault_is_named(api):
     assert problem(step, 422, "stone_declined")["errors"][0]["pointer"] == "/listing"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "wrong"),
+    [
+        ("POST", "/v1/quotes?levle=0.5", "levle"),
+        ("POST", "/v1/quotes?model=34522f0cdad8&x=", "x"),
+        ("GET", "/v1/price-list?colour=E", "colour"),
+        ("GET", "/v1/models?lang=it", "lang"),
+        ("GET", "/v1/models/34522f0cdad8?name=b", "name"),
+        ("GET", "/v1/usage?until=2026&from=2025", "from"),
+    ],
+)
+def test_fields_of_a_query_that_nobody_reads_are_refused(api, method, path, wrong):
+    answer = api.request(method, path, json=STONE if method == "POST" else None)
+    found = problem(answer, 400, "bad_request")
+    assert [f["pointer"] for f in found["errors"]] == [f"/{wrong}"]
+
+
 def test_many_keys_are_looked_through_once(api):
     body = "{" + ",".join(f'"{i:x}":1' for i in range(7000)) + ',"1b57":1}'
     head, took = {"Content-Type": "application/json"}, []

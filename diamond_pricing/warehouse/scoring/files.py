@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from diamond_pricing.errors import MissingExtraError, SourceError
-from diamond_pricing.files import written_aside
+from diamond_pricing.files import folder, written_aside
+from diamond_pricing.warehouse.reading import UTF_16
 from diamond_pricing.warehouse.source import Source
 
 ROWS = 65_536  # read at a time
@@ -74,10 +75,16 @@ def batches(file: Path, declared: Source) -> Iterator[Any]:
         with pa.input_stream(str(file), compression="detect") as stream:
             yield from _csv(pa, stream, file, declared)
     except (
-        pa.ArrowException, UnicodeDecodeError, EOFError, OSError, csv.Error, zlib.error,
+        pa.ArrowException, UnicodeError, EOFError, OSError, csv.Error, zlib.error,
     ) as error:  # fmt: skip
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
+        letters = isinstance(error, UnicodeError) or "invalid UTF8" in str(error)
+        if letters and file.name.lower().endswith(_CSV):
+            raise SourceError(
+                f"{file} is not text in {declared.encoding or 'UTF-8'}; say with --source what "
+                'it is in, as encoding = "cp1252" for what Excel writes in the west.'
+            ) from error
         raise SourceError(f"{file} cannot be read: {' '.join(str(error).split())}") from error
 
 
@@ -94,8 +101,9 @@ def _parquet(pa: Any, source: Any, file: Path) -> Iterator[Any]:
 
 
 def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
-    encoding = declared.encoding or "utf-8"
-    names, delimiter = _header(file, encoding, declared.delimiter)
+    begun = _begun(file)
+    encoding = declared.encoding or ("utf-16" if begun[:2] in UTF_16 else "utf-8")
+    names, delimiter = _header(file, begun, encoding, declared.delimiter)
     with pa.csv.open_csv(
         stream,
         read_options=pa.csv.ReadOptions(block_size=4 << 20, encoding=encoding),
@@ -111,14 +119,19 @@ def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
                 yield batch.slice(start, ROWS)
 
 
-def _header(file: Path, encoding: str, delimiter: str) -> tuple[list[str], str]:
-    """Columns of a CSV file, and what parts them; a name may go over several lines."""
+def _begun(file: Path) -> bytes:
+    """The first bytes of a CSV file."""
     with ExitStack() as stack:
         data: Any = stack.enter_context(file.open("rb"))
         if file.suffix.lower() == ".gz":
             data = stack.enter_context(gzip.GzipFile(fileobj=data))
-        begun = getincrementaldecoder(encoding)().decode(data.read(1 << 16))
-    text = begun.removeprefix("\ufeff")
+        found: bytes = data.read(1 << 16)
+        return found
+
+
+def _header(file: Path, begun: bytes, encoding: str, delimiter: str) -> tuple[list[str], str]:
+    """Columns of a CSV file, and what parts them; a name may go over several lines."""
+    text = getincrementaldecoder(encoding)().decode(begun).removeprefix("\ufeff")
     # Old spreadsheets end lines with \r alone.
     line = re.split("[\r\n]", re.sub('"[^"]*"', '""', text), maxsplit=1)[0]
     if not line.strip():
@@ -148,6 +161,7 @@ def writing(target: Path, schema: Any) -> Iterator[Any]:
         When a column of the source cannot stand in such a file.
     """
     pa = arrow()
+    folder(target.parent)
     with written_aside(target) as aside:
         try:
             if target.suffix.lower() == ".parquet":
