@@ -81,11 +81,16 @@ EXITS = (
 @click.option("--inbox", type=click.Path(path_type=Path), required=True, help="New files.")
 @home_option
 @click.option("--dry-run", is_flag=True, help="Decide, and write nothing.")
-@click.option("--force", default="", help="Promote in spite of the gates; give the reason.")
+@click.option("--force", callback=named, help="Promote in spite of the gates; give the reason.")
 @json_option
 @click.pass_context
 def refit(
-    ctx: click.Context, inbox: Path, home: str, dry_run: bool, force: str, as_json: bool
+    ctx: click.Context,
+    inbox: Path,
+    home: str,
+    dry_run: bool,
+    force: str | None,
+    as_json: bool,
 ) -> None:
     """Take new sales in, refit, judge, and promote or keep.
 
@@ -96,11 +101,9 @@ def refit(
     from diamond_pricing.refit import refit as run
     from diamond_pricing.registry import BusyError, ConflictError, open_store
 
-    if force and not force.strip():
-        raise click.UsageError("--force needs a reason.")
     try:
         outcome = run(
-            inbox, open_store(home), at=now(), by=who(), dry_run=dry_run, force=force,
+            inbox, open_store(home), at=now(), by=who(), dry_run=dry_run, force=force or "",
             tell=lambda text: click.echo(text, err=True),
         )  # fmt: skip
     except (BusyError, ConflictError) as error:

@@ -11,11 +11,13 @@ import click
 
 from diamond_pricing.cli.home import example, named, now
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ReportError
+from diamond_pricing.stones import GRADES
 
 NAMES = (
     "model_development", "model_card", "refit", "inventory_audit", "price_list", "quote",
 )  # fmt: skip
 ALL = "all"
+(CUT,) = (grade for grade in GRADES if grade.name == "cut")
 FORMATS = ("html", "pdf", "ipynb", "quarto")
 
 
@@ -76,6 +78,9 @@ def report(
             click.echo("Without --stone there is no quote.", err=True)
     elif name == "quote" and asked["stone"] is None:
         raise click.UsageError("a quote needs --stone, as '1.01 Ideal E VS1'.")
+    if language != "en" and name not in ("quote", ALL):
+        raise click.UsageError(f"the report {name} is in English alone; only a quote is not.")
+    asked["cut"] = CUT.find(asked["cut"]) or asked["cut"]  # as people write it
     given = {key: value for key, value in asked.items() if value is not None}
     if home:
         given["home"] = str(Path(home).resolve()) if "://" not in home else home

@@ -82,6 +82,8 @@ def read_sales(
     StoneError
         For a stone that cannot be; the rows are named.
     """
+    if not hasattr(frame, "columns"):
+        raise FitError(f"give a data frame of sales, not {type(frame).__name__}.")
     columns = [column for column in frame.columns if str(column).strip().casefold() == "price"]
     if len(columns) != 1:
         there = ", ".join(str(column) for column in frame.columns)

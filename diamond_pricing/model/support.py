@@ -38,6 +38,10 @@ def listed(stones: Stones, listing: str, training: Training) -> Stones:
     UnsupportedStoneError
         For a list that does not exist, or that the model has not seen.
     """
+    if not isinstance(listing, str):
+        raise UnsupportedStoneError(
+            f"a price list has a name, which {shown(listing)} is not.", attribute=LISTING.name
+        )
     seen = training.grades.get(LISTING.name, {})
     if listing == RECORDED:
         known = np.array([*(name in seen for name in LISTING.grades), False])

@@ -63,7 +63,8 @@ class Verdict:
     power : float
         Probability that a bias of 5 % would have shown with so many stones and this spread.
     agrees : bool
-        Whether the bias is surely within the margin and the spread not surely above the noise.
+        Whether the bias is surely within the margin and the spread neither surely above the
+        noise nor surely below half of it.
     offset : float
         What the expert's prices are to be divided by.
     """
@@ -78,6 +79,11 @@ class Verdict:
     power: float
     agrees: bool
     offset: float
+
+    @property
+    def copies(self) -> bool:
+        """Whether the spread is surely less than half the noise."""
+        return self.spread_high < self.noise / 2
 
     def __str__(self) -> str:
         """Write it for the owner."""
@@ -102,6 +108,12 @@ class Verdict:
         if self.agrees:
             lines.append(
                 "Expert and model agree; the expert's prices can be taken as they are."
+            )
+        elif self.copies:
+            lines.append(
+                "The expert scatters surely less than half as much as sales do, as one does "
+                "who copies a list or this model: that they agree says nothing. Ask how the "
+                "prices came about."
             )
         elif self.spread_low > self.noise:
             lines.append(
@@ -208,7 +220,8 @@ def judge_expert(model: PriceModel, sales: Sales) -> Verdict:
     return Verdict(
         n=n, overall=overall, groups=tuple(_bias(g, r, len(groups)) for g, r in groups),
         spread=spread, spread_low=low, spread_high=high, noise=noise, power=power,
-        agrees=within and low <= noise, offset=float(np.exp(overall.mean)),
+        agrees=within and low <= noise and high >= noise / 2,
+        offset=float(np.exp(overall.mean)),
     )  # fmt: skip
 
 

@@ -97,4 +97,6 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 )
             if not 0 < value < 1000:
                 raise GatesError(f"gates.toml: {name} must be positive, not {value}.")
+        if gates.prd_low >= gates.prd_high:
+            raise GatesError("gates.toml: prd_low must be below prd_high.")
         return gates

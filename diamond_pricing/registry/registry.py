@@ -356,7 +356,11 @@ class Registry:
         """Put the signature of what is about to be written: nothing stands without."""
         if self.signing.wanted:
             text = self.signing.sign(kind, sha256)
-            self.store.put(f"{SIGNATURES}/{sha256}.{self.signing.name}", text)
+            key = f"{SIGNATURES}/{sha256}.{self.signing.name}"
+            if not self.store.put(key, text) and self.store.read(key) != text:
+                raise RegistryError(
+                    f"{key} is damaged; remove it from the home and sign again."
+                )
 
     def _check(self, kind: str, sha256: str) -> None:
         if not self.signing.wanted:

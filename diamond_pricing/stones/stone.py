@@ -1,5 +1,6 @@
 """One polished diamond, as a grading report describes it."""
 
+import re
 from dataclasses import dataclass, fields
 from functools import cache
 from math import nan
@@ -74,7 +75,10 @@ class Stone:
         StoneError
             When a part is missing or cannot be read.
         """
-        words = [word for word in text.replace(",", " ").split() if word.casefold() != "ct"]
+        if not isinstance(text, str):
+            raise StoneError(f"give a text such as '1.01 Ideal E VS1', not {shown(text)}.")
+        dotted = re.sub(r"(?<=\d),(?=\d)", ".", text)  # between digits it is a decimal comma
+        words = [word for word in dotted.replace(",", " ").split() if word.casefold() != "ct"]
         plain = [word for word in words if "=" not in word]
         if len(plain) < 4:
             raise StoneError(

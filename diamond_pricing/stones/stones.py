@@ -79,6 +79,8 @@ class Stones:
     @classmethod
     def of(cls, stones: Iterable[Stone]) -> "Stones":
         """Gather single stones into columns."""
+        if not isinstance(stones, Iterable):
+            raise StoneError(f"give a list of stones, not {type(stones).__name__}.")
         rows = list(stones)
         for i, row in enumerate(rows):
             if not isinstance(row, Stone):
@@ -101,7 +103,8 @@ class Stones:
         """Take the columns of a pandas or Polars data frame.
 
         Column names may be written as people write them (``Colour``, ``Carat Weight``);
-        columns that are no attribute are ignored. Optional columns may be absent, their
+        columns that are no attribute are ignored, those for shape and origin too: what kind
+        of stones a model prices is what it was fitted on. Optional columns may be absent, their
         values missing. A measurement that contradicts the others (a length of zero, say)
         counts as missing and is listed in ``left_out``: one slip does not spoil a batch.
 
@@ -111,6 +114,8 @@ class Stones:
             For a required column that is absent, two columns of one meaning, or values
             that no diamond has; the first rows are named.
         """
+        if not hasattr(frame, "columns"):
+            raise StoneError(f"give a data frame of stones, not {type(frame).__name__}.")
         named: dict[str, Any] = {}
         for column in frame.columns:
             name = attribute_named(str(column))

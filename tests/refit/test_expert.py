@@ -53,6 +53,12 @@ def test_a_biased_expert_is_found_and_the_offset_takes_it_off(packaged, chosen):
     np.testing.assert_allclose(taken_off(sales, {"anna": Source(offset=1.08)}, {}), 1000.0)
 
 
+def test_an_expert_who_copies_the_model_is_told(packaged, chosen):
+    verdict = judge_expert(packaged, priced(packaged, chosen, spread=0.001))
+    assert not verdict.agrees
+    assert "copies a list or this model" in str(verdict)
+
+
 def test_an_erratic_expert_is_told_apart_from_a_biased_one(packaged, chosen):
     verdict = judge_expert(packaged, priced(packaged, chosen, spread=0.2))
     assert not verdict.agrees

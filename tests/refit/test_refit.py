@@ -200,7 +200,7 @@ def test_force_promotes_what_was_held_and_says_why(place, feeds, capsys):
     feed = feeds[1][3]
     deliver(place, feed.assign(price=(feed["price"] * 1.06).round()))
     assert refit(place) == "data rejected"
-    assert refit(place, "--force", " ") == "error 2"
+    assert refit(place, "--force", " ") == refit(place, "--force", "") == "error 2"
     capsys.readouterr()
     assert refit(place, "--force", "prices rose, says Don Francesco") == "promoted"
     out = capsys.readouterr().out
@@ -545,6 +545,7 @@ def test_a_file_that_is_still_being_written_is_left_alone(place):
         ("gates.toml", "psy = 1"),
         ("gates.toml", "outlier_factor = 0.5"),
         ("gates.toml", "most_quarantined = 10"),
+        ("gates.toml", "prd_low = 1.2"),
         ("home.toml", "curency = 'EUR'"),
         ("home.toml", "currency = 'usd'"),
         ("home.toml", "family = 'foo'"),

@@ -131,6 +131,20 @@ def test_every_flipped_bit_of_a_signature_is_noticed(tmp_path, keys, loglinear):
                 signing.check("model", loglinear.sha256, [bytes(bad)])
 
 
+def test_a_damaged_signature_is_named_where_it_is_signed_again(tmp_path, keys, loglinear):
+    keys(key="own.pem")
+    registry = Registry(LocalStore(tmp_path / "home"))
+    registry.add(loglinear)
+    (file,) = (tmp_path / "home" / "signatures").iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(b"")
+    with pytest.raises(RegistryError, match=f"{file.name} is damaged; remove it"):
+        registry.sign()
+    file.unlink()
+    assert registry.sign() == 1
+    assert file.read_bytes() == whole
+
+
 def test_keys_are_exchanged_without_a_moment_in_which_nothing_is_read(
     tmp_path, keys, loglinear, capsys
 ):

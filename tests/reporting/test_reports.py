@@ -99,7 +99,7 @@ def test_the_command_on_a_quote_gives_its_price(report, packaged, some, capsys):
 
 
 def test_a_price_list_comes_with_its_figures(report, packaged, some):
-    out, _ = report("price_list", "--cut", "Premium", "--data", some, "--to", "html")
+    out, _ = report("price_list", "--cut", "premium", "--data", some, "--to", "html")
     cells = pd.read_csv(out / "price_list.csv")
     row = cells[cells["price"].notna()].iloc[40]
     why = packaged.explain(Stone(row["carat"], "Premium", row["color"], row["clarity"]))
@@ -214,6 +214,7 @@ def _shown(run, words):
         (["quote", "--stone", "1 Ideal"], "is not a stone"),
         (["quote", "--stone", "9 Ideal E VS1"], "outside what this model has seen"),
         (["price_list", "--cut", "Poor"], "cut Poor"),
+        (["price_list", "--language", "it"], "in English alone"),
         (["nothing"], "model_development"),
         (["quote", *STONE, "--data", "missing.csv"], "does not exist"),
         (["refit", "--home", "missing"], "no home"),

@@ -84,6 +84,7 @@ def test_the_order_of_length_and_width_tells_the_price_list(x, y, listing):
     ("text", "stone"),
     [
         ("1.01 Ideal E VS1", Stone(1.01, "Ideal", "E", "VS1")),
+        ("1,01 Ideal, E, VS1, depth=61,5", Stone(1.01, "Ideal", "E", "VS1", 61.5)),
         ("0.70 ct, very good, g, vs2", Stone(0.70, "Very Good", "G", "VS2")),
         (
             "0.7ct VG G VS2 depth=61.5 length=5.7",
@@ -93,6 +94,16 @@ def test_the_order_of_length_and_width_tells_the_price_list(x, y, listing):
 )
 def test_a_stone_is_read_as_people_write_it_down(text, stone):
     assert Stone.parse(text) == stone
+
+
+def test_what_is_no_text_frame_or_list_is_refused_in_a_sentence():
+    with pytest.raises(StoneError, match="text such as"):
+        Stone.parse(None)
+    for wrong in (None, [1], {"carat": [1.0]}, "stones.csv"):
+        with pytest.raises(StoneError, match="give a data frame"):
+            Stones.from_frame(wrong)
+    with pytest.raises(StoneError, match="give a list of stones, not Stone"):
+        Stones.of(Stone(1.01, "Ideal", "E", "VS1"))
 
 
 @pytest.mark.parametrize(
