@@ -10,6 +10,7 @@ import msgspec
 
 from diamond_pricing.errors import MoneyError
 from diamond_pricing.model.money import written
+from diamond_pricing.model.ranges import check_level
 from diamond_pricing.model.verdict import Verdict
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import Stone
@@ -88,6 +89,7 @@ class Line(msgspec.Struct, frozen=True, eq=False):
 
     def factor_range(self, level: float = 0.95) -> tuple[float, float]:
         """Range of the factor that the sales leave open, normal in its logarithm."""
+        check_level(level)
         z = NormalDist().inv_cdf(0.5 + level / 2) * self.standard_error
         return _factor(self.log_effect - z), _factor(self.log_effect + z)
 

@@ -122,7 +122,7 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         StoneError
             For a level that is none.
         """
-        _check(level)
+        check_level(level)
         width = np.array([self.half(k, level, listing) for k in range(len(self.counts))])
         return width[self.parts(stones)] * self.expected(stones)
 
@@ -131,13 +131,13 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         Parameters and errors as `half_widths`.
         """
-        _check(level)
+        check_level(level)
         row = self.quantiles.get(listing, self.quantiles["recorded"])[part]
         return self._quantile(row, self.counts[part], level)
 
     def half_width(self, stone: Stone, level: float, listing: str) -> float:
         """The same of one stone."""
-        _check(level)
+        check_level(level)
         band = bisect_right(self.bands, stone.carat)
         known = stone.clarity in self.clarities
         part = self.part[band][self.clarities.index(stone.clarity) if known else 0]
@@ -163,7 +163,14 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return row[place - 1] + share * (row[place] - row[place - 1])
 
 
-def _check(level: float) -> None:
+def check_level(level: float) -> None:
+    """Refuse a level that no range can have.
+
+    Raises
+    ------
+    StoneError
+        With the code ``level_not_possible``.
+    """
     if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level <= 0.99:
         raise StoneError(
             f"the level of a range must be over 0 and at most 0.99, not {level!r}.",

@@ -84,7 +84,7 @@ def test_a_near_miss_is_suggested():
     [float("nan"), float("inf"), -float("inf"), 0, -1, 101, 10**4000, "1.01", True, None, 1j],
 )
 def test_a_weight_that_no_diamond_has_is_refused(given):
-    with pytest.raises(StoneError, match="carat (must be|is missing)") as caught:
+    with pytest.raises(StoneError, match=r"carat (must be|is missing)") as caught:
         ATTRIBUTES["carat"].read(given)
     assert len(str(caught.value)) < 150
 

@@ -96,6 +96,13 @@ def test_a_stone_is_read_as_people_write_it_down(text, stone):
     assert Stone.parse(text) == stone
 
 
+def test_a_level_that_is_none_is_refused(packaged):
+    (line, *_) = packaged.explain(Stone(1.01, "Ideal", "E", "VS1")).lines[1:]
+    for level in (0, 1, None, "0.9"):
+        with pytest.raises(StoneError, match="level of a range"):
+            line.factor_range(level)
+
+
 def test_what_is_no_text_frame_or_list_is_refused_in_a_sentence():
     with pytest.raises(StoneError, match="text such as"):
         Stone.parse(None)

@@ -198,6 +198,13 @@ def test_text_in_another_encoding_is_told_with_what_helps(declared, some, tmp_pa
         assert "not text in utf-16" in capsys.readouterr().err
 
 
+def test_what_is_no_file_or_model_is_refused_in_a_sentence(packaged, some, tmp_path):
+    with pytest.raises(SourceError, match="not DataFrame; for what is in memory"):
+        score(some, tmp_path / "out.csv", packaged)
+    with pytest.raises(SourceError, match="not str"):
+        score(tmp_path / "in.csv", tmp_path / "out.csv", "the packaged one")
+
+
 def test_a_file_is_not_written_over_itself(packaged, some, tmp_path):
     some.iloc[:5].to_parquet(tmp_path / "in.parquet")
     with pytest.raises(SourceError, match="another file"):

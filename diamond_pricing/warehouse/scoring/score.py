@@ -11,7 +11,7 @@ import numpy as np
 from diamond_pricing.errors import SourceError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
-from diamond_pricing.model.ranges import _check
+from diamond_pricing.model.ranges import check_level
 from diamond_pricing.model.support import BLEND, listed
 from diamond_pricing.stones import GRADES, Stones
 from diamond_pricing.warehouse.scoring.batches import STATUS, Outcome, outcome
@@ -71,12 +71,18 @@ def score(
     SourceError
         When a file cannot be read, lacks a column, or has one of a name of ours.
     """
+    if not isinstance(source, str | Path) or not isinstance(model, PriceModel):
+        wrong = source if not isinstance(source, str | Path) else model
+        raise SourceError(
+            f"score takes the name of a file, the name of another and a model, not "
+            f"{type(wrong).__name__}; for what is in memory there is model.appraise."
+        )
     files, out = sources(str(source)), Path(target)
     if out.suffix.lower() not in (".parquet", ".csv"):
         raise SourceError(f"{out} must end in .parquet or .csv.")
     if out.resolve() in {file.resolve() for file in files}:
         raise SourceError(f"{out} is also what is read; write to another file.")
-    _check(level)
+    check_level(level)
     if listing != "recorded":
         listed(Stones.of([model.reference]), listing, model.training)
     total, done = rows_in(files), 0
