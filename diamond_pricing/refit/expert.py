@@ -112,8 +112,7 @@ class Verdict:
         elif self.copies:
             lines.append(
                 "The expert scatters surely less than half as much as sales do, as one does "
-                "who copies a list or this model: that they agree says nothing. Ask how the "
-                "prices came about."
+                "who copies a list or this model. Ask how the prices came about."
             )
         elif self.spread_low > self.noise:
             lines.append(
@@ -220,7 +219,7 @@ def judge_expert(model: PriceModel, sales: Sales) -> Verdict:
     return Verdict(
         n=n, overall=overall, groups=tuple(_bias(g, r, len(groups)) for g, r in groups),
         spread=spread, spread_low=low, spread_high=high, noise=noise, power=power,
-        agrees=within and low <= noise and high >= noise / 2,
+        agrees=within and low <= noise <= 2 * high,
         offset=float(np.exp(overall.mean)),
     )  # fmt: skip
 

@@ -92,8 +92,8 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise GatesError(f"gates.toml: outlier_factor must be above 1, not {value}.")
             if name in _SHARES and value > 1:
                 raise GatesError(
-                    f"gates.toml: {name} is a share of 1, so {value} would let everything "
-                    f"pass; for {value:g} per cent write {value / 100:g}."
+                    f"gates.toml: {name} is a share of 1, not {value:g}; for {value:g} per "
+                    f"cent write {value / 100:g}."
                 )
             if not 0 < value < 1000:
                 raise GatesError(f"gates.toml: {name} must be positive, not {value}.")

@@ -94,15 +94,19 @@ def _read(name: str, data: bytes, encoding: str, delimiter: str) -> Sheet:
 
 
 def _decoded(data: bytes, encoding: str) -> str:
-    marked = data[:2] in UTF_16
-    if b"\0" in data and not marked:
+    if data[:2] in UTF_16:
+        names: tuple[str, ...] = ("utf-16",)
+    elif b"\0" in data:
         raise RejectedFileError("the file is binary, not text.")
-    if marked or encoding.casefold() != "utf-16":  # which begins with its mark
-        for name in ("utf-16",) if marked else (encoding,) if encoding else TRIED:
-            try:
-                return data.decode(name)
-            except (UnicodeDecodeError, LookupError):
-                continue
+    elif encoding.casefold() == "utf-16":  # which begins with its mark
+        names = ()
+    else:
+        names = (encoding,) if encoding else TRIED
+    for name in names:
+        try:
+            return data.decode(name)
+        except (UnicodeDecodeError, LookupError):
+            continue
     raise RejectedFileError(f"the file is not text in {encoding or 'UTF-8 or Windows-1252'}.")
 
 

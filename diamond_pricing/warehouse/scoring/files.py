@@ -102,7 +102,7 @@ def _parquet(pa: Any, source: Any, file: Path) -> Iterator[Any]:
 
 def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
     begun = _begun(file)
-    encoding = declared.encoding or ("utf-16" if begun[:2] in UTF_16 else "utf-8")
+    encoding = "utf-16" if begun[:2] in UTF_16 else declared.encoding or "utf-8"
     names, delimiter = _header(file, begun, encoding, declared.delimiter)
     with pa.csv.open_csv(
         stream,

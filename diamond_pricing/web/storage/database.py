@@ -174,7 +174,10 @@ def _prepared(connection: Any, _: Any) -> None:
     # becomes a writer fail at once instead of waiting.
     connection.isolation_level = None
     _log_ahead(connection)
-    for setting in ("synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
+    for setting in (
+        "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF",
+        f"busy_timeout = {int(1000 * PATIENCE)}",
+    ):  # fmt: skip
         # It binds nothing; these are our own words.
         # nosemgrep: sql-takes-parameters
         connection.execute(f"PRAGMA {setting}")
@@ -196,6 +199,9 @@ def _log_ahead(connection: Any) -> None:
 
 def _begun(connection: Connection) -> None:
     patience = connection.get_execution_options().get("patience")  # of a writer
+    if not patience:
+        connection.exec_driver_sql("BEGIN")
+        return
     # nosemgrep: sql-takes-parameters
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(1000 * (patience or PATIENCE))}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if patience else "BEGIN")
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {int(1000 * patience)}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
