@@ -27,7 +27,8 @@ from diamond_pricing.refit import Gates, refit
 from diamond_pricing.refit.deliveries import arrived, doubts, screened, settled, without_known
 from diamond_pricing.registry import LocalStore
 from diamond_pricing.stones import ATTRIBUTES
-from diamond_pricing.warehouse import row_keys
+from diamond_pricing.stones.keys import KnownSales
+from diamond_pricing.warehouse import recorded_sales
 
 COLUMNS = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
 ROWS = 1000
@@ -83,7 +84,9 @@ def received(
     """What becomes of a feed: a verdict, bad rows that got through, rows set aside."""
     data = feed[COLUMNS].to_csv(index=False).encode()
     arrival = arrived("feed.csv", "default", data, store, "USD")
-    arrival = settled(screened(without_known(arrival, set(row_keys(old))), champion, Gates()))
+    known = KnownSales()
+    known.add(recorded_sales(old))
+    arrival = settled(screened(without_known(arrival, known), champion, Gates()))
     if arrival.delivery.status == "rejected":
         return "rejected", 0, len(feed)
     failed = [f.gate for f in doubts(arrival, old, champion, anchor, Gates()) if not f.passed]

@@ -12,7 +12,6 @@ from diamond_pricing.errors import RegistryError
 from diamond_pricing.model import PriceModel, packaged_model
 
 HEX = re.compile("[0-9a-f]+")  # what an id is made of
-DEMO_MODEL = Path("demo/model.json")  # what `make demo` fits
 
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,8 +27,8 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--model",
             envvar="DIAMOND_PRICING_MODEL",
             callback=named,
-            help="A model document, or an id of the home. Default: demo/model.json here, else "
-            "the packaged model.",
+            help="A model document, or an id of the home. Default: the home's active model, "
+            "else the packaged model.",
         ),
     ):
         command = option(command)
@@ -54,9 +53,8 @@ def chosen(model: str | None, home: str | None) -> tuple[PriceModel, str]:
         if active is None:
             raise RegistryError(f"there is no active model in {home}.")
         return active, f"the active model of {home}"
-    if not model and not DEMO_MODEL.exists():
+    if not model:
         return packaged_model(), "the packaged model"
     from diamond_pricing.registry.signing import read_model
 
-    file = Path(model or DEMO_MODEL)
-    return read_model(file), str(file)
+    return read_model(Path(model)), model

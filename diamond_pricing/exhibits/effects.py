@@ -76,6 +76,8 @@ def partial_effect(
     end = frame.iloc[-1]
     with drawing(2.6) as sheet:
         axes = sheet.axes
+        if attribute == "carat":
+            weights(axes.xaxis)  # before anything is drawn, which fits the limits to it
         # A line breaks where the model declines.
         gap = np.diff(frame[attribute], prepend=low) > 5 * np.median(np.diff(values))
         for _, part in frame.groupby(np.cumsum(gap)):
@@ -91,7 +93,6 @@ def partial_effect(
         percent(axes.yaxis)
         axes.set_ylabel("change of the price")
         if attribute == "carat":
-            weights(axes.xaxis)
             axes.set_ylabel("price against the reference")
             axes.yaxis.set_major_formatter(lambda v, _: f"×{np.exp(v):.3g}")
             ticks = np.log([0.1, 0.2, 0.5, 1, 2, 5, 10, 20])

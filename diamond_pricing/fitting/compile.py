@@ -184,13 +184,20 @@ def averages_of(stones: Stones) -> Averages:
     )
 
 
-def reference_of(stones: Stones) -> Stone:
-    """The most common grades at the median weight: a stone that everybody knows."""
+def reference_of(stones: Stones, support: Support | None = None) -> Stone:
+    """The most common grades at the median weight: a stone that everybody knows.
+
+    Where no sale supports that one, the stone of the sales with most others near it.
+    """
     common: dict[str, Any] = {}
     for grade in (grade for grade in GRADES if grade.required):
         names, counts = np.unique(stones.labels(grade.name), return_counts=True)
         common[grade.name] = str(names[counts.argmax()])
-    return Stone(float(np.sort(stones["carat"])[len(stones) // 2]), **common)
+    reference = Stone(float(np.sort(stones["carat"])[len(stones) // 2]), **common)
+    if support is None or support.near_one(reference):
+        return reference
+    most = stones.stone(int(support.near(stones).argmax()))
+    return Stone(most.carat, most.cut, most.color, most.clarity)
 
 
 def training_of(sales: Sales, left_out: dict[str, int]) -> Training:

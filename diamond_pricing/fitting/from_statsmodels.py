@@ -99,7 +99,7 @@ def compiled_regression(
             f"statsmodels {statsmodels.__version__} {type(model).__name__}: {model.formula}; "
             f"covariance {getattr(result, 'cov_type', 'default')}"
         ),
-        pieces=[_piece(design, subterm, start) for subterm, start in _subterms(design)],
+        pieces=[_piece(design, subterm, start, sales) for subterm, start in _subterms(design)],
         coefficients=np.asarray(result.params, float),
         covariance=np.asarray(result.cov_params(), float),
         fitted=np.asarray(result.fittedvalues, float),
@@ -136,9 +136,11 @@ def _subterms(design: Any) -> list[tuple[Any, int]]:
     return found
 
 
-def _piece(design: Any, subterm: Any, start: int) -> Piece:
+def _piece(design: Any, subterm: Any, start: int, sales: Sales) -> Piece:
     sides = [
-        _categorical(design.factor_infos[factor], subterm.contrast_matrices[factor].matrix)
+        _categorical(
+            design.factor_infos[factor], subterm.contrast_matrices[factor].matrix, sales
+        )
         if factor in subterm.contrast_matrices
         else _numerical(design.factor_infos[factor])
         for factor in subterm.factors
@@ -147,7 +149,7 @@ def _piece(design: Any, subterm: Any, start: int) -> Piece:
     return piece(sides[::-1], slice(start, start + subterm.num_columns))
 
 
-def _categorical(info: Any, contrasts: Matrix) -> Side:
+def _categorical(info: Any, contrasts: Matrix, sales: Sales) -> Side:
     name = _attribute_of(info.factor.code)
     attribute = ATTRIBUTES.get(name)
     if not isinstance(attribute, Grade):
@@ -159,6 +161,13 @@ def _categorical(info: Any, contrasts: Matrix) -> Side:
         levels = tuple(attribute.read(level) for level in info.categories)
     except UnknownGradeError as error:
         raise NotCompilableError(f"{info.factor.code}: {error}") from error
+    empty = sorted(set(levels) - set(np.unique(sales.stones.labels(attribute.name)).tolist()))
+    if empty:
+        raise NotCompilableError(
+            f"no sale has {attribute.name} {', '.join(empty)}, so the fit knows nothing of "
+            f"{'it' if len(empty) == 1 else 'them'}. Drop the empty levels and fit again: "
+            f"frame[{name!r}] = frame[{name!r}].cat.remove_unused_categories()."
+        )
     return Levels(attribute.name, levels), np.asarray(contrasts, float)
 
 

@@ -157,6 +157,7 @@ def _model(
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
     inference = inferred(sales, shape, averages) if lists else None
     prices = held_out(found, sales, markup, averages)
+    support = support_of(stones)
     model = PriceModel(
         family="monotone",
         origin=_origin(len(shape), lists, pairs if ladder else None, found.fit, laid.design),
@@ -165,13 +166,13 @@ def _model(
         factor=factored(wide, found.fit.covariance, RANK),
         residual_sd=sd,
         edf=float(found.fit.edf.sum()),
-        reference=reference_of(stones),
+        reference=reference_of(stones, support),
         averages=averages,
         training=training,
         markup=markup,
         inference=inference,
         ranges=ranges_of(stones, prices, np.log(sales.price)),
-        support=support_of(stones),
+        support=support,
         certificate=certificate,
     )
     return model, prices, found

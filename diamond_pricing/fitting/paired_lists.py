@@ -12,7 +12,7 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.model.markup import MARKED, Band, Markup
-from diamond_pricing.stones import LISTING
+from diamond_pricing.stones import LISTING, stone_keys
 
 FEWEST = 40  # pairs; with fewer there is no mark-up to speak of
 PARTINGS = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.2, 1.5, 2.0)  # carats, where schedules may part
@@ -54,9 +54,8 @@ class Pairs:
 def paired(sales: Sales) -> Pairs:
     """Find the stones that stand once on each list."""
     stones = sales.stones
-    x, y = stones["x"], stones["y"]
-    columns = [stones[name] for name in ("carat", "color", "clarity", "depth", "table")]
-    key = np.column_stack([*columns, np.minimum(x, y), np.maximum(x, y)])
+    key = np.column_stack([stone_keys(stones), stones["depth"], stones["table"]])
+    key[~stones.known(LISTING.name)] = np.nan
     rows = np.flatnonzero(~np.isnan(key).any(axis=1))
     stone = np.unique(key[rows], axis=0, return_inverse=True)[1].ravel()
     listing = stones[LISTING.name][rows]

@@ -9,7 +9,7 @@ from diamond_pricing.model.effects import Placed
 from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.model.notes import note
 from diamond_pricing.model.support import BLEND, RECORDED, listed
-from diamond_pricing.model.verdict import Verdict
+from diamond_pricing.model.verdict import CAUTION, PRICED, Verdict
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import ATTRIBUTES, LINES, LISTING, MAGIC_LINE, Stone, Stones
 
@@ -108,5 +108,8 @@ class StoneDetails:
         return exp(self.log_price - half), exp(self.log_price + half)
 
     def verdict(self) -> Verdict:
-        """Priced, or priced with caution."""
-        return self.model._backed(self.second)
+        """Priced, or priced with caution: the worse of both stones, with what is said of each."""
+        reasons = self.model._backed(self.second).reasons
+        if self.first is not self.model.reference and self.first != self.second:
+            reasons += self.model._backed(self.first).reasons
+        return Verdict(CAUTION if reasons else PRICED, reasons)

@@ -1,6 +1,8 @@
 """How explanations and models show themselves in a notebook, and as data frames."""
 
 from html import escape
+from itertools import product
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,6 +71,17 @@ def explanation_frame(why: PriceExplanation) -> "pd.DataFrame":
 
 def model_html(model: "PriceModel") -> str:
     """A model in a notebook: what it is, and what its lines are."""
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left">{escape(name)}</th>'
+        f'<td style="text-align:left">{escape(fact)}</td></tr>'
+        for name, fact in _facts(model)
+    )
+    title = f"{escape(model.family)} model {model.sha256[:12]}"
+    return f'<table class="price-model"><caption>{title}</caption>{rows}</table>'
+
+
+def _facts(model: "PriceModel") -> list[tuple[str, str]]:
+    """What a model is, in pairs of a name and a text."""
     t = model.training
     facts = [
         ("Fitted on", f"{t.rows:,} sales of {t.stones:,} stones, {t.effective} {t.currency}"),
@@ -83,17 +96,17 @@ def model_html(model: "PriceModel") -> str:
         wrong = sum(model.certificate.inversions.values())
         facts.append(("Better stones that are cheaper", f"{wrong:,} ({compared})"))
     facts.append(("Reference stone", str(model.reference)))
-    rows = "".join(
-        f'<tr><th scope="row" style="text-align:left">{escape(name)}</th>'
-        f'<td style="text-align:left">{escape(fact)}</td></tr>'
-        for name, fact in facts
-    )
-    title = f"{escape(model.family)} model {model.sha256[:12]}"
-    return f'<table class="price-model"><caption>{title}</caption>{rows}</table>'
+    return facts
 
 
-def coefficients_frame(model: "PriceModel") -> "pd.DataFrame":
-    """One row a coefficient: its term, place within it, value and standard error."""
+def coefficients_frame(model: "PriceModel", level: float = 0.95) -> "pd.DataFrame":
+    """One row a coefficient: its term and level, value, standard error, t, p and limits.
+
+    Parameters
+    ----------
+    level : float
+        Of the limits, which are normal around the coefficient.
+    """
     import pandas as pd
 
     terms = [
@@ -101,14 +114,45 @@ def coefficients_frame(model: "PriceModel") -> "pd.DataFrame":
         for term in model.terms
         for _ in range(term.width)
     ]
-    place = [i for term in model.terms for i in range(term.width)]
-    error = np.sqrt(np.einsum("ij,ij->i", model.factor, model.factor))
+    names = [
+        " × ".join(parts)
+        for term in model.terms
+        for parts in product(*(basis.names for basis in term.bases))
+    ]
+    value, error = model.coefficients, np.sqrt(np.square(model.factor).sum(axis=1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(error > 0, value / error, np.nan)
+    normal = NormalDist()
+    p = [2 * normal.cdf(-abs(one)) if one == one else one for one in t.tolist()]
+    reach = normal.inv_cdf(0.5 + level / 2) * error
     return pd.DataFrame(
         {
-            "term": terms, "column": place, "coefficient": model.coefficients,
+            "term": terms,
+            "level": names,
+            "coefficient": value,
             "standard_error": error,
+            "t": t,
+            "p": p,
+            "low": value - reach,
+            "high": value + reach,
         }
-    )  # fmt: skip
+    )
+
+
+def model_summary(model: "PriceModel", level: float = 0.95) -> str:
+    """A model as statsmodels' users know it: what it is, then its coefficients."""
+    facts = [f"{name}: {fact}" for name, fact in _facts(model)]
+    table = coefficients_frame(model, level).rename(
+        columns={
+            "coefficient": "coef",
+            "standard_error": "std err",
+            "p": "P>|t|",
+            "low": f"[{(1 - level) / 2:g}",
+            "high": f"{(1 + level) / 2:g}]",
+        }
+    )
+    text = table.to_string(index=False, float_format=lambda number: f"{number:.4f}")
+    return "\n".join([str(model), *facts, "", text])
 
 
 def _money(why: PriceExplanation, amount: int, *, sign: bool = False) -> str:

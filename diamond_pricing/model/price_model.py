@@ -467,8 +467,9 @@ class PriceModel:
         near = self.support.near_one(stone, self._ready["around"])
         if near >= FEW:
             return Verdict(PRICED)
-        few = f"only {near} stones of about its weight, color and clarity have been seen"
-        reason = Reason("thin_support", "", str(stone), None, f"{few}.", "See the comparables.")
+        many = "1 stone" if near == 1 else f"{near} stones"
+        few = f"{stone}: based on only {many} of about this weight, color and clarity."
+        reason = Reason("thin_support", "", str(stone), None, few, "See the comparables.")
         return Verdict(CAUTION, (reason,))
 
     def _start(self, reference: Stone | None) -> Stones:
@@ -541,11 +542,17 @@ class PriceModel:
             **{name: getattr(self, name) for name in document.SHARED},
         )
 
-    def to_frame(self) -> "pd.DataFrame":
-        """One row a coefficient, as a pandas DataFrame."""
+    def to_frame(self, level: float = 0.95) -> "pd.DataFrame":
+        """One row a coefficient, with its standard error, t, p and limits at ``level``."""
         from diamond_pricing.model.display import coefficients_frame
 
-        return coefficients_frame(self)
+        return coefficients_frame(self, level)
+
+    def summary(self, level: float = 0.95) -> str:
+        """Summarise the model and its coefficients as text; needs pandas."""
+        from diamond_pricing.model.display import model_summary
+
+        return model_summary(self, level)
 
     def _repr_html_(self) -> str:
         from diamond_pricing.model.display import model_html

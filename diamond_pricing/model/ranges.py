@@ -9,7 +9,7 @@ scores; Papadopoulos, Gammerman & Vovk 2008).
 
 from bisect import bisect_right
 from itertools import pairwise
-from math import ceil, prod, sqrt
+from math import ceil, floor, prod, sqrt
 from numbers import Real
 
 import msgspec
@@ -123,8 +123,11 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             For a level that is none.
         """
         check_level(level)
-        width = np.array([self.half(k, level, listing) for k in range(len(self.counts))])
-        return width[self.parts(stones)] * self.expected(stones)
+        parts = self.parts(stones)
+        width = np.zeros(len(self.counts))
+        for part in np.unique(parts):
+            width[part] = self.half(int(part), level, listing)
+        return width[parts] * self.expected(stones)
 
     def half(self, part: int, level: float, listing: str = "blend") -> float:
         """Half width in a part, before it is multiplied by what is expected of the stone.
@@ -133,6 +136,16 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         check_level(level)
         row = self.quantiles.get(listing, self.quantiles["recorded"])[part]
+        most = self.counts[part] / (self.counts[part] + 1)
+        if level > most:
+            raise StoneError(
+                f"a range of {100 * level:g} % is not possible here: it rests on only "
+                f"{self.counts[part]} measured errors, enough for {floor(1000 * most) / 10:g} %.",
+                attribute="level",
+                given=level,
+                nearest=floor(1000 * most) / 1000,
+                code="level_not_possible",
+            )
         return self._quantile(row, self.counts[part], level)
 
     def half_width(self, stone: Stone, level: float, listing: str) -> float:

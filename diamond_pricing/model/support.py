@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Set
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -97,8 +98,17 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise DocumentError("the support has a count for each cell of its grid.")
 
     def around(self) -> NDArray[np.int64]:
-        """Stones in each cell and its neighbours in color and clarity."""
-        counts = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
+        """Stones in each cell and its neighbours in color and clarity, by code of the grades.
+
+        Neighbours on the scale of grades: a model that saw D to F and J has nothing next to
+        its J. Shape (bands, colors of the scale, clarities of the scale).
+        """
+        scales = [ATTRIBUTES[name] for name in ("color", "clarity")]
+        seen = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
+        counts = np.zeros((len(seen), *(len(s.grades) for s in scales if isinstance(s, Grade))), int)
+        colors = [code_of("color", grade) for grade in self.colors]
+        clarities = [code_of("clarity", grade) for grade in self.clarities]
+        counts[:, np.array(colors)[:, None], clarities] = seen
         rows = counts.copy()
         rows[:, 1:] += counts[:, :-1]
         rows[:, :-1] += counts[:, 1:]
@@ -112,19 +122,10 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         Stones of a grade that was not seen get 0.
         """
-        # A last place for grades that were not seen.
-        known = self.around()
-        bands, colors, clarities = known.shape
-        around = np.zeros((bands, colors + 1, clarities + 1), np.int64)
-        around[:, :colors, :clarities] = known
         band = np.searchsorted(self.bands, stones["carat"], side="right")
-        place = [band]
+        near: NDArray[np.int64] = self.around()[band, stones["color"], stones["clarity"]]
         for name, seen in (("color", self.colors), ("clarity", self.clarities)):
-            grade = ATTRIBUTES[name]
-            assert isinstance(grade, Grade)
-            table = np.array([seen.index(g) if g in seen else -1 for g in grade.grades])
-            place.append(table[stones[name]])
-        near: NDArray[np.int64] = around[tuple(place)]
+            near[~np.isin(stones.labels(name), seen)] = 0
         return near
 
     def near_one(self, stone: Stone, around: list[list[list[int]]] | None = None) -> int:
@@ -134,7 +135,15 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         band = bisect_right(self.bands, stone.carat)
         if stone.color not in self.colors or stone.clarity not in self.clarities:
             return 0
-        return around[band][self.colors.index(stone.color)][self.clarities.index(stone.clarity)]
+        return around[band][code_of("color", stone.color)][code_of("clarity", stone.clarity)]
+
+
+@cache
+def code_of(attribute: str, name: str) -> int:
+    """Position of a grade on the scale of its attribute, worst first."""
+    grade = ATTRIBUTES[attribute]
+    assert isinstance(grade, Grade)
+    return grade.grades.index(name)
 
 
 class Unsupported(NamedTuple):

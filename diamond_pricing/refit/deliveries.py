@@ -19,6 +19,7 @@ from diamond_pricing.refit.gates import Gates
 from diamond_pricing.refit.judgement import BAND_NAMES, BANDS, GROUP, TOLD, Finding
 from diamond_pricing.registry import Store
 from diamond_pricing.stones import GRADES, MEASURES, Stones
+from diamond_pricing.stones.keys import KnownSales
 from diamond_pricing.validation.drift import (
     Shift,
     kolmogorov_smirnov,
@@ -32,7 +33,7 @@ from diamond_pricing.warehouse import (
     RejectedFileError,
     Source,
     SourceError,
-    row_keys,
+    recorded_sales,
     take_in,
 )
 
@@ -203,26 +204,27 @@ def declared(store: Store, source: str) -> Source | None:
         raise SourceError(f"a source cannot be called {source[:40]!r}.") from error
 
 
-def without_known(arrival: Arrival, seen: set[tuple[Any, ...]]) -> Arrival:
-    """Set aside sales that the home has already, and count stones that are listed again.
-
-    Parameters
-    ----------
-    seen : set
-        Keys of the sales that are known.
-    """
+def without_known(arrival: Arrival, known: KnownSales) -> Arrival:
+    """Set aside sales that the home has already, and count stones that are listed again."""
     if arrival.intake is None or not len(arrival.intake.sales):
         return arrival
+    sales = recorded_sales(arrival.intake.sales)
+    matched = known.matches(sales)
     rows = [
         (i, DUPLICATE, "the home has this very sale already")
-        for i, key in enumerate(row_keys(arrival.intake.sales))
-        if key in seen
+        for i, match in enumerate(matched)
+        if match
     ]
-    intake = arrival.intake.aside(rows)
-    stones = {key[:-1] for key in seen}
-    keys = row_keys(intake.sales)
-    again = sum(key[:-1] in stones for key in keys)
-    return replace(arrival, delivery=_replace(arrival.delivery, relisted=again), intake=intake)
+    again = sum(
+        known.stone_known(sale)
+        for sale, match in zip(sales, matched, strict=True)
+        if not match
+    )
+    return replace(
+        arrival,
+        delivery=_replace(arrival.delivery, relisted=again),
+        intake=arrival.intake.aside(rows),
+    )
 
 
 def screened(arrival: Arrival, champion: PriceModel | None, gates: Gates) -> Arrival:

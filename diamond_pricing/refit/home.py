@@ -5,7 +5,6 @@ import io
 import tomllib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
-from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -20,7 +19,8 @@ from diamond_pricing.refit.offsets import Offset, taken_off
 from diamond_pricing.registry import Entry, Store, activations
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones, stone_keys
-from diamond_pricing.warehouse import Source, read_sales_file, row_keys
+from diamond_pricing.stones.keys import KnownSales, in_share
+from diamond_pricing.warehouse import Source, read_sales_file, recorded_sales
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,17 +158,21 @@ def declared_sources(store: Store, names: Iterable[str]) -> dict[str, Source]:
 
 def stored_sales(store: Store, deliveries: Iterable[Delivery]) -> "pd.DataFrame | None":
     """The sales of deliveries, each once, at the prices that were delivered."""
-    import pandas as pd
-
     parts = [_checked(store, d.sales) for d in deliveries if d.sales]
-    return once(pd.concat(parts, ignore_index=True)) if parts else None
+    return once(parts) if parts else None
 
 
-def once(sales: "pd.DataFrame") -> "pd.DataFrame":
-    """Each sale once: deliveries that were held may repeat others."""
+def once(parts: "Iterable[pd.DataFrame]") -> "pd.DataFrame":
+    """Each sale of several deliveries once: one that was held may repeat others."""
     import pandas as pd
 
-    return sales[~pd.Series(row_keys(sales)).duplicated()].reset_index(drop=True)
+    known, kept = KnownSales(), []
+    for part in parts:
+        sales = recorded_sales(part)
+        new = [not match for match in known.matches(sales)]
+        known.add(sale for sale, is_new in zip(sales, new, strict=True) if is_new)
+        kept.append(part[new])
+    return pd.concat(kept, ignore_index=True)
 
 
 def accepted_sales(store: Store, entries: Sequence[Entry]) -> "pd.DataFrame":
@@ -227,14 +231,7 @@ def each_stone(sales: "pd.DataFrame") -> Stones:
 
 def held_out(sales: "pd.DataFrame") -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which sales are of stones that no model of a home is ever fitted on, shape (n,)."""
-    names = ("carat", "color", "clarity", "depth", "table", "x", "y")
-    columns = {name: sales[name].tolist() for name in names}
-    frozen = np.zeros(len(sales), bool)
-    for i, row in enumerate(zip(*columns.values(), strict=True)):
-        carat, color, clarity, depth, table, x, y = row
-        sides = (min(x, y), max(x, y)) if x == x and y == y else (depth, table)
-        frozen[i] = crc32(f"{carat:g}|{color}|{clarity}|{sides}".encode()) % FROZEN == 0
-    return frozen
+    return in_share(Stones.from_frame(sales), FROZEN)
 
 
 def _checked(store: Store, key: str) -> "pd.DataFrame":

@@ -43,7 +43,8 @@ from diamond_pricing.refit.record import KEPT, NOTHING, PROMOTED, REJECTED, coun
 from diamond_pricing.registry import Entry, Registry, Store
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones
-from diamond_pricing.warehouse import FITTED, Source, row_keys
+from diamond_pricing.stones.keys import KnownSales
+from diamond_pricing.warehouse import FITTED, Source, recorded_sales
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,13 +166,15 @@ class _Run:
         self, files: list[tuple[str, str, bytes]], old: "pd.DataFrame | None", settings: str
     ) -> list[Arrival]:
         """Read and look at each file; what is taken of one is known to the next."""
-        keys = set(row_keys(old)) if old is not None else set()
+        known = KnownSales()
+        if old is not None:
+            known.add(recorded_sales(old))
         arrivals = []
         for name, source, data in files:
             self.tell(f"Reading {name} …")
             arrival = arrived(name, source, data, self.store, self.home.currency)
             arrival.level = self._level(source) if arrival.intake is not None else 0.0
-            arrival = screened(without_known(arrival, keys), self.champion, self.gates)
+            arrival = screened(without_known(arrival, known), self.champion, self.gates)
             arrival = settled(arrival)
             status, reason = arrival.delivery.status, arrival.delivery.reason
             if status != "rejected":
@@ -185,7 +188,7 @@ class _Run:
                 arrival.delivery, settings=settings, status=status, reason=reason
             )
             if status == "accepted" and arrival.intake is not None:
-                keys |= set(row_keys(arrival.intake.sales))
+                known.add(recorded_sales(arrival.intake.sales))
             arrivals.append(arrival)
         return arrivals
 
@@ -204,7 +207,7 @@ class _Run:
 
         new = [a.intake.sales.assign(source=a.delivery.source) for a in good if a.intake]
         parts = [p for p in (old, homes.stored_sales(self.store, held), *new) if p is not None]
-        sales = homes.once(pd.concat(parts, ignore_index=True))
+        sales = homes.once(parts)
         frozen = homes.held_out(sales)
         numbers: dict[str, Any] = {
             "trained_on": int((~frozen).sum()), "judged_on": int(frozen.sum())

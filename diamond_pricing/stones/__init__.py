@@ -14,8 +14,9 @@ from diamond_pricing.stones.attributes import (
     carats,
     shown,
 )
-from diamond_pricing.stones.catalog import Columns, load_columns, load_sales, stone_keys
+from diamond_pricing.stones.catalog import Columns, load_columns, load_sales
 from diamond_pricing.stones.checks import Problem
+from diamond_pricing.stones.keys import stone_keys
 from diamond_pricing.stones.stone import Stone
 from diamond_pricing.stones.stones import Coded, Frame, Stones
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Integers
 from diamond_pricing.errors import DocumentError, MissingExtraError
 from diamond_pricing.stones.attributes import GRADES, LISTING
+from diamond_pricing.stones.keys import stone_keys
 from diamond_pricing.stones.stones import Stones
 
 if TYPE_CHECKING:
@@ -100,26 +100,3 @@ def _text() -> bytes:
     if hashlib.sha256(text).hexdigest() != SHA256:
         raise DocumentError("the packaged sales differ from their hash; install again.")
     return text
-
-
-def stone_keys(stones: Stones) -> Integers:
-    """Number the stones, equal for rows that describe the same one; shape (n,).
-
-    Many stones stand in the sales twice, under two price lists. Two rows are one stone
-    when carat, color, clarity and the pair {x, y} agree, in whichever order the pair was
-    written. An evaluation that splits rows rather than stones tests on what it has seen.
-
-    Rows without usable length and width are told apart by depth and table instead.
-    """
-    low, high = np.minimum(stones["x"], stones["y"]), np.maximum(stones["x"], stones["y"])
-    measured = ~np.isnan(low)
-    low = np.where(measured, low, -np.nan_to_num(stones["depth"]))
-    high = np.where(measured, high, -np.nan_to_num(stones["table"]))
-    number: Integers = np.zeros(len(stones), np.int64)
-    for column in (stones["carat"], stones["color"], stones["clarity"], low, high):
-        _, code = np.unique(column, return_inverse=True)
-        # Numbered anew each time, so that the product never grows beyond n².
-        _, number = np.unique(
-            number * (code.max(initial=0) + 1) + code.ravel(), return_inverse=True
-        )
-    return number.astype(np.int64).ravel()

@@ -123,6 +123,11 @@ class Basis(Protocol):
         ...
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each real column, for tables of coefficients."""
+        ...
+
+    @property
     def line(self) -> str:
         """The line of an explanation that this feature belongs to."""
         ...

@@ -46,6 +46,11 @@ class Contrast(
         return 1
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each real column, for tables of coefficients."""
+        return (" against ".join(self.levels[::-1]),)
+
+    @property
     def line(self) -> str:
         """The price list's own line."""
         return LISTING.line

@@ -50,6 +50,11 @@ class Levels(
         return len(self.levels)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each real column, for tables of coefficients."""
+        return self.levels
+
+    @property
     def line(self) -> str:
         """The attribute's own line."""
         return ATTRIBUTES[self.attribute].line

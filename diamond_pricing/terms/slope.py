@@ -31,6 +31,11 @@ class Slope(Over, frozen=True, forbid_unknown_fields=True, tag="slope", tag_fiel
         """A single column."""
         return 1
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each real column, for tables of coefficients."""
+        return (self.expression,)
+
     def placed(self, values: Vector) -> Rows:
         """Give the value as the weight of column 0."""
         return self._placed(self.on_scale(values))

@@ -63,6 +63,11 @@ class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_fi
         means = averages.mean_rows(self, stones)
         return Spline(self.expression, self.knots, self.degree, means)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each real column, for tables of coefficients."""
+        return tuple(f"B{i}" for i in range(self.width))
+
     def placed(self, values: Vector) -> Rows:
         """Give the degree + 1 B-splines that are not zero at each value."""
         return self.at(self.on_scale(values))

@@ -44,6 +44,11 @@ class Steps(
         return len(self.at) + 1
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each real column, for tables of coefficients."""
+        return (f"under {self.at[0]:g}", *(f"from {weight:g}" for weight in self.at))
+
+    @property
     def line(self) -> str:
         """A line of its own."""
         return MAGIC_LINE

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.support import BLEND, RECORDED
-from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones
+from diamond_pricing.stones import LISTING, Stone
+from diamond_pricing.stones.keys import same_stone
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class Comparables:
         # |a − b|² = |a|² − 2a·b + |b|², in one pass over the sales.
         square = self._squares - 2 * (self._blend @ here) + here @ here
         distance = np.sqrt(np.maximum(square, 0))
-        distance[self._same(stone)] = np.inf
+        distance[same_stone(self.stones, stone)] = np.inf
         nearest = np.argpartition(distance, min(k, len(distance) - 1))[:k]
         nearest = nearest[np.lexsort((nearest, distance[nearest]))]
         found = []
@@ -134,24 +132,3 @@ class Comparables:
             )
         median = float(np.median([c.adjusted for c in found])) if found else float("nan")
         return Evidence(tuple(found), why.price, median)
-
-    def _same(self, stone: Stone) -> Flags:
-        """Sales of the stone itself: alike in grades, weight and all that is measured.
-
-        Stones that only agree in weight and grades are many; without measurements none can
-        be told to be this very one.
-        """
-        one = Stones.of([stone])
-        measured = [m.name for m in MEASURES if not m.required and one.known(m.name)[0]]
-        same = np.full(len(self.rows), bool(measured))
-        if not measured:
-            return same
-        for name in ("carat", *(g.name for g in GRADES if g.required and g.name != "cut")):
-            same &= self.stones[name] == one[name][0]
-        if {"x", "y"} <= set(measured):  # in either order; the lists grade cut differently
-            sides = [np.sort([s["x"], s["y"]], axis=0) for s in (self.stones, one)]
-            both: Flags = same & (sides[0] == sides[1]).all(axis=0)
-            return both
-        for name in measured:
-            same &= self.stones[name] == one[name][0]
-        return same

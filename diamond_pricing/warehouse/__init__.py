@@ -11,7 +11,7 @@ from diamond_pricing.warehouse.intake import (
     Intake,
     Quarantined,
     quarantine_csv,
-    row_keys,
+    recorded_sales,
     take_in,
 )
 from diamond_pricing.warehouse.mapping import guessed
@@ -41,7 +41,7 @@ __all__ = [
     "quarantine_csv",
     "read_sales_file",
     "read_sheet",
-    "row_keys",
+    "recorded_sales",
     "score",
     "sql",
     "sums",

@@ -4,11 +4,12 @@ import re
 
 from diamond_pricing.stones import attribute_named
 from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import HEADERS, listed
 from diamond_pricing.warehouse.numbers import CURRENCIES
 
 PRICE, PER_CARAT = "price", "price_per_carat"
-MEASUREMENTS, IDENTITY = "measurements", "identity"
+MEASUREMENTS = "measurements"
 SIDES = ("x", "y", "z")  # in the order of measurements
 # What one of theirs is in ours.
 UNITS = {

@@ -18,9 +18,9 @@ from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.files import harmless
 from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stones
 from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
 from diamond_pricing.stones.kinds import GONE, ONLY, of_other_kind
 from diamond_pricing.warehouse.headers import (
-    IDENTITY,
     MEASUREMENTS,
     PER_CARAT,
     PRICE,
@@ -274,7 +274,7 @@ class _Reader:
                 return None, f"price is not a number: {text[:40]!r}"
             if not 0 < value < DEAREST:
                 return None, f"price must be positive and under {DEAREST:g}, not {text[:40]}"
-            return value * self.rate, ""
+            return round(value * self.rate, 2) or value * self.rate, ""
 
         values = self._column(name, read)
         price = np.array([np.nan if v is None else v for v in values], float)
@@ -302,8 +302,8 @@ class _Reader:
             self._set_aside(rows[at], problem.attribute, problem.reason.rstrip("."))
 
     def _duplicates(self, frame: "pd.DataFrame") -> None:
-        seen: dict[tuple[Any, ...], int] = {}
-        for i, key in enumerate(row_keys(frame)):
+        seen: dict[Sale, int] = {}
+        for i, key in enumerate(recorded_sales(frame)):
             if i in self.wrong:
                 continue
             if key in seen:
@@ -313,13 +313,9 @@ class _Reader:
                 seen[key] = i
 
 
-def row_keys(frame: "pd.DataFrame") -> list[tuple[Any, ...]]:
-    """What tells one sale from another: all attributes, number of the stone, and the price."""
-    if IDENTITY not in frame:
-        frame = frame.assign(**{IDENTITY: None})
-    plain = frame[[*OURS, IDENTITY, PRICE]]
-    plain = plain.astype(object).where(plain.notna(), None)
-    return list(plain.itertuples(index=False, name=None))
+def recorded_sales(frame: "pd.DataFrame") -> list[Sale]:
+    """The sales of a frame as they are compared with others."""
+    return sales_of(frame, OURS)
 
 
 def quarantine_csv(file: str, rows: list[Quarantined]) -> bytes:

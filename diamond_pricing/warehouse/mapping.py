@@ -5,9 +5,9 @@ import msgspec
 from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
 from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE, WORDS
 from diamond_pricing.warehouse.headers import (
-    IDENTITY,
     MEASUREMENTS,
     PER_CARAT,
     PRICE,

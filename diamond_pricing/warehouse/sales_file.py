@@ -7,7 +7,8 @@ import numpy as np
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure
-from diamond_pricing.warehouse.headers import IDENTITY, understood
+from diamond_pricing.stones.keys import IDENTITY
+from diamond_pricing.warehouse.headers import understood
 
 OTHER = "other:"  # before the name of a column that was kept as text
 

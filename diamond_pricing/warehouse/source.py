@@ -7,9 +7,9 @@ import msgspec
 
 from diamond_pricing.errors import SourceError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, Grade
+from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import ONLY, ORIGIN, SHAPE
 from diamond_pricing.warehouse.headers import (
-    IDENTITY,
     MEASUREMENTS,
     PER_CARAT,
     PRICE,

@@ -222,7 +222,12 @@ def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes
     every = list(found)
     cents = np.concatenate([p.cents for p in every])
     columns: dict[str, Any] = {"status": [word for p in every for word in p.words()]}
-    columns["cents"] = cents.sum(axis=1).tolist()
+    refused = np.concatenate([p.status == 2 for p in every])
+
+    def amounts(column: Any) -> list[int | None]:
+        return np.where(refused, None, column.astype(object)).tolist()
+
+    columns["cents"] = amounts(cents.sum(axis=1))
     for name in ("low", "high"):
         ends = np.concatenate([getattr(p, name) for p in every])
         columns[name] = ends.tolist()  # NaN is written as null
@@ -231,7 +236,7 @@ def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes
         for p in every
         for row, fault in sorted(p.errors.items())
     ]
-    lines = {line: cents[:, j].tolist() for j, line in enumerate(asked.lines)}
+    lines = {line: amounts(cents[:, j]) for j, line in enumerate(asked.lines)}
     yield encode(facts(asked, n) | {"columns": columns, "lines": lines, "errors": errors})
 
 

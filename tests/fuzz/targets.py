@@ -54,7 +54,7 @@ from diamond_pricing.reporting.source import parsed
 from diamond_pricing.stones import ATTRIBUTES, MEASURES
 from diamond_pricing.stones.attributes import attribute_named
 from diamond_pricing.terms.expression import parse, walked
-from diamond_pricing.warehouse import Source, read_sales_file, row_keys, take_in
+from diamond_pricing.warehouse import Source, read_sales_file, recorded_sales, take_in
 from diamond_pricing.warehouse.headers import understood
 from diamond_pricing.warehouse.intake import quarantine_csv
 from diamond_pricing.warehouse.moments_file import (
@@ -479,7 +479,7 @@ def taken_in(name: str, data: bytes, source: Source | None = None) -> None:
     if len(intake.sales):
         again = read_sales_file(written_sales(intake.sales, "a"))
         assert len(again) == len(intake.sales)
-        assert len(row_keys(again)) == len(again)
+        assert len(recorded_sales(again)) == len(again)
         Stones.from_frame(again)
 
 

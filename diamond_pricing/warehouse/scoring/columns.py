@@ -10,9 +10,9 @@ from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import SourceError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, Coded, Grade, Measure, attribute_named
 from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import ONLY, of_other_kind
 from diamond_pricing.warehouse.headers import (
-    IDENTITY,
     MEASUREMENTS,
     PER_CARAT,
     PRICE,

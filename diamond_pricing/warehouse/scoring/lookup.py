@@ -9,6 +9,7 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.plan import OF_EVERY_STONE, Plan
+from diamond_pricing.model.support import code_of
 from diamond_pricing.model.verdict import FEW
 
 
@@ -78,7 +79,7 @@ def backing(weight: Lookup, model: PriceModel, inside: Vector, level: float) -> 
         around = s.around()
         for (i, c), (j, q) in product(enumerate(colors), enumerate(clarities)):
             if c in s.colors and q in s.clarities:
-                near[:, i, j] = around[band, s.colors.index(c), s.clarities.index(q)]
+                near[:, i, j] = around[band, code_of("color", c), code_of("clarity", q)]
         weight.plain["near"] = np.minimum(near, FEW)
     if model.markup is not None:
         part: Integers = model.markup.part(inside)

@@ -1,0 +1,195 @@
+"""What makes two records one stone, and what makes them one sale.
+
+Files of the same sales differ: a report number is written with and without its laboratory,
+as text or as a number; length and width change places; a price passes through single
+precision; a column is missing. Everything that asks whether two records are of one stone,
+or of one sale, asks here.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.stones.attributes import absent
+from diamond_pricing.stones.stone import Stone
+from diamond_pricing.stones.stones import Stones
+
+IDENTITY = "identity"  # the column that holds a report or stock number
+MEASURED = ("x", "y", "z")
+_PREFIX = re.compile(r"^(GIA|IGI|HRD|AGSL?|GCAL|EGL|SGL|DF)[\s:#-]*(?=\w*\d)")
+
+
+# --------------------------------------------------------------------------- stones
+
+
+def stone_columns(stones: Stones) -> tuple[Vector, ...]:
+    """Columns that agree where two records are of one stone, each shape (n,).
+
+    Weight, color, clarity and the pair {length, width} in whichever order it was written.
+    Depth and table take the place of the pair where length or width is missing.
+    """
+    low, high = np.minimum(stones["x"], stones["y"]), np.maximum(stones["x"], stones["y"])
+    measured = ~np.isnan(low)
+    low = np.where(measured, low, -np.nan_to_num(stones["depth"]))
+    high = np.where(measured, high, -np.nan_to_num(stones["table"]))
+    return stones["carat"], stones["color"], stones["clarity"], low, high
+
+
+def stone_keys(stones: Stones) -> Integers:
+    """Number the stones, equal for records of the same stone; shape (n,).
+
+    Many stones appear in the sales twice, under two price lists. An evaluation that splits
+    rows rather than stones tests on what it has seen.
+    """
+    number: Integers = np.zeros(len(stones), np.int64)
+    for column in stone_columns(stones):
+        _, code = np.unique(column, return_inverse=True)
+        # Numbered anew each time, so that the product never grows beyond n².
+        _, number = np.unique(
+            number * (code.max(initial=0) + 1) + code.ravel(), return_inverse=True
+        )
+    return number.astype(np.int64).ravel()
+
+
+def same_stone(stones: Stones, stone: Stone) -> NDArray[np.bool_]:
+    """Which of n records are of one given stone, shape (n,).
+
+    None where it has no measurement: stones alike in weight and grades are many.
+    """
+    one = Stones.of([stone])
+    measured = [name for name in ("depth", "table", *MEASURED) if one.known(name)[0]]
+    same = np.full(len(stones), bool(measured))
+    if measured:
+        for column, value in zip(stone_columns(stones), stone_columns(one), strict=True):
+            same &= column == value[0]
+    return same
+
+
+def in_share(stones: Stones, share: int) -> NDArray[np.bool_]:
+    """One stone in ``share``, the same ones in every file and for ever; shape (n,).
+
+    Drawn by what every record of a stone has, whatever else it lacks: weight to the
+    hundredth of a carat, color and clarity.
+    """
+    grades = zip(stones.labels("color").tolist(), stones.labels("clarity").tolist(), strict=True)
+    drawn: dict[tuple[float, str, str], bool] = {}
+    found = []
+    for carat, (color, clarity) in zip(stones["carat"].round(2).tolist(), grades, strict=True):
+        key = (carat, color, clarity)
+        if key not in drawn:
+            drawn[key] = crc32(f"{carat:g}|{color}|{clarity}".encode()) % share == 0
+        found.append(drawn[key])
+    return np.array(found, bool)
+
+
+# ---------------------------------------------------------------------------- sales
+
+
+def report_number(given: object) -> str:
+    """A report or stock number as it is compared: ``GIA 2141438171.0`` → ``2141438171``."""
+    if absent(given):
+        return ""
+    text = _PREFIX.sub("", str(given).strip().upper())
+    return re.sub(r"\s+", "", re.sub(r"(?<=\d)\.0+$", "", text))
+
+
+class Sale(NamedTuple):
+    """One recorded sale, as it is compared.
+
+    Attributes
+    ----------
+    core : tuple
+        What every record of it has: weight, color, clarity and price.
+    rest : tuple
+        Everything else that is recorded of the stone; None where missing.
+    identity : str
+        Report or stock number; empty where there is none.
+    """
+
+    core: tuple[Any, ...]
+    rest: tuple[Any, ...]
+    identity: str
+
+    def may_be(self, other: "Sale") -> bool:
+        """Whether two records with the same core contradict each other nowhere."""
+        pairs = zip(self.rest, other.rest, strict=True)
+        if any(a is not None and b is not None and a != b for a, b in pairs):
+            return False
+        if not (self.identity and other.identity) or self.identity == other.identity:
+            return True
+        # Stones alike to the hundredth of a millimetre are one, whoever numbered them.
+        return None not in (*self.rest[:3], *other.rest[:3])
+
+
+def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
+    """Records of sales in a data frame, as they are compared.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        carat, color, clarity and price; and as far as known x, y, z, other attributes and
+        a column ``identity``.
+    others : Iterable[str]
+        Names of the other attributes.
+    """
+    n = len(frame["carat"])
+
+    def column(name: str, digits: int | None = None) -> list[Any]:
+        values = frame[name].tolist() if name in frame else [None] * n
+        if digits is None:
+            return [None if absent(value) else value for value in values]
+        return [None if absent(value) else round(float(value), digits) for value in values]
+
+    # Single precision holds what any file says of a price; more digits would tell apart.
+    price = [p and float(np.float32(p)) for p in column("price", 6)]
+    core = zip(column("carat", 3), column("color"), column("clarity"), price, strict=True)
+    x, y = column("x", 2), column("y", 2)
+    sides = [sorted((a, b)) if None not in (a, b) else (a, b) for a, b in zip(x, y, strict=True)]
+    given = set(frame.columns) & set(others) - {"carat", "color", "clarity", *MEASURED}
+    rest = zip(
+        [a for a, _ in sides], [b for _, b in sides], column("z", 2),
+        *(column(name, 2 if frame[name].dtype.kind == "f" else None) if name in given
+          else [None] * n for name in others if name not in MEASURED),
+        strict=True,
+    )  # fmt: skip
+    identities = map(report_number, column(IDENTITY))
+    return [Sale(*parts) for parts in zip(core, rest, identities, strict=True)]
+
+
+class KnownSales:
+    """Sales that are known, to be matched with records that may lack a column."""
+
+    def __init__(self) -> None:
+        self._by_core: dict[tuple[Any, ...], list[Sale]] = defaultdict(list)
+        self._stones: set[tuple[Any, ...]] = set()
+
+    def add(self, sales: Iterable[Sale]) -> None:
+        """Learn further sales."""
+        for sale in sales:
+            self._by_core[sale.core].append(sale)
+            self._stones.add((sale.core[:-1], sale.rest[:3]))
+
+    def matches(self, sales: Iterable[Sale]) -> list[bool]:
+        """Whether each of a delivery's sales is known; a known one answers for one only."""
+        free: dict[tuple[Any, ...], list[Sale]] = {}
+        found = []
+        for sale in sales:
+            if sale.core not in free:
+                free[sale.core] = list(self._by_core.get(sale.core, ()))
+            known = [k for k in free[sale.core] if k.may_be(sale)]
+            if known:
+                # Of several that may be meant, the one of the same number.
+                known.sort(key=lambda k: k.identity != sale.identity)
+                free[sale.core].remove(known[0])
+            found.append(bool(known))
+        return found
+
+    def stone_known(self, sale: Sale) -> bool:
+        """Whether the stone was on sale before, at this or another price."""
+        return (sale.core[:-1], sale.rest[:3]) in self._stones
