@@ -245,7 +245,7 @@ def stated_ranges(model: PriceModel) -> Table:
             if high == float("inf")
             else f"{low:g}–{high:g} ct"
         )
-        half = [ranges.half(part, level) for level in (0.5, 0.9)]
+        half = [ranges.halves(level)[part] for level in (0.5, 0.9)]
         rows.append(
             (weight, names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}", n, *half)
         )

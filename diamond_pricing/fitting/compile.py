@@ -18,6 +18,7 @@ from diamond_pricing.errors import FitError, NotCompilableError
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.model import PriceModel, Training
 from diamond_pricing.model.document import quantised
+from diamond_pricing.model.support import Support
 from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones, stone_keys
 from diamond_pricing.terms import AnyBasis, Averages, Term
 

@@ -108,7 +108,7 @@ class StoneDetails:
         return exp(self.log_price - half), exp(self.log_price + half)
 
     def verdict(self) -> Verdict:
-        """Priced, or priced with caution: the worse of both stones, with what is said of each."""
+        """Priced, or priced with caution: the worse of both stones, with each one's reasons."""
         reasons = self.model._backed(self.second).reasons
         if self.first is not self.model.reference and self.first != self.second:
             reasons += self.model._backed(self.first).reasons

@@ -286,7 +286,7 @@ class PriceModel:
     ) -> tuple[Integers, Vector, Vector]:
         """Cents of each line as `itemise`, and both ends of the range as `range`, at once.
 
-        Where the errors were not measured the ends are NaN. Unlike those two it takes it
+        Where too few errors were measured the ends are NaN. Unlike those two it takes it
         that `supports` was asked: a stone that is not supported gets a wrong price here.
         """
         effects = self._contributed(stones, listing, None)
@@ -420,11 +420,16 @@ class PriceModel:
         ------
         DocumentError
             When this model's errors were not measured.
+        StoneError
+            For a level that is not possible for all of the stones.
         """
         if self.ranges is None:
             raise DocumentError(f"a {self.family} model states no ranges; fit 'monotone'.")
         log_price = self.log_price(stones, listing=listing, extrapolate=extrapolate)
         half = self._half_widths(stones, level, listing)
+        if np.isnan(half).any():  # the most that is possible for all of them
+            parts = set(self.ranges.parts(stones.take(np.isnan(half))).tolist())
+            self.ranges.half(min(parts, key=self.ranges.counts.__getitem__), level, listing)
         return _exp(log_price - half), _exp(log_price + half)
 
     def _half_widths(self, stones: Stones, level: float, listing: str) -> Vector:

@@ -9,7 +9,7 @@ scores; Papadopoulos, Gammerman & Vovk 2008).
 
 from bisect import bisect_right
 from itertools import pairwise
-from math import ceil, floor, prod, sqrt
+from math import ceil, prod, sqrt
 from numbers import Real
 
 import msgspec
@@ -108,7 +108,7 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return scale
 
     def half_widths(self, stones: Stones, level: float, listing: str) -> Vector:
-        """Half width of the range of log price, shape (n,).
+        """Half width of the range of log price, shape (n,); NaN where `half` refuses the level.
 
         Parameters
         ----------
@@ -122,31 +122,48 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         StoneError
             For a level that is none.
         """
+        return self.halves(level, listing)[self.parts(stones)] * self.expected(stones)
+
+    def halves(self, level: float, listing: str = "blend") -> Vector:
+        """`half` of every part, shape (p,); NaN where it refuses the level."""
         check_level(level)
-        parts = self.parts(stones)
-        width = np.zeros(len(self.counts))
-        for part in np.unique(parts):
-            width[part] = self.half(int(part), level, listing)
-        return width[parts] * self.expected(stones)
+        return np.array(
+            [
+                self.half(part, level, listing) if _rank(n, level) <= LEVELS[-1] else np.nan
+                for part, n in enumerate(self.counts)
+            ]
+        )
 
     def half(self, part: int, level: float, listing: str = "blend") -> float:
         """Half width in a part, before it is multiplied by what is expected of the stone.
 
-        Parameters and errors as `half_widths`.
+        Parameters as `half_widths`.
+
+        Raises
+        ------
+        StoneError
+            For a level that is none, or that takes more errors than were measured in the part.
         """
         check_level(level)
         row = self.quantiles.get(listing, self.quantiles["recorded"])[part]
-        most = self.counts[part] / (self.counts[part] + 1)
-        if level > most:
+        n = self.counts[part]
+        if _rank(n, level) > LEVELS[-1]:
+            most = next(k / 1000 for k in range(990, 0, -1) if _rank(n, k / 1000) <= LEVELS[-1])
             raise StoneError(
-                f"a range of {100 * level:g} % is not possible here: it rests on only "
-                f"{self.counts[part]} measured errors, enough for {floor(1000 * most) / 10:g} %.",
+                f"a range of {100 * level:g} % is not possible here: it rests on {n} measured "
+                f"errors, which are enough for {100 * most:g} %.",
                 attribute="level",
                 given=level,
-                nearest=floor(1000 * most) / 1000,
+                nearest=most,
                 code="level_not_possible",
             )
-        return self._quantile(row, self.counts[part], level)
+        rank = _rank(n, level)
+        place = bisect_right(LEVELS, rank - 1e-9)
+        if place == 0:
+            return row[0]
+        low, high = LEVELS[place - 1], LEVELS[place]
+        share = (rank - low) / (high - low)
+        return row[place - 1] + share * (row[place] - row[place - 1])
 
     def half_width(self, stone: Stone, level: float, listing: str) -> float:
         """The same of one stone."""
@@ -159,21 +176,14 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             scale = scale * factors.get(getattr(stone, name), 1.0)
         return self.half(part, level, listing) * scale
 
-    @staticmethod
-    def _quantile(row: tuple[float, ...], n: int, level: float) -> float:
-        """The quantile at the conformal rank ⌈(n + 1)·level⌉ of n, and a little above.
 
-        The quantile of a small part is itself uncertain; ``CAUTION`` of its standard errors
-        are added, so that the range holds in each part and not only on average over them.
-        """
-        rank = ceil((n + 1) * level - 1e-9) / n + CAUTION * sqrt(level * (1 - level) / n)
-        rank = min(rank, LEVELS[-1])
-        place = bisect_right(LEVELS, rank - 1e-9)
-        if place == 0:
-            return row[0]
-        low, high = LEVELS[place - 1], LEVELS[place]
-        share = (rank - low) / (high - low)
-        return row[place - 1] + share * (row[place] - row[place - 1])
+def _rank(n: int, level: float) -> float:
+    """The conformal rank ⌈(n + 1)·level⌉ of n errors as a share, and a little above.
+
+    The quantile of a small part is itself uncertain; ``CAUTION`` of its standard errors
+    are added, so that the range holds in each part and not only on average over them.
+    """
+    return ceil((n + 1) * level - 1e-9) / n + CAUTION * sqrt(level * (1 - level) / n)
 
 
 def check_level(level: float) -> None:

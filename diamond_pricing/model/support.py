@@ -103,9 +103,9 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Neighbours on the scale of grades: a model that saw D to F and J has nothing next to
         its J. Shape (bands, colors of the scale, clarities of the scale).
         """
-        scales = [ATTRIBUTES[name] for name in ("color", "clarity")]
         seen = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
-        counts = np.zeros((len(seen), *(len(s.grades) for s in scales if isinstance(s, Grade))), int)
+        scales = [g.grades for g in GRADES if g.name in ("color", "clarity")]
+        counts = np.zeros((len(seen), *map(len, scales)), int)
         colors = [code_of("color", grade) for grade in self.colors]
         clarities = [code_of("clarity", grade) for grade in self.clarities]
         counts[:, np.array(colors)[:, None], clarities] = seen

@@ -216,9 +216,7 @@ def without_known(arrival: Arrival, known: KnownSales) -> Arrival:
         if match
     ]
     again = sum(
-        known.stone_known(sale)
-        for sale, match in zip(sales, matched, strict=True)
-        if not match
+        known.stone_known(sale) for sale, match in zip(sales, matched, strict=True) if not match
     )
     return replace(
         arrival,

@@ -203,7 +203,6 @@ class _Run:
         self, arrivals: list[Arrival], good: list[Arrival], held: list[Delivery],
         findings: list[Finding], old: "pd.DataFrame | None", stock: Stones | None, write: bool,
     ) -> Outcome:  # fmt: skip
-        import pandas as pd
 
         new = [a.intake.sales.assign(source=a.delivery.source) for a in good if a.intake]
         parts = [p for p in (old, homes.stored_sales(self.store, held), *new) if p is not None]

@@ -9,6 +9,7 @@ or of one sale, asks here.
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from math import nan
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -77,7 +78,7 @@ def in_share(stones: Stones, share: int) -> NDArray[np.bool_]:
     Drawn by what every record of a stone has, whatever else it lacks: weight to the
     hundredth of a carat, color and clarity.
     """
-    grades = zip(stones.labels("color").tolist(), stones.labels("clarity").tolist(), strict=True)
+    grades = zip(*(stones.labels(name).tolist() for name in ("color", "clarity")), strict=True)
     drawn: dict[tuple[float, str, str], bool] = {}
     found = []
     for carat, (color, clarity) in zip(stones["carat"].round(2).tolist(), grades, strict=True):
@@ -144,13 +145,18 @@ def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
         values = frame[name].tolist() if name in frame else [None] * n
         if digits is None:
             return [None if absent(value) else value for value in values]
-        return [None if absent(value) else round(float(value), digits) for value in values]
+        numbers = np.array([nan if absent(v) else float(str(v)) for v in values], float)
+        rounded = numbers.round(digits).tolist()
+        return [None if value != value else value for value in rounded]
 
     # Single precision holds what any file says of a price; more digits would tell apart.
     price = [p and float(np.float32(p)) for p in column("price", 6)]
     core = zip(column("carat", 3), column("color"), column("clarity"), price, strict=True)
     x, y = column("x", 2), column("y", 2)
-    sides = [sorted((a, b)) if None not in (a, b) else (a, b) for a, b in zip(x, y, strict=True)]
+    sides = [
+        (a, b) if a is None or b is None else (min(a, b), max(a, b))
+        for a, b in zip(x, y, strict=True)
+    ]
     given = set(frame.columns) & set(others) - {"carat", "color", "clarity", *MEASURED}
     rest = zip(
         [a for a, _ in sides], [b for _, b in sides], column("z", 2),

@@ -225,7 +225,10 @@ def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes
     refused = np.concatenate([p.status == 2 for p in every])
 
     def amounts(column: Any) -> list[int | None]:
-        return np.where(refused, None, column.astype(object)).tolist()
+        values: list[int | None] = [
+            None if no else value for no, value in zip(refused, column.tolist(), strict=True)
+        ]
+        return values
 
     columns["cents"] = amounts(cents.sum(axis=1))
     for name in ("low", "high"):

@@ -54,9 +54,11 @@ def priced(model: PriceModel, asked: QuoteIn) -> PriceExplanation:
     if asked.reference is not None:
         reference = _priceable(model, asked.reference, "/reference")
     try:
-        return model.explain(stone_at(asked), listing=asked.listing, reference=reference)
+        why = model.explain(stone_at(asked), listing=asked.listing, reference=reference)
+        why.range(asked.level)  # refuses a level that too few errors were measured for
     except StoneError as error:
         raise of_stone(error) from error
+    return why
 
 
 def quoted(
@@ -76,6 +78,7 @@ def compared(model: PriceModel, asked: PairIn) -> ComparisonOut:
     )
     try:
         why = model.compare(first, second, listing=asked.listing)
+        why.range(asked.level)
     except StoneError as error:
         raise of_stone(error) from error
     told = _told(why, model, asked.level, asked.language, asked.line_ranges)

@@ -1,5 +1,7 @@
 """What an explanation works out on demand is what the model says of the same stone in a batch."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +27,12 @@ def test_ranges_and_verdicts_of_one_stone_are_those_of_many(packaged, stone, lis
         return
     why = packaged.explain(stone, listing=listing)
     for level in (0.5, 0.9, 0.99):
-        many = [float(end[0]) for end in packaged.range(one, level=level, listing=listing)]
+        try:
+            many = [float(end[0]) for end in packaged.range(one, level=level, listing=listing)]
+        except StoneError as error:  # too few errors were measured there
+            with pytest.raises(StoneError, match=re.escape(str(error))):
+                why.range(level)
+            continue
         assert why.range(level) == pytest.approx(many, rel=1e-12)
     assert why.verdict == packaged.assess(stone)
     assert packaged.support.near_one(stone) == packaged.support.near(one)[0]

@@ -51,7 +51,7 @@ def test_thin_evidence_is_priced_with_caution_and_says_so(packaged):
     assert packaged.assess(stone).status == "priced_with_caution"
     why = packaged.explain(stone)
     assert why.verdict.reasons[0].code == "thin_support"
-    assert "Caution: only" in str(why)
+    assert "based on only 5 stones of about this weight" in str(why)
     assert json.dumps(why.to_dict()["verdict"])
 
 

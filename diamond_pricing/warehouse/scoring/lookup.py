@@ -89,7 +89,7 @@ def backing(weight: Lookup, model: PriceModel, inside: Vector, level: float) -> 
         r = model.ranges
         half = np.zeros(weight.shape)
         band = np.searchsorted(r.bands, inside, side="right")
-        parts = np.array([r.half(k, level) for k in range(len(r.counts))])
+        parts = r.halves(level)
         for j, q in enumerate(clarities):
             place = r.clarities.index(q) if q in r.clarities else 0
             half[..., j] = parts[np.array(r.part)[band, place]][:, None]
