@@ -15,7 +15,7 @@ run diamond-pricing fit --family loglinear --out demo/loglinear.json
 run diamond-pricing fit --out demo/model.json
 run diamond-pricing evaluate --folds 3
 run diamond-pricing explain --carat 1.01 --cut Ideal --color E --clarity VS1 \
-    --html demo/explanation.html | tee demo/explanation.txt
+    --model demo/model.json --html demo/explanation.html | tee demo/explanation.txt
 quoted '1.01 Ideal E VS1' '0.70 Very Good G VS2'
 printf '\n$ diamond-pricing report quote --stone "1.01 Ideal E VS1" …\n'
 diamond-pricing report quote --stone '1.01 Ideal E VS1' --model demo/model.json --to html,pdf --out demo

@@ -58,10 +58,12 @@ def test_explain_answers_machines(run, packaged):
     assert answer["effective"] == "2008"
 
 
-def test_the_model_that_the_demo_fitted_is_preferred_and_named(run, loglinear, tmp_path):
+def test_no_command_takes_a_model_from_the_working_folder(run, loglinear, tmp_path):
+    before = run("explain", *STONE)
     (tmp_path / "demo").mkdir()
-    (tmp_path / "demo" / "model.json").write_text(loglinear.to_json())
-    assert "From demo/model.json: loglinear model" in run("explain", *STONE)[1]
+    for place in ("demo/model.json", "model.json"):
+        (tmp_path / place).write_text(loglinear.to_json())
+    assert run("explain", *STONE) == before
 
 
 def test_a_model_can_be_named_by_option_or_environment(run, loglinear, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from diamond_pricing.exhibits.exhibit import Table
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.explanation import REFERENCE
-from diamond_pricing.model.verdict import PRICED
+from diamond_pricing.model.verdict import FEW
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import MEASURES, Stone
 
@@ -52,7 +52,7 @@ def support_text(
     if model.support is None:
         return ""
     n = f"{model.support.near_one(why.stone):,}"
-    told = sure if why.verdict.status == PRICED else thin
+    told = sure if model.support.near_one(why.stone) >= FEW else thin
     return told.format(n=n if words.decimal == "." else n.replace(",", "."))
 
 

@@ -45,7 +45,7 @@ from diamond_pricing.model.support import (
 )
 from diamond_pricing.model.training import Training
 from diamond_pricing.model.verdict import CAUTION, DECLINED, FEW, PRICED, Reason, Verdict
-from diamond_pricing.stones import LINES, LISTING, Stone, Stones
+from diamond_pricing.stones import LINES, LISTING, Stone, Stones, several
 from diamond_pricing.terms import Averages, Term
 
 if TYPE_CHECKING:
@@ -472,7 +472,7 @@ class PriceModel:
         near = self.support.near_one(stone, self._ready["around"])
         if near >= FEW:
             return Verdict(PRICED)
-        many = "1 stone" if near == 1 else f"{near} stones"
+        many = several(near, "stone")
         few = f"{stone}: based on only {many} of about this weight, color and clarity."
         reason = Reason("thin_support", "", str(stone), None, few, "See the comparables.")
         return Verdict(CAUTION, (reason,))

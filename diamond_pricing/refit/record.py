@@ -11,6 +11,7 @@ from diamond_pricing.refit.judgement import TOLD, Finding
 from diamond_pricing.refit.ledger import Ledger
 from diamond_pricing.refit.offsets import Offset
 from diamond_pricing.registry.registry import content_key
+from diamond_pricing.stones import several
 from diamond_pricing.warehouse import quarantine_csv, written_sales
 
 PROMOTED, KEPT, NOTHING, REJECTED = "promoted", "kept", "nothing new", "data rejected"
@@ -42,26 +43,30 @@ def paragraph(
     """The decision for somebody who reads nothing else."""
     read = sum(d.read for d in deliveries)
     aside = sum(d.quarantined for d in deliveries)
-    files = "1 file" if len(deliveries) == 1 else f"{len(deliveries)} files"
-    text = [f"{read:,} rows came in {files}; {aside:,} were set aside."] if read else []
+    files = several(len(deliveries), "file")
+    were = "was" if aside == 1 else "were"
+    text = (
+        [f"{several(read, 'row')} came in {files}; {aside:,} {were} set aside."] if read else []
+    )
     for d in deliveries:
         if d.status != "accepted":
             text.append(f"{d.file} is {d.status}: {d.reason}")
     if numbers is not None:
         text.append(
-            f"A candidate was fitted to {numbers['trained_on']:,} sales and judged on "
+            f"A candidate was fitted to {several(numbers['trained_on'], 'sale')} and judged on "
             f"{numbers['judged_on']:,} that no model was fitted on."
         )
         if numbers.get("not_used"):
             text.append(
-                f"{numbers['not_used']:,} sales could not be used: {numbers['not_used_for']}."
+                f"{several(numbers['not_used'], 'sale')} could not be used: "
+                f"{numbers['not_used_for']}."
             )
         told = {f.gate: f.says for f in findings if f.gate in ("error", "coverage")}
         text += [_sentence(says) for says in (*map(str, offsets), *told.values())]
     if moves is not None and len(moves.old):
         change = np.abs(moves.new / np.maximum(moves.old, 1) - 1)
         text.append(
-            f"Of {len(moves.old):,} stones in stock half move by less than "
+            f"Of {several(len(moves.old), 'stone')} in stock half move by less than "
             f"{100 * np.median(change):.1f} %; most in money moves "
             + (moves.movers(1) or ["none."])[0]
         )

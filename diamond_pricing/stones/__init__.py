@@ -12,6 +12,7 @@ from diamond_pricing.stones.attributes import (
     Measure,
     attribute_named,
     carats,
+    several,
     shown,
 )
 from diamond_pricing.stones.catalog import Columns, load_columns, load_sales
@@ -40,6 +41,7 @@ __all__ = [
     "carats",
     "load_columns",
     "load_sales",
+    "several",
     "shown",
     "stone_keys",
 ]

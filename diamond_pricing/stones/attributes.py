@@ -198,6 +198,11 @@ def shown(given: object) -> str:
     return text if len(text) <= 60 else f"{text[:40]}… ({len(text)} characters)"
 
 
+def several(count: int, one: str) -> str:
+    """``1 sale`` or ``2,991 sales``."""
+    return f"{count:,} {one if count == 1 else f'{one}s'}"
+
+
 def _spellings(**groups: str) -> Mapping[str, str]:
     """``Very_Good="vg, v good"`` → {"vg": "Very Good", "vgood": "Very Good"}."""
     return MappingProxyType(

@@ -1,6 +1,7 @@
 """Exhibits show what the model says, and every drawing can be read without eyes."""
 
 import itertools
+from contextlib import contextmanager
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from diamond_pricing import Stone, Stones
 from diamond_pricing import exhibits as show
 from diamond_pricing.errors import StoneError
-from diamond_pricing.exhibits import Priced
+from diamond_pricing.exhibits import Priced, effects
+from diamond_pricing.exhibits.effects import drawing
 from diamond_pricing.exhibits.exhibit import Table, plain_markdown, safe
 from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE
 from diamond_pricing.fitting import read_sales
@@ -313,3 +315,20 @@ def test_no_text_in_a_spreadsheet_is_a_formula(text):
     value = safe(pd.DataFrame({"a": [text]}))["a"][0]
     assert value[0] not in "=+-@\t\r"
     assert value.removeprefix("'") == text.removeprefix("'")
+
+
+def test_the_curve_of_the_weight_is_within_its_chart(packaged, monkeypatch):
+    """The axis turns logarithmic, which sets the limits anew: before the curve is drawn."""
+    limits = []
+
+    @contextmanager
+    def watched(*size):
+        with drawing(*size) as sheet:
+            yield sheet
+            limits.append((*sheet.axes.get_xlim(), *sheet.axes.get_ylim()))
+
+    monkeypatch.setattr(effects, "drawing", watched)
+    frame = show.partial_effect(packaged, "carat").frame
+    ((left, right, bottom, top),) = limits
+    assert left <= frame["carat"].min() < frame["carat"].max() <= right < 10
+    assert bottom <= frame["log_change"].min() < frame["log_change"].max() <= top

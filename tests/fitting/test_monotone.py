@@ -306,3 +306,43 @@ def test_sales_without_measurements_among_others(catalog, share, family):
     rows = model.supports(stones)
     error = np.log(rest["price"].to_numpy()[rows]) - model.log_price(stones.take(rows))
     assert abs(np.median(error)) < 0.05
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
+def test_the_reference_of_few_sales_is_supported(catalog, seed):
+    model = fit(catalog.sample(120, random_state=seed))
+    assert model.assess(model.reference).status != "declined"
+    assert model.explain(model.reference).price > 0
+
+
+def test_neighbours_are_counted_on_the_grade_scale(catalog):
+    """D to F of small stones and J of large ones say nothing of a small J."""
+    small, large = catalog["carat"] < 0.45, catalog["carat"] > 0.9
+    sold = (small & catalog["color"].isin(["D", "E", "F"])) | (
+        large & (catalog["color"] == "J")
+    )
+    model = fit(catalog[sold].sample(2500, random_state=1))
+    verdict = model.assess(Stone(0.4, "Ideal", "J", "VS2"))
+    assert verdict.status == "declined"
+    assert verdict.reasons[0].code == "cell_without_support"
+    assert model.assess(Stone(0.4, "Ideal", "E", "VS2")).status == "priced"
+
+
+def test_a_range_takes_enough_measured_errors(catalog):
+    model = fit(catalog.sample(300, random_state=2))
+    why = model.explain(model.reference)
+    low, high = why.range(0.9)
+    assert low < why.price < high
+    with pytest.raises(StoneError, match="measured errors, which are enough for") as caught:
+        why.range(0.99)
+    assert caught.value.code == "level_not_possible"
+    most = caught.value.nearest
+    assert why.range(most)[1] > why.range(0.9)[1]
+    with pytest.raises(StoneError):
+        why.range(most + 0.001)
+    many = Stones.of([model.reference] * 3)
+    with pytest.raises(StoneError, match="enough for"):
+        model.range(many, level=0.99)
+    cents, *ends = model.appraise(many, level=0.99)
+    assert (cents.sum(axis=1) > 0).all()
+    assert np.isnan(ends).all()

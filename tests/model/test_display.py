@@ -4,8 +4,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import statsmodels.formula.api as smf
 
 from diamond_pricing import Stone
+from diamond_pricing.fitting import from_statsmodels
 from diamond_pricing.model.money import written
 
 
@@ -66,3 +68,29 @@ def test_a_model_shows_what_it_is_and_gives_its_coefficients(model):
         frame["standard_error"] ** 2, np.diag(model.covariance), rtol=1e-9, atol=1e-18
     )
     assert frame["term"].nunique() <= len(model.terms)
+    assert not frame.duplicated(["term", "level"]).any()
+
+
+def test_coefficients_are_named_by_their_levels_with_t_p_and_limits(sales):
+    """As statsmodels gives them for the same regression."""
+    frame = sales[sales["listing"] != "x=y"].head(2000)
+    result = smf.ols("np.log(price) ~ np.log(carat) + clarity", frame).fit()
+    rows = from_statsmodels(result).to_frame(level=0.9).set_index("level")
+    assert {"SI2", "VS1", "IF"} <= set(rows.index)
+    there = result.conf_int(0.1)
+    for name in ("SI1", "VS2", "VVS1"):
+        key = next(k for k in result.params.index if k.endswith(f"{name}]"))
+        found = rows.loc[name]
+        assert found["coefficient"] == pytest.approx(result.params[key], rel=1e-9)
+        assert found["t"] == pytest.approx(result.tvalues[key], rel=1e-3)
+        # The limits there are those of Student's t of 2,000 sales, here the normal ones.
+        assert found["low"] == pytest.approx(there.loc[key, 0], rel=1e-3)
+        assert found["high"] == pytest.approx(there.loc[key, 1], rel=1e-3)
+
+
+def test_the_summary_names_the_model_and_every_coefficient(model):
+    text = model.summary()
+    assert model.sha256[:12] in text
+    assert "standard_error" not in text
+    for level in {*model.to_frame()["level"]}:
+        assert str(level) in text

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 from diamond_pricing import Stone, Stones
 from diamond_pricing.errors import NotCompilableError
@@ -154,3 +155,14 @@ def test_sales_all_of_equal_length_and_width_compile(usable):
     square = usable.head(400).assign(y=lambda f: f["x"])
     model = from_statsmodels(smf.ols("np.log(price) ~ np.log(carat) + y", square).fit())
     assert np.isfinite(model.price(Stones.from_frame(usable.head(20)), extrapolate=True)).all()
+
+
+def test_levels_without_a_sale_are_named(usable):
+    """statsmodels gives each a column of noughts and a coefficient of rounding errors."""
+    few = usable[~usable["clarity"].isin(["IF", "I1"])]
+    with pytest.warns(SingularMatrixWarning):
+        result = smf.ols("np.log(price) ~ np.log(carat) + clarity", few).fit()
+    with pytest.raises(NotCompilableError, match="no sale has clarity I1, IF"):
+        from_statsmodels(result)
+    few = few.assign(clarity=few["clarity"].cat.remove_unused_categories())
+    assert from_statsmodels(smf.ols("np.log(price) ~ np.log(carat) + clarity", few).fit())

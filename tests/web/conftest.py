@@ -77,3 +77,14 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyed]:
     }
     with serving(data) as server:
         yield Keyed(server, keys)
+
+
+@pytest.fixture
+def scarce(packaged):
+    """A stone of the kind that the fewest errors of the packaged model were measured of."""
+    ranges = packaged.ranges
+    part = ranges.counts.index(min(ranges.counts))
+    band = next(i for i, row in enumerate(ranges.part) if part in row)
+    clarity = ranges.clarities[ranges.part[band].index(part)]
+    carat = round(ranges.bands[band - 1] + 0.01, 2)
+    return {"carat": carat, "cut": "Ideal", "color": "G", "clarity": clarity}

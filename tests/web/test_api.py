@@ -425,3 +425,26 @@ def test_silent_connections_do_not_keep_others_out(server, api):
     finally:
         for one in silent:
             one.close()
+
+
+def test_a_comparison_is_as_sure_as_the_less_known_of_its_stones(api, packaged):
+    rare = {"carat": 3.2, "cut": "Good", "color": "F", "clarity": "SI2"}
+    assert packaged.assess(Stone(**rare)).status == "priced_with_caution"
+    for first, second in ((rare, STONE), (STONE, rare)):
+        verdict = api.post("/v1/comparisons", json={"first": first, "second": second}).json()[
+            "verdict"
+        ]
+        assert verdict["status"] == "priced_with_caution"
+        (reason,) = verdict["reasons"]
+        assert reason["message"].startswith(f"{Stone(**rare)}: based on only 5 stones")
+
+
+def test_a_level_that_too_few_errors_were_measured_for_is_refused(api, scarce):
+    stone = scarce | {"level": 0.99}
+    answer = api.post("/v1/quotes", json=stone)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/level", "level_not_possible")
+    assert 0.9 < error["nearest"] < 0.99
+    again = api.post("/v1/quotes", json=stone | {"level": error["nearest"]})
+    assert again.status_code == 201

@@ -6,7 +6,7 @@ from markupsafe import Markup
 from diamond_pricing.exhibits import band_svg, measures_text, waterfall_svg
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.explanation import REFERENCE
-from diamond_pricing.model.verdict import PRICED
+from diamond_pricing.model.verdict import FEW
 from diamond_pricing.model.words import Words
 from diamond_pricing.web.page.phrases import TEXTS, count_text
 
@@ -87,7 +87,7 @@ def verdict_text(why: PriceExplanation, model: PriceModel, words: Words, *, full
     """How sure the price is."""
     if model.support is None:
         return ""
-    count = count_text(model.support.near_one(why.stone), words)
-    sure = why.verdict.status == PRICED
-    name = "supported" if sure else "thin_support" if full else "thin_short"
-    return TEXTS[words.code][name].format(count=count)
+    near = model.support.near_one(why.stone)
+    name = "supported" if near >= FEW else "thin_support" if full else "thin_short"
+    text = TEXTS[words.code][f"{name}_one" if near == 1 else name]
+    return text.format(count=count_text(near, words))

@@ -25,6 +25,8 @@ _ENGLISH = {
     "same_in_both": "{here} in both",
     "thin_short": "With caution: only {count} stones of about this weight, color and clarity "
     "have been seen.",
+    "thin_short_one": "With caution: only one stone of about this weight, color and clarity "
+    "has been seen.",
     "not_a_number": "write a number, as 1.01",
     "between": "between {low} and {high} {unit}",
     "no_grade": "this grade does not exist",
@@ -39,6 +41,8 @@ _ENGLISH = {
     "supported": "Well supported: {count} stones of about this weight, color and clarity.",
     "thin_support": "With caution: only {count} stones of about this weight, color and clarity "
     "have been seen. See the comparable sales.",
+    "thin_support_one": "With caution: only one stone of about this weight, color and clarity "
+    "has been seen. See the comparable sales.",
     "how": "How the price is made",
     "same_figures": "The same figures stand in the table below.",
     "why": "Why {amount}", "why_difference": "Why they differ",
@@ -95,6 +99,8 @@ _ITALIAN = {
     "same_in_both": "{here} in entrambe",
     "thin_short": "Con cautela: si sono viste solo {count} pietre di peso, colore e purezza "
     "simili.",
+    "thin_short_one": "Con cautela: si è vista una sola pietra di peso, colore e purezza "
+    "simili.",
     "not_a_number": "scrivere un numero, come 1,01",
     "between": "fra {low} e {high} {unit}",
     "no_grade": "questo grado non esiste",
@@ -106,6 +112,8 @@ _ITALIAN = {
     "range": "{level} pietre simili su 100 si vendono fra {low} e {high}",
     "supported": "Ben documentato: {count} pietre di peso, colore e purezza simili.",
     "thin_support": "Con cautela: si sono viste solo {count} pietre di peso, colore e purezza "
+    "simili. Si vedano le vendite comparabili.",
+    "thin_support_one": "Con cautela: si è vista una sola pietra di peso, colore e purezza "
     "simili. Si vedano le vendite comparabili.",
     "how": "Come si forma il prezzo",
     "same_figures": "Le stesse cifre stanno nella tabella qui sotto.",
