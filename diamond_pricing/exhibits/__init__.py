@@ -8,7 +8,14 @@ from diamond_pricing.exhibits.accuracy import (
     scores_by_band,
     scores_table,
 )
-from diamond_pricing.exhibits.audit import Audit, audit, ratio_table, ratio_words, unpriced
+from diamond_pricing.exhibits.audit import (
+    Audit,
+    alone,
+    audit,
+    ratio_table,
+    ratio_words,
+    unpriced,
+)
 from diamond_pricing.exhibits.calibration import calibration, residual_map, residuals
 from diamond_pricing.exhibits.candidates import Candidates, candidates
 from diamond_pricing.exhibits.coverage import (
@@ -83,6 +90,7 @@ __all__ = [
     "Prose",
     "Table",
     "against_best",
+    "alone",
     "audit",
     "average_steps",
     "band_svg",

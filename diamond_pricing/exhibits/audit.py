@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from diamond_pricing.arrays import Vector
+from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.exhibit import Table
 from diamond_pricing.exhibits.priced import Priced, in_order
@@ -165,6 +165,18 @@ def audit(
         float(sales.price.sum()),
         found.scatter,
         sales.currency,
+    )
+
+
+def alone(rows: Integers, sales: Sales, most: int | None = None) -> Table:
+    """Sales that no others can judge, the dearest first."""
+    import pandas as pd
+
+    order = np.argsort(-sales.price, kind="stable")[:most]
+    found = [(int(rows[i]), str(sales.stones.stone(i)), float(sales.price[i])) for i in order]
+    return Table(
+        pd.DataFrame(found, columns=["row", "stone", "price"]),
+        {"row": str, "price": written.amounts(sales.currency)},
     )
 
 

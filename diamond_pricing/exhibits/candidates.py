@@ -120,7 +120,7 @@ def candidates(
         models[name] = fit(training, family)
     models[OURS] = default
     kept = np.flatnonzero(np.all([m.supports(test.stones) for m in models.values()], axis=0))
-    sales = Sales(test.stones.take(kept), test.price[kept], test.currency, test.effective)
+    sales = test.take(kept)
     predicted = {name: baseline(train, sales.stones) for name, baseline in BASELINES.items()}
     for name, m in models.items():
         predicted[name] = m.price(sales.stones, listing="recorded")

@@ -79,7 +79,8 @@ def influence_table(held: "HeldOut", most: int = 10) -> Table:
     import pandas as pd
 
     fit = held.found.fit
-    weight, error = held.found.weight, np.log(held.sales.price) - held.recorded
+    weight = held.found.weight
+    error = np.nan_to_num(np.log(held.sales.price) - held.recorded)  # beyond others: 0
     pull = error**2 * weight / (float(fit.edf.sum()) * fit.residual_variance)
     # The distance is the pull times the leverage, which is at most 1.
     rows_of = np.argsort(-pull)[: max(3_000, most)]

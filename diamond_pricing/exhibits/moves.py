@@ -120,7 +120,7 @@ def drift(sales: Sales | None, model: PriceModel | None) -> Figure | None:
 
 def _supported(sales: Sales, models: Sequence[PriceModel]) -> Sales:
     rows = np.flatnonzero(np.all([m.supports(sales.stones) for m in models], axis=0))
-    return Sales(sales.stones.take(rows), sales.price[rows], sales.currency, sales.effective)
+    return sales.take(rows)
 
 
 def movements(ledger: "pd.DataFrame | None", currency: str) -> Figure | None:

@@ -4,16 +4,21 @@ The sales are parted into folds by stone. The Gram matrix of all folds but one i
 theirs, so that a fit without a fold costs one solve.
 """
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.fitting.compile import training_of
 from diamond_pricing.fitting.engine import Gram, PenalisedFit, solve
 from diamond_pricing.fitting.sales import Sales
+from diamond_pricing.fitting.scatter import support_of
 from diamond_pricing.fitting.structure import Structure
 from diamond_pricing.model.markup import Markup
-from diamond_pricing.stones import LISTING
+from diamond_pricing.model.support import unsupported
+from diamond_pricing.stones import LISTING, Stones
 from diamond_pricing.terms import Averages
 
 CHUNK = 1_000  # rows of the design matrix at once
@@ -60,7 +65,8 @@ class HeldOut:
     sales : Sales
         Those sales.
     recorded, blend : Vector
-        Held-out log price on the list as recorded, and on the blend; shape (m,).
+        Held-out log price on the list as recorded, and on the blend; shape (m,). NaN where
+        the fit without the stone would decline it: there is nothing like it to judge by.
     found : Found
         The fit to all of them.
     """
@@ -92,12 +98,16 @@ def held_out(
 ) -> dict[str, Vector]:
     """Log price of each sale by a fit without its fold, as recorded and at the blend.
 
-    Smoothing parameters, weights and mark-up are those of all sales; the shape is free,
-    which leaves the errors if anything a little larger.
+    NaN for a stone that a model of the other folds would decline. Smoothing parameters,
+    weights and mark-up are those of all sales; the shape is free, which leaves the errors
+    if anything a little larger.
     """
     laid, n = found.laid, len(found.y)
     held: dict[str, Vector] = {"recorded": np.empty(n), "blend": np.empty(n)}
     lists = LISTING.name in laid.axes
+    read = frozenset().union(
+        *(basis.attributes for sheet in laid.design.sheets for basis in sheet.term.bases)
+    )
     for k, part in enumerate(found.parts):
         rows = np.flatnonzero(found.fold == k)
         beta = solve(found.gram - part, laid.design.penalties, found.fit.smoothing).coefficients
@@ -114,7 +124,17 @@ def held_out(
             if name == "blend":
                 placed = stones.with_columns(listing=np.full(len(rows), -1))
             held[name][rows] = base + (0.0 if markup is None else markup.of(base, placed))
+            held[name][rows[_beyond(stones, sales.take(found.fold != k), read)]] = np.nan
     return held
+
+
+def _beyond(stones: Stones, others: Sales, read: Set[str]) -> NDArray[np.bool_]:
+    """Which of n stones a model of other sales would decline, shape (n,)."""
+    beyond = np.zeros(len(stones), bool)
+    support = support_of(others.stones)
+    for reason in unsupported(stones, training_of(others, {}), read, support):
+        beyond |= reason.stones
+    return beyond
 
 
 def _shares(laid: Structure, averages: Averages) -> list[float]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import structs
@@ -55,6 +55,10 @@ class Sales:
 
     def __len__(self) -> int:
         return len(self.price)
+
+    def take(self, rows: Any) -> "Sales":
+        """Some of the sales, by number or by mask."""
+        return Sales(self.stones.take(rows), self.price[rows], self.currency, self.effective)
 
 
 def read_sales(
@@ -196,6 +200,6 @@ def usable(sales: Sales, attributes: tuple[str, ...]) -> tuple[Sales, dict[str, 
             f"at least {FEWEST} are needed."
         )
     return (
-        Sales(sales.stones.take(kept), sales.price[kept], sales.currency, sales.effective),
+        sales.take(kept),
         {reason: count for reason, count in left_out.items() if count},
     )

@@ -16,12 +16,14 @@ SUPPORT_BANDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 1.7, 2.0, 2.5
 
 
 def ranges_of(stones: Stones, held_out: dict[str, Vector], log_price: Vector) -> Ranges:
-    """Quantiles of the held-out errors by part."""
+    """Quantiles of the held-out errors by part; NaN is of a stone with nothing to judge by."""
+    judged = ~np.isnan(held_out["blend"])
+    stones, log_price = stones.take(judged), log_price[judged]
     one = np.ones(len(log_price), np.int64)
     band = np.searchsorted(BANDS, stones["carat"], side="right")
     grades = {name: stones[name] for name in ("cut", "color", "clarity")}
     errors = {
-        name: Scored(band, grades, np.abs(log_price - value), one)
+        name: Scored(band, grades, np.abs(log_price - value[judged]), one)
         for name, value in held_out.items()
     }
     return ranges_from(errors)

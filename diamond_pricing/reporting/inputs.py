@@ -202,12 +202,23 @@ class Inputs:
             rows = np.flatnonzero(self.model.supports(self.sales.stones))
             return self._by(self.model, rows, "too few to fit a model to")
         kept = self._kept("held_out", self._held_out)
+        judged = ~np.isnan(kept["recorded"])
+        rows = kept["rows"][judged]
         how = (
-            f"Each of the {len(kept['rows']):,} sales is priced by a fit of the default recipe "
+            f"Each of the {len(rows):,} sales is priced by a fit of the default recipe "
             "to the others, which did not see the stone (five folds by stone)."
         )
-        rows = kept["rows"]
-        return Priced(self.rows[rows], self._some(rows), kept["recorded"], how)
+        return Priced(self.rows[rows], self._some(rows), kept["recorded"][judged], how)
+
+    @cached_property
+    def alone(self) -> "tuple[Integers, Sales]":
+        """Rows and sales with nothing like them among the others to judge by."""
+        if len(self.frame) < FEWEST:
+            rows = np.flatnonzero(~self.model.supports(self.sales.stones))
+        else:
+            kept = self._kept("held_out", self._held_out)
+            rows = kept["rows"][np.isnan(kept["recorded"])]
+        return self.rows[rows], self._some(rows)
 
     @cached_property
     def fitted(self) -> "tuple[PriceModel, HeldOut]":
@@ -255,7 +266,7 @@ class Inputs:
         model = PriceModel.from_json(str(self._kept("trial", document)["document"]))
         test = read_sales(self.parted[1])
         rows = np.flatnonzero(model.supports(test.stones))
-        sales = Sales(test.stones.take(rows), test.price[rows], test.currency, test.effective)
+        sales = test.take(rows)
         recorded = model.log_price(sales.stones, listing="recorded")
         how = (
             f"The default recipe was fitted to the {model.training.rows:,} sales of two thirds "
@@ -302,8 +313,7 @@ class Inputs:
         return Priced(self.rows[rows], sales, recorded, how, unseen=False)
 
     def _some(self, rows: Integers) -> Sales:
-        s = self.sales
-        return Sales(s.stones.take(rows), s.price[rows], s.currency, s.effective)
+        return self.sales.take(rows)
 
     def _kept(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Arrays that reports of one run share in a folder, where there is one."""

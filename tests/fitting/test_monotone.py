@@ -11,6 +11,7 @@ import pytest
 from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.errors import FitError, StoneError
 from diamond_pricing.fitting import fit, read_sales
+from diamond_pricing.fitting.monotone import fit_held_out
 from diamond_pricing.fitting.paired_lists import Pairs, paired, parted_at, put_back, taken_off
 from diamond_pricing.model.certificate import AXES, MISSING, Grid, certify, grids
 from diamond_pricing.validation import cross_validate
@@ -346,3 +347,18 @@ def test_a_range_takes_enough_measured_errors(catalog):
     cents, *ends = model.appraise(many, level=0.99)
     assert (cents.sum(axis=1) > 0).all()
     assert np.isnan(ends).all()
+
+
+def test_a_stone_unlike_all_others_has_no_held_out_price(catalog):
+    """A curve says anything of weights beyond those that it was fitted on."""
+    largest = catalog["carat"].idxmax()
+    some = catalog[catalog["carat"] < 3].sample(3000, random_state=5)
+    some = pd.concat([catalog.loc[[largest]], some])
+    model, held = fit_held_out(some)
+    stones = held.sales.stones
+    (alone,) = np.flatnonzero(stones["carat"] == catalog["carat"].max())
+    assert np.isnan([held.recorded[alone], held.blend[alone]]).all()
+    judged = ~np.isnan(held.blend)
+    assert 0.97 < judged.mean() < 1
+    assert sum(model.ranges.counts) == judged.sum()
+    np.testing.assert_array_equal(np.isnan(held.recorded), ~judged)
