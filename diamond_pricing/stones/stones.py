@@ -193,14 +193,17 @@ class Stones:
 
     def take(self, rows: Any) -> "Stones":
         """Give some of the stones, by numpy index or mask."""
-        position = {}
+        if isinstance(rows, np.ndarray):
+            rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+            columns = {name: column.take(rows) for name, column in self.columns.items()}
+        else:
+            columns = {name: column[rows] for name, column in self.columns.items()}
+        left_out = []
         if self.left_out:
-            position = {old: new for new, old in enumerate(np.arange(len(self))[rows].tolist())}
-        columns = {name: column[rows] for name, column in self.columns.items()}
-        return Stones(
-            MappingProxyType(columns),
-            tuple((position[row], p) for row, p in self.left_out if row in position),
-        )
+            place = np.full(len(self), -1)
+            place[rows] = np.arange(len(columns["carat"]))
+            left_out = [(int(place[row]), p) for row, p in self.left_out if place[row] >= 0]
+        return Stones(MappingProxyType(columns), tuple(left_out))
 
     def stone(self, row: int) -> Stone:
         """One of the stones; dimensions that were left out are missing."""

@@ -142,6 +142,29 @@ class Basis(Protocol):
         """The attribute, or the arithmetic over measures, that it is spread over."""
         ...
 
+    @property
+    def scale(self) -> str:
+        """The attribute, or the arithmetic itself that its marks are values of."""
+        ...
+
+    @property
+    def marks(self) -> tuple[Any, ...]:
+        """Its grades, or where a polynomial ends and the next begins, both ends included."""
+        ...
+
+    @property
+    def powers(self) -> int:
+        """Coefficients of each of its polynomials."""
+        ...
+
+    def pieces(self, marks: tuple[Any, ...]) -> NDArray[np.float64]:
+        """Coefficients of each column, the constant first, shape (rows, powers, w).
+
+        A row is one of the grades ``marks``, or the interval between two of the numbers
+        ``marks``, along which a number runs from 0 to 1.
+        """
+        ...
+
     def placed(self, values: Vector) -> Rows:
         """Sparse rows at values of the feature, shape (n,); a grade counts as its code."""
         ...

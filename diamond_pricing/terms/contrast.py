@@ -6,6 +6,7 @@ stays in the curve without it. On the blend the contrast has its mean over the s
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
@@ -64,6 +65,25 @@ class Contrast(
     def feature(self) -> str:
         """The price list."""
         return LISTING.name
+
+    @property
+    def scale(self) -> str:
+        """The price list."""
+        return LISTING.name
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The lists."""
+        return self.levels
+
+    @property
+    def powers(self) -> int:
+        """Constants."""
+        return 1
+
+    def pieces(self, marks: tuple[str, ...]) -> NDArray[np.float64]:
+        """The code of each list."""
+        return np.array(self.codes)[:, None, None]
 
     def placed(self, values: Vector) -> Rows:
         """Give the code of each list as the weight of column 0."""

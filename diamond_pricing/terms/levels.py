@@ -2,6 +2,7 @@
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
@@ -68,6 +69,25 @@ class Levels(
     def feature(self) -> str:
         """The attribute."""
         return self.attribute
+
+    @property
+    def scale(self) -> str:
+        """The attribute."""
+        return self.attribute
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The grades."""
+        return self.levels
+
+    @property
+    def powers(self) -> int:
+        """Constants."""
+        return 1
+
+    def pieces(self, marks: tuple[str, ...]) -> NDArray[np.float64]:
+        """One column each."""
+        return np.eye(self.width)[:, None, :]
 
     def placed(self, values: Vector) -> Rows:
         """Position of each grade, given by its code."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
@@ -43,6 +44,37 @@ class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         expression = parse(self.expression)
         return "carat" if expression.attributes == ("carat",) else expression.text
 
+    @property
+    def scale(self) -> str:
+        """The arithmetic, in its standard spelling."""
+        return parse(self.expression).text
+
+    @property
+    def width(self) -> int:
+        """Number of real columns."""
+        raise NotImplementedError
+
+    @property
+    def powers(self) -> int:
+        """Coefficients of each of its polynomials."""
+        raise NotImplementedError
+
+    def at(self, values: Vector) -> Rows:
+        """Sparse rows at values of the expression itself, shape (n,)."""
+        raise NotImplementedError
+
+    def pieces(self, marks: tuple[float, ...]) -> NDArray[np.float64]:
+        """Polynomials of each column between the marks, see `Basis`."""
+        low, high = np.array(marks[:-1]), np.array(marks[1:])
+        along = np.linspace(0, 1, self.powers)
+        rows = self.at((low[:, None] + (high - low)[:, None] * along).ravel())
+        full = np.zeros((len(rows.position), self.width))
+        for position, weight in zip(rows.position.T, rows.weight.T, strict=True):
+            full[np.arange(len(full)), position] += weight
+        to_powers = np.linalg.inv(np.vander(along, increasing=True))
+        found = np.tensordot(to_powers, full.reshape(len(low), len(along), -1), (1, 1))
+        return np.moveaxis(found, 0, 1)
+
     def on_scale(self, values: Vector) -> Vector:
         """Values of the expression at values of the feature, shape (n,)."""
         if self.feature != "carat":
@@ -67,23 +99,38 @@ def rows_over(
     placed : callable
         Values (n,) → rows over the ``width`` real columns.
     """
+    halves = []
+    for turned, share in in_both_orders(expression, stones, averages):
+        rows = _one_order(expression, turned, averages, placed, width)
+        halves.append(Rows(rows.position, rows.weight * share))
+    return Rows(*(np.hstack(pair) for pair in zip(*halves, strict=True)))
+
+
+def in_both_orders(
+    expression: Expression, stones: Stones, averages: Averages
+) -> list[tuple[Stones, float]]:
+    """The stones with their share; twice, with length and width turned, where that counts.
+
+    Where the price list is not known, a stone is as likely longer first as the sales of the
+    lists x>y and x<y are many.
+    """
     if not expression.ordered:
-        return _one_order(expression, stones, averages, placed, width)
+        return [(stones, 1.0)]
     x, y = stones["x"], stones["y"]
     below, _, above = averages.listings
     unknown = stones[LISTING.name] < 0
-    halves = []
-    for first, second, share in (
-        (np.maximum, np.minimum, above),
-        (np.minimum, np.maximum, below),
-    ):
-        turned = stones.with_columns(
-            x=np.where(unknown, first(x, y), x), y=np.where(unknown, second(x, y), y)
+    return [
+        (
+            stones.with_columns(
+                x=np.where(unknown, first(x, y), x), y=np.where(unknown, second(x, y), y)
+            ),
+            share / (above + below) if above + below else 0.5,
         )
-        rows = _one_order(expression, turned, averages, placed, width)
-        scaled = share / (above + below) if above + below else 0.5
-        halves.append(Rows(rows.position, rows.weight * scaled))
-    return Rows(*(np.hstack(pair) for pair in zip(*halves, strict=True)))
+        for first, second, share in (
+            (np.maximum, np.minimum, above),
+            (np.minimum, np.maximum, below),
+        )
+    ]
 
 
 def _one_order(

@@ -36,16 +36,27 @@ class Slope(Over, frozen=True, forbid_unknown_fields=True, tag="slope", tag_fiel
         """A name for each real column, for tables of coefficients."""
         return (self.expression,)
 
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """One straight line."""
+        return (0.0, 1.0)
+
+    @property
+    def powers(self) -> int:
+        """A straight line."""
+        return 2
+
     def placed(self, values: Vector) -> Rows:
         """Give the value as the weight of column 0."""
-        return self._placed(self.on_scale(values))
+        return self.at(self.on_scale(values))
 
-    def _placed(self, values: Vector) -> Rows:
+    def at(self, values: Vector) -> Rows:
+        """Give the same at values of the expression itself, shape (n,)."""
         return Rows(np.zeros((len(values), 1), np.int64), values[:, None])
 
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Give the value as the weight of column 0."""
-        return rows_over(parse(self.expression), stones, averages, self._placed, self.width)
+        return rows_over(parse(self.expression), stones, averages, self.at, self.width)
 
     def averaged(self, stones: Stones, averages: Averages) -> "Slope":
         """Learn the mean values."""

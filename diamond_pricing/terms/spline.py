@@ -68,6 +68,18 @@ class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_fi
         """A name for each real column, for tables of coefficients."""
         return tuple(f"B{i}" for i in range(self.width))
 
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """The knots, and a straight line beyond either end."""
+        inner = self.knots[self.degree : -self.degree]
+        far = inner[-1] - inner[0]
+        return (inner[0] - far, *dict.fromkeys(inner), inner[-1] + far)
+
+    @property
+    def powers(self) -> int:
+        """Those of its degree."""
+        return self.degree + 1
+
     def placed(self, values: Vector) -> Rows:
         """Give the degree + 1 B-splines that are not zero at each value."""
         return self.at(self.on_scale(values))

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
@@ -62,6 +63,27 @@ class Steps(
     def feature(self) -> str:
         """The weight."""
         return "carat"
+
+    @property
+    def scale(self) -> str:
+        """The weight."""
+        return "carat"
+
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """The weights, with an end on either side."""
+        return (0.0, *self.at, 2 * self.at[-1])
+
+    @property
+    def powers(self) -> int:
+        """Constants."""
+        return 1
+
+    def pieces(self, marks: tuple[float, ...]) -> NDArray[np.float64]:
+        """The band that each interval lies in."""
+        middle = (np.array(marks[:-1]) + np.array(marks[1:])) / 2
+        found: NDArray[np.float64] = np.eye(self.width)[self.placed(middle).position]
+        return found
 
     def placed(self, values: Vector) -> Rows:
         """Position of the band of each weight."""

@@ -1,0 +1,439 @@
+"""A model as a few tables, and the one way to read them.
+
+A table stands over a few *axes*. An axis is a grade, or a number cut into intervals on each of
+which every effect is a polynomial; what stands in where a stone does not say is a few rows
+more. Prices, lines from any reference stone and exports read these tables and nothing else.
+
+An effect of one line's features is that line's. An effect of several (a surface over weight
+and color, say) is divided by Shapley's rule: each line is moved from the reference stone to
+the stone in every order, and gets the mean of what it changed. So a line whose features do
+not change is exactly nothing, and exchanging the two stones turns every line around. For two
+lines f(a, b) this is the familiar
+
+    Δ_a = ½[f(a, b) − f(a₀, b)] + ½[f(a, b₀) − f(a₀, b₀)].
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from math import factorial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.stones import LISTING, Stones
+from diamond_pricing.terms import AnyBasis, Averages, Term, parse
+from diamond_pricing.terms.basis import codes_to_positions
+from diamond_pricing.terms.over import in_both_orders
+
+MOST_CELLS = 4096
+CHUNK = 16_384  # stones at a time, so that what is worked on stays in the cache
+
+Values = NDArray[np.float64]
+
+
+class Axis(NamedTuple):
+    """What a table is spread over.
+
+    Attributes
+    ----------
+    feature : str
+        A grade, or arithmetic over measures.
+    line : str
+        The line of an explanation that it belongs to.
+    marks : tuple[Any, ...]
+        The grades, or the edges of the intervals, ascending.
+    powers : int
+        Coefficients of its polynomials, the constant first.
+    """
+
+    feature: str
+    line: str
+    marks: tuple[Any, ...]
+    powers: int
+
+    @property
+    def graded(self) -> bool:
+        """Whether it is a grade."""
+        return isinstance(self.marks[0], str)
+
+    @property
+    def known(self) -> int:
+        """Rows in front of those that stand in for a missing value."""
+        return len(self.marks) if self.graded else len(self.marks) - 1
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """What a stone has to say to be placed on it."""
+        return (self.feature,) if self.graded else parse(self.feature).attributes
+
+
+class Spot(NamedTuple):
+    """Where n stones lie on an axis: the row, how far along it, and the share of this spot.
+
+    A number that depends on the order of length and width has two spots, others have one.
+    """
+
+    row: Integers
+    along: Vector
+    share: Vector | float
+
+
+class Table(NamedTuple):
+    """Effects over some axes.
+
+    Attributes
+    ----------
+    axes : tuple[Axis, ...]
+    values : ndarray
+        Log dollars; in front the rows of each of the axes, then the powers of each.
+    """
+
+    axes: tuple[Axis, ...]
+    values: Values
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines that share its effects."""
+        return tuple(dict.fromkeys(axis.line for axis in self.axes))
+
+
+Placed = Mapping[Axis, Sequence[Spot]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tables:
+    """All effects of a model.
+
+    Attributes
+    ----------
+    base : float
+        What every stone has, log dollars.
+    tables : tuple[Table, ...]
+    lines : tuple[str, ...]
+        In the order in which a client reads them.
+    averages : Averages
+    """
+
+    base: float
+    tables: tuple[Table, ...]
+    lines: tuple[str, ...]
+    averages: Averages
+
+    @classmethod
+    def of(
+        cls, terms: Sequence[Term], runs: Sequence[Values], averages: Averages,
+        lines: tuple[str, ...],
+    ) -> "Tables":  # fmt: skip
+        """Compile terms; those over the same axes, or over fewer of them, share a table.
+
+        Parameters
+        ----------
+        runs : Sequence[ndarray]
+            For each term its coefficients with those of the mean rows, see
+            `Term.effects_of_rows`.
+        """
+        axis = _axes(terms)
+        base, parts = 0.0, []
+        for term, values in zip(terms, runs, strict=True):
+            if not term.bases:
+                base += values.item()
+                continue
+            for i, basis in enumerate(term.bases):
+                spread = _spread(basis, axis[basis], averages)
+                values = np.moveaxis(np.tensordot(spread, values, (2, i)), (0, 1), (i, -1))
+            parts.append((tuple(axis[basis] for basis in term.bases), values))
+        homes: list[tuple[Axis, ...]] = []
+        for axes in sorted({a for a, _ in parts}, key=lambda a: (-len(a), a)):
+            if _home(axes, homes) is None:
+                homes.append(tuple(sorted(axes, key=lambda axis: (not axis.graded, axis))))
+        whole: dict[tuple[Axis, ...], Values] = {}
+        for axes, values in parts:
+            home = _home(axes, homes)
+            assert home is not None
+            whole[home] = whole.get(home, 0.0) + _over(home, axes, values)
+        return cls(base, tuple(Table(a, v) for a, v in whole.items()), lines, averages)
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Of all tables, each once."""
+        return tuple(dict.fromkeys(axis for table in self.tables for axis in table.axes))
+
+    def placed(self, stones: Stones) -> Placed:
+        """Where n stones lie on every axis.
+
+        Raises
+        ------
+        UnsupportedStoneError
+            For a number without a value, as the logarithm of nothing.
+        """
+        where = cache(lambda: cells(stones, self.averages))
+        return {axis: spots(axis, stones, self.averages, where) for axis in self.axes}
+
+    def total(self, here: Placed, n: int) -> Vector:
+        """Sum of all effects of n stones, shape (n,), log dollars."""
+        total = np.full(n, self.base)
+        for table in self.tables:
+            total = total + _read(table, here, n)
+        return total
+
+    def divided(self, here: Placed, there: Placed, n: int) -> Matrix:
+        """Log effect of each line between one or n stones and n others, shape (n, k)."""
+        effects = np.zeros((n, len(self.lines)))
+        ends = {axis: _paired(there[axis], here[axis], n) for axis in self.axes}
+        for start in range(0, n, CHUNK):
+            rows = slice(start, start + CHUNK)
+            for table in self.tables:
+                lines = table.lines
+                corners = _corners(table, ends, rows)
+                for line, effect in zip(lines, shared(len(lines), corners), strict=True):
+                    effects[rows, self.lines.index(line)] += effect
+        return effects
+
+
+# --------------------------------------------------------------------------- shares
+
+
+@cache
+def coalitions(k: int) -> tuple[tuple[tuple[int, float], ...], ...]:
+    """Shapley's rule for k lines: for each the sets that it is in, and what each counts.
+
+    A set is a number whose bit j says whether line j is in it. The share of a line is the
+    sum over its sets S of weight · (value of S − value of all others together).
+    """
+    found = []
+    for line in range(k):
+        own = [place for place in range(1 << k) if place >> line & 1]
+        sizes = [place.bit_count() for place in own]
+        weights = [factorial(s - 1) * factorial(k - s) / factorial(k) for s in sizes]
+        found.append(tuple(zip(own, weights, strict=True)))
+    return tuple(found)
+
+
+def shared(k: int, corners: Sequence[Values]) -> list[Values]:
+    """Divide the change from ``corners[0]`` to ``corners[-1]`` among k lines.
+
+    Parameters
+    ----------
+    corners : Sequence[ndarray]
+        By set of lines, numbered as in `coalitions`, the effect when just these are as in
+        the stone and the others as in the reference.
+    """
+    everything = len(corners) - 1
+    found = []
+    for sets in coalitions(k):
+        # A set is set off against the others, so that exchanging two stones only turns signs.
+        parts = (w * (corners[place] - corners[everything - place]) for place, w in sets)
+        found.append(sum(parts, np.zeros(())))
+    return found
+
+
+# --------------------------------------------------------------------------- axes
+
+
+def _axes(terms: Sequence[Term]) -> dict[AnyBasis, Axis]:
+    """The axis of each basis; bases of one line over the same number share the intervals."""
+    bases = list(dict.fromkeys(basis for term in terms for basis in term.bases))
+    edges: dict[tuple[str, str], set[float]] = {}
+    powers: dict[tuple[str, str], int] = {}
+    for basis in bases:
+        key = (basis.scale, basis.line)
+        averaged = 2 if len(basis.average) > 1 else 1  # between two means lies a straight line
+        powers[key] = max(powers.get(key, averaged), basis.powers)
+        edges.setdefault(key, set()).update(m for m in basis.marks if not isinstance(m, str))
+    return {
+        b: Axis(
+            b.scale,
+            b.line,
+            tuple(sorted(edges[b.scale, b.line])) or b.marks,
+            powers[b.scale, b.line],
+        )
+        for b in bases
+    }
+
+
+def _spread(basis: AnyBasis, axis: Axis, averages: Averages) -> Values:
+    """From columns and mean rows of a basis to its axis: (rows, powers, columns and means)."""
+    pieces = basis.pieces(axis.marks)
+    means, nodes = len(basis.average), len(averages.carats)
+    spread = np.zeros((axis.known + means, axis.powers, basis.width + means))
+    spread[: axis.known, : pieces.shape[1], : basis.width] = pieces
+    for i in range(means):
+        row = spread[axis.known + i]
+        row[0, basis.width + i] = 1.0
+        if means > 1 and (i + 1) % nodes:  # a straight line to the next weight
+            row[1, basis.width + i], row[1, basis.width + i + 1] = -1.0, 1.0
+    return spread
+
+
+def _home(axes: tuple[Axis, ...], homes: Iterable[tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
+    """The first that has all of some axes, and no measure that they have not."""
+    return next(
+        (
+            home
+            for home in homes
+            if set(axes) <= set(home)
+            and all(a in axes or a.graded or a.attributes == ("carat",) for a in home)
+        ),
+        None,
+    )
+
+
+def _over(home: tuple[Axis, ...], axes: tuple[Axis, ...], values: Values) -> Values:
+    """The same effects over all axes of a home."""
+    k, order = len(axes), sorted(range(len(axes)), key=lambda i: home.index(axes[i]))
+    values = values.transpose([*order, *(k + i for i in order)])
+    gone = [i for i, axis in enumerate(home) if axis not in axes]
+    values = np.expand_dims(values, [*gone, *(len(home) + i for i in gone)])
+    # What is the same along an axis has no higher powers there.
+    return np.pad(
+        values,
+        [(0, 0)] * len(home)
+        + [(0, axis.powers - 1 if i in gone else 0) for i, axis in enumerate(home)],
+    )
+
+
+def cells(stones: Stones, averages: Averages) -> tuple[Integers, Vector]:
+    """The mean row that stands in for what n stones do not say, and how far to the next."""
+    at = np.log(averages.carats)
+    place = np.interp(np.log(stones["carat"]), at, np.arange(len(at)))
+    node = np.minimum(place.astype(np.int64), max(len(at) - 2, 0))
+    return _rows_of(stones, "cut", averages.cuts) * len(at) + node, place - node
+
+
+def spots(
+    axis: Axis, stones: Stones, averages: Averages,
+    where: Callable[[], tuple[Integers, Vector]],
+) -> list[Spot]:  # fmt: skip
+    """Where n stones lie on an axis; ``where`` gives that of their means, see `cells`."""
+    if axis.graded:
+        row, along = _rows_of(stones, axis.feature, axis.marks), np.zeros(len(stones))
+        missing = row < 0
+        if missing.any() and axis.feature == LISTING.name:  # the blend, on a single row
+            row = np.where(missing, axis.known, row)
+        elif missing.any():
+            cell, between = where()
+            row = np.where(missing, axis.known + cell, row)
+            along = np.where(missing, between, along)
+        return [Spot(row, along, 1.0)]
+    expression, within = parse(axis.feature), _intervals(axis.marks)
+    found = []
+    for turned, share in in_both_orders(expression, stones, averages):
+        x, missing = expression.known({name: turned[name] for name in expression.attributes})
+        gone = missing.any()
+        row, along = within.of(np.where(missing, axis.marks[0], x) if gone else x)
+        if gone:
+            cell, between = where()
+            row = np.where(missing, axis.known + cell, row)
+            along = np.where(missing, between, along)
+        found.append(Spot(row, along, share))
+    return found
+
+
+class Intervals:
+    """Finds the interval between ascending edges that many numbers lie in.
+
+    Even cells, each with one edge at most, tell the interval but for one comparison; that
+    is several times faster than a binary search.
+    """
+
+    def __init__(self, edges: Vector) -> None:
+        self.edges, self.lengths = edges, np.diff(edges)
+        inner = edges[1:-1] if len(edges) > 3 else edges
+        width = np.diff(inner).min() / 2
+        cells = int((inner[-1] - inner[0]) / width) + 2
+        self.start, self.scale = inner[0], 1 / width
+        self.first: Integers | None = None
+        if cells <= MOST_CELLS:
+            begin = inner[0] + (np.arange(cells) - 0.01) * width  # a little early: rounding
+            self.first = self._searched(begin)
+
+    def _searched(self, x: Vector) -> Integers:
+        return (np.searchsorted(self.edges, x, side="right") - 1).clip(0, len(self.edges) - 2)
+
+    def of(self, x: Vector) -> tuple[Integers, Vector]:
+        """Interval of each number, and how far along it is; shapes (n,)."""
+        if self.first is None or len(x) < MOST_CELLS:
+            i = self._searched(x)
+        else:
+            cell = ((x - self.start) * self.scale).clip(0, len(self.first) - 1)
+            i = self.first.take(cell.astype(np.int64))
+            i += x >= self.edges[1:].take(i)
+            np.minimum(i, len(self.edges) - 2, out=i)
+        return i, (x - self.edges.take(i)) / self.lengths.take(i)
+
+
+@cache
+def _intervals(marks: tuple[float, ...]) -> Intervals:
+    return Intervals(np.array(marks))
+
+
+def _rows_of(stones: Stones, grade: str, levels: tuple[str, ...]) -> Integers:
+    """Place of each stone's grade among the levels, −1 where it is not known; shape (n,).
+
+    A grade that is not among them has place 0: whoever prices asks first what is supported.
+    """
+    places = codes_to_positions(grade, levels)
+    found: Integers = np.where(places == len(levels), 0, places)[stones[grade]]
+    return found
+
+
+def _read(table: Table, here: Placed, n: int) -> Vector:
+    """Effects of n stones, added up entry by entry: alone or in a batch, bit for bit."""
+    total = np.zeros(n)
+    for where in product(*(here[axis] for axis in table.axes)):
+        value = table.values[tuple(spot.row for spot in where)]
+        share: Vector | float = 1.0
+        for spot in reversed(where):
+            value = horner(value, spot.along)
+            share = share * spot.share
+        total = total + value * share
+    return total
+
+
+def _paired(there: Sequence[Spot], here: Sequence[Spot], n: int) -> list[Spot]:
+    """The spots of both ends above one another, shape (2, n)."""
+
+    def both(a: Any, b: Any) -> NDArray[Any]:
+        pair = np.empty((2, n), np.asarray(a).dtype)
+        pair[0], pair[1] = a, b
+        return pair
+
+    return [Spot(*map(both, a, b)) for a, b in zip(there, here, strict=True)]
+
+
+def _corners(table: Table, ends: Placed, rows: slice) -> list[Vector]:
+    """Effects by set of lines, numbered as in `coalitions`, when just these have moved."""
+    lines = table.lines
+    k = len(lines)
+    total: Values = np.zeros((2,) * k + (1,))
+    for where in product(*(ends[axis] for axis in table.axes)):
+        # Each line has a dimension of its own, along which its axes are at either end.
+        shapes = [
+            (*(2 if line == axis.line else 1 for line in lines), -1) for axis in table.axes
+        ]
+        spread = [
+            Spot(*(part[:, rows].reshape(shape) for part in spot))
+            for spot, shape in zip(where, shapes, strict=True)
+        ]
+        value = table.values[tuple(spot.row for spot in spread)]
+        for spot in reversed(spread):
+            value = horner(value, spot.along)
+        for spot in spread:
+            value = value * spot.share
+        total = total + value
+    return [total[tuple(place >> j & 1 for j in range(k))] for place in range(1 << k)]
+
+
+def horner(powers: Values, along: Values) -> Values:
+    """Polynomials whose coefficients stand along the last axis, the constant first."""
+    value: Values = powers[..., -1]
+    for j in range(powers.shape[-1] - 2, -1, -1):
+        value = (
+            powers[..., j]
+            + along.reshape(along.shape + (1,) * (value.ndim - along.ndim)) * value
+        )
+    return value
