@@ -58,9 +58,7 @@ class StoneDetails:
 
     def told(self, name: str, words: Words = ENGLISH) -> str:
         """The same behind the label of the line: ``Clarity VS1 rather than SI1``."""
-        ready = self.model._ready.get("told")
-        if ready is None:
-            ready = self.model._ready["told"] = {}
+        ready = self.model._notes
         # Of stones measured from the usual reference many share a line, word for word.
         usual = self.first is self.model.reference and RECORDED not in self.listings
         key = (name, words.code, self.listings, _VALUES[name](self.second)) if usual else None
@@ -86,16 +84,10 @@ class StoneDetails:
 
     def _placed(self, stone: Stone, listing: str) -> list[Placed]:
         """A stone in the bases of the model; its own reference is placed once."""
-        ready = self.model._ready
-        usual = stone is self.model.reference and listing == BLEND
-        if usual and "reference" in ready:
-            found: list[Placed] = ready["reference"]
-            return found
+        if stone is self.model.reference and listing == BLEND:
+            return self.model._reference_placed
         one = listed(Stones.of([stone]), listing, self.model.training)
-        placed = self.model._effects.placed(one)
-        if usual:
-            ready["reference"] = placed
-        return placed
+        return self.model._effects.placed(one)
 
     def range(self, level: float) -> tuple[float, float] | None:
         """Where that share of such prices lies."""

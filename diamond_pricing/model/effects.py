@@ -1,15 +1,14 @@
-"""The effects of a model's terms, summed for a price or divided among the lines."""
+"""The terms of a model with their coefficients, and how sure a line of theirs is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TypeVar
 
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import DocumentError
-from diamond_pricing.model.attribution import coalitions, shares
+from diamond_pricing.model.tables import Tables, weights_of_sets
 from diamond_pricing.stones import LINES, Stones
 from diamond_pricing.terms import (
     AnyBasis,
@@ -18,12 +17,9 @@ from diamond_pricing.terms import (
     Steps,
     Term,
     interleaved,
-    looked_up,
 )
 from diamond_pricing.terms.basis import dense
 
-T = TypeVar("T")
-TermRows = list[list[Rows]]  # for each term, the rows of each of its bases
 Placed = tuple[Integers, Vector]  # one stone in one basis: columns and weights
 
 
@@ -89,10 +85,9 @@ class Effects:
             places=tuple(tuple(place[basis] for basis in term.bases) for term in terms),
         )
 
-    def rows(self, stones: Stones) -> TermRows:
-        """Rows of every basis of every term for n stones."""
-        rows = [basis.rows(stones, self.averages) for basis in self.bases]
-        return [[rows[i] for i in places] for places in self.places]
+    def compiled(self) -> Tables:
+        """The tables that prices and their lines are read from."""
+        return Tables.of(self.terms, self.tables, self.averages, self.lines)
 
     def design(self, stones: Stones) -> Matrix:
         """Design matrix of n stones, shape (n, p)."""
@@ -100,26 +95,6 @@ class Effects:
         return np.hstack(
             [interleaved([sides[i] for i in places], len(stones)) for places in self.places]
         )
-
-    def total(self, rows: TermRows, n: int) -> Vector:
-        """Sum of all effects, shape (n,), log dollars."""
-        total = np.zeros(n)
-        for table, row in zip(self.tables, rows, strict=True):
-            total = total + looked_up(table, row, n)
-        return total
-
-    def divided(self, here: TermRows, there: TermRows, n: int) -> Matrix:
-        """Log effect of each line between n stones and one reference, shape (n, k)."""
-        effects = np.zeros((n, len(self.lines)))
-        for i, term in enumerate(self.terms):
-
-            def moved_to(moved: frozenset[str], i: int = i, term: Term = term) -> Vector:
-                mixed = _mixed(term, here[i], there[i], moved)
-                return looked_up(self.tables[i], mixed, n)
-
-            for line, part in shares(term.lines, moved_to).items():
-                effects[:, self.lines.index(line)] += part
-        return effects
 
     def placed(self, stone: Stones) -> list[Placed]:
         """Columns and weights of one stone in every basis of ``bases``."""
@@ -145,8 +120,8 @@ class Effects:
         for term, places in zip(self.terms, self.places, strict=True):
             # A line whose features stay has no share, and leaves those of the others alone.
             lines = tuple(dict.fromkeys(self.bases[i].line for i in places if moves[i]))
-            for moved, shares_of in coalitions(len(lines)):
-                taken = [lines[j] for j in moved]
+            for place, shares_of in enumerate(weights_of_sets(len(lines))):
+                taken = [line for j, line in enumerate(lines) if place >> j & 1]
                 column, weight = np.zeros(1, np.int64), np.ones(1)
                 for i in places:
                     basis = self.bases[i]
@@ -195,11 +170,3 @@ def runs_of(terms: tuple[Term, ...], coefficients: Vector) -> list[Vector]:
             f"the terms need {stops[-1]} coefficients; given are {coefficients.shape}."
         )
     return [coefficients[a:b] for a, b in pairwise(stops)]
-
-
-def _mixed(term: Term, here: list[T], there: list[T], moved: frozenset[str]) -> list[T]:
-    """Take each basis from ``here`` where its line has moved, else from ``there``."""
-    return [
-        a if basis.line in moved else b
-        for basis, a, b in zip(term.bases, here, there, strict=True)
-    ]

@@ -8,7 +8,6 @@ what stands in for the measures.
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import cache
 from itertools import product
 from math import log
 from operator import attrgetter
@@ -34,6 +33,7 @@ from diamond_pricing.terms import Averages, parse
 
 HEAVIEST = 600  # hundredths of a carat that effects are kept ready for
 LARGEST = 4_096  # cells of a table that others are joined to
+LISTED = 40_000  # numbers of a table that are kept as plain ones too
 HUNDREDTHS, CELL = "hundredths of a carat", "cell of the averages"
 Homes = dict[tuple[Axis, ...], Values]  # by axes: rows of each, powers of each, lines
 
@@ -54,7 +54,7 @@ class FromReference:
     ) -> None:
         self.tables, self.count = tables, len(tables.lines)
         self.averages = tables.averages
-        moved = _moved(tables, tables.placed(reference))
+        self.homes = moved = _moved(tables, tables.placed(reference))
         measured = {axes: v for axes, v in moved.items() if any(map(_lacking, axes))}
         weighed = {axes: v for axes, v in moved.items() if axes not in measured}
         self.optional = sorted(
@@ -86,6 +86,8 @@ class FromReference:
     def many(self, stones: Stones) -> Matrix:
         """Log effect of each line for n stones, shape (n, k)."""
         total = np.zeros((self.count, len(stones)))
+        if not self.plain:  # the order of the sides tells the list, which is not asked here
+            stones = stones.with_columns(listing=np.full(len(stones), -1))
         for start in range(0, len(stones), CHUNK):
             part = stones
             if len(stones) > CHUNK:
@@ -119,26 +121,25 @@ class FromReference:
         )
 
     def _add(self, sums: list["_Sums"], stones: Stones, total: Matrix) -> None:
-        where = cache(lambda: cells(stones, self.averages))
         placed: dict[Axis, Sequence[Spot]] = {}
         for one in sums:
             for axis in one.axes:
                 if axis in placed:
                     continue
                 if axis.feature == CELL:
-                    placed[axis] = [Spot(*where(), 1.0)]
+                    placed[axis] = [Spot(*cells(stones, self.averages, slice(None)), 1.0)]
                 elif axis.feature == HUNDREDTHS:
                     row = np.rint(stones["carat"] * 100).astype(np.int64) - self.first
                     row = row.clip(0, self.last - self.first)
                     placed[axis] = [Spot(row, row, 1.0)]
                 else:
-                    placed[axis] = spots(axis, stones, self.averages, where)
+                    placed[axis] = spots(axis, stones, self.averages)
             one.add(placed, total)
 
     # -------------------------------------------------------------------- one stone
 
     def one(self, stone: Stone) -> list[float]:
-        """Log effect of each line of one stone: as `many` gives it, bit for bit."""
+        """Log effect of each line of one stone, as `many` gives it."""
         if not self.plain:
             found: list[float] = self.many(Stones.of([stone]))[0].tolist()
             return found
@@ -162,6 +163,10 @@ class FromReference:
                     total[line] += effect
             elif len(alongs) == 1:
                 (along,) = alongs
+                if sums.cubic:
+                    for line, (a, b, c, d) in zip(sums.lines, cell):  # noqa: B905  hot
+                        total[line] += a + along * (b + along * (c + along * d))
+                    continue
                 for line, powers in zip(sums.lines, cell):  # noqa: B905  hot
                     value = 0.0
                     for power in reversed(powers):
@@ -236,7 +241,8 @@ class _Sums:
             len(self.lines), -1, *(n for n in powers.shape[1 + k :] if n > 1)
         )
         self.powers = np.ascontiguousarray(np.moveaxis(powers, 1, -1))  # lines, powers, cells
-        self._cells: Values | None = None
+        self.cubic = self.powers.shape[1:-1] == (4,)
+        self._cells: Any = None
         self.steps: list[tuple[int, int, bool]] = []
 
     def number(self, axes: Sequence[Axis]) -> None:
@@ -264,9 +270,10 @@ class _Sums:
     def cell(self, at: int) -> list[Any]:
         """The polynomials of each line in one cell, as plain numbers."""
         if self._cells is None:
-            self._cells = np.ascontiguousarray(np.moveaxis(self.powers, -1, 0))
-        found: list[Any] = self._cells[at].tolist()
-        return found
+            cells = np.ascontiguousarray(np.moveaxis(self.powers, -1, 0))
+            self._cells = cells if cells.size > LISTED else cells.tolist()
+        found: Any = self._cells[at]
+        return found if isinstance(found, list) else found.tolist()
 
 
 def _taken(powers: Values, at: Integers, alongs: Sequence[Vector]) -> Vector:
@@ -397,10 +404,7 @@ def _at_hundredths(weighed: Homes, first: int, last: int, averages: Averages) ->
         if not numbers:
             found[axes] = found.get(axes, 0.0) + values
             continue
-        placed = [
-            spots(axes[i], stones, averages, lambda: cells(stones, averages))[0]
-            for i in numbers
-        ]
+        placed = [spots(axes[i], stones, averages)[0] for i in numbers]
         # The weight in front: rows, then what is left of the axes, powers and lines.
         at = np.moveaxis(values, numbers, range(len(numbers)))[tuple(s.row for s in placed)]
         for i, spot in sorted(zip(numbers, placed, strict=True), reverse=True):

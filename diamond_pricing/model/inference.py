@@ -56,9 +56,9 @@ class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def log_odds(self, stones: Stones, averages: Averages) -> Vector:
         """Log odds of ``likely``, shape (n,)."""
-        effects = self._effects(averages)
+        tables = self._effects(averages).compiled()
         blind = stones.with_columns(listing=np.full(len(stones), -1))
-        return effects.total(effects.rows(blind), len(stones))
+        return tables.total(tables.placed(blind), len(stones))
 
     def probabilities(self, stones: Stones, averages: Averages) -> dict[str, Vector]:
         """Probability of each list, shape (n,); they sum to 1."""
@@ -67,12 +67,13 @@ class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def reasons(self, stones: Stones, averages: Averages, typical: Stones) -> dict[str, Vector]:
         """Log odds by line, from those of one typical stone; each shape (n,)."""
-        effects = self._effects(averages)
+        tables = self._effects(averages).compiled()
         here, there = (
-            effects.rows(s.with_columns(listing=np.full(len(s), -1))) for s in (stones, typical)
+            tables.placed(s.with_columns(listing=np.full(len(s), -1)))
+            for s in (stones, typical)
         )
-        divided = effects.divided(here, there, len(stones))
-        return dict(zip(effects.lines, divided.T, strict=True))
+        divided = tables.divided(here, there, len(stones))[0]
+        return dict(zip(tables.lines, divided.T, strict=True))
 
     def _effects(self, averages: Averages) -> Effects:
         terms = tuple(Term(odds.bases) for odds in self.terms)

@@ -9,8 +9,9 @@ applied.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import exp, inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +27,11 @@ from diamond_pricing.errors import (
 from diamond_pricing.model import document, money
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.details import StoneDetails
-from diamond_pricing.model.effects import Effects, TermRows, runs_of
+from diamond_pricing.model.effects import Effects, Placed, runs_of
 from diamond_pricing.model.explanation import RANGE, REFERENCE, Line, PriceExplanation
+from diamond_pricing.model.from_reference import FromReference
 from diamond_pricing.model.inference import INFERRED, Inference
 from diamond_pricing.model.markup import Markup
-from diamond_pricing.model.plan import Plan
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
     ADVICE,
@@ -43,18 +44,26 @@ from diamond_pricing.model.support import (
     refuse_contradictory,
     unsupported,
 )
+from diamond_pricing.model.tables import Tables
 from diamond_pricing.model.training import Training
 from diamond_pricing.model.verdict import CAUTION, DECLINED, FEW, PRICED, Reason, Verdict
-from diamond_pricing.stones import LINES, LISTING, Stone, Stones, several
+from diamond_pricing.stones import GRADES, LINES, LISTING, MEASURES, Stone, Stones, several
 from diamond_pricing.terms import Averages, Term
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Total = tuple[Vector, Vector, TermRows]
+
+class Start(NamedTuple):
+    """The reference stone on the blend: log price, mark-up in it, price and its cents."""
+
+    log_price: float
+    marked: float
+    price: float
+    cents: int
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PriceModel:
     """A fitted hedonic price model that explains itself. Immutable.
 
@@ -111,7 +120,6 @@ class PriceModel:
     certificate: Certificate | None = None
     sha256: str = field(init=False)
     _effects: Effects = field(init=False, repr=False)
-    _ready: dict[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         coefficients, factor = frozen(self.coefficients), frozen(self.factor)
@@ -134,10 +142,36 @@ class PriceModel:
         object.__setattr__(self, "coefficients", coefficients)
         object.__setattr__(self, "factor", factor)
         object.__setattr__(self, "_effects", effects)
-        object.__setattr__(self, "_ready", {})
         object.__setattr__(self, "sha256", document.digest(self._document()))
         refuse_contradictory(self.reference)
         money.cents(self.price(Stones.of([self.reference])))  # one it cannot price is refused
+
+    @cached_property
+    def _tables(self) -> Tables:
+        return self._effects.compiled()
+
+    @cached_property
+    def _from_reference(self) -> FromReference:
+        reference = listed(Stones.of([self.reference]), BLEND, self.training)
+        return FromReference(self._tables, reference, self.training.ranges["carat"])
+
+    @cached_property
+    def _start(self) -> "Start":
+        """What the reference stone costs on the blend."""
+        log_price, marked = self._total(
+            listed(Stones.of([self.reference]), BLEND, self.training)
+        )
+        price = float(_exp(log_price)[0])
+        return Start(float(log_price[0]), float(marked[0]), price, money.cent(price))
+
+    @cached_property
+    def _reference_placed(self) -> list[Placed]:
+        return self._effects.placed(listed(Stones.of([self.reference]), BLEND, self.training))
+
+    @cached_property
+    def _notes(self) -> dict[Any, str]:
+        """Notes of lines that were asked for, see `StoneDetails.told`."""
+        return {}
 
     @property
     def covariance(self) -> Matrix:
@@ -196,19 +230,17 @@ class PriceModel:
         refuse(self._unsupported(stones, extrapolate))
         if listing == INFERRED:
             return self._inferred(stones)
-        plan = self._plan() if listing == BLEND and not extrapolate else None
-        if plan is not None:
-            return _summed(plan.reference, self._planned(plan, stones))
+        if listing == BLEND:
+            return _summed(self._start.log_price, self._moved(stones))
         return self._total(listed(stones, listing, self.training))[0]
 
-    def _total(self, placed: Stones) -> tuple[Vector, Vector, TermRows]:
-        """Log price, the mark-up in it, and the rows of the terms."""
-        rows = self._effects.rows(placed)
-        base = self._effects.total(rows, len(placed))
+    def _total(self, stones: Stones) -> tuple[Vector, Vector]:
+        """Log price of n stones on their lists, and the mark-up in it; shapes (n,)."""
+        base = self._tables.total(self._tables.placed(stones), len(stones))
         if self.markup is None:
-            return base, np.zeros(len(placed)), rows
-        marked = self.markup.of(base, placed)
-        return base + marked, marked, rows
+            return base, np.zeros(len(stones))
+        marked = self.markup.of(base, stones)
+        return base + marked, marked
 
     def _inferred(self, stones: Stones) -> Vector:
         """Mix the log prices on the lists by how likely each list is."""
@@ -238,36 +270,43 @@ class PriceModel:
         A row sums to the difference in log price from the reference stone, which is priced
         at the blend. Raises as `price`.
         """
-        for given in (stones, self._start(reference)):
-            refuse(self._unsupported(given))
+        refuse(self._unsupported(stones))
+        if reference is not None:
+            refuse_contradictory(reference)
+            refuse(self._unsupported(Stones.of([reference])))
         return self._contributed(stones, listing, reference)
 
     def _contributed(self, stones: Stones, listing: str, reference: Stone | None) -> Matrix:
-        start = self._start(reference)
-        plan = self._plan() if reference is None and listing == BLEND else None
-        if plan is not None:
-            return self._planned(plan, stones)
-        here, there = (
-            self._total(listed(given, how, self.training))
-            for given, how in ((stones, listing), (start, BLEND))
-        )
-        return self._divided(here, there, len(stones))
+        if reference is None and listing == BLEND:
+            return self._moved(stones)
+        start = Stones.of([self.reference if reference is None else reference])
+        return self._divided(
+            listed(stones, listing, self.training), listed(start, BLEND, self.training)
+        )[0]
 
-    def _planned(self, plan: Plan, stones: Stones) -> Matrix:
+    def _moved(self, stones: Stones) -> Matrix:
         """Log effect of each line on the blend, from the model's own reference."""
-        effects = plan.table(stones)
+        effects = self._from_reference.many(stones)
         if self.markup is not None:
+            start = self._start
             blend = listed(stones, BLEND, self.training)
-            marked = self.markup.of(_summed(plan.base, effects), blend)
-            effects[:, plan.listing] += marked - plan.marked
+            base = _summed(start.log_price - start.marked, effects)
+            place = self.lines.index(LISTING.line)
+            effects[:, place] += self.markup.of(base, blend) - start.marked
         return effects
 
-    def _divided(self, here: Total, there: Total, n: int) -> Matrix:
-        """Log effect of each line; the mark-up belongs to the line of the price list."""
-        effects = self._effects.divided(here[2], there[2], n)
+    def _divided(self, stones: Stones, start: Stones) -> tuple[Matrix, Vector, Vector]:
+        """Log effect of each line, and the log prices before and after.
+
+        The mark-up belongs to the line of the price list.
+        """
+        tables, n = self._tables, len(stones)
+        effects, before, after = tables.divided(tables.placed(stones), tables.placed(start), n)
         if self.markup is not None:
-            effects[:, self.lines.index(LISTING.line)] += here[1] - there[1]
-        return effects
+            from_, to = self.markup.of(before, start), self.markup.of(after, stones)
+            effects[:, self.lines.index(LISTING.line)] += to - from_
+            before, after = before + from_, after + to
+        return effects, before, after
 
     def itemise(
         self, stones: Stones, *, listing: str = BLEND, reference: Stone | None = None
@@ -278,8 +317,14 @@ class PriceModel:
         `price`.
         """
         effects = self.contributions(stones, listing=listing, reference=reference)
-        base = self.log_price(self._start(reference))
-        return _itemised(effects, _exp(_summed(base[0], effects)), _exp(base))
+        base = self._base(reference)
+        return _itemised(effects, _exp(_summed(base, effects)), _exp(np.array([base])))
+
+    def _base(self, reference: Stone | None) -> float:
+        """Log price that lines start from."""
+        if reference is None:
+            return self._start.log_price
+        return float(self.log_price(Stones.of([reference]))[0])
 
     def appraise(
         self, stones: Stones, *, level: float = RANGE, listing: str = BLEND
@@ -290,9 +335,9 @@ class PriceModel:
         that `supports` was asked: a stone that is not supported gets a wrong price here.
         """
         effects = self._contributed(stones, listing, None)
-        base = self.log_price(self._start(None))
-        log_price = _summed(base[0], effects)
-        cents = _itemised(effects, _exp(log_price), _exp(base))
+        base = self._start.log_price
+        log_price = _summed(base, effects)
+        cents = _itemised(effects, _exp(log_price), _exp(np.array([base])))
         if self.ranges is None:
             return cents, np.full(len(stones), np.nan), np.full(len(stones), np.nan)
         half = self._half_widths(stones, level, listing)
@@ -340,15 +385,16 @@ class PriceModel:
         ends = []
         for stone, listing in zip((first, second), listings, strict=True):
             one = Stones.of([stone])
-            refuse_contradictory(stone)
-            refuse(self._unsupported(one))
+            if stone.problems() or not self._plain(stone):
+                refuse_contradictory(stone)
+                refuse(self._unsupported(one))
             ends.append(listed(one, listing, self.training))
-        there, here = (self._total(end) for end in ends)
-        effects = self._divided(here, there, 1)
-        base, price = (_exp(total[0]) for total in (there, here))
+        there, here = ends
+        effects, before, after = self._divided(here, there)
+        base, price = _exp(before), _exp(after)
         start, *amounts = _itemised(effects, price, base)[0].tolist()
         return self._explained(
-            first, second, listings, float(base[0]), float(here[0][0]), effects[0].tolist(),
+            first, second, listings, float(base[0]), float(after[0]), effects[0].tolist(),
             start, amounts,
         )  # fmt: skip
 
@@ -375,35 +421,60 @@ class PriceModel:
     def _quick(self, stone: Stone) -> PriceExplanation | None:
         """Explain a plain stone from the model's own reference on the blend, fast.
 
-        None where the general way is needed: for a stone that may be refused, or a model
-        that has no plan.
+        None where the general way is needed: for a stone that may be refused.
         """
-        plan = self._plan()
-        if plan is None or not isinstance(stone, Stone) or not plan.plain(stone):
+        if not isinstance(stone, Stone) or not self._plain(stone) or stone.problems():
             return None
-        if stone.problems():
-            return None
-        effects = plan.effects(stone)
-        base = plan.base + sum(effects)
+        start = self._start
+        effects = self._from_reference.one(stone)
         if self.markup is not None:
-            effects[plan.listing] += self.markup.blend(base, stone.carat) - plan.marked
-        log_price = plan.reference + sum(effects)
-        price, start = _exp_one(log_price), plan.start
-        price_cents = money.cent(price)
-        mean = money.one_logarithmic_mean(price, start)
+            base = start.log_price - start.marked + sum(effects)
+            place = self.lines.index(LISTING.line)
+            effects[place] += self.markup.blend(base, stone.carat) - start.marked
+        log_price = start.log_price + sum(effects)
+        price = _exp_one(log_price)
+        mean = money.one_logarithmic_mean(price, start.price)
         amounts = money.whole_cents_of_one(
-            [effect * mean for effect in effects], price_cents - plan.start_cents
+            [effect * mean for effect in effects], money.cent(price) - start.cents
         )
         return self._explained(
-            self.reference, stone, (BLEND, BLEND), start, log_price, effects, plan.start_cents,
+            self.reference, stone, (BLEND, BLEND), start.price, log_price, effects, start.cents,
             amounts,
         )  # fmt: skip
 
-    def _plan(self) -> "Plan | None":
-        if "plan" not in self._ready:
-            self._ready["plan"] = Plan.of(self)
-        plan: Plan | None = self._ready["plan"]
-        return plan
+    def _plain(self, stone: Stone) -> bool:
+        """Whether the model surely supports a stone."""
+        for name, low, high in self._ranges:
+            value = getattr(stone, name)
+            if value is not None and not low <= value <= high:
+                return False
+        for name, seen in self._grades:
+            if getattr(stone, name) not in seen:
+                return False
+        return self.support is None or bool(self.support.near_one(stone, self._around))
+
+    @cached_property
+    def _ranges(self) -> tuple[tuple[str, float, float], ...]:
+        read = self._effects.attributes | {"carat"}
+        ranges = self.training.ranges
+        return tuple((m.name, *ranges[m.name]) for m in MEASURES if m.name in read)
+
+    @cached_property
+    def _grades(self) -> tuple[tuple[str, frozenset[str | None]], ...]:
+        read, seen = self._effects.attributes, self.training.grades
+        return tuple(
+            (
+                g.name,
+                frozenset(seen[g.name]) if g.required else frozenset({None, *seen[g.name]}),
+            )
+            for g in GRADES
+            if g.required or g.name in read
+        )
+
+    @cached_property
+    def _around(self) -> Any:
+        assert self.support is not None
+        return self.support.around().tolist()
 
     def range(
         self, stones: Stones, *, level: float = RANGE, listing: str = BLEND,
@@ -467,20 +538,13 @@ class PriceModel:
         """How sure the price of a stone is that the model prices."""
         if self.support is None:
             return Verdict(PRICED)
-        if "around" not in self._ready:
-            self._ready["around"] = self.support.around().tolist()
-        near = self.support.near_one(stone, self._ready["around"])
+        near = self.support.near_one(stone, self._around)
         if near >= FEW:
             return Verdict(PRICED)
         many = several(near, "stone")
         few = f"{stone}: based on only {many} of about this weight, color and clarity."
         reason = Reason("thin_support", "", str(stone), None, few, "See the comparables.")
         return Verdict(CAUTION, (reason,))
-
-    def _start(self, reference: Stone | None) -> Stones:
-        start = self.reference if reference is None else reference
-        refuse_contradictory(start)
-        return Stones.of([start])
 
     def _unsupported(self, stones: Stones, extrapolate: bool = False) -> Iterator[Unsupported]:
         if not isinstance(stones, Stones):
@@ -563,6 +627,10 @@ class PriceModel:
         from diamond_pricing.model.display import model_html
 
         return model_html(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as the document; another process reads it anew."""
+        return PriceModel.from_json, (self.to_json(),)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PriceModel):

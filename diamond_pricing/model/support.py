@@ -101,7 +101,8 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Stones in each cell and its neighbours in color and clarity, by code of the grades.
 
         Neighbours on the scale of grades: a model that saw D to F and J has nothing next to
-        its J. Shape (bands, colors of the scale, clarities of the scale).
+        its J. A grade that was not seen has 0. Shape (bands, colors of the scale, clarities
+        of the scale).
         """
         seen = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
         scales = [g.grades for g in GRADES if g.name in ("color", "clarity")]
@@ -115,17 +116,15 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         total: NDArray[np.int64] = rows.copy()
         total[:, :, 1:] += rows[:, :, :-1]
         total[:, :, :-1] += rows[:, :, 1:]
+        unseen = np.ones(total.shape, bool)
+        unseen[:, np.array(colors)[:, None], clarities] = False
+        total[unseen] = 0
         return total
 
     def near(self, stones: Stones) -> NDArray[np.int64]:
-        """Stones seen in the same band with color and clarity within a grade; shape (n,).
-
-        Stones of a grade that was not seen get 0.
-        """
+        """Stones seen in the same band with color and clarity within a grade; shape (n,)."""
         band = np.searchsorted(self.bands, stones["carat"], side="right")
         near: NDArray[np.int64] = self.around()[band, stones["color"], stones["clarity"]]
-        for name, seen in (("color", self.colors), ("clarity", self.clarities)):
-            near[~np.isin(stones.labels(name), seen)] = 0
         return near
 
     def near_one(self, stone: Stone, around: list[list[list[int]]] | None = None) -> int:
@@ -133,8 +132,6 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if around is None:
             around = self.around().tolist()
         band = bisect_right(self.bands, stone.carat)
-        if stone.color not in self.colors or stone.clarity not in self.clarities:
-            return 0
         return around[band][code_of("color", stone.color)][code_of("clarity", stone.clarity)]
 
 

@@ -13,7 +13,7 @@ lines f(a, b) this is the familiar
     Δ_a = ½[f(a, b) − f(a₀, b)] + ½[f(a, b₀) − f(a₀, b₀)].
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -170,8 +170,7 @@ class Tables:
         UnsupportedStoneError
             For a number without a value, as the logarithm of nothing.
         """
-        where = cache(lambda: cells(stones, self.averages))
-        return {axis: spots(axis, stones, self.averages, where) for axis in self.axes}
+        return {axis: spots(axis, stones, self.averages) for axis in self.axes}
 
     def total(self, here: Placed, n: int) -> Vector:
         """Sum of all effects of n stones, shape (n,), log dollars."""
@@ -180,18 +179,25 @@ class Tables:
             total = total + _read(table, here, n)
         return total
 
-    def divided(self, here: Placed, there: Placed, n: int) -> Matrix:
-        """Log effect of each line between one or n stones and n others, shape (n, k)."""
+    def divided(self, here: Placed, there: Placed, n: int) -> tuple[Matrix, Vector, Vector]:
+        """Log effect of each line between one or n stones and n others, shape (n, k).
+
+        Also the sums of all effects there and here, as `total` gives them.
+        """
         effects = np.zeros((n, len(self.lines)))
+        before, after = np.full(n, self.base), np.full(n, self.base)
         ends = {axis: _paired(there[axis], here[axis], n) for axis in self.axes}
+        place = {line: i for i, line in enumerate(self.lines)}
         for start in range(0, n, CHUNK):
             rows = slice(start, start + CHUNK)
             for table in self.tables:
                 lines = table.lines
                 corners = _corners(table, ends, rows)
+                before[rows] += corners[0]
+                after[rows] += corners[-1]
                 for line, effect in zip(lines, shared(len(lines), corners), strict=True):
-                    effects[rows, self.lines.index(line)] += effect
-        return effects
+                    effects[rows, place[line]] += effect
+        return effects, before, after
 
 
 # --------------------------------------------------------------------------- shares
@@ -211,6 +217,17 @@ def coalitions(k: int) -> tuple[tuple[tuple[int, float], ...], ...]:
         weights = [factorial(s - 1) * factorial(k - s) / factorial(k) for s in sizes]
         found.append(tuple(zip(own, weights, strict=True)))
     return tuple(found)
+
+
+@cache
+def weights_of_sets(k: int) -> Matrix:
+    """What the value of each set counts for each of k lines, shape (2ᵏ, k); as `coalitions`."""
+    found = np.zeros((1 << k if k else 0, k))
+    for line, sets in enumerate(coalitions(k)):
+        for place, weight in sets:
+            found[place, line] += weight
+            found[len(found) - 1 - place, line] -= weight
+    return found
 
 
 def shared(k: int, corners: Sequence[Values]) -> list[Values]:
@@ -296,41 +313,52 @@ def _over(home: tuple[Axis, ...], axes: tuple[Axis, ...], values: Values) -> Val
     )
 
 
-def cells(stones: Stones, averages: Averages) -> tuple[Integers, Vector]:
-    """The mean row that stands in for what n stones do not say, and how far to the next."""
+def cells(stones: Stones, averages: Averages, rows: Any) -> tuple[Integers, Vector]:
+    """The mean row that stands in for what some stones do not say, and how far to the next."""
     at = np.log(averages.carats)
-    place = np.interp(np.log(stones["carat"]), at, np.arange(len(at)))
+    place = np.interp(np.log(stones["carat"][rows]), at, np.arange(len(at)))
     node = np.minimum(place.astype(np.int64), max(len(at) - 2, 0))
-    return _rows_of(stones, "cut", averages.cuts) * len(at) + node, place - node
+    cut = _positions("cut", averages.cuts)[stones["cut"][rows]]
+    return cut * len(at) + node, place - node
 
 
-def spots(
-    axis: Axis, stones: Stones, averages: Averages,
-    where: Callable[[], tuple[Integers, Vector]],
-) -> list[Spot]:  # fmt: skip
-    """Where n stones lie on an axis; ``where`` gives that of their means, see `cells`."""
+def spots(axis: Axis, stones: Stones, averages: Averages) -> list[Spot]:
+    """Where n stones lie on an axis."""
     if axis.graded:
-        row, along = _rows_of(stones, axis.feature, axis.marks), np.zeros(len(stones))
+        row = _positions(axis.feature, axis.marks)[stones[axis.feature]]
         missing = row < 0
-        if missing.any() and axis.feature == LISTING.name:  # the blend, on a single row
-            row = np.where(missing, axis.known, row)
-        elif missing.any():
-            cell, between = where()
-            row = np.where(missing, axis.known + cell, row)
-            along = np.where(missing, between, along)
-        return [Spot(row, along, 1.0)]
+        if axis.feature == LISTING.name:  # the blend, on a single row
+            return [Spot(np.where(missing, axis.known, row), np.zeros(len(row)), 1.0)]
+        along = np.zeros(len(row))
+        return [_averaged(axis, Spot(row, along, 1.0), missing, stones, averages)]
     expression, within = parse(axis.feature), _intervals(axis.marks)
     found = []
     for turned, share in in_both_orders(expression, stones, averages):
         x, missing = expression.known({name: turned[name] for name in expression.attributes})
-        gone = missing.any()
-        row, along = within.of(np.where(missing, axis.marks[0], x) if gone else x)
-        if gone:
-            cell, between = where()
-            row = np.where(missing, axis.known + cell, row)
-            along = np.where(missing, between, along)
-        found.append(Spot(row, along, share))
+        row, along = within.of(np.where(missing, axis.marks[0], x) if missing.any() else x)
+        found.append(_averaged(axis, Spot(row, along, share), missing, stones, averages))
     return found
+
+
+def _averaged(
+    axis: Axis, spot: Spot, missing: NDArray[np.bool_], stones: Stones, averages: Averages
+) -> Spot:
+    """The spot with what stands in for the missing; its arrays are written to."""
+    if missing.any():
+        rows = np.flatnonzero(missing)
+        cell, spot.along[rows] = cells(stones, averages, rows)
+        spot.row[rows] = axis.known + cell
+    return spot
+
+
+@cache
+def _positions(grade: str, levels: tuple[str, ...]) -> Integers:
+    """Place of each grade of the scale among the levels, by its code; −1 for a missing one.
+
+    A grade that is not among them has place 0: whoever prices asks first what is supported.
+    """
+    places = codes_to_positions(grade, levels)
+    return np.where(places == len(levels), 0, places)
 
 
 class Intervals:
@@ -371,16 +399,6 @@ def _intervals(marks: tuple[float, ...]) -> Intervals:
     return Intervals(np.array(marks))
 
 
-def _rows_of(stones: Stones, grade: str, levels: tuple[str, ...]) -> Integers:
-    """Place of each stone's grade among the levels, −1 where it is not known; shape (n,).
-
-    A grade that is not among them has place 0: whoever prices asks first what is supported.
-    """
-    places = codes_to_positions(grade, levels)
-    found: Integers = np.where(places == len(levels), 0, places)[stones[grade]]
-    return found
-
-
 def _read(table: Table, here: Placed, n: int) -> Vector:
     """Effects of n stones, added up entry by entry: alone or in a batch, bit for bit."""
     total = np.zeros(n)
@@ -394,7 +412,7 @@ def _read(table: Table, here: Placed, n: int) -> Vector:
     return total
 
 
-def _paired(there: Sequence[Spot], here: Sequence[Spot], n: int) -> list[Spot]:
+def _paired(there: Sequence[Spot], here: Sequence[Spot], n: int) -> list[Any]:
     """The spots of both ends above one another, shape (2, n)."""
 
     def both(a: Any, b: Any) -> NDArray[Any]:
@@ -405,7 +423,7 @@ def _paired(there: Sequence[Spot], here: Sequence[Spot], n: int) -> list[Spot]:
     return [Spot(*map(both, a, b)) for a, b in zip(there, here, strict=True)]
 
 
-def _corners(table: Table, ends: Placed, rows: slice) -> list[Vector]:
+def _corners(table: Table, ends: Mapping[Axis, list[Any]], rows: slice) -> list[Vector]:
     """Effects by set of lines, numbered as in `coalitions`, when just these have moved."""
     lines = table.lines
     k = len(lines)
@@ -415,15 +433,15 @@ def _corners(table: Table, ends: Placed, rows: slice) -> list[Vector]:
         shapes = [
             (*(2 if line == axis.line else 1 for line in lines), -1) for axis in table.axes
         ]
-        spread = [
-            Spot(*(part[:, rows].reshape(shape) for part in spot))
+        spread: list[Any] = [
+            tuple(part[:, rows].reshape(shape) for part in spot)
             for spot, shape in zip(where, shapes, strict=True)
         ]
-        value = table.values[tuple(spot.row for spot in spread)]
-        for spot in reversed(spread):
-            value = horner(value, spot.along)
-        for spot in spread:
-            value = value * spot.share
+        value = table.values[tuple(row for row, _, _ in spread)]
+        for _, along, _ in reversed(spread):
+            value = horner(value, along)
+        for _, _, share in spread:
+            value = value * share
         total = total + value
     return [total[tuple(place >> j & 1 for j in range(k))] for place in range(1 << k)]
 

@@ -10,6 +10,7 @@ so that known and missing stones take the same path; `expansion` turns the coeff
 the real columns into those of all.
 """
 
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -218,6 +219,7 @@ def dense(basis: Basis, rows: Rows) -> Matrix:
     return full @ expansion(basis)
 
 
+@cache
 def codes_to_positions(attribute: str, levels: tuple[str, ...]) -> Integers:
     """Position in ``levels`` by the code of a grade; ``len(levels)`` where it is not there.
 
@@ -226,7 +228,9 @@ def codes_to_positions(attribute: str, levels: tuple[str, ...]) -> Integers:
     grade = ATTRIBUTES[attribute]
     assert isinstance(grade, Grade)
     where = {name: i for i, name in enumerate(levels)}
-    return np.array([*(where.get(name, len(levels)) for name in grade.grades), -1])
+    places = np.array([*(where.get(name, len(levels)) for name in grade.grades), -1])
+    places.setflags(write=False)
+    return places
 
 
 def level_positions(stones: Stones, attribute: str, levels: tuple[str, ...]) -> Integers:

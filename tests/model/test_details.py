@@ -8,10 +8,8 @@ from hypothesis import HealthCheck, given, settings
 
 from diamond_pricing import Stone, Stones
 from diamond_pricing.errors import StoneError
-from diamond_pricing.model.attribution import coalitions, shares
-from diamond_pricing.model.support import BLEND, RECORDED, listed
-from diamond_pricing.terms import interleaved
-from diamond_pricing.terms.basis import dense
+from diamond_pricing.model.support import BLEND, RECORDED
+from tests.model.test_tables import gradients
 from tests.strategies import listings, stones
 
 some = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -49,29 +47,6 @@ def test_a_grade_that_was_not_seen_has_no_neighbours(packaged):
         packaged.explain(Stone(1.0, "Ideal", "E", "VS1")).range(1.0)
 
 
-def gradients(model, here, there):
-    """Derivative of each line's effect by each coefficient, the long way, shape (k, p)."""
-    runs = []
-    for term in model.terms:
-        ends = [
-            [
-                dense(b, b.rows(listed(Stones.of([s]), how, model.training), model.averages))
-                for b in term.bases
-            ]
-            for s, how in (here, there)
-        ]
-
-        def value(moved, ends=ends, term=term):
-            parts = [ends[0 if b.line in moved else 1][i] for i, b in enumerate(term.bases)]
-            return interleaved(parts, 1)
-
-        run = np.zeros((len(model.lines), term.width))
-        for line, part in shares(term.lines, value).items():
-            run[model.lines.index(line)] = part[0]
-        runs.append(run)
-    return np.hstack(runs)
-
-
 @settings(some, max_examples=15)
 @given(first=stones(), second=stones(), listing=listings)
 def test_standard_errors_are_those_of_the_gradients(packaged, first, second, listing):
@@ -88,20 +63,3 @@ def test_standard_errors_are_those_of_the_gradients(packaged, first, second, lis
         expected = np.linalg.norm(gradient @ packaged.factor, axis=1)
         found = [line.standard_error for line in why.lines[1:]]
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.parametrize("k", [0, 1, 2, 3, 4])
-def test_weights_of_coalitions_are_shapleys_rule(k):
-    names = tuple("abcd"[:k])
-    rng = np.random.default_rng(k)
-    value = {
-        frozenset(names[j] for j in moved): rng.normal(size=(1, 1))
-        for moved, _ in coalitions(k)
-    }
-    long = shares(names, value.__getitem__) if k else {}
-    for i, name in enumerate(names):
-        short = sum(
-            weights[i] * value[frozenset(names[j] for j in moved)]
-            for moved, weights in coalitions(k)
-        )
-        np.testing.assert_allclose(short, long[name], atol=1e-12)

@@ -4,8 +4,7 @@ import re
 from collections.abc import Mapping
 from math import exp
 
-from diamond_pricing.model.plan import OF_EVERY_STONE
-from diamond_pricing.stones import ATTRIBUTES, MEASURES, Grade, Measure
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.checks import (
     BOX_TOLERANCE,
@@ -17,6 +16,8 @@ from diamond_pricing.stones.checks import (
 from diamond_pricing.stones.stones import _SLIP
 from diamond_pricing.warehouse.scoring.arithmetic import number
 from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups
+
+_OF_EVERY_STONE = tuple(grade for grade in GRADES if grade.required)
 
 
 def grade_number(grade: Grade, levels: list[str], column: str) -> str:
@@ -51,7 +52,7 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
         if column and not measure.required:
             value = f"CASE WHEN ISNAN({value}) THEN NULL ELSE {value} END"
         columns[f"r_{measure.name}"] = value
-    for grade in OF_EVERY_STONE:
+    for grade in _OF_EVERY_STONE:
         levels = tables.levels[grade.name]
         columns[f"g_{grade.name}"] = grade_number(grade, levels, given[grade.name])
     return columns
@@ -87,15 +88,15 @@ def checked_sides() -> dict[str, str]:
 
 def trouble(tables: Lookups, given: Mapping[str, str]) -> str:
     """Code of the first reason not to price a stone, but for what stands behind a cell."""
-    plan = tables.plan
+    model = tables.model
     cases = [(_impossible(given), _text("impossible_value"))]
-    unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in OF_EVERY_STONE)
+    unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in _OF_EVERY_STONE)
     cases.append((unread, _text("unknown_grade")))
     if {"x", "y", "z"} & set(given):
         cases.append(("bad_depth + bad_x + bad_y + bad_z > 0", _contradiction()))
-    unseen = " OR ".join(f"g_{name} < 0" for name, _ in plan.grades)
+    unseen = " OR ".join(f"g_{name} < 0" for name, _ in model._grades)
     cases.append((unseen, _text("grade_not_seen")))
-    for name, low, high in plan.ranges:
+    for name, low, high in model._ranges:
         code = "weight_outside_range" if name == CARAT else "measure_outside_range"
         if name in given:
             cases.append(
@@ -158,7 +159,7 @@ def clean(tables: Lookups) -> dict[str, str]:
         if not measure.required:
             name = measure.name
             columns[f"m_{name}"] = f"CASE WHEN trouble IS NULL THEN r_{name} END"
-    for grade in OF_EVERY_STONE:
+    for grade in _OF_EVERY_STONE:
         name = grade.name
         columns[f"k_{name}"] = f"CASE WHEN trouble IS NULL THEN g_{name} ELSE 0 END"
     return columns

@@ -8,9 +8,9 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.plan import OF_EVERY_STONE, Plan
 from diamond_pricing.model.support import code_of
 from diamond_pricing.model.verdict import FEW
+from diamond_pricing.warehouse.scoring.pieces import levels_of
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class Lookup:
     edges : list[float]
         Where its rows change, ascending; row i holds from edge i − 1 to below edge i.
     missing : list[float]
-        Weights that part the further rows for stones without the number; see `Plan`.
+        Weights that part the further rows for stones without the number; see `Averages`.
     grades : tuple[str, ...]
         Axes behind the row.
     shape : tuple[int, ...]
@@ -61,17 +61,10 @@ class Lookup:
         whole += given
 
 
-def levels_of(plan: Plan, model: PriceModel) -> dict[str, list[str]]:
-    """Grades of each kind, in the order of the plan where it has one."""
-    return {
-        g.name: list(plan.levels.get(g.name, model.training.grades[g.name]))
-        for g in OF_EVERY_STONE
-    }
-
-
 def backing(weight: Lookup, model: PriceModel, inside: Vector, level: float) -> None:
     """Support near by, and the half width of the range, by weight, color and clarity."""
-    colors, clarities = (levels_of_names(model, name) for name in ("color", "clarity"))
+    levels = levels_of(model)
+    colors, clarities = levels["color"], levels["clarity"]
     if model.support is not None:
         s = model.support
         near = np.zeros(weight.shape, np.int64)
@@ -99,13 +92,6 @@ def backing(weight: Lookup, model: PriceModel, inside: Vector, level: float) -> 
             factor = np.array([given.get(g, 1.0) for g in names])
             half *= factor[None, :, None] if axis == 1 else factor
         weight.plain["half"] = half
-
-
-def levels_of_names(model: PriceModel, name: str) -> list[str]:
-    """Grades of one kind in the order of the tables."""
-    plan = model._plan()
-    assert plan is not None
-    return levels_of(plan, model)[name]
 
 
 def factors(model: PriceModel, name: str, levels: list[str], table: Lookup) -> Matrix:

@@ -1,4 +1,4 @@
-"""A model's plan as plain look-up tables, one row an interval and combination of grades.
+"""A model's tables as plain look-up tables, one row an interval and combination of grades.
 
 Effects over the weight alone share the intervals of all of them, so that few tables hold
 everything and a price takes few joins.
@@ -14,21 +14,21 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.piecewise import Curve, Sheet
-from diamond_pricing.model.plan import OF_EVERY_STONE, Plan
+from diamond_pricing.stones import GRADES
 from diamond_pricing.warehouse.scoring.lookup import (
     Lookup,
     backing,
     factors,
-    levels_of,
     markup_rows,
 )
 from diamond_pricing.warehouse.scoring.pieces import (
+    Curve,
     cells,
     constant,
-    cubic_of,
+    curves_of,
     inner_edges,
     intervals,
+    levels_of,
     missing_of,
     once,
     shifted,
@@ -36,6 +36,7 @@ from diamond_pricing.warehouse.scoring.pieces import (
 
 CARAT, LOG_CARAT = "carat", "log(carat)"
 _CLIPPED = re.compile(r"min\(max\((.+), (-?[\d.e+-]+)\), (-?[\d.e+-]+)\)")
+EVERY = tuple(grade.name for grade in GRADES if grade.required)
 _SAME = 1e-9  # edges of smooth curves that lie this close are one
 
 Sizes = dict[str, int]
@@ -59,7 +60,6 @@ class Lookups:
     """
 
     model: PriceModel
-    plan: Plan
     weight: Lookup
     others: list[Lookup]
     cells: tuple[float, Integers, Matrix]
@@ -68,10 +68,10 @@ class Lookups:
     @property
     def levels(self) -> dict[str, list[str]]:
         """Grades that the model knows, in the order of the tables."""
-        return levels_of(self.plan, self.model)
+        return levels_of(self.model)
 
 
-def lookups(model: PriceModel, plan: Plan, level: float, absent: frozenset[str]) -> Lookups:
+def lookups(model: PriceModel, level: float, absent: frozenset[str]) -> Lookups:
     """Build the tables.
 
     Parameters
@@ -81,33 +81,30 @@ def lookups(model: PriceModel, plan: Plan, level: float, absent: frozenset[str])
     absent : frozenset[str]
         Measures that no stone has.
     """
-    sizes = {name: len(grades) for name, grades in levels_of(plan, model).items()}
+    sizes = {name: len(grades) for name, grades in levels_of(model).items()}
     low, high = model.training.ranges[CARAT]
-    pieces = [(c, *clipped(c.feature)) for c in plan.curves]
+    pieces = [(curve, *clipped(curve.feature)) for curve in curves_of(model)]
     weighed = [p for p in pieces if p[1] in (CARAT, LOG_CARAT, "")]
-    edges = _weight_edges(model, plan, [p for p in weighed if p[1]], low, high)
+    edges = _weight_edges(model, [p for p in weighed if p[1]], low, high)
     tables = _Weighed(edges, low, high, sizes)
-    for curve, variable, least, most in weighed:
-        for sheet in curve.sheets:
-            tables.take(curve, sheet, variable, least, most)
+    for piece in weighed:
+        tables.take(*piece)
     others: list[Lookup] = []
     for curve, variable, least, most in pieces:
         if variable in (CARAT, LOG_CARAT, ""):
             continue
         name = f"p{len(others)}"
         if set(names_in(variable)) & absent:
-            _never_known(curve, plan, tables)
+            _never_known(curve, model, tables)
         else:
-            others.append(_own(name, curve, variable, (least, most), plan, sizes))
+            others.append(_own(name, curve, variable, (least, most), model, sizes))
     weight = tables.tables[("color", "clarity")]
     backing(weight, model, tables.inside, level)
     if model.ranges is not None:
         cut = tables.table(("cut",))
-        cut.plain["half_cut"] = factors(model, "cut", list(levels_of(plan, model)["cut"]), cut)
+        cut.plain["half_cut"] = factors(model, "cut", list(levels_of(model)["cut"]), cut)
     rest = [table for table in tables.tables.values() if table is not weight]
-    return Lookups(
-        model, plan, weight, rest + others, cells(edges, low, high), markup_rows(model)
-    )
+    return Lookups(model, weight, rest + others, cells(edges, low, high), markup_rows(model))
 
 
 def names_in(feature: str) -> list[str]:
@@ -125,11 +122,11 @@ def clipped(feature: str) -> tuple[str, float, float]:
 
 
 def _weight_edges(
-    model: PriceModel, plan: Plan, pieces: Sequence[Any], low: float, high: float
+    model: PriceModel, pieces: Sequence[Any], low: float, high: float
 ) -> list[float]:
     """Weights at which any effect, band or schedule changes, within the range."""
     exact: set[float] = set()
-    smooth: set[float] = {exp(node) for node in plan.nodes}
+    smooth: set[float] = set(model.averages.carats)
     for curve, variable, least, most in pieces:
         inner = inner_edges(curve, least, most)
         if variable == CARAT:
@@ -165,7 +162,7 @@ class _Weighed:
         if asked <= {"color", "clarity"}:
             key = ("color", "clarity")
         if not asked <= set(key):
-            every = tuple(g.name for g in OF_EVERY_STONE)
+            every = EVERY
             key = (*every, "carat") if weight else every
         if key not in self.tables:
             axes = tuple(name for name in key if name != "carat")
@@ -177,17 +174,15 @@ class _Weighed:
             self.tables[key] = Lookup(name, CARAT if over else "", edges, [], axes, shape)
         return self.tables[key]
 
-    def take(
-        self, curve: Curve, sheet: Sheet, variable: str, least: float, most: float
-    ) -> None:
-        """Put a sheet where it belongs."""
-        table = self.table(sheet.grades, bool(variable))
-        for j, line in enumerate(sheet.lines):
-            cubic = cubic_of(sheet, j)
+    def take(self, curve: Curve, variable: str, least: float, most: float) -> None:
+        """Put a curve where it belongs."""
+        table = self.table(curve.grades, bool(variable))
+        for j, line in enumerate(curve.lines):
+            cubic = curve.known[..., j, :]
             if not variable:
-                table.add(line, "", cubic, sheet.grades)
+                table.add(line, "", cubic, curve.grades)
                 continue
-            self.put(table, line, variable, curve, cubic, sheet.grades, least, most)
+            self.put(table, line, variable, curve, cubic, curve.grades, least, most)
 
     def put(
         self, table: Lookup, line: int, variable: str, curve: Curve, cubic: Matrix,
@@ -196,11 +191,7 @@ class _Weighed:
         """Add one line's cubics; what does not depend on the weight goes by itself."""
         of = np.log if variable == LOG_CARAT else np.asarray
         start = of(self.start)
-        if not curve.edges:  # a slope
-            moved = cubic.repeat(len(start), axis=0)
-            moved[..., 0] += moved[..., 1] * start.reshape(-1, *(1,) * (moved.ndim - 2))
-        else:
-            moved = shifted(curve, cubic, of(self.inside), start, least, most)
+        moved = shifted(curve, cubic, of(self.inside), start, least, most)
         table.add(line, "", constant(moved[..., :1]), grades)
         moved[..., 0] = 0.0
         if moved.any():
@@ -209,58 +200,48 @@ class _Weighed:
             first.lows.setdefault(variable, start)
 
 
-def _never_known(curve: Curve, plan: Plan, tables: _Weighed) -> None:
+def _never_known(curve: Curve, model: PriceModel, tables: _Weighed) -> None:
     """Add what stands for a number that no stone has to the tables over the weight."""
-    for sheet in curve.sheets:
-        grades = ("cut", *sheet.grades)
-        if "cut" in sheet.grades:
-            grades = tuple(dict.fromkeys(grades))
-        table = tables.table(grades)
-        for j, line in enumerate(sheet.lines):
-            cubic, lows = missing_of(sheet, j, plan)
-            cubic = once(cubic, sheet.grades)
-            at = np.log(tables.inside)
-            i = np.searchsorted(plan.nodes, at, side="right")
-            moved = cubic[i]
-            start = np.log(tables.start)
-            gone = (start - lows[i]).reshape(-1, *(1,) * (moved.ndim - 2))
-            level = np.zeros_like(moved)
-            level[..., 0] = moved[..., 0] + moved[..., 1] * gone
-            table.add(line, "", level, grades)
-            moved[..., 0] = 0.0
-            if moved.any():
-                table.add(line, LOG_CARAT, moved, grades)
-                tables.tables[("color", "clarity")].lows.setdefault(LOG_CARAT, start)
+    grades = tuple(dict.fromkeys(("cut", *curve.grades)))
+    table, nodes = tables.table(grades), np.log(model.averages.carats)
+    for j, line in enumerate(curve.lines):
+        cubic, lows = missing_of(curve, j, model)
+        cubic = once(cubic, curve.grades)
+        i = np.searchsorted(nodes, np.log(tables.inside), side="right")
+        moved = cubic[i]
+        start = np.log(tables.start)
+        gone = (start - lows[i]).reshape(-1, *(1,) * (moved.ndim - 2))
+        level = np.zeros_like(moved)
+        level[..., 0] = moved[..., 0] + moved[..., 1] * gone
+        table.add(line, "", level, grades)
+        moved[..., 0] = 0.0
+        if moved.any():
+            table.add(line, LOG_CARAT, moved, grades)
+            tables.tables[("color", "clarity")].lows.setdefault(LOG_CARAT, start)
 
 
 def _own(
-    name: str, curve: Curve, variable: str, ends: tuple[float, float], plan: Plan, sizes: Sizes
-) -> Lookup:
+    name: str, curve: Curve, variable: str, ends: tuple[float, float], model: PriceModel,
+    sizes: Sizes,
+) -> Lookup:  # fmt: skip
     """The table of a curve over a proportion."""
-    least, most = ends
-    inner, start, inside = intervals(curve, least, most)
-    grades = {g for sheet in curve.sheets for g in sheet.grades}
-    means = any(sheet.means is not None for sheet in curve.sheets)
-    axes = tuple(
-        g.name for g in OF_EVERY_STONE if g.name in grades | ({"cut"} if means else set())
-    )
-    further = len(plan.nodes) + 1 if means else 0
+    inner, start, inside = intervals(curve, *ends)
+    means, nodes = curve.means is not None, list(model.averages.carats)
+    grades = set(curve.grades) | ({"cut"} if means else set())
+    axes = tuple(g for g in EVERY if g in grades)
+    further = len(nodes) + 1 if means else 0
     shape = (len(start) + further, *(sizes[g] for g in axes))
-    nodes = [exp(node) for node in plan.nodes] if means else []
-    table = Lookup(name, variable, inner, nodes, axes, shape)
-    for sheet in curve.sheets:
-        for j, line in enumerate(sheet.lines):
-            cubic = cubic_of(sheet, j)
-            if curve.edges:
-                cubic = shifted(curve, cubic, inside, start, least, most)
-            padding = [(0, further)] + [(0, 0)] * (cubic.ndim - 1)
-            table.add(line, variable, np.pad(cubic, padding), sheet.grades)
-            if sheet.means is not None:
-                gone, lows = missing_of(sheet, j, plan)
-                gone = once(gone, sheet.grades)
-                padding = [(len(start), 0)] + [(0, 0)] * (gone.ndim - 1)
-                both = tuple(dict.fromkeys(("cut", *sheet.grades)))
-                table.add(line, variable, np.pad(gone, padding), both)
-                table.lows[variable] = np.append(start, lows)
-    table.lows.setdefault(variable, start)
+    table = Lookup(name, variable, inner, nodes if means else [], axes, shape)
+    table.lows[variable] = start
+    for j, line in enumerate(curve.lines):
+        cubic = shifted(curve, curve.known[..., j, :], inside, start, *ends)
+        padding = [(0, further)] + [(0, 0)] * (cubic.ndim - 1)
+        table.add(line, variable, np.pad(cubic, padding), curve.grades)
+        if means:
+            gone, lows = missing_of(curve, j, model)
+            gone = once(gone, curve.grades)
+            padding = [(len(start), 0)] + [(0, 0)] * (gone.ndim - 1)
+            both = tuple(dict.fromkeys(("cut", *curve.grades)))
+            table.add(line, variable, np.pad(gone, padding), both)
+            table.lows[variable] = np.append(start, lows)
     return table

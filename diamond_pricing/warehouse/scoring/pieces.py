@@ -1,14 +1,99 @@
-"""Cubics of a plan's curves, put on other intervals."""
+"""The curves of a model, from its tables, and their cubics put on other intervals."""
 
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
-from diamond_pricing.model.piecewise import Curve, Sheet
-from diamond_pricing.model.plan import Plan
+from diamond_pricing.errors import NotCompilableError
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import GRADES
+from diamond_pricing.terms import parse
 
 CELLS = 1024
+
+
+class Curve(NamedTuple):
+    """Effects of some lines over a number and grades.
+
+    Attributes
+    ----------
+    feature : str
+        The number, as arithmetic; empty for none.
+    edges : tuple[float, ...]
+        Of its intervals.
+    grades : tuple[str, ...]
+    lines : tuple[int, ...]
+    known : Matrix
+        Cubics where the number is known, shape (intervals, *grades, lines, 4).
+    means : Matrix or None
+        What stands in where it is missing, shape (cuts, nodes, *grades, lines).
+    """
+
+    feature: str
+    edges: tuple[float, ...]
+    grades: tuple[str, ...]
+    lines: tuple[int, ...]
+    known: Matrix
+    means: Matrix | None
+
+
+def curves_of(model: PriceModel) -> list[Curve]:
+    """All effects from the model's own reference on the blend.
+
+    Raises
+    ------
+    NotCompilableError
+        For a model with effects over two numbers at once.
+    """
+    found = []
+    averages, levels = model.averages, levels_of(model)
+    for axes, values in model._from_reference.homes.items():
+        k, numbers = len(axes), [i for i, axis in enumerate(axes) if not axis.graded]
+        graded = [axis for axis in axes if axis.graded]
+        number = axes[numbers[0]] if numbers else None
+        if (
+            len(numbers) > 1
+            or any(list(axis.marks) != levels.get(axis.feature) for axis in graded)
+            or (number is not None and (number.powers > 4 or parse(number.feature).ordered))
+        ):
+            raise NotCompilableError(
+                f"this {model.family} model has effects over two numbers at once, over a "
+                "grade that a stone may lack, or over the order of the sides, which no "
+                "look-up table holds. Price files with `score`."
+            )
+        lines = np.flatnonzero(values.any(axis=tuple(range(2 * k)))).tolist()
+        if number is None:
+            cubics = values.reshape(1, *values.shape[:k], 1, values.shape[-1])
+        else:
+            cubics = np.moveaxis(values, (numbers[0], k + numbers[0]), (0, k))
+            cubics = cubics.reshape(*cubics.shape[: k + 1], cubics.shape[-1])
+        cubics = np.moveaxis(cubics[..., lines], -1, -2)
+        cubics = np.pad(cubics, [(0, 0)] * (cubics.ndim - 1) + [(0, 4 - cubics.shape[-1])])
+        known = cubics[: 1 if number is None else number.known]
+        means = cubics[len(known) :, ..., 0]
+        shape = (len(averages.cuts), len(averages.carats), *means.shape[1:])
+        found.append(
+            Curve(
+                "" if number is None else number.feature,
+                () if number is None else number.marks,
+                tuple(axis.feature for axis in graded),
+                tuple(lines),
+                known,
+                means.reshape(shape) if len(means) else None,
+            )
+        )
+    return found
+
+
+def levels_of(model: PriceModel) -> dict[str, list[str]]:
+    """Grades that every stone has, as the model's tables know them; those it has seen."""
+    found = {g.name: list(model.training.grades[g.name]) for g in GRADES if g.required}
+    for axis in model._tables.axes:
+        if axis.graded and axis.feature in found:
+            found[axis.feature] = list(axis.marks)
+    return found
 
 
 def shifted(
@@ -47,14 +132,6 @@ def shifted(
         axis=-1,
     )
     return moved
-
-
-def cubic_of(sheet: Sheet, j: int) -> Matrix:
-    """One line of a sheet as cubics, shape (intervals, *grades, 4)."""
-    known = np.asarray(sheet.known)
-    if not sheet.level:
-        return np.asarray(known[..., j, :])
-    return constant(known[..., j, None])
 
 
 def constant(level: Matrix) -> Matrix:
@@ -99,14 +176,15 @@ def intervals(curve: Curve, least: float, most: float) -> tuple[list[float], Vec
     return inner, start, inside
 
 
-def missing_of(sheet: Sheet, j: int, plan: Plan) -> tuple[Matrix, Vector]:
+def missing_of(curve: Curve, j: int, model: PriceModel) -> tuple[Matrix, Vector]:
     """What stands for a missing number: linear in log carat between the nodes.
 
     Cubics of shape (nodes + 1, cuts, *grades, 4), and where log carat counts from.
     """
-    nodes = plan.nodes
-    order = [plan.cuts[cut] for cut in plan.levels.get("cut", plan.cuts)]
-    means = np.moveaxis(np.asarray(sheet.means)[order][..., j], 1, 0)
+    assert curve.means is not None
+    nodes = np.log(model.averages.carats)
+    order = [model.averages.cuts.index(cut) for cut in levels_of(model)["cut"]]
+    means = np.moveaxis(curve.means[order][..., j], 1, 0)
     cubic = np.zeros((len(nodes) + 1, *means.shape[1:], 4))
     cubic[0, ..., 0], cubic[1:, ..., 0] = means[0], means
     steps = np.diff(nodes).reshape(-1, *(1,) * (means.ndim - 1))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from diamond_pricing.errors import MissingExtraError, NotCompilableError, SourceError
+from diamond_pricing.errors import MissingExtraError, SourceError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.stones import MEASURES, attribute_named
@@ -61,17 +61,10 @@ def sql(
     """
     if dialect not in DIALECTS:
         raise SourceError(f"dialect {dialect!r} is not written; choose {', '.join(DIALECTS)}.")
-    plan = model._plan()
-    if plan is None:
-        raise NotCompilableError(
-            f"this {model.family} model has effects over two numbers at once, over a "
-            "grade that a stone may lack, or over the order of the sides, which no look-up "
-            "table holds. Price files with `score`."
-        )
     given = _attributes(columns)
     _names(table, prefix)
     absent = frozenset(m.name for m in MEASURES if m.name not in given)
-    tables = lookups(model, plan, level, absent)
+    tables = lookups(model, level, absent)
     parts = [
         f"-- Prices of {model}.\n-- The view {prefix}prices gives whole cents of "
         f"{model.training.currency}.\n"

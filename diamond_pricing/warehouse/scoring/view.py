@@ -5,12 +5,11 @@ A layer becomes one common table expression, so that no expression is computed t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import exp
 
 import numpy as np
 
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
-from diamond_pricing.stones import MEASURES
+from diamond_pricing.stones import LISTING, MEASURES
 from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polynomial, searched
 from diamond_pricing.warehouse.scoring.batches import REFUSED
 from diamond_pricing.warehouse.scoring.checking import (
@@ -93,7 +92,7 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
 
 
 def _placed(tables: Lookups) -> dict[str, str]:
-    nodes = [exp(node) for node in tables.plan.nodes]
+    nodes = list(tables.model.averages.carats)
     low = tables.model.training.ranges[CARAT][0]
     cell = f"CAST(FLOOR((m_carat - {number(low)}) * {number(tables.cells[0])}) AS INT)"
     columns = {"log_carat": "LN(m_carat)", "cell": cell}
@@ -159,7 +158,7 @@ def _joined(tables: Lookups, prefix: str) -> Layer:
 def _base(tables: Lookups) -> dict[str, str]:
     """Log effect of each line but the mark-up, and whether anything stands behind a price."""
     columns = {}
-    for line in range(len(tables.plan.lines)):
+    for line in range(len(tables.model.lines)):
         parts = []
         for table in (tables.weight, *tables.others):
             known = columns_of(table)
@@ -179,26 +178,27 @@ def _base(tables: Lookups) -> dict[str, str]:
 
 
 def _marked(tables: Lookups, prefix: str) -> list[Layer]:
-    markup, plan = tables.model.markup, tables.plan
-    count = len(plan.lines)
+    markup, start = tables.model.markup, tables.model._start
+    count = len(tables.model.lines)
     every = " + ".join(f"b{line}" for line in range(count))
     kept = {f"e{line}": f"b{line}" for line in range(count)}
     if markup is None:
         return [Layer(kept)]
     last = len(markup.blended[0]) - 1
-    place = f"(({every}) + {number(plan.base - markup.start)}) / {number(markup.step)}"
+    base = number(start.log_price - start.marked - markup.start)
+    place = f"(({every}) + {base}) / {number(markup.step)}"
     clip = f"LEAST(GREATEST({place}, 0e0), {number(last)})"
     node = f"w_part + LEAST(CAST(FLOOR(place) AS INT), {last - 1})"
-    kept[f"e{plan.listing}"] = f"b{plan.listing} + (k_0 + place * k_1 - {number(plan.marked)})"
+    line = tables.model.lines.index(LISTING.line)
+    kept[f"e{line}"] = f"b{line} + (k_0 + place * k_1 - {number(start.marked)})"
     return [
         Layer({"place": clip}), Layer({"key_m": node}), Layer(kept, [(f"{prefix}m", "key_m")])
     ]  # fmt: skip
 
 
 def _money(tables: Lookups) -> dict[str, str]:
-    plan = tables.plan
-    every = " + ".join(f"e{line}" for line in range(len(plan.lines)))
-    priced = f"EXP(({every}) + {number(plan.reference)})"
+    every = " + ".join(f"e{line}" for line in range(len(tables.model.lines)))
+    priced = f"EXP(({every}) + {number(tables.model._start.log_price)})"
     columns = {"total": every, "price": f"CASE WHEN code IS NULL THEN {priced} END"}
     if tables.model.ranges is not None:
         cut = "w_half * c_half_cut"
@@ -207,7 +207,7 @@ def _money(tables: Lookups) -> dict[str, str]:
 
 
 def _parts(tables: Lookups) -> dict[str, str]:
-    plan, start = tables.plan, number(tables.plan.start)
+    start = number(tables.model._start.price)
     mean = (
         f"CASE WHEN ABS(total) < {number(_CLOSE)} "
         f"THEN SQRT(price) * SQRT({start}) * (1e0 + total * total / 24e0) "
@@ -216,9 +216,9 @@ def _parts(tables: Lookups) -> dict[str, str]:
     cents = f"FLOOR(price * 100e0 + {_HALF})"
     firsts = " ".join(
         f"WHEN e{line} < 0e0 THEN -1e0 WHEN e{line} > 0e0 THEN 1e0"
-        for line in range(len(plan.lines))
+        for line in range(len(tables.model.lines))
     )
-    moved = f"({cents} - {number(plan.start_cents)})"
+    moved = f"({cents} - {number(tables.model._start.cents)})"
     sign = (
         f"CASE WHEN {moved} < 0e0 THEN -1e0 WHEN {moved} > 0e0 THEN 1e0 {firsts} ELSE 1e0 END"
     )
@@ -227,14 +227,14 @@ def _parts(tables: Lookups) -> dict[str, str]:
 
 def _floors(tables: Lookups) -> dict[str, str]:
     columns = {}
-    for line in range(len(tables.plan.lines)):
+    for line in range(len(tables.model.lines)):
         columns[f"s{line}"] = f"e{line} * mean_cents * side"
         columns[f"w{line}"] = f"FLOOR(e{line} * mean_cents * side)"
     return columns
 
 
 def _ranks(tables: Lookups) -> dict[str, str]:
-    count = len(tables.plan.lines)
+    count = len(tables.model.lines)
     columns = {f"d{line}": f"s{line} - w{line}" for line in range(count)}
     columns["left_over"] = f"moved * side - ({' + '.join(f'w{i}' for i in range(count))})"
     return columns
@@ -242,9 +242,9 @@ def _ranks(tables: Lookups) -> dict[str, str]:
 
 def _answers(tables: Lookups) -> dict[str, str]:
     """Whole cents by largest remainder, as `diamond_pricing.model.money.whole_cents`."""
-    plan, model = tables.plan, tables.model
-    count = len(plan.lines)
-    start = plan.start_cents
+    model = tables.model
+    count = len(model.lines)
+    start = model._start.cents
     found = {"price_cents": f"CAST(moved AS BIGINT) + {start}"}
     if model.ranges is not None:
         for name, sign in (("low", "/"), ("high", "*")):
@@ -257,7 +257,7 @@ def _answers(tables: Lookups) -> dict[str, str]:
         after = [f"FLOOR(d{i} - d{j})" for j in range(i + 1, count)]
         rank = " - ".join([" + ".join([number(i), *before]), *after])
         whole = f"side * (w{i} - FLOOR(({rank} - left_over) / {number(_MANY)}))"
-        found[f"{plan.lines[i]}_cents"] = f"CAST({whole} AS BIGINT)"
+        found[f"{model.lines[i]}_cents"] = f"CAST({whole} AS BIGINT)"
     for name in ("low_cents", "high_cents"):
         found.setdefault(name, "CAST(NULL AS BIGINT)")
     caution = f"WHEN w_near < {FEW} THEN '{CAUTION}'" if model.support is not None else ""
@@ -268,4 +268,4 @@ def _answers(tables: Lookups) -> dict[str, str]:
 def answers(tables: Lookups) -> list[str]:
     """Names of the columns that the view adds, but for the code."""
     ends = ["low_cents", "high_cents", "reference_cents"]
-    return ["status", "price_cents", *ends, *(f"{line}_cents" for line in tables.plan.lines)]
+    return ["status", "price_cents", *ends, *(f"{line}_cents" for line in tables.model.lines)]
