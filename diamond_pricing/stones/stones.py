@@ -173,6 +173,9 @@ class Stones:
     def __len__(self) -> int:
         return len(self.columns["carat"])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (dict(self.columns), self.left_out)
+
     def __getitem__(self, attribute: str) -> NDArray[Any]:
         return self.columns[attribute]
 
@@ -216,6 +219,13 @@ class Stones:
     def with_columns(self, **columns: NDArray[Any]) -> "Stones":
         """Give the same stones with some columns exchanged, unchecked; for internal use."""
         return replace(self, columns=MappingProxyType({**self.columns, **columns}))
+
+
+def _restored(columns: dict[str, NDArray[Any]], left_out: Any) -> Stones:
+    """Stones that were pickled or copied."""
+    for column in columns.values():
+        column.setflags(write=False)
+    return Stones(MappingProxyType(columns), left_out)
 
 
 def _measures(measure: Measure, values: NDArray[Any]) -> NDArray[np.float64]:

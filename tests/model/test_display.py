@@ -1,12 +1,14 @@
 """How explanations and models show themselves."""
 
+import copy
+import pickle
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import statsmodels.formula.api as smf
 
-from diamond_pricing import Stone
+from diamond_pricing import Stone, Stones
 from diamond_pricing.fitting import from_statsmodels
 from diamond_pricing.model.money import written
 
@@ -94,3 +96,16 @@ def test_the_summary_names_the_model_and_every_coefficient(model):
     assert "standard_error" not in text
     for level in {*model.to_frame()["level"]}:
         assert str(level) in text
+
+
+@pytest.mark.parametrize("again", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy])
+def test_models_stones_and_explanations_pickle_and_copy(model, again):
+    assert again(model) == model
+    stone = Stone(1.01, "Ideal", "E", "VS1", depth=61.8)
+    several = again(Stones.of([stone]))
+    assert model.price(several) == model.price(Stones.of([stone]))
+    with pytest.raises(ValueError, match="read-only"):
+        several["carat"][0] = 2
+    why = model.explain(stone)
+    assert again(why) == why
+    assert again(why).lines[1].standard_error == why.lines[1].standard_error
