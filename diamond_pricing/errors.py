@@ -10,6 +10,7 @@ DiamondPricingError
 │   └── NotCompilableError    a fit of another library that has no exact document
 ├── MoneyError                amounts that cannot be divided into cents
 ├── DocumentError             a model document that is damaged or not understood
+├── TradeError                a list of attributes that says what cannot be
 ├── RejectedFileError         a file of sales that is refused whole
 ├── SourceError               a declared source that says what cannot be
 ├── GatesError                limits that cannot be read
@@ -106,6 +107,10 @@ class MoneyError(DiamondPricingError, ArithmeticError):
 
 class DocumentError(DiamondPricingError, ValueError):
     """A model document that is damaged or not understood."""
+
+
+class TradeError(DiamondPricingError, ValueError):
+    """A list of attributes that cannot be read, or says what cannot be."""
 
 
 class RejectedFileError(DiamondPricingError):

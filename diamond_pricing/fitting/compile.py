@@ -7,7 +7,7 @@ follows as T·V·T'. The compiled model must then give back the library's own fi
 or it is not made.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,18 @@ from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.model import PriceModel, Training
 from diamond_pricing.model.document import quantised
 from diamond_pricing.model.support import Support
-from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stone, Stones, stone_keys
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    LISTING,
+    MEASURES,
+    OTHERS,
+    Grade,
+    Measure,
+    Stone,
+    Stones,
+    stone_keys,
+)
 from diamond_pricing.terms import AnyBasis, Averages, Term
 
 NODES = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)  # carats at which missing measures are averaged
@@ -185,30 +196,45 @@ def averages_of(stones: Stones) -> Averages:
     )
 
 
-def reference_of(stones: Stones, support: Support | None = None) -> Stone:
+def reference_of(
+    stones: Stones, support: Support | None = None, read: Iterable[str] = ()
+) -> Stone:
     """The most common grades at the median weight: a stone that everybody knows.
 
-    Where no sale supports that one, the stone of the sales with most others near it.
+    Where no sale supports that one, the stone of the sales with most others near it. Of the
+    further attributes that a model reads the most common grade, or the median.
     """
+    others = [(name, _usual(stones, name)) for name in read]
     common: dict[str, Any] = {}
     for grade in (grade for grade in GRADES if grade.required):
         names, counts = np.unique(stones.labels(grade.name), return_counts=True)
         common[grade.name] = str(names[counts.argmax()])
-    reference = Stone(float(np.sort(stones["carat"])[len(stones) // 2]), **common)
+    reference = Stone(
+        float(np.sort(stones["carat"])[len(stones) // 2]), **common, others=others
+    )
     if support is None or support.near_one(reference):
         return reference
     most = stones.stone(int(support.near(stones).argmax()))
-    return Stone(most.carat, most.cut, most.color, most.clarity)
+    return Stone(most.carat, most.cut, most.color, most.clarity, others=others)
+
+
+def _usual(stones: Stones, name: str) -> float | str:
+    known = stones.take(stones.known(name))
+    if isinstance(ATTRIBUTES[name], Measure):
+        return float(np.sort(known[name])[len(known) // 2])
+    names, counts = np.unique(known.labels(name), return_counts=True)
+    return str(names[counts.argmax()])
 
 
 def training_of(sales: Sales, left_out: dict[str, int]) -> Training:
     """Say in a few figures what a model is fitted on."""
     stones, ranges, grades = sales.stones, {}, {}
-    for measure in MEASURES:
+    others = [a for a in OTHERS if a.name in stones.columns]
+    for measure in (*MEASURES, *(a for a in others if isinstance(a, Measure))):
         values = stones[measure.name]
         if not np.isnan(values).all():
             ranges[measure.name] = (float(np.nanmin(values)), float(np.nanmax(values)))
-    for grade in (*GRADES, LISTING):
+    for grade in (*GRADES, *(a for a in others if isinstance(a, Grade)), LISTING):
         labels = stones.labels(grade.name)
         counts = {name: int((labels == name).sum()) for name in grade.grades}
         if any(counts.values()):

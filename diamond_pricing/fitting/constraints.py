@@ -8,7 +8,9 @@ from diamond_pricing.fitting.engine.shape import shaped
 from diamond_pricing.model.certificate import ANY, AXES, MISSING, MOVING, Grid, over, placed
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.proportions import Feature, features, is_proportion
-from diamond_pricing.terms import Averages, Term, dense, interleaved
+from diamond_pricing.stones import ATTRIBUTES
+from diamond_pricing.stones.attributes import RISING
+from diamond_pricing.terms import Averages, Levels, Term, dense, interleaved
 
 SHAPE_ROWS = 250  # broken constraints added at a time, for each axis of each grid
 SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
@@ -35,6 +37,7 @@ class Constraints:
         self.proportions = np.zeros(design.p, bool)
         for sheet in design.sheets:
             self.proportions[sheet.columns] = is_proportion(sheet.term)
+        self.rising = _rising(design)
         self.least: list[list[tuple[Matrix, slice]]] = []
         for grid in over_grids:
             cuts = np.asarray(grid.values["cut"], np.int64)
@@ -80,7 +83,8 @@ class Constraints:
         """Rows that the coefficients break, shape (m, p and the least steps)."""
         terms, coefficients, _ = documented(self.design, beta[: self.p])
         effects = Effects.of(terms, coefficients, self.averages)
-        rows = [np.empty((0, len(beta)))]
+        lower = self.rising @ beta[: self.p] < 0
+        rows = [np.pad(self.rising[lower], ((0, 0), (0, len(beta) - self.p)))]
         for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
             log_price = over(effects, grid, at)
             for axis in NEEDED[grid.dimensions]:
@@ -128,6 +132,21 @@ class Constraints:
                     turned[id(m)] = rows @ m.transform
             blocks.append(interleaved([turned[id(m)] for m in sheet.margins], len(stones)))
         return np.hstack(blocks)
+
+
+def _rising(design: Design) -> Matrix:
+    """Steps from grade to grade of further attributes whose prices rise, shape (m, p)."""
+    found = [np.empty((0, design.p))]
+    for sheet in design.sheets:
+        bases = [margin.basis for margin in sheet.margins]
+        attribute = ATTRIBUTES.get(bases[0].feature) if len(bases) == 1 else None
+        if attribute is None or attribute.name in AXES or attribute.direction != RISING:
+            continue
+        if isinstance(bases[0], Levels):
+            steps = np.zeros((len(sheet.transform) - 1, design.p))
+            steps[:, sheet.columns] = np.diff(sheet.transform, axis=0)
+            found.append(steps)
+    return np.vstack(found)
 
 
 def _lowest(step: Vector) -> Integers:

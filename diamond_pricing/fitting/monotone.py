@@ -40,7 +40,14 @@ from diamond_pricing.fitting.paired_lists import (
 )
 from diamond_pricing.fitting.sales import Sales, read_sales, usable
 from diamond_pricing.fitting.scatter import BANDS, LEAN, ranges_of, support_of
-from diamond_pricing.fitting.structure import MANY, SHAPE, Structure, laid_out, structure
+from diamond_pricing.fitting.structure import (
+    FEWEST_BESIDE,
+    MANY,
+    SHAPE,
+    Structure,
+    laid_out,
+    structure,
+)
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.certificate import (
     ANY,
@@ -51,7 +58,12 @@ from diamond_pricing.model.certificate import (
 )
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.training import Training
-from diamond_pricing.stones import LISTING, Stones, stone_keys
+from diamond_pricing.stones import (
+    LISTING,
+    OTHERS,
+    Stones,
+    stone_keys,
+)
 from diamond_pricing.terms import Averages, parse
 
 if TYPE_CHECKING:
@@ -82,12 +94,12 @@ def fit_held_out(
     sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
 ) -> tuple[PriceModel, HeldOut]:
     """Fit as `fit_monotone`, and tell what fits without each stone say of its price."""
-    kept, shape, left_out, rows = _prepared(
+    kept, shape, others, left_out, rows = _prepared(
         read_sales(sales, currency=currency, effective=effective)
     )
     # More threads than cores, or many for small matrices, only get in each other's way.
     with threadpool_limits(1):
-        model, prices, found = _model(kept, shape, left_out)
+        model, prices, found = _model(kept, shape, left_out, others)
         return model, HeldOut(rows, kept, prices["recorded"], prices["blend"], found)
 
 
@@ -99,14 +111,15 @@ def fit_unpaired(
     The lists then differ by smooth effects alone, as they must where sales are known only
     by their sums (`diamond_pricing.fitting.atscale`).
     """
-    kept, shape, left_out, _ = _prepared(
-        read_sales(sales, currency=currency, effective=effective)
-    )
+    read = read_sales(sales, currency=currency, effective=effective)
+    kept, shape, _, left_out, _ = _prepared(read, others=False)
     with threadpool_limits(1):
         return _model(kept, shape, left_out, paired_lists=False)[0]
 
 
-def _prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int], Integers]:
+def _prepared(
+    sales: Sales, *, others: bool = True
+) -> tuple[Sales, tuple[str, ...], tuple[str, ...], dict[str, int], Integers]:
     """Choose the proportions that are recorded, and keep the sales that have them.
 
     Where most sales tell their price list, those that do not are left out too.
@@ -118,14 +131,30 @@ def _prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int], Int
         if all(sales.stones.known(name).mean() >= ENOUGH for name in parse(text).attributes)
     )
     needed = tuple(dict.fromkeys(name for text in shape for name in parse(text).attributes))
+    more = tuple(a.name for a in OTHERS if others and _varies(sales.stones, a.name))
     needed = (*needed, LISTING.name) if listed else needed
+    needed = (*needed, *more)
     kept, left_out = usable(sales, needed)
     known = np.all([np.ones(len(sales), bool), *map(sales.stones.known, needed)], axis=0)
-    return kept, shape, left_out, np.flatnonzero(known)
+    return kept, shape, more, left_out, np.flatnonzero(known)
+
+
+def _varies(stones: Stones, name: str) -> bool:
+    """Whether enough sales record an attribute, and not all the same."""
+    if name not in stones.columns:
+        return False
+    known = stones.known(name)
+    counts = np.unique(stones[name][known], return_counts=True)[1]
+    return bool(known.mean() >= ENOUGH and np.sort(counts)[:-1].sum() >= FEWEST_BESIDE)
 
 
 def _model(
-    sales: Sales, shape: tuple[str, ...], left_out: dict[str, int], *, paired_lists: bool = True
+    sales: Sales,
+    shape: tuple[str, ...],
+    left_out: dict[str, int],
+    others: tuple[str, ...] = (),
+    *,
+    paired_lists: bool = True,
 ) -> tuple[PriceModel, dict[str, Vector], Found]:
     stones = sales.stones
     averages = averages_of(stones)
@@ -135,7 +164,7 @@ def _model(
     ladder = paired_lists and lists and len(pairs) >= FEWEST
     partings = parted_at(pairs) if ladder else ()
     y = taken_off(pairs, partings, sales) if ladder else np.log(sales.price)
-    laid = laid_out(structure(len(sales) >= MANY, shape, lists), stones, averages)
+    laid = laid_out(structure(len(sales) >= MANY, shape, lists, others), stones, averages)
 
     def likely(fitted: Vector, sd: float) -> Vector:
         return taken_off(pairs, partings, sales, fitted, sd) if ladder else y
@@ -166,7 +195,7 @@ def _model(
         factor=factored(wide, found.fit.covariance, RANK),
         residual_sd=sd,
         edf=float(found.fit.edf.sum()),
-        reference=reference_of(stones, support),
+        reference=reference_of(stones, support, others),
         averages=averages,
         training=training,
         markup=markup,

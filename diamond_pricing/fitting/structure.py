@@ -58,8 +58,13 @@ Curve = tuple[str, int] | tuple[str, int, int]  # expression, B-splines, degree 
 Part = str | Curve
 
 
-def structure(many: bool, shape: Sequence[str], lists: bool) -> list[tuple[Part, ...]]:
-    """Give the terms: tuples of attributes, curves and the parts of `_basis`."""
+def structure(
+    many: bool, shape: Sequence[str], lists: bool, others: Sequence[str] = ()
+) -> list[tuple[Part, ...]]:
+    """Give the terms: tuples of attributes, curves and the parts of `_basis`.
+
+    Each of the ``others``, further attributes of the trade, has an effect of its own.
+    """
 
     def weight(fine: int, coarse: int) -> Curve:
         return (WEIGHT, fine if many else coarse)
@@ -80,6 +85,9 @@ def structure(many: bool, shape: Sequence[str], lists: bool) -> list[tuple[Part,
         terms.append((curve(text, 14, 10),))
         if text != RATIO:
             terms.append((curve(text, 8, 6), "cut"))
+    for name in others:
+        graded = isinstance(ATTRIBUTES[name], Grade)
+        terms.append((name,) if graded else (curve(name, 14, 8),))
     if lists:
         terms += [
             (LISTING.name,), (weight(40, 20), "contrast"), ("cut", "contrast"),

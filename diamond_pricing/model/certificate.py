@@ -112,7 +112,10 @@ class Grid(NamedTuple):
     def spanned(self, attributes: Sequence[str]) -> tuple[str, ...]:
         """The axes that an effect over some attributes varies along."""
         own = {a for a in attributes if a in AXES}
-        if any(a not in AXES and a != LISTING.name for a in attributes):
+        others = {a for a in attributes if a not in AXES and a != LISTING.name}
+        if others - {m.name for m in MEASURES}:
+            own |= {"carat", "cut"}  # missing in every grid
+        if others:
             own |= {"carat", "cut"} if self.dimensions == MISSING else {"carat"}
         return tuple(a for a in AXES if a in own)
 

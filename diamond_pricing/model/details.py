@@ -1,6 +1,7 @@
 """The words, ranges and errors of an explanation, worked out when somebody asks."""
 
 from collections.abc import Callable
+from functools import cache
 from math import exp
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from diamond_pricing.model.notes import note
 from diamond_pricing.model.support import BLEND, RECORDED, listed
 from diamond_pricing.model.verdict import CAUTION, PRICED, Verdict
 from diamond_pricing.model.words import ENGLISH, Words
-from diamond_pricing.stones import ATTRIBUTES, LINES, LISTING, MAGIC_LINE, Stone, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, MAGIC_LINE, Stone, Stones
 
 if TYPE_CHECKING:
     from diamond_pricing.model.price_model import PriceModel
@@ -19,18 +20,15 @@ if TYPE_CHECKING:
 NOTES = 20_000  # kept ready
 
 
+@cache
 def _read(line: str) -> Callable[[Stone], Any]:
     """What the note of a line depends on."""
+    if line in (MAGIC_LINE, REFERENCE):
+        return attrgetter("carat")
     names = [a.name for a in ATTRIBUTES.values() if a.line == line and a.name != LISTING.name]
     if len(names) != 1:
         names += ["carat", "cut"]  # for averages
     return attrgetter(*names)
-
-
-_VALUES = {line: _read(line) for line in LINES} | {
-    MAGIC_LINE: attrgetter("carat"),
-    REFERENCE: attrgetter("carat"),
-}
 
 
 class StoneDetails:
@@ -61,7 +59,7 @@ class StoneDetails:
         ready = self.model._notes
         # Of stones measured from the usual reference many share a line, word for word.
         usual = self.first is self.model.reference and RECORDED not in self.listings
-        key = (name, words.code, self.listings, _VALUES[name](self.second)) if usual else None
+        key = (name, words.code, self.listings, _read(name)(self.second)) if usual else None
         found: str | None = ready.get(key) if usual else None
         if found is None:
             found = f"{words.label(name)} {self.note(name, words)}"

@@ -10,18 +10,20 @@ docs/reference/model-document.md goes through it field by field.
 
 import hashlib
 import re
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from diamond_pricing.arrays import Matrix, Vector
-from diamond_pricing.errors import DocumentError
+from diamond_pricing.errors import DocumentError, TradeError
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.inference import Inference
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import Support
 from diamond_pricing.model.training import Training
+from diamond_pricing.stones.trade import add_missing
 from diamond_pricing.terms import AnyBasis, Averages
 
 SCHEMA = 3
@@ -122,6 +124,12 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: Certificate | None
 
 
+class Traded(Document, frozen=True, forbid_unknown_fields=True):
+    """A document with the attributes that it reads beside those of every stone."""
+
+    trade: tuple[dict[str, Any], ...] = ()
+
+
 def write(content: Document) -> str:
     """Write a document with its hash."""
     body = _body(content)
@@ -161,13 +169,20 @@ def read(data: bytes) -> Document:
             raise DocumentError(
                 f"this model document has schema {schema}; this version reads {SCHEMA}."
             )
-        return msgspec.json.decode(body, type=Document)
+        trade = msgspec.json.decode(body, type=_Schema).trade
+        if trade is None:
+            return msgspec.json.decode(body, type=Document)
+        add_missing(trade)  # terms are checked against the attributes that there are
+        return msgspec.json.decode(body, type=Traded)
+    except TradeError as error:
+        raise DocumentError(f"this model document cannot be read: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DocumentError(f"this model document cannot be read: {error}.") from error
 
 
 class _Schema(msgspec.Struct):
     schema: int
+    trade: list[dict[str, Any]] | None = None
 
 
 def _body(content: Document) -> bytes:

@@ -1,17 +1,18 @@
 """What a line compares, in words."""
 
 from collections.abc import Sequence, Set
+from functools import cache
 
 from diamond_pricing.model.support import BLEND, RECORDED
 from diamond_pricing.model.words import ENGLISH, Words
-from diamond_pricing.stones import ATTRIBUTES, MAGIC_LINE, Attribute, Measure, Stone
+from diamond_pricing.stones import ATTRIBUTES, MAGIC_LINE, Attribute, Day, Measure, Stone
 
 Features = Sequence[tuple[str, ...]]
 
-_MEMBERS = {
-    line: tuple(a for a in ATTRIBUTES.values() if a.line == line)
-    for line in dict.fromkeys(a.line for a in ATTRIBUTES.values())
-}
+
+@cache
+def _members(line: str) -> tuple[Attribute, ...]:
+    return tuple(a for a in ATTRIBUTES.values() if a.line == line)
 
 
 def note(
@@ -48,7 +49,7 @@ def note(
     elif line == MAGIC_LINE:
         there, here = (_reached(stone.carat, weights, words) for stone in (first, second))
     else:
-        members = _MEMBERS[line]
+        members = _members(line)
         here = _described(second, members, read, words)
         if all(getattr(first, a.name) is None for a in members):
             return here  # the usual reference stone lacks them
@@ -107,7 +108,8 @@ def _value(stone: Stone, attribute: Attribute, members: int, words: Words) -> st
     """Write a value, with its attribute's label where a line has several."""
     value = getattr(stone, attribute.name)
     if isinstance(attribute, Measure):
-        value = f"{words.number(f'{value:g}')} {attribute.unit}"
+        shown = attribute.shown(value)
+        value = words.date(shown) if isinstance(attribute, Day) else words.number(shown)
     if members > 1:
         return f"{words.attribute(attribute.name).lower()} {value}"
     return str(value)

@@ -47,7 +47,17 @@ from diamond_pricing.model.support import (
 from diamond_pricing.model.tables import Tables
 from diamond_pricing.model.training import Training
 from diamond_pricing.model.verdict import CAUTION, DECLINED, FEW, PRICED, Reason, Verdict
-from diamond_pricing.stones import GRADES, LINES, LISTING, MEASURES, Stone, Stones, several
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    LINES,
+    LISTING,
+    Grade,
+    Measure,
+    Stone,
+    Stones,
+    several,
+)
+from diamond_pricing.stones.trade import entries_of
 from diamond_pricing.terms import Averages, Term
 
 if TYPE_CHECKING:
@@ -457,7 +467,8 @@ class PriceModel:
     def _ranges(self) -> tuple[tuple[str, float, float], ...]:
         read = self._effects.attributes | {"carat"}
         ranges = self.training.ranges
-        return tuple((m.name, *ranges[m.name]) for m in MEASURES if m.name in read)
+        measures = (a for a in ATTRIBUTES.values() if isinstance(a, Measure))
+        return tuple((m.name, *ranges[m.name]) for m in measures if m.name in read)
 
     @cached_property
     def _grades(self) -> tuple[tuple[str, frozenset[str | None]], ...]:
@@ -467,14 +478,14 @@ class PriceModel:
                 g.name,
                 frozenset(seen[g.name]) if g.required else frozenset({None, *seen[g.name]}),
             )
-            for g in GRADES
-            if g.required or g.name in read
+            for g in ATTRIBUTES.values()
+            if isinstance(g, Grade) and (g.required or g.name in read) and g is not LISTING
         )
 
     @cached_property
     def _around(self) -> Any:
         assert self.support is not None
-        return self.support.around().tolist()
+        return self.support.by_name()
 
     def range(
         self, stones: Stones, *, level: float = RANGE, listing: str = BLEND,
@@ -598,7 +609,12 @@ class PriceModel:
         return model
 
     def _document(self) -> document.Document:
-        return document.Document(
+        given: dict[str, Any] = {name: getattr(self, name) for name in document.SHARED}
+        kind = document.Document
+        if self._entries:
+            kind = document.Traded
+            given["trade"] = self._entries
+        return kind(
             schema=document.SCHEMA,
             terms=tuple(
                 document.Entry(term.bases, tuple(run.tolist()))
@@ -608,8 +624,13 @@ class PriceModel:
             ),
             covariance=document.Covariance.of(self.factor),
             reference=self.reference.given(),
-            **{name: getattr(self, name) for name in document.SHARED},
+            **given,
         )
+
+    @property
+    def _entries(self) -> tuple[dict[str, Any], ...]:
+        """The attributes that it reads and not every stone's document knows."""
+        return tuple(entries_of(self._effects.attributes))
 
     def to_frame(self, level: float = 0.95) -> "pd.DataFrame":
         """One row a coefficient, with its standard error, t, p and limits at ``level``."""

@@ -2,7 +2,6 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Set
-from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +15,10 @@ from diamond_pricing.stones import (
     GRADES,
     LISTING,
     MEASURES,
+    OTHERS,
+    Day,
     Grade,
+    Measure,
     Stone,
     Stones,
     shown,
@@ -73,6 +75,9 @@ def listed(stones: Stones, listing: str, training: Training) -> Stones:
     return stones.with_columns(listing=np.full(len(stones), place), x=first, y=second)
 
 
+Around = dict[tuple[str, str], list[int]]
+
+
 class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Sales in each cell of the price grid.
 
@@ -127,15 +132,22 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         near: NDArray[np.int64] = self.around()[band, stones["color"], stones["clarity"]]
         return near
 
-    def near_one(self, stone: Stone, around: list[list[list[int]]] | None = None) -> int:
-        """The same for one stone; ``around`` may be given as `around` makes it, in lists."""
-        if around is None:
-            around = self.around().tolist()
-        band = bisect_right(self.bands, stone.carat)
-        return around[band][code_of("color", stone.color)][code_of("clarity", stone.clarity)]
+    def near_one(self, stone: Stone, around: Around | None = None) -> int:
+        """The same for one stone; ``around`` may be given as `by_name` makes it."""
+        around = self.by_name() if around is None else around
+        counts = around.get((stone.color, stone.clarity))
+        return counts[bisect_right(self.bands, stone.carat)] if counts else 0
+
+    def by_name(self) -> Around:
+        """Stones near by, in each band, by color and clarity."""
+        around = self.around()
+        return {
+            (c, q): around[:, code_of("color", c), code_of("clarity", q)].tolist()
+            for c in self.colors
+            for q in self.clarities
+        }
 
 
-@cache
 def code_of(attribute: str, name: str) -> int:
     """Position of a grade on the scale of its attribute, worst first."""
     grade = ATTRIBUTES[attribute]
@@ -175,7 +187,10 @@ class Unsupported(NamedTuple):
     def sentence(self, row: int, where: str = "") -> str:
         """What is wrong with one of the stones, and perhaps where else it is."""
         given = self.value(row)
+        attribute = ATTRIBUTES.get(self.attribute)
         text = f"{given:g}" if isinstance(given, float) else given
+        if isinstance(attribute, Day):
+            text = attribute.shown(given)
         return f"{self.attribute or 'stone'} {text} {self.why}{where}."
 
     def nearest(self, given: Any) -> Any:
@@ -210,7 +225,8 @@ def unsupported(
     extrapolate : bool
         Let measures beyond their range and cells without support pass.
     """
-    for grade in GRADES:
+    others = [a for a in OTHERS if a.name in read]
+    for grade in (*GRADES, *(a for a in others if isinstance(a, Grade))):
         if not (grade.required or grade.name in read):
             continue
         known = training.grades[grade.name]
@@ -227,14 +243,17 @@ def unsupported(
                 why,
                 tuple(known),
             )
-    for measure in MEASURES:
+    for measure in (*MEASURES, *(a for a in others if isinstance(a, Measure))):
         if extrapolate or measure.name not in read | {"carat"}:
             continue
         low, high = training.ranges[measure.name]
         values = stones[measure.name]
         outside = (values < low) | (values > high)
         if outside.any():
-            why = f"is outside what this model has seen, {low:g} to {high:g} {measure.unit}"
+            why = (
+                f"is outside what this model has seen, {measure.shown(low)} to "
+                f"{measure.shown(high)}"
+            )
             code = (
                 "weight_outside_range" if measure.name == "carat" else "measure_outside_range"
             )

@@ -351,7 +351,6 @@ def _averaged(
     return spot
 
 
-@cache
 def _positions(grade: str, levels: tuple[str, ...]) -> Integers:
     """Place of each grade of the scale among the levels, by its code; −1 for a missing one.
 

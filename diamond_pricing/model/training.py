@@ -6,7 +6,7 @@ from collections.abc import Set
 import msgspec
 
 from diamond_pricing.errors import DocumentError
-from diamond_pricing.stones import GRADES, LISTING, MEASURES
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Measure
 
 CURRENCY = re.compile("[A-Z]{3}")
 EFFECTIVE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?|undated")
@@ -53,8 +53,11 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         DocumentError
             Naming what is missing or wrong.
         """
-        wanted = {m.name for m in MEASURES if m.required or m.name in read}
-        scales = {grade.name: grade.grades for grade in (*GRADES, LISTING)}
+        wanted = {
+            a.name for a in ATTRIBUTES.values()
+            if isinstance(a, Measure) and (a.required or a.name in read)
+        }  # fmt: skip
+        scales = {a.name: a.grades for a in ATTRIBUTES.values() if isinstance(a, Grade)}
         sound = (
             self.rows >= self.stones >= 1
             and CURRENCY.fullmatch(self.currency) is not None
@@ -70,9 +73,11 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if not sound:
             raise DocumentError("the training summary contradicts itself.")
         missing = sorted(wanted - set(self.ranges)) + [
-            grade.name
-            for grade in GRADES
-            if (grade.required or grade.name in read) and not self.grades.get(grade.name)
+            name
+            for name in scales
+            if name != LISTING.name
+            and (ATTRIBUTES[name].required or name in read)
+            and not self.grades.get(name)
         ]
         if missing:
             raise DocumentError(f"the training summary says nothing of {', '.join(missing)}.")

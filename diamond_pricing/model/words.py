@@ -38,11 +38,16 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
     def label(self, line: str) -> str:
         """Label of a line of an explanation."""
-        return self.labels.get(line) or LINES.get(line) or self.reference
+        known = self.labels.get(line) or self._in_language(line)
+        return known or LINES.get(line) or self.reference
 
     def attribute(self, name: str) -> str:
         """Label of an attribute."""
-        return self.labels.get(name) or ATTRIBUTES[name].label
+        return self.labels.get(name) or self._in_language(name) or ATTRIBUTES[name].label
+
+    def _in_language(self, name: str) -> str | None:
+        attribute = ATTRIBUTES.get(name)
+        return attribute.labels.get(self.code) if attribute else None
 
     def number(self, text: str) -> str:
         """A number that was written with a point."""

@@ -1,16 +1,10 @@
 """What a diamond is: its attributes, one stone, many stones, and the packaged sales."""
 
 from diamond_pricing.stones.attributes import (
-    ATTRIBUTES,
-    GRADES,
-    LINES,
-    LISTING,
-    MAGIC_LINE,
-    MEASURES,
     Attribute,
+    Day,
     Grade,
     Measure,
-    attribute_named,
     carats,
     several,
     shown,
@@ -20,6 +14,16 @@ from diamond_pricing.stones.checks import Problem
 from diamond_pricing.stones.keys import stone_keys
 from diamond_pricing.stones.stone import Stone
 from diamond_pricing.stones.stones import Coded, Frame, Stones
+from diamond_pricing.stones.trade import (
+    ATTRIBUTES,
+    GRADES,
+    LINES,
+    LISTING,
+    MAGIC_LINE,
+    MEASURES,
+    OTHERS,
+    attribute_named,
+)
 
 __all__ = [
     "ATTRIBUTES",
@@ -28,9 +32,11 @@ __all__ = [
     "LISTING",
     "MAGIC_LINE",
     "MEASURES",
+    "OTHERS",
     "Attribute",
     "Coded",
     "Columns",
+    "Day",
     "Frame",
     "Grade",
     "Measure",

@@ -1,23 +1,20 @@
-"""The one table of what a diamond's attributes are.
+"""Attributes of a diamond: what each kind of them reads, and how people write it.
 
-Command line, checks, documents and errors read this table; an attribute that is added
-here is known to all of them.
-
-Grades follow the Gemological Institute of America for color (D to Z) and clarity (FL to
-I3). The cut grades are those of the packaged sales, whose sellers call a grade between
-Very Good and Ideal "Premium".
+Which attributes there are is data: a *trade*, see `diamond_pricing.stones.trade`.
 """
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from difflib import get_close_matches
 from math import isfinite, isnan
 from numbers import Real
-from types import MappingProxyType
 
 from diamond_pricing.errors import StoneError, UnknownGradeError
+
+RISING, FREE = "rising", "free"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +36,12 @@ class Measure:
         Whether a stone cannot be described without it.
     aliases : tuple[str, ...]
         Other names that people write.
+    direction : str
+        ``rising`` where no price falls as it rises, ``free`` where one may.
+    of_shape : bool
+        Whether what is usual depends on the shape.
+    labels : Mapping[str, str]
+        Labels in other languages, by code.
     """
 
     name: str
@@ -49,10 +52,17 @@ class Measure:
     line: str
     required: bool = False
     aliases: tuple[str, ...] = ()
+    direction: str = FREE
+    of_shape: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def shown(self, value: float) -> str:
+        """A value as people read it, with its unit."""
+        return f"{value:g} {self.unit}".strip()
 
     def parse(self, text: str) -> float:
         """Read a number that a person typed, with or without its unit."""
-        plain = text.strip().casefold().removesuffix(self.unit)
+        plain = text.strip().casefold().removesuffix(self.unit.casefold())
         try:
             return self.read(float(plain.replace("_", "?")))  # Python would take 1_0 for 10
         except ValueError as error:
@@ -91,17 +101,56 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
+class Day(Measure):
+    """An attribute that is a date, held as the days since 0001-01-01, that one being 1.
+
+    ``low`` and ``high`` are such days too.
+    """
+
+    def shown(self, value: float) -> str:
+        """The date: ``2026-11-23``."""
+        return date.fromordinal(round(value)).isoformat()
+
+    def parse(self, text: str) -> float:
+        """Read a date that a person typed."""
+        return self.read(text.strip())
+
+    def read(self, given: object) -> float:
+        """Turn a date, or text such as ``2026-11-23``, into its day, or say why not."""
+        if isinstance(given, Real):
+            return Measure.read(self, given)
+        found = given.date() if isinstance(given, datetime) else given
+        if isinstance(found, str):
+            try:
+                found = datetime.fromisoformat(found).date()
+            except ValueError:
+                found = None
+        if isinstance(found, date):
+            return Measure.read(self, float(found.toordinal()))
+        wrong = (
+            "is missing"
+            if given is None
+            else f"must be a date as 2026-11-23, not {shown(given)}"
+        )
+        raise StoneError(f"{self.name} {wrong}.", attribute=self.name, given=given)
+
+
+@dataclass(frozen=True, slots=True)
 class Grade:
-    """An attribute that is one of an ordered list of grades.
+    """An attribute that is one of a list of grades.
 
     Attributes
     ----------
-    name, label, line, required, aliases
+    name, label, line, required, aliases, direction, of_shape, labels
         As for `Measure`.
     grades : tuple[str, ...]
-        Worst to best.
+        Worst to best, where there is an order.
     spellings : Mapping[str, str]
         Other ways to write a grade, folded, and the grade meant.
+    ordered : bool
+        Whether the grades have an order.
+    candidates : Mapping[str, tuple[str, ...]]
+        Words of other scales, folded, and the grades here that they may mean.
     """
 
     name: str
@@ -111,6 +160,15 @@ class Grade:
     required: bool = False
     aliases: tuple[str, ...] = ()
     spellings: Mapping[str, str] = field(default_factory=dict)
+    ordered: bool = True
+    candidates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    direction: str = FREE
+    of_shape: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def shown(self, value: str) -> str:
+        """A grade as people read it."""
+        return value
 
     def parse(self, text: str) -> str:
         """Read a grade that a person typed."""
@@ -123,12 +181,19 @@ class Grade:
         found = self.find(given)
         if found is not None:
             return found
+        order = ", worst to best" if self.ordered else ""
+        candidates = self.candidates.get(fold(given)) if isinstance(given, str) else None
         if absent(given):
             wrong = "is missing"
+        elif candidates:
+            wrong = (
+                f"{shown(given)} is a grade of another scale; here it may be "
+                f"{' or '.join(candidates)}: choose one, or map it once in the source"
+            )
         else:
             wrong = f"{shown(given)} is not a grade{self._hint(given)}"
         raise UnknownGradeError(
-            f"{self.name} {wrong}; known, worst to best: {', '.join(self.grades)}.",
+            f"{self.name} {wrong}; known{order}: {', '.join(self.grades)}.",
             attribute=self.name,
             given=given,
             allowed=self.grades,
@@ -203,89 +268,8 @@ def several(count: int, one: str) -> str:
     return f"{count:,} {one if count == 1 else f'{one}s'}"
 
 
-def _spellings(**groups: str) -> Mapping[str, str]:
-    """``Very_Good="vg, v good"`` → {"vg": "Very Good", "vgood": "Very Good"}."""
-    return MappingProxyType(
-        {
-            fold(word): grade.replace("_", " ")
-            for grade, words in groups.items()
-            for word in words.split(",")
-        }
-    )
-
-
-_TABLE: Sequence[Attribute] = (
-    Measure(
-        "carat", "Weight", "ct", 0.01, 100, "carat", required=True,
-        aliases=("carats", "ct", "cts", "weight", "carat weight"),
-    ),
-    Grade(
-        "cut", "Cut", ("Fair", "Good", "Very Good", "Premium", "Ideal"), "cut", required=True,
-        aliases=("cut grade",),
-        spellings=_spellings(
-            Fair="F, fr", Good="G, gd", Very_Good="VG, v good", Ideal="I, id",
-            Premium="prem",  # not P, which is Poor to a laboratory
-        ),
-    ),
-    Grade(
-        "color", "Color", tuple("ZYXWVUTSRQPONMLKJIHGFED"), "color", required=True,
-        aliases=("colour", "col", "color grade"),
-    ),
-    Grade(
-        "clarity", "Clarity",
-        ("I3", "I2", "I1", "SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1", "IF", "FL"),
-        "clarity", required=True,
-        aliases=("clar", "clarity grade"),
-        spellings=_spellings(
-            IF="internally flawless, loupe clean, lc", FL="flawless",
-            VVS1="very very slightly included 1", VVS2="very very slightly included 2",
-            VS1="very slightly included 1", VS2="very slightly included 2",
-            SI1="slightly included 1", SI2="slightly included 2",
-            I1="included 1, p1", I2="included 2, p2", I3="included 3, p3",
-        ),
-    ),
-    Measure(
-        "depth", "Depth", "%", 30, 90, "proportions",
-        aliases=("depth %", "depth percent", "total depth"),
-    ),
-    Measure(
-        "table", "Table", "%", 30, 100, "proportions",
-        aliases=("table %", "table percent", "table width"),
-    ),
-    Measure("x", "Length", "mm", 1, 40, "proportions", aliases=("length", "length mm")),
-    Measure("y", "Width", "mm", 1, 40, "proportions", aliases=("width", "width mm")),
-    Measure("z", "Height", "mm", 0.5, 30, "proportions", aliases=("height", "height mm")),
-    # Not of the stone but of its sale: which of the two paired price lists recorded it.
-    # The order in which length and width were written down tells them apart.
-    Grade("listing", "Price list", ("x<y", "x=y", "x>y"), "listing"),
-)  # fmt: skip
-
-ATTRIBUTES: Mapping[str, Attribute] = MappingProxyType({a.name: a for a in _TABLE})
-MEASURES: tuple[Measure, ...] = tuple(a for a in _TABLE if isinstance(a, Measure))
-GRADES: tuple[Grade, ...] = tuple(
-    a for a in _TABLE if isinstance(a, Grade) and a.name != "listing"
-)
-LISTING: Grade = next(a for a in _TABLE if isinstance(a, Grade) and a.name == "listing")
-
-# The lines of an explanation, in the order in which a client reads them. Weight has two:
-# what it costs carat by carat, and the jumps at the weights that sellers cut to.
-MAGIC_LINE = "magic"
-LINES: Mapping[str, str] = MappingProxyType(
-    {"carat": "Weight", MAGIC_LINE: "Magic weight"}
-    | {a.line: {"proportions": "Proportions"}.get(a.line, a.label) for a in _TABLE}
-)
-
-
 def carats(weight: float) -> str:
     """Write a weight with two decimals, or up to four where it needs them: ``0.996 ct``."""
     text = f"{weight:.4f}".rstrip("0")
     whole, _, decimals = text.partition(".")
     return f"{whole}.{decimals:0<2} ct"
-
-
-_NAMES = {fold(word): a.name for a in _TABLE for word in (a.name, *a.aliases)}
-
-
-def attribute_named(word: str) -> str | None:
-    """Give the attribute that a column header or option means; None if it means none."""
-    return _NAMES.get(fold(word))

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.errors import DocumentError, MissingExtraError
-from diamond_pricing.stones.attributes import GRADES, LISTING
 from diamond_pricing.stones.keys import stone_keys
 from diamond_pricing.stones.stones import Stones
+from diamond_pricing.stones.trade import GRADES, LISTING
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,23 +1,21 @@
 """One polished diamond, as a grading report describes it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
 from math import nan
 from typing import Any
 
 from diamond_pricing.errors import StoneError
-from diamond_pricing.stones.attributes import (
-    ATTRIBUTES,
-    LISTING,
-    attribute_named,
-    carats,
-    shown,
-)
+from diamond_pricing.stones.attributes import Day, absent, carats, shown
 from diamond_pricing.stones.checks import READ, Problem, plainly_fine, problems
+from diamond_pricing.stones.trade import ATTRIBUTES, LISTING, attribute_named
+
+ROUND = "Round"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class Stone:
     """One polished diamond, as a grading report describes it.
 
@@ -35,13 +33,16 @@ class Stone:
     x, y, z : float or None
         Length, width and height, mm. The order of x and y does not matter to a client's
         price; in a recorded sale it tells the price list.
+    others : tuple[tuple[str, float | str], ...]
+        What else is known, by the name of an attribute of the trade and in its order; each
+        is an attribute of the stone too (``stone.fluorescence``), None where not known.
 
     Raises
     ------
     UnknownGradeError
         For a grade that does not exist.
     StoneError
-        For a number that is none, or that no diamond has.
+        For a number that is none, or that no diamond has, or what is no attribute.
     """
 
     carat: float
@@ -53,15 +54,31 @@ class Stone:
     x: float | None = None
     y: float | None = None
     z: float | None = None
+    others: tuple[tuple[str, float | str], ...] = ()
 
-    def __post_init__(self) -> None:
-        for name in _fields():
-            given = getattr(self, name)
+    def __init__(
+        self, carat: Any, cut: Any, color: Any, clarity: Any, depth: Any = None,
+        table: Any = None, x: Any = None, y: Any = None, z: Any = None,
+        others: Iterable[tuple[str, Any]] = (), **more: Any,
+    ) -> None:  # fmt: skip
+        given = (carat, cut, color, clarity, depth, table, x, y, z)
+        for name, value in zip(_fields(), given, strict=True):
             attribute = ATTRIBUTES[name]
-            if given is not None or attribute.required:
-                read = attribute.read(given)
-                if read is not given:
-                    object.__setattr__(self, name, read)
+            if value is not None or attribute.required:
+                value = attribute.read(value)
+            object.__setattr__(self, name, value)
+        if others or more:
+            others = _others({**dict(others), **more})
+        object.__setattr__(self, "others", others)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ATTRIBUTES and name not in _fields():
+            return dict(self.others).get(name)
+        raise AttributeError(f"a stone has no attribute {name!r}", name=name, obj=self)
+
+    def __repr__(self) -> str:
+        given = {name: getattr(self, name) for name in _fields()} | dict(self.others)
+        return f"Stone({', '.join(f'{name}={value!r}' for name, value in given.items())})"
 
     @classmethod
     def parse(cls, text: str) -> "Stone":
@@ -93,7 +110,7 @@ class Stone:
             key, equals, value = word.partition("=")
             if equals:
                 name = attribute_named(key)
-                if name is None or name in values or name not in cls.__dataclass_fields__:
+                if name is None or name in values or name == LISTING.name:
                     raise StoneError(f"{shown(word)} is not understood.", given=text)
                 values[name] = value
         read: dict[str, Any] = {n: ATTRIBUTES[n].parse(value) for n, value in values.items()}
@@ -102,18 +119,27 @@ class Stone:
     @property
     def listing(self) -> str | None:
         """The price list that the order of length and width points to, if both are known."""
-        if self.x is None or self.y is None:
+        if self.x is None or self.y is None or not self._round:
             return None
         return LISTING.grades[1 + (self.x > self.y) - (self.x < self.y)]
 
     def given(self) -> dict[str, float | str]:
         """Attributes that are not missing, by name, in the order of the fields."""
         values = {name: getattr(self, name) for name in _fields()}
+        values |= {
+            name: a.shown(float(value)) if isinstance(a := ATTRIBUTES[name], Day) else value
+            for name, value in self.others
+        }
         return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def _round(self) -> bool:
+        """Whether what is known of round stones holds for it, as far as known."""
+        return not self.others or self.shape in (None, ROUND)
 
     def problems(self) -> tuple[Problem, ...]:
         """Measurements that contradict each other, with the reasons; empty when none do."""
-        if plainly_fine(self.carat, self.depth, self.x, self.y, self.z):
+        if not self._round or plainly_fine(self.carat, self.depth, self.x, self.y, self.z):
             return ()
         given = {name: getattr(self, name) for name in READ}
         return problems({name: nan if v is None else v for name, v in given.items()})
@@ -124,4 +150,18 @@ class Stone:
 
 @cache
 def _fields() -> tuple[str, ...]:
-    return tuple(field.name for field in fields(Stone))
+    return tuple(field.name for field in fields(Stone) if field.name != "others")
+
+
+def _others(given: dict[str, Any]) -> tuple[tuple[str, float | str], ...]:
+    """What else is known of a stone, checked, in the order of the trade."""
+    for name in given:
+        if name not in ATTRIBUTES or name in _fields() or name == LISTING.name:
+            meant = attribute_named(name)
+            hint = f" (did you mean {meant}?)" if meant else ""
+            raise StoneError(f"{shown(name)} is no attribute of a stone{hint}.", given=name)
+    return tuple(
+        (name, attribute.read(given[name]))
+        for name, attribute in ATTRIBUTES.items()
+        if not absent(given.get(name))
+    )

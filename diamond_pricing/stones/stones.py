@@ -1,7 +1,8 @@
 """Many stones as columns."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from math import nan
 from numbers import Real
 from operator import itemgetter
@@ -13,22 +14,21 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import StoneError
-from diamond_pricing.stones.attributes import (
+from diamond_pricing.stones.attributes import Attribute, Grade, Measure, absent, shown
+from diamond_pricing.stones.checks import READ, Problem, implausible, in_words
+from diamond_pricing.stones.stone import ROUND, Stone
+from diamond_pricing.stones.trade import (
     ATTRIBUTES,
     GRADES,
     LISTING,
     MEASURES,
-    Grade,
-    Measure,
-    absent,
+    OTHERS,
     attribute_named,
-    shown,
 )
-from diamond_pricing.stones.checks import READ, Problem, implausible, in_words
-from diamond_pricing.stones.stone import Stone
 
 _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
 _SHOWN = 3  # rows named in an error
+BLANK = {"", "-", "n/a", "na", "nan", "null", "?", "unknown"}  # cells that say nothing
 _WRONG = -2  # a code for what is no grade
 
 
@@ -65,9 +65,11 @@ class Stones:
     Attributes
     ----------
     columns : Mapping[str, ndarray]
-        A read-only column for each attribute, shape (n,). Measures are floats, NaN where
-        missing. Grades are positions in the attribute's list of grades, worst first, −1
-        where missing; so is ``listing``, where the order of length and width is not known.
+        A read-only column for each attribute that every trade has, and for each other one
+        that is known of some of the stones, shape (n,). Measures are floats, NaN where
+        missing; dates are days, see `Day`. Grades are positions in the attribute's list of
+        grades, worst first, −1 where missing; so is ``listing``, where the order of length
+        and width is not known.
     left_out : tuple[tuple[int, Problem], ...]
         Row and reason of each measurement that was taken as missing because it contradicts
         the others.
@@ -93,20 +95,26 @@ class Stones:
         for measure in MEASURES:
             values = (getattr(stone, measure.name) for stone in rows)
             read[measure.name] = np.array([nan if v is None else v for v in values], float)
-        for grade in GRADES:
-            codes = {None: -1} | {name: code for code, name in enumerate(grade.grades)}
-            read[grade.name] = np.array([codes[getattr(s, grade.name)] for s in rows], np.int64)
+        some = {name for stone in rows for name, _ in stone.others}
+        for attribute in (*GRADES, *(a for a in OTHERS if a.name in some)):
+            every = [getattr(stone, attribute.name) for stone in rows]
+            if isinstance(attribute, Measure):
+                read[attribute.name] = np.array([nan if v is None else v for v in every], float)
+                continue
+            codes = {None: -1} | {name: code for code, name in enumerate(attribute.grades)}
+            read[attribute.name] = np.array([codes[value] for value in every], np.int64)
         return cls._settled(read)
 
     @classmethod
-    def from_frame(cls, frame: Frame) -> "Stones":
-        """Take the columns of a pandas or Polars data frame.
+    def from_frame(cls, frame: Any) -> "Stones":
+        """Take the columns of a data frame: pandas, Polars, Arrow, DuckDB, a dict of columns.
 
         Column names may be written as people write them (``Colour``, ``Carat Weight``);
-        columns that are no attribute are ignored, those for shape and origin too: what kind
-        of stones a model prices is what it was fitted on. Optional columns may be absent, their
+        columns that are no attribute are ignored. Optional columns may be absent, their
         values missing. A measurement that contradicts the others (a length of zero, say)
-        counts as missing and is listed in ``left_out``: one slip does not spoil a batch.
+        and a word that an optional attribute does not know count as missing and are listed
+        in ``left_out``: one slip does not spoil a batch. A column of which most words are
+        not known is none of that attribute.
 
         Raises
         ------
@@ -114,12 +122,13 @@ class Stones:
             For a required column that is absent, two columns of one meaning, or values
             that no diamond has; the first rows are named.
         """
-        if not hasattr(frame, "columns"):
-            raise StoneError(f"give a data frame of stones, not {type(frame).__name__}.")
+        frame = _columns_of(frame)
         named: dict[str, Any] = {}
-        for column in frame.columns:
+        for column in frame:
             name = attribute_named(str(column))
             if name in named:
+                if name in {a.name for a in OTHERS}:
+                    continue  # the first of several that may be meant
                 raise StoneError(
                     f"columns {named[name]!r} and {column!r} both mean {name}; keep one.",
                     attribute=name or "",
@@ -127,35 +136,50 @@ class Stones:
             if name is not None:
                 named[name] = column
         read: dict[str, NDArray[Any]] = {}
-        rows = len(np.asarray(frame[named["carat"]])) if "carat" in named else 0
-        attributes: list[Measure | Grade] = [*MEASURES, *GRADES]
+        rows = len(_array(frame[named["carat"]])) if "carat" in named else 0
+        attributes: list[Attribute] = [*MEASURES, *GRADES]
         for attribute in attributes:
             if attribute.name in named:
                 column = frame[named[attribute.name]]
                 if isinstance(attribute, Measure):
-                    read[attribute.name] = _measures(attribute, np.asarray(column))
+                    read[attribute.name] = _measures(attribute, _array(column))
                 elif isinstance(column, Coded):
                     texts = np.array(column.texts, object)
                     read[attribute.name] = _codes(attribute, texts)[column.codes]
                 else:
-                    read[attribute.name] = _codes(attribute, np.asarray(column))
+                    read[attribute.name] = _codes(attribute, _array(column))
             elif attribute.required:
                 raise StoneError(
                     f"no column for {attribute.name}; the frame has "
-                    f"{', '.join(map(str, frame.columns)) or 'no columns'}.",
+                    f"{', '.join(map(str, frame)) or 'no columns'}.",
                     attribute=attribute.name,
                 )
             elif isinstance(attribute, Measure):
                 read[attribute.name] = np.full(rows, nan)
             else:
                 read[attribute.name] = np.full(rows, -1)
-        return cls._settled(read)
+        unread: list[tuple[int, Problem]] = []
+        for attribute in OTHERS:
+            if attribute.name in named:
+                found = _other(attribute, frame[named[attribute.name]])
+                if found is not None:
+                    read[attribute.name], problems = found
+                    unread += problems
+        return cls._settled(read, unread)
 
     @classmethod
-    def _settled(cls, read: dict[str, NDArray[Any]]) -> "Stones":
+    def _settled(
+        cls, read: dict[str, NDArray[Any]], unread: Sequence[tuple[int, Problem]] = ()
+    ) -> "Stones":
         """Blank the dimensions that cannot be right and derive the price list."""
         flags = implausible(*(read[name] for name in READ))
-        left_out = [
+        others = np.zeros(len(read["carat"]), bool)
+        if "shape" in read:  # the rule and the lists are of round stones
+            shape = ATTRIBUTES["shape"]
+            assert isinstance(shape, Grade)
+            others = (read["shape"] >= 0) & (read["shape"] != shape.grades.index(ROUND))
+            flags = {name: flag & ~others for name, flag in flags.items()}
+        left_out = [*unread] + [
             (int(row), in_words(name, {key: float(read[key][row]) for key in read}))
             for name, flag in flags.items()
             for row in np.flatnonzero(flag)
@@ -163,7 +187,7 @@ class Stones:
         for name, flag in flags.items():
             read[name] = np.where(flag, nan, read[name])
         x, y = read["x"], read["y"]
-        known = ~(np.isnan(x) | np.isnan(y))
+        known = ~(np.isnan(x) | np.isnan(y) | others)
         order = 1 + (x > y).astype(np.int64) - (x < y)
         read[LISTING.name] = np.where(known, order, -1)
         for column in read.values():
@@ -177,18 +201,21 @@ class Stones:
         return _restored, (dict(self.columns), self.left_out)
 
     def __getitem__(self, attribute: str) -> NDArray[Any]:
-        return self.columns[attribute]
+        if attribute in self.columns or attribute not in ATTRIBUTES:
+            return self.columns[attribute]
+        missing = nan if isinstance(ATTRIBUTES[attribute], Measure) else -1
+        return np.full(len(self), missing)
 
     def labels(self, attribute: str) -> NDArray[Any]:
         """Grades as text, shape (n,); empty where missing."""
         grade = ATTRIBUTES[attribute]
         assert isinstance(grade, Grade)
-        labels: NDArray[Any] = np.array([*grade.grades, ""])[self.columns[attribute]]
+        labels: NDArray[Any] = np.array([*grade.grades, ""])[self[attribute]]
         return labels
 
     def known(self, attribute: str) -> NDArray[np.bool_]:
         """Whether each stone has the attribute, shape (n,)."""
-        column = self.columns[attribute]
+        column = self[attribute]
         known: NDArray[np.bool_] = (
             ~np.isnan(column) if column.dtype.kind == "f" else column >= 0
         )
@@ -214,11 +241,96 @@ class Stones:
         for measure in MEASURES:
             value = float(self.columns[measure.name][row])
             values[measure.name] = None if np.isnan(value) else value
+        for attribute in OTHERS:
+            if attribute.name in self.columns and self.known(attribute.name)[row]:
+                column = self.columns[attribute.name]
+                code = column[row].item()
+                values[attribute.name] = (
+                    code if isinstance(attribute, Measure) else attribute.grades[code]
+                )
         return Stone(**values)
 
     def with_columns(self, **columns: NDArray[Any]) -> "Stones":
         """Give the same stones with some columns exchanged, unchecked; for internal use."""
         return replace(self, columns=MappingProxyType({**self.columns, **columns}))
+
+
+def _columns_of(frame: Any) -> Mapping[Any, Any]:
+    """The columns of a data frame of any library, by name."""
+    if hasattr(frame, "collect") and hasattr(frame, "collect_schema"):
+        frame = frame.collect()  # Polars, lazily
+    if hasattr(frame, "fetchnumpy"):  # a relation of DuckDB
+        frame = frame.fetchnumpy()
+    if isinstance(frame, Mapping):
+        return frame
+    if hasattr(frame, "column_names") and hasattr(frame, "column"):  # Arrow
+        names = frame.column_names
+        return {name: frame.column(i) for i, name in enumerate(names)}
+    if not hasattr(frame, "columns"):
+        raise StoneError(f"give a data frame of stones, not {type(frame).__name__}.")
+    names = list(frame.columns)
+    if len(set(names)) == len(names):
+        return {name: frame[name] for name in names}
+    for name in names:
+        meant = attribute_named(str(name))
+        if meant is not None and names.count(name) > 1:
+            raise StoneError(
+                f"the frame has the column {name!r} twice; keep one.", attribute=meant
+            )
+    return {name: frame[name] for name in names if names.count(name) == 1}
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """A column as an array: numbers, or objects, None or NaN where missing."""
+    if isinstance(column, np.ma.MaskedArray):
+        gone = np.ma.getmaskarray(column)
+        pairs = zip(gone.tolist(), column.data.tolist(), strict=True)
+        return np.array([None if missing else value for missing, value in pairs])
+    values = np.asarray(column)
+    if values.dtype == object and len(values) and isinstance(values[0], Decimal):
+        return np.array([float(v) if isinstance(v, Decimal) else v for v in values], object)
+    return values
+
+
+def _other(
+    attribute: Attribute, column: Any
+) -> tuple[NDArray[Any], list[tuple[int, Problem]]] | None:
+    """A column of an optional attribute with what it does not know; None if it is none."""
+    if isinstance(column, Coded):
+        values, place = np.array(column.texts, object), column.codes
+    else:
+        every = _array(column).astype(object)
+        texts: dict[Any, int] = {}
+        try:
+            place = np.array(
+                [texts.setdefault(v, len(texts)) for v in every.tolist()], np.int64
+            )
+        except TypeError:  # lists, say
+            return None
+        values = np.array([*texts, None], object)[:-1]
+    wrong: dict[int, StoneError] = {}
+    graded = isinstance(attribute, Grade)
+    read = np.full(len(values), -1 if graded else nan)
+    for i, value in enumerate(values.tolist()):
+        if absent(value) or (isinstance(value, str) and value.strip().casefold() in BLANK):
+            found = attribute.find(value) if isinstance(attribute, Grade) else None
+            if found is None:
+                continue
+        try:
+            given = attribute.parse(value) if isinstance(value, str) else attribute.read(value)
+        except StoneError as error:
+            wrong[i] = error
+            continue
+        read[i] = attribute.grades.index(given) if isinstance(attribute, Grade) else given
+    bad = np.isin(place, list(wrong))
+    known = (read >= 0) if graded else ~np.isnan(read)
+    if bad.sum() > known[place].sum():
+        return None
+    problems = [
+        (row, Problem("unknown_value", attribute.name, str(wrong[int(place[row])])))
+        for row in np.flatnonzero(bad).tolist()
+    ]
+    return (read.astype(np.int64) if graded else read)[place], problems
 
 
 def _restored(columns: dict[str, NDArray[Any]], left_out: Any) -> Stones:

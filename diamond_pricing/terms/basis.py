@@ -219,7 +219,6 @@ def dense(basis: Basis, rows: Rows) -> Matrix:
     return full @ expansion(basis)
 
 
-@cache
 def codes_to_positions(attribute: str, levels: tuple[str, ...]) -> Integers:
     """Position in ``levels`` by the code of a grade; ``len(levels)`` where it is not there.
 
@@ -227,8 +226,13 @@ def codes_to_positions(attribute: str, levels: tuple[str, ...]) -> Integers:
     """
     grade = ATTRIBUTES[attribute]
     assert isinstance(grade, Grade)
+    return _positions(grade.grades, levels)
+
+
+@cache
+def _positions(grades: tuple[str, ...], levels: tuple[str, ...]) -> Integers:
     where = {name: i for i, name in enumerate(levels)}
-    places = np.array([*(where.get(name, len(levels)) for name in grade.grades), -1])
+    places = np.array([*(where.get(name, len(levels)) for name in grades), -1])
     places.setflags(write=False)
     return places
 

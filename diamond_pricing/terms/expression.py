@@ -19,13 +19,18 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import ExpressionError, UnsupportedStoneError
-from diamond_pricing.stones import MEASURES
+from diamond_pricing.stones import ATTRIBUTES, Measure
 
 Columns = Mapping[str, Vector]
 _Rule = Callable[[Any], Any]
 
 LONGEST = 200
-_NAMES = {measure.name for measure in MEASURES}
+
+
+def _names() -> set[str]:
+    return {a.name for a in ATTRIBUTES.values() if isinstance(a, Measure)}
+
+
 # Each operation twice: on columns, and on single numbers, which is faster for one stone.
 _OPERATORS: dict[type[ast.operator], tuple[Callable[..., Any], Callable[..., Any]]] = {
     ast.Add: (np.add, operator.add),
@@ -152,10 +157,12 @@ def parse(text: str) -> Expression:
         if isinstance(error, ExpressionError):
             raise
         raise ExpressionError(f"{text!r} is not arithmetic over attributes.") from error
-    found = sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & _NAMES)
+    found = sorted(
+        {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & _names()
+    )
     if not found:
         raise ExpressionError(
-            f"{text!r} uses no attribute; known: {', '.join(sorted(_NAMES))}."
+            f"{text!r} uses no attribute; known: {', '.join(sorted(_names()))}."
         )
     ordered = _shape(tree, {}) != _shape(tree, {"x": "y", "y": "x"})
     return Expression(ast.unparse(tree), tuple(found), ordered, rule, one)
@@ -248,7 +255,7 @@ def _rule(node: ast.expr, kind: int) -> _Rule:
         case ast.Constant(value=int() | float() as number):
             constant = np.array(float(number)) if kind == _COLUMNS else float(number)
             return lambda columns: constant
-        case ast.Name(id=name) if name in _NAMES:
+        case ast.Name(id=name) if name in _names():
             return itemgetter(name) if kind == _COLUMNS else attrgetter(name)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
             value = _rule(inner, kind)
@@ -265,5 +272,5 @@ def _rule(node: ast.expr, kind: int) -> _Rule:
             return lambda columns: function(*(value(columns) for value in inputs))
     raise ExpressionError(
         f"{ast.unparse(node)!r} is not arithmetic over attributes; "
-        f"known: {', '.join(sorted(_NAMES))}; + - * / **; {', '.join(_FUNCTIONS)}."
+        f"known: {', '.join(sorted(_names()))}; + - * / **; {', '.join(_FUNCTIONS)}."
     )

@@ -51,8 +51,7 @@ from diamond_pricing.refit.home import deliveries_of, gates_of, home_of, offsets
 from diamond_pricing.registry import Registry
 from diamond_pricing.registry.registry import ENTRY, Entry, _sealed
 from diamond_pricing.reporting.source import parsed
-from diamond_pricing.stones import ATTRIBUTES, MEASURES
-from diamond_pricing.stones.attributes import attribute_named
+from diamond_pricing.stones import ATTRIBUTES, MEASURES, attribute_named
 from diamond_pricing.terms.expression import parse, walked
 from diamond_pricing.warehouse import Source, read_sales_file, recorded_sales, take_in
 from diamond_pricing.warehouse.headers import understood

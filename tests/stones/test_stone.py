@@ -106,7 +106,7 @@ def test_a_level_that_is_none_is_refused(packaged):
 def test_what_is_no_text_frame_or_list_is_refused_in_a_sentence():
     with pytest.raises(StoneError, match="text such as"):
         Stone.parse(None)
-    for wrong in (None, [1], {"carat": [1.0]}, "stones.csv"):
+    for wrong in (None, [1], 3.0, "stones.csv"):
         with pytest.raises(StoneError, match="give a data frame"):
             Stones.from_frame(wrong)
     with pytest.raises(StoneError, match="give a list of stones, not Stone"):
