@@ -22,11 +22,27 @@ from diamond_pricing.cli import home, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
 from diamond_pricing.cli.models import chosen, model_options
 from diamond_pricing.cli.sums import Bar, added, large
-from diamond_pricing.errors import DiamondPricingError, FitError, MissingExtraError
+from diamond_pricing.errors import (
+    DiamondPricingError,
+    FitError,
+    MissingExtraError,
+    StoneError,
+)
 from diamond_pricing.files import write
 from diamond_pricing.fitting import DEFAULT, FAMILIES
 from diamond_pricing.model.money import written
-from diamond_pricing.stones import GRADES, LISTING, MEASURES, Grade, Measure, load_sales
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    LISTING,
+    MEASURES,
+    Grade,
+    Measure,
+    attribute_named,
+    load_sales,
+)
+from diamond_pricing.stones import trade as trade_document
+from diamond_pricing.stones.trade import use
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +89,24 @@ def stone_options(command: Callable[..., None]) -> Callable[..., None]:
             required=attribute.required,
             help=f"{attribute.label}{allowed}.",
         )(command)
+    command = click.option(
+        "--with", "others", multiple=True, metavar="NAME=VALUE", callback=_others,
+        help="Any other attribute, as fluorescence=Faint; 'trade show' lists them.",
+    )(command)  # fmt: skip
     return command
+
+
+def _others(
+    _: click.Context, option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Any]:
+    """What ``--with`` says, to be read once the trade of the home is known."""
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not value.strip():
+            raise click.BadParameter(f"write NAME=VALUE, not {text!r}.", param=option)
+        found[name.strip()] = value.strip()
+    return found
 
 
 listing_option = click.option(
@@ -117,11 +150,12 @@ def explain(
     model: str | None,
     home: str | None,
     as_json: bool,
+    others: dict[str, Any],
     **attributes: Any,
 ) -> None:
     """Price one stone and say why."""
-    stone = Stone(**attributes)
     found, where = chosen(model, home)
+    stone = Stone(**attributes, others=_read_others(others).items())
     why = found.explain(stone, listing=listing, reference=reference)
     if html is not None:
         from diamond_pricing.exhibits import explanation_page
@@ -129,6 +163,20 @@ def explain(
         write(html, explanation_page(why).encode())
         _tell(f"Wrote {html}.")
     _answer(why, where, found, as_json)
+
+
+def _read_others(given: dict[str, str]) -> dict[str, Any]:
+    """Attributes that ``--with`` names, in any spelling of the name."""
+    read: dict[str, Any] = {}
+    for word, text in given.items():
+        name = attribute_named(word)
+        if name is None or name in read:
+            raise StoneError(
+                f"--with {word}={text}: {word!r} is no attribute of a stone; "
+                "'diamond-pricing trade show' lists them."
+            )
+        read[name] = ATTRIBUTES[name].parse(text)
+    return read
 
 
 @cli.command(epilog=example("compare '1.01 Ideal E VS1' '0.70 Very Good G VS2 depth=61.5'"))
@@ -170,6 +218,10 @@ def compare(
     "--without", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
     help="Sums to take away again.",
 )  # fmt: skip
+@click.option(
+    "--trade", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A TOML file of attributes that the sales have beside those of 'trade show'.",
+)  # fmt: skip
 @sums.leave_out_option
 @sums.memory_option
 @sums.threads_option
@@ -177,13 +229,15 @@ def compare(
 @json_option
 def fit(
     family: str, data: Path | None, currency: str | None, effective: str | None,
-    sums: tuple[Path, ...], without: tuple[Path, ...], leave_out: bool, memory: str,
-    threads: int | None, out: Path, as_json: bool,
+    sums: tuple[Path, ...], without: tuple[Path, ...], trade: Path | None, leave_out: bool,
+    memory: str, threads: int | None, out: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Fit a model to sales and write its document.
 
     Of Parquet files, many files and large ones the sales are counted where they are.
     """
+    if trade is not None:
+        use(trade)
     if sums:
         if data is not None or currency or family != DEFAULT:
             raise click.UsageError("--sums goes with --without and --effective alone.")
@@ -247,6 +301,26 @@ def _where_they_are(data: Path | None, family: str, **how: Any) -> PriceModel:
 
     with Bar() as bar:
         return at_scale.fit(str(data), family, progress=bar, **how)
+
+
+@cli.group()
+def trade() -> None:
+    """The attributes that stones have."""
+
+
+@trade.command("show", epilog=example("trade show --home home > trade.toml"))
+@click.option("--home", envvar="DIAMOND_PRICING_HOME", help="A home, whose trade.toml counts.")
+@click.option("--added", is_flag=True, help="Only what the home adds or changes.")
+def show_trade(home: str | None, added: bool) -> None:
+    """Print the trade: every attribute with its grades, limits and spellings, as TOML.
+
+    A file trade.toml in a home, or --trade of 'fit', adds attributes in the same form.
+    """
+    if home:
+        from diamond_pricing.registry import Registry
+
+        Registry.at(home)
+    click.echo(trade_document.added() if added else trade_document.written(), nl=False)
 
 
 @cli.command(epilog=example("evaluate --family monotone --data sales.csv"))

@@ -1,13 +1,17 @@
 """Fit a family of models to sales."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.gam import fit_gam
 from diamond_pricing.fitting.loglinear import fit_loglinear
 from diamond_pricing.model import PriceModel
+from diamond_pricing.stones.trade import use
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     import pandas as pd
 
 
@@ -31,6 +35,7 @@ def fit(
     *,
     currency: str | None = None,
     effective: str | None = None,
+    trade: "str | Path | Mapping[str, Any] | None" = None,
 ) -> PriceModel:
     """Fit a price model to sales.
 
@@ -50,6 +55,9 @@ def fit(
     currency, effective : str, optional
         What the prices are, and of when. Default: what ``sales.attrs`` says, else ``USD``
         and ``undated``.
+    trade : str, Path or Mapping, optional
+        Attributes to add to those that are known, see `diamond_pricing.stones.trade.use`;
+        they stay known to this process.
 
     Returns
     -------
@@ -61,7 +69,11 @@ def fit(
         When the sales cannot support the model.
     StoneError
         For stones that cannot be; the rows are named.
+    TradeError
+        For attributes that cannot be.
     """
+    if trade is not None:
+        use(trade)
     if family not in FAMILIES:
         raise FitError(f"family {family!r} is not known; choose {' or '.join(FAMILIES)}.")
     return FAMILIES[family](sales, currency, effective)

@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.sales import Sales, usable
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    LISTING,
+    OTHERS,
+    Grade,
+    Stones,
+)
 from diamond_pricing.terms import parse
 
 WEIGHT = "log(carat)"
@@ -33,9 +39,17 @@ def prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
     FitError
         When all stones have one weight, or hardly any sale is usable.
     """
+    more: list[str] = []
     numbers = [text for text in OPTIONAL if np.mean(_known(sales.stones, text)) >= ENOUGH]
+    for other in OTHERS:  # those of the trade that most sales record
+        if (
+            other.name in sales.stones.columns
+            and np.mean(sales.stones.known(other.name)) >= ENOUGH
+        ):
+            (more if isinstance(other, Grade) else numbers).append(other.name)
     needed = tuple(dict.fromkeys(name for text in numbers for name in parse(text).attributes))
-    grades = ["cut", "color", "clarity"]
+    grades = ["cut", "color", "clarity", *more]
+    needed = (*needed, *more)
     if np.mean(sales.stones.known(LISTING.name)) >= ENOUGH:
         grades.append(LISTING.name)
         needed = (*needed, LISTING.name)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import exp, inf
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
     ADVICE,
     BLEND,
+    KINDS,
     RECORDED,
     Support,
     Unsupported,
@@ -210,8 +211,9 @@ class PriceModel:
     # ------------------------------------------------------------------ prices
 
     def price(
-        self, stones: Stones, *, listing: str = BLEND, extrapolate: bool = False
-    ) -> Vector:
+        self, stones: Stones, *, listing: str = BLEND, extrapolate: bool = False,
+        unsupported: Literal["raise", "nan"] = "raise",
+    ) -> Vector:  # fmt: skip
         """Price n stones, in ``training.currency``; shape (n,), not rounded.
 
         Parameters
@@ -225,12 +227,22 @@ class PriceModel:
         extrapolate : bool
             Whether measures beyond those seen in training are priced all the same, along
             straight lines.
+        unsupported : str
+            ``raise``, or ``nan`` to give NaN for stones that the model does not support.
 
         Raises
         ------
         UnsupportedStoneError
             For a stone outside what the model has seen; the rows are named.
         """
+        if unsupported == "nan":
+            found = np.full(len(stones), np.nan)
+            fine = np.flatnonzero(self.supports(stones, extrapolate=extrapolate))
+            some = stones.take(fine)
+            found[fine] = self.price(some, listing=listing, extrapolate=extrapolate)
+            return found
+        if unsupported != "raise":
+            raise StoneError(f"unsupported is 'raise' or 'nan', not {unsupported!r}.")
         return _exp(self.log_price(stones, listing=listing, extrapolate=extrapolate))
 
     def log_price(
@@ -461,6 +473,10 @@ class PriceModel:
         for name, seen in self._grades:
             if getattr(stone, name) not in seen:
                 return False
+        if stone.others and any(
+            name in KINDS and name not in self._effects.attributes for name, _ in stone.others
+        ):
+            return False  # to be looked at
         return self.support is None or bool(self.support.near_one(stone, self._around))
 
     @cached_property

@@ -24,6 +24,8 @@ from diamond_pricing.stones import (
     shown,
 )
 
+# What sales that do not tell are of.
+KINDS = {"shape": "Round", "origin": "Natural"}
 BLEND, RECORDED = "blend", "recorded"
 INFERRED = "inferred"
 MOST = 2**53  # stones of a cell; sums of cells stay whole numbers
@@ -243,6 +245,14 @@ def unsupported(
                 why,
                 tuple(known),
             )
+    for kind, usual in KINDS.items():
+        if kind in read or kind not in stones.columns:
+            continue
+        only = tuple(training.grades.get(kind, {})) or (usual,)
+        other = ~np.isin(stones.labels(kind), [*only, ""])
+        if other.any():
+            why = f"is not priced; this model knows {', '.join(only)}"
+            yield Unsupported(f"{kind}_not_priced", kind, other, stones.labels(kind), why, only)
     for measure in (*MEASURES, *(a for a in others if isinstance(a, Measure))):
         if extrapolate or measure.name not in read | {"carat"}:
             continue

@@ -17,11 +17,13 @@ from diamond_pricing.errors import (
     ConflictError,
     DocumentError,
     RegistryError,
+    TradeError,
 )
 from diamond_pricing.model import PriceModel
 from diamond_pricing.registry.signing import ENTRY as ENTRIES
 from diamond_pricing.registry.signing import MODEL, Signing
 from diamond_pricing.registry.store import LocalStore, Store, open_store
+from diamond_pricing.stones.trade import use
 
 ENTRY = re.compile(r"\d{8}\.json")
 ID = re.compile(r"[0-9a-f]{64}")
@@ -115,6 +117,13 @@ class Registry:
     def __init__(self, store: Store, signing: Signing | None = None) -> None:
         self.store = store
         self.signing = Signing.configured() if signing is None else signing
+        # The attributes that its sales and models have beside those that everybody knows.
+        try:
+            use(store.read("trade.toml").decode("utf-8-sig"))
+        except FileNotFoundError:
+            pass
+        except UnicodeDecodeError as error:
+            raise TradeError(f"trade.toml cannot be read: {error}.") from error
 
     @classmethod
     def at(cls, home: str) -> "Registry":

@@ -7,6 +7,7 @@ document, stays.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import date
@@ -183,13 +184,30 @@ def entries_of(names: Set[str]) -> list[dict[str, Any]]:
 
 def written() -> str:
     """The trade of this process as TOML."""
-    text = [f"name = {json.dumps(PACKAGED.name)}", 'weight = "carat"', "", "[lines]"]
-    text += [f"{line} = {json.dumps(label)}" for line, label in _line_labels.items()]
+    text = [f'name = {json.dumps(PACKAGED.name)}\nweight = "carat"\n']
+    text.append(f"[lines]\n{_toml_lines(_line_labels)}\n")
     for entry in _entries.values():
-        text += ["", "[[attribute]]"]
-        for key, value in msgspec.to_builtins(entry, builtin_types=(date,)).items():
-            text.append(f"{key} = {_toml(value)}")
+        values = msgspec.to_builtins(entry, builtin_types=(date,))
+        text.append(f"[[attribute]]\n{_toml_lines(values)}\n")
+    return "\n".join(text)
+
+
+def added() -> str:
+    """What this process has added to ``trade.toml``, as `use` reads it; empty for nothing."""
+    packaged = {entry.name: entry for entry in PACKAGED.attribute}
+    entries = [e for name, e in _entries.items() if e != packaged.get(name)]
+    if not entries:
+        return ""
+    text = [f"[lines]\n{_toml_lines(_line_labels)}"] if _line_labels else []
+    for entry in entries:
+        text.append(
+            "[[attribute]]\n" + _toml_lines(msgspec.to_builtins(entry, builtin_types=(date,)))
+        )
     return "\n".join(text) + "\n"
+
+
+def _toml_lines(values: Mapping[str, Any]) -> str:
+    return "\n".join(f"{key} = {_toml(value)}" for key, value in values.items())
 
 
 def attribute_named(word: str) -> str | None:
@@ -212,7 +230,7 @@ def _read(trade: str | Path | Mapping[str, Any]) -> tuple[Document, str]:
         if isinstance(trade, Mapping):
             return msgspec.convert(trade, Document), where
         text = trade
-        if isinstance(trade, Path) or "\n" not in trade:
+        if isinstance(trade, Path) or ("\n" not in trade and "=" not in trade and trade):
             where = str(trade)
             text = Path(trade).read_text(encoding="utf-8-sig")
         assert isinstance(text, str)
@@ -326,3 +344,7 @@ _set({entry.name: entry for entry in PACKAGED.attribute}, dict(PACKAGED.lines), 
 _listing = ATTRIBUTES["listing"]
 assert isinstance(_listing, Grade)
 LISTING: Grade = _listing
+
+# What a process that starts another hands on: the attributes that it has added.
+if _given := os.environ.get("DIAMOND_PRICING_TRADE"):
+    use(_given)

@@ -16,7 +16,15 @@ import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.files import harmless
-from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stones
+from diamond_pricing.stones import (
+    GRADES,
+    MEASURES,
+    OTHERS,
+    Attribute,
+    Grade,
+    Measure,
+    Stones,
+)
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
 from diamond_pricing.stones.kinds import GONE, ONLY, of_other_kind
@@ -165,9 +173,13 @@ class _Reader:
             columns[measure.name] = self._measure(measure)
         for grade in GRADES:
             columns[grade.name] = self._grade(grade)
+        for other in OTHERS:
+            if other.name in self.source.columns and other.name not in ONLY:
+                columns[other.name] = self._other(other)
         columns[PRICE] = self._price(columns["carat"])
         self._contradictions(columns)
-        frame = pd.DataFrame(columns)[[*OURS, PRICE]]
+        further = [name for name in columns if name not in (*OURS, PRICE)]
+        frame = pd.DataFrame(columns)[[*OURS, *further, PRICE]]
         if IDENTITY in self.source.columns:
             at = self.headers.index(self.source.columns[IDENTITY].strip())
             frame[IDENTITY] = [text.strip() or None for text in cells(self.sheet, at)]
@@ -244,6 +256,22 @@ class _Reader:
         values = self._column(column, read)
         return np.array([np.nan if v is None else v for v in values], float)
 
+    def _other(self, attribute: Attribute) -> list[Any]:
+        """An attribute that a stone may lack: what it does not know counts as missing."""
+        words = {fold(k): v for k, v in self.source.grades.get(attribute.name, {}).items()}
+
+        def read(text: str) -> tuple[Any, str]:
+            said = words.get(fold(text), text)
+            try:
+                if type(attribute) is Measure:
+                    value = number(said, self.source.decimal)
+                    return (None if value is None else attribute.read(value)), ""
+                return attribute.parse(said), ""
+            except StoneError:
+                return None, ""
+
+        return self._column(attribute.name, read)
+
     def _grade(self, grade: Grade) -> list[str | None]:
         words = {fold(k): v for k, v in self.source.grades.get(grade.name, {}).items()}
         own = re.compile(rf"\s+(?:{grade.name}|colour|grade)$", re.I)  # "H Color" is H
@@ -315,7 +343,7 @@ class _Reader:
 
 def recorded_sales(frame: "pd.DataFrame") -> list[Sale]:
     """The sales of a frame as they are compared with others."""
-    return sales_of(frame, OURS)
+    return sales_of(frame, (*OURS, *(other.name for other in OTHERS)))
 
 
 def quarantine_csv(file: str, rows: list[Quarantined]) -> bytes:

@@ -3,7 +3,15 @@
 import msgspec
 
 from diamond_pricing.errors import RejectedFileError, StoneError
-from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    MEASURES,
+    OTHERS,
+    Day,
+    Grade,
+    Measure,
+)
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE, WORDS
@@ -25,7 +33,8 @@ from diamond_pricing.warehouse.numbers import (
 from diamond_pricing.warehouse.reading import Sheet
 from diamond_pricing.warehouse.source import Source
 
-_WORDS = {g.name for g in GRADES} | {SHAPE, ORIGIN, IDENTITY}  # columns without numbers
+LABORATORY = "laboratory"
+_WORDS = {SHAPE, ORIGIN, IDENTITY}  # columns without numbers, beside those of grades
 _CURRENCY = {fold(w) for w in ("currency", "currency code", "ccy", "cur", "curr", "waehrung",
                                "währung", "valuta", "devise", "monnaie", "moneda")}  # fmt: skip
 SAMPLE = 500  # rows that tell which of two columns is meant
@@ -72,7 +81,7 @@ def _decimal(texts: dict[str, list[str]]) -> str:
     told = decimal_sign(
         part
         for name, column in texts.items()
-        if name not in _WORDS
+        if name not in _WORDS and not isinstance(ATTRIBUTES.get(name), Grade | Day)
         for text in set(column)
         for part in (sides(text) if name == MEASUREMENTS else (text,))
     )
@@ -114,6 +123,12 @@ def _columns(
         if header in taken or found is None or found[0] in source.columns:
             continue
         name, unit, told = found
+        if name == IDENTITY and _readable(LABORATORY, sheet, headers, header) >= READABLE:
+            name = LABORATORY  # a column "Report" may say whose
+        if name in _further() and (
+            name in columns or _readable(name, sheet, headers, header) < OTHERWISE
+        ):
+            continue
         if name == ORIGIN and fold(header) == "type" and (
             _readable(ORIGIN, sheet, headers, header) < OTHERWISE
         ):  # fmt: skip
@@ -144,6 +159,11 @@ def _columns(
     return columns, units, currency
 
 
+def _further() -> set[str]:
+    """Attributes that a file may have; a column of another meaning is passed over."""
+    return {other.name for other in OTHERS} - {SHAPE, ORIGIN}
+
+
 def _better(sheet: Sheet, headers: list[str], name: str, first: str, second: str) -> str:
     """Which of two columns of one meaning can be read as it; empty for both or neither."""
     shares = {h: _readable(name, sheet, headers, h) for h in (first, second)}
@@ -160,9 +180,9 @@ def _readable(name: str, sheet: Sheet, headers: list[str], header: str) -> float
     for text in some:
         if name in WORDS:
             good += fold(text) in WORDS[name]
-        elif isinstance(attribute, Grade):
+        elif isinstance(attribute, Grade | Day):
             try:
-                attribute.read(text)
+                attribute.parse(text)
                 good += 1
             except StoneError:
                 continue

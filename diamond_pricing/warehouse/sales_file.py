@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diamond_pricing.errors import StoneError
-from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure
+from diamond_pricing.stones import (
+    GRADES,
+    MEASURES,
+    OTHERS,
+    Attribute,
+    Measure,
+)
 from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.warehouse.headers import understood
 
@@ -26,6 +32,10 @@ def written_sales(sales: "pd.DataFrame", source: str) -> bytes:
         m.name: pa.array(sales[m.name], pa.float64(), from_pandas=True) for m in MEASURES
     }
     columns |= {g.name: pa.array(sales[g.name], pa.string(), from_pandas=True) for g in GRADES}
+    for other in OTHERS:
+        if other.name in sales:
+            kind = pa.float64() if isinstance(other, Measure) else pa.string()
+            columns[other.name] = pa.array(sales[other.name], kind, from_pandas=True)
     columns |= {
         "price": pa.array(sales["price"], pa.float64()),
         "row": pa.array(sales["row"], pa.int64()),
@@ -51,7 +61,8 @@ def read_sales_file(data: bytes) -> "pd.DataFrame":
     kept = {
         understood(c.removeprefix(OTHER)): c for c in map(str, frame) if c.startswith(OTHER)
     }
-    ours: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
+    further = [other for other in OTHERS if (other.name, "", "") in kept]
+    ours: tuple[Attribute, ...] = (*MEASURES, *GRADES, *further)
     for attribute in ours:
         if attribute.name not in frame:
             column = kept.get((attribute.name, "", ""))
@@ -64,7 +75,7 @@ def read_sales_file(data: bytes) -> "pd.DataFrame":
     return frame
 
 
-def _parsed(attribute: Measure | Grade, text: str | None) -> float | str | None:
+def _parsed(attribute: Attribute, text: str | None) -> float | str | None:
     try:
         return attribute.parse(text) if text else None
     except StoneError:

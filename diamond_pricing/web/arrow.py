@@ -9,7 +9,12 @@ import numpy as np
 
 from diamond_pricing.arrays import doubles
 from diamond_pricing.model.verdict import CAUTION, PRICED
-from diamond_pricing.stones import ATTRIBUTES, Coded, Measure
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    Coded,
+    Day,
+    Measure,
+)
 from diamond_pricing.stones.kinds import ONLY
 from diamond_pricing.web.batch import REFUSED, Asked, Part, attributes_of, counted, facts
 from diamond_pricing.web.problems import Fault, ProblemError
@@ -97,7 +102,9 @@ def _kinds(schema: "pa.Schema") -> None:
     for name, kind in zip(attributes_of(schema.names), schema.types, strict=True):
         if name is None or pa.types.is_null(kind):
             continue
-        number = isinstance(ATTRIBUTES.get(name), Measure)
+        if isinstance(ATTRIBUTES.get(name), Day) and pa.types.is_temporal(kind):
+            continue
+        number = type(ATTRIBUTES.get(name)) is Measure
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
         if name in ONLY and (pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
@@ -137,6 +144,8 @@ def arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
         if pa.types.is_null(column.type):
             if name not in ONLY:
                 columns[name] = np.full(batch.num_rows, None, object)
+        elif isinstance(ATTRIBUTES.get(name), Day):
+            columns[name] = np.array([*column.to_pylist(), None], object)[:-1]
         elif isinstance(ATTRIBUTES.get(name), Measure):
             if isinstance(column, pa.DictionaryArray):
                 column = column.dictionary_decode()

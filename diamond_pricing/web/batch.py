@@ -16,6 +16,7 @@ from diamond_pricing.model.support import ADVICE
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
 from diamond_pricing.stones import (
     ATTRIBUTES,
+    OTHERS,
     Coded,
     Columns,
     Grade,
@@ -94,8 +95,10 @@ def parts(asked: Asked, columns: Rows, n: int, first: int = 0) -> Iterator[Part]
 
 def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
     """Price some rows."""
-    errors = _of_other_kinds(columns)
-    columns = {name: column for name, column in columns.items() if name not in ONLY}
+    read = asked.model._effects.attributes
+    errors = _of_other_kinds({name: c for name, c in columns.items() if name not in read})
+    passed_over = {other.name for other in OTHERS} - read
+    columns = {name: column for name, column in columns.items() if name not in passed_over}
     good = np.arange(n)
     try:
         stones = Stones.from_frame(Columns(columns))
@@ -104,10 +107,10 @@ def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
     for row, problem in stones.left_out:
         at = int(good[row])
         if at not in errors:
-            given = columns[problem.attribute][at]
+            given = _given(columns[problem.attribute], at)
             errors[at] = Fault(
                 f"{problem.reason}. Correct it, or leave it out.", f"/{problem.attribute}",
-                problem.code, given=float(given),
+                problem.code, given=given,
             )  # fmt: skip
     for found in asked.model._unsupported(stones):
         for row in np.flatnonzero(found.stones).tolist():
@@ -124,6 +127,11 @@ def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
         kept = np.array([at not in errors for at in good.tolist()], bool)
         stones, good = stones.take(np.flatnonzero(kept)), good[kept]
     return _priced(asked, stones, good, errors, n, first)
+
+
+def _given(column: Any, row: int) -> Any:
+    value = column.texts[column.codes[row]] if isinstance(column, Coded) else column[row]
+    return float(value) if isinstance(value, int | float | np.floating) else value
 
 
 def _of_other_kinds(columns: Rows) -> dict[int, Fault]:
@@ -249,7 +257,7 @@ def columns_of(given: Any, most: int) -> tuple[dict[str, Any], int]:
 
 def _column(name: str, column: list[Any]) -> Any:
     """A column as `part` takes it: numbers as an array where they are all numbers."""
-    if isinstance(ATTRIBUTES[name], Measure):
+    if type(ATTRIBUTES[name]) is Measure:
         if {type(value) for value in column} <= {int, float}:
             with suppress(OverflowError):
                 return np.array(column, np.float64)
@@ -288,12 +296,14 @@ def rows_of(given: Any, most: int) -> tuple[dict[str, Any], int, dict[int, Fault
                 allowed=list(NAMES),
             )  # fmt: skip
     rows = [{} if i in wrong else row for i, row in enumerate(given)] if wrong else given
-    columns = {name: [row.get(name) for row in rows] for name in NAMES}
+    sent = set().union(*(row.keys() for row in rows), _REQUIRED)
+    columns = {name: [row.get(name) for row in rows] for name in NAMES if name in sent}
     used = {n: c for n, c in columns.items() if n in _REQUIRED or any(v is not None for v in c)}
     return {name: _column(name, column) for name, column in used.items()}, len(rows), wrong
 
 
 _KNOWN = frozenset(NAMES)
+_OTHERS = frozenset(other.name for other in OTHERS)
 
 
 def with_errors(part: Part, wrong: dict[int, Fault]) -> Part:
@@ -332,6 +342,9 @@ def attributes_of(given: list[str]) -> list[str | None]:
     """What the columns are: attributes, shape, origin; None for a column that is none."""
     names = [attribute_named(name) or kind_named(name) for name in given]
     names = [name if name in NAMES or name in ONLY else None for name in names]
+    for at, name in enumerate(names):  # of several that a further attribute may be, the first
+        if name in _OTHERS and name in names[:at]:
+            names[at] = None
     for name in (*NAMES, *ONLY):
         if names.count(name) > 1:
             raise ProblemError("unreadable", f"Two columns mean {name}; keep one.")

@@ -176,7 +176,7 @@ def _of_texts(names: list[str | None], rows: list[list[str]]) -> dict[str, Any]:
         if name in ONLY:
             columns[name] = coded(texts)
             continue
-        if isinstance(ATTRIBUTES[name], Measure) and all(
+        if type(ATTRIBUTES[name]) is Measure and all(
             not t or _NUMBER.fullmatch(t) for t in texts
         ):
             columns[name] = np.array([float(t) if t else np.nan for t in texts])

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from diamond_pricing.model.support import BLEND
-from diamond_pricing.stones import GRADES, MEASURES, Grade, Measure, Stone
+from diamond_pricing.stones import (
+    GRADES,
+    MEASURES,
+    OTHERS,
+    Attribute,
+    Day,
+    Measure,
+    Stone,
+)
 
 LEVEL, MOST = 0.9, 0.99  # of a range: usual, and most
 _UNIT = msgspec.Meta(
@@ -33,25 +41,31 @@ Listing = Annotated[str, _LISTING]
 Language = Annotated[Literal["en", "it"], _LANGUAGE]
 
 
-def _field(attribute: Measure | Grade) -> tuple[Any, ...]:
+def _field(attribute: Attribute) -> tuple[Any, ...]:
     """Name, type and default of a stone's field."""
-    if isinstance(attribute, Measure):
-        words = f"{attribute.label}, {attribute.unit}."
-        extra = {"minimum": attribute.low, "maximum": attribute.high}
-        kind: Any = Annotated[
-            float, msgspec.Meta(description=words, extra_json_schema={"extra": extra})
-        ]
+    kind: Any
+    if isinstance(attribute, Day):
+        extra: dict[str, Any] = {"format": "date"}
+        meta = msgspec.Meta(description=f"{attribute.label}.", extra_json_schema=extra)
+        kind = Annotated[str, meta]
+    elif isinstance(attribute, Measure):
+        words = ", ".join(filter(None, (attribute.label, attribute.unit)))
+        extra = {"extra": {"minimum": attribute.low, "maximum": attribute.high}}
+        meta = msgspec.Meta(description=f"{words}.", extra_json_schema=extra)
+        kind = Annotated[float, meta]
     else:
-        words = f"{attribute.label}, from worst to best: {', '.join(attribute.grades)}."
+        order = "from worst to best" if attribute.ordered else "one of"
+        words = f"{attribute.label}, {order}: {', '.join(attribute.grades)}."
         kind = Annotated[str, msgspec.Meta(description=words)]
     if attribute.required:
         return (attribute.name, kind)
     return (attribute.name, kind | None, None)
 
 
-_ALL: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
-_ATTRIBUTES = sorted(_ALL, key=lambda attribute: not attribute.required)
-_FIELDS = [_field(attribute) for attribute in _ATTRIBUTES]
+_CORE: tuple[Attribute, ...] = (*MEASURES, *GRADES)
+_ATTRIBUTES = sorted(_CORE, key=lambda attribute: not attribute.required)
+_OTHERS = tuple(other.name for other in OTHERS)
+_FIELDS = [_field(attribute) for attribute in (*_ATTRIBUTES, *OTHERS)]
 
 if TYPE_CHECKING:
 
@@ -123,8 +137,10 @@ def stone_of(given: StoneIn | QuoteIn) -> Stone:
     StoneError
         When no stone can be so.
     """
+    others = [(name, value) for name in _OTHERS if (value := getattr(given, name)) is not None]
     return Stone(
-        **{attribute.name: getattr(given, attribute.name) for attribute in _ATTRIBUTES}
+        **{attribute.name: getattr(given, attribute.name) for attribute in _ATTRIBUTES},
+        others=others,
     )
 
 

@@ -12,7 +12,7 @@ from litestar import Litestar
 from diamond_pricing import __version__
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import ENGLISH
-from diamond_pricing.stones import MEASURES
+from diamond_pricing.stones import ATTRIBUTES, Day, Measure
 from diamond_pricing.web.batch import NAMES, REFUSED
 from diamond_pricing.web.forms import ARROW, CSV, JSON
 from diamond_pricing.web.messages import PairIn, QuoteIn, StoneIn
@@ -168,7 +168,7 @@ def _plain(paths: dict[str, Any]) -> None:
 
 
 def _batch(operation: dict[str, Any]) -> None:
-    number = {m.name for m in MEASURES}
+    number = {n for n, a in ATTRIBUTES.items() if isinstance(a, Measure) and type(a) is not Day}
     columns = {
         name: {
             "type": "array",

@@ -15,6 +15,7 @@ import msgspec
 
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ServiceError
 from diamond_pricing.files import folder
+from diamond_pricing.stones.trade import added
 from diamond_pricing.web.door import Door
 from diamond_pricing.web.settings import Settings, loopback
 
@@ -50,6 +51,13 @@ def serve(settings: Settings, host: str, port: int) -> None:
     _free(host, port)
     if not loopback(host):
         checked(settings, host)
+    if (
+        settings.home
+    ):  # the process that answers knows the attributes of the home from the start
+        from diamond_pricing.registry import Registry
+
+        Registry.at(str(settings.home))
+        os.environ["DIAMOND_PRICING_TRADE"] = added()
     os.environ[SETTINGS] = msgspec.json.encode(settings, enc_hook=str).decode()
     server = Granian(
         "diamond_pricing.web.serve:application",

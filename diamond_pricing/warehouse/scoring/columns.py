@@ -1,6 +1,6 @@
 """Which column of a file is which attribute, and what its cells say."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from typing import Any
 
@@ -8,7 +8,15 @@ import numpy as np
 
 from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import SourceError, StoneError
-from diamond_pricing.stones import ATTRIBUTES, Coded, Grade, Measure, attribute_named
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    OTHERS,
+    Coded,
+    Day,
+    Grade,
+    Measure,
+    attribute_named,
+)
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import ONLY, of_other_kind
@@ -38,6 +46,8 @@ class Columns:
         Names of the columns that will be added.
     declared : Source
         Names, units, words and decimal sign, as far as they cannot be told from the headers.
+    read : Set[str]
+        Attributes that the model reads; columns of further ones are carried along.
 
     Raises
     ------
@@ -45,8 +55,11 @@ class Columns:
         When one that is needed is not there, or cannot be.
     """
 
-    def __init__(self, schema: Any, ours: set[str], declared: Source) -> None:
+    def __init__(self, schema: Any, ours: set[str], declared: Source, read: Set[str]) -> None:
         self.declared = declared
+        further = {other.name for other in OTHERS} - set(ONLY)
+        self.passed_over = further - read
+        self.only = [name for name in ONLY if name not in read]
         self.units = dict(declared.units)
         self.known = self._known(schema.names, ours)
         for name, attribute in ATTRIBUTES.items():
@@ -84,6 +97,8 @@ class Columns:
                 name = named(column) or ""
                 if not name or name in taken or column in known.values():
                     continue
+                if name in self.passed_over:
+                    continue
                 if name in found:
                     raise SourceError(
                         f"columns {found[name]!r} and {column!r} both mean {name}."
@@ -104,7 +119,12 @@ class Columns:
         columns: dict[str, Any] = {}
         for name, column in self.known.items():
             attribute, values = ATTRIBUTES.get(name), batch.column(column)
-            if isinstance(attribute, Measure):
+            if name in self.only:
+                continue
+            if isinstance(attribute, Day):
+                days = [_day(attribute, value) for value in values.to_pylist()]
+                columns[name] = np.array([*days, None], object)[:-1]
+            elif isinstance(attribute, Measure):
                 columns[name] = self._numbers(attribute, values)
             elif isinstance(attribute, Grade):
                 columns[name] = self._grades(name, values)
@@ -115,7 +135,7 @@ class Columns:
     def others(self, batch: Any) -> dict[int, tuple[str, str]]:
         """Code and sentence of each row whose stone is of a kind that no model here prices."""
         found: dict[int, tuple[str, str]] = {}
-        for name in ONLY:
+        for name in self.only:
             if name not in self.known:
                 continue
             column = _texts(batch.column(self.known[name]))
@@ -186,6 +206,14 @@ class Columns:
         return columns
 
 
+def _day(attribute: Day, value: Any) -> Any:
+    """A date as its day; what is none stays as it is, to be refused."""
+    try:
+        return np.nan if absent(value) else attribute.read(value)
+    except StoneError:
+        return str(value)
+
+
 def _in_other_words(header: str) -> str | None:
     meant = understood(header)
     return meant[0] if meant else None
@@ -199,6 +227,8 @@ def _kind(name: str, field: Any) -> None:
     text = _text(kind)
     numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     if types.is_null(kind) or text or (numeric and isinstance(attribute, Measure)):
+        return
+    if isinstance(attribute, Day) and types.is_temporal(kind):
         return
     if name in ONLY and (types.is_boolean(kind) or types.is_integer(kind)):
         return  # as of a column "lab grown"

@@ -10,7 +10,17 @@ import msgspec
 from diamond_pricing.errors import StoneError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import Words
-from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure, Stone
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    MEASURES,
+    OTHERS,
+    Attribute,
+    Day,
+    Grade,
+    Measure,
+    Stone,
+)
 from diamond_pricing.web.page.phrases import TEXTS, help_of, refusal
 from diamond_pricing.web.problems import of_stone
 
@@ -33,7 +43,7 @@ class Form(tuple[Field, ...]):
 
     def measured(self, given: Mapping[str, str], faults: Mapping[str, str]) -> bool:
         """Whether an optional measure was filled in or is at fault."""
-        names = {field.name for field in self if field.unit and not field.required}
+        names = {field.name for field in self if not field.grades and not field.required}
         return any(given.get(name) for name in names) or bool(names & set(faults))
 
 
@@ -59,15 +69,21 @@ class Filled(msgspec.Struct, frozen=True):
         return {p.field: p.text for p in self.problems}
 
 
-_ORDER: tuple[Measure | Grade, ...] = tuple(
-    sorted((*MEASURES, *GRADES), key=lambda attribute: not attribute.required)
-)
+def _asked(model: PriceModel) -> list[Attribute]:
+    """The attributes that a form asks for, those that every stone has first."""
+    read = model._effects.attributes
+    others = sorted(
+        (other for other in OTHERS if other.name in read),
+        key=lambda attribute: isinstance(attribute, Measure),
+    )
+    every: list[Attribute] = [*MEASURES, *GRADES, *others]
+    return sorted(every, key=lambda attribute: not attribute.required)
 
 
 def form_of(model: PriceModel, words: Words) -> Form:
     """The fields, with the grades that the model knows."""
     fields = []
-    for attribute in _ORDER:
+    for attribute in _asked(model):
         name, label = attribute.name, words.attribute(attribute.name)
         said = help_of(name, "", words)
         if isinstance(attribute, Measure):
@@ -86,7 +102,7 @@ def filled(
     given: dict[str, str] = {}
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    for attribute in _ORDER:
+    for attribute in _asked(model):
         text = query.get(prefix + attribute.name, "").strip()[:80]
         if not text:
             continue
@@ -100,8 +116,8 @@ def filled(
             problems.append(Problem(attribute.name, said))
             continue
         values[attribute.name] = value
-        given[attribute.name] = value if isinstance(value, str) else _number(value, words)
-    missing = [a.name for a in _ORDER if a.required and a.name not in given]
+        given[attribute.name] = _written(attribute, value, words)
+    missing = [a.name for a in _asked(model) if a.required and a.name not in given]
     if missing and given:
         needed = TEXTS[words.code]["left_blank"]
         problems += [Problem(n, f"{words.attribute(n)}: {needed}") for n in missing]
@@ -120,7 +136,7 @@ _UNITS = re.compile(r"\s*(?:ct|cts|carats?|carat[oi]|car)\.?$", re.IGNORECASE)
 _POINTS = re.compile(r"([0-9]{1,3})\s*(?:pts?|points?|punti)\.?", re.IGNORECASE)
 
 
-def _plain(text: str, attribute: Measure | Grade) -> str:
+def _plain(text: str, attribute: Attribute) -> str:
     """What was typed, with a decimal point and without the words for carats and points."""
     if isinstance(attribute, Grade):
         return text
@@ -129,6 +145,12 @@ def _plain(text: str, attribute: Measure | Grade) -> str:
             return str(int(points[1]) / 100)
         text = _UNITS.sub("", text)
     return text.replace(",", ".")
+
+
+def _written(attribute: Attribute, value: Any, words: Words) -> str:
+    if isinstance(attribute, Day):
+        return attribute.shown(value)
+    return value if isinstance(value, str) else _number(value, words)
 
 
 def _number(value: float, words: Words) -> str:

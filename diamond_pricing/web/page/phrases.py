@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from diamond_pricing.model.words import ENGLISH, ITALIAN, LANGUAGES, Words
-from diamond_pricing.stones import Grade, Measure
+from diamond_pricing.stones import (
+    Day,
+    Grade,
+    Measure,
+)
 
 Texts = Mapping[str, str]
 
@@ -260,5 +264,7 @@ def refusal(
             "low": words.number(f"{low:g}"), "high": words.number(f"{high:g}"),
             "unit": attribute.unit,
         }  # fmt: skip
+        if isinstance(attribute, Day):
+            limits |= {"low": attribute.shown(low), "high": attribute.shown(high)}
     text = t[name].format(**limits)
     return text if name == "not_seen_stone" else f"{words.attribute(attribute.name)}: {text}."
