@@ -87,19 +87,20 @@ def score(
 )
 @click.option(
     "--columns",
-    default="carat,cut,color,clarity,depth,table,x,y,z",
-    show_default=True,
-    help="Columns of the table that the view has too; name a key among them.",
+    help="Columns of the table that the view has too; name a key among them. Default: carat, "
+    "cut, color, clarity, depth, table, x, y, z and what else the model reads.",
 )
 def export_sql(
     model: str | None, home: str | None, level: float, dialect: str, out: Path, table: str,
-    prefix: str, columns: str,
+    prefix: str, columns: str | None,
 ) -> None:  # fmt: skip
     """Write the model as SQL: look-up tables, and a view of prices over your table."""
     from diamond_pricing.files import write
     from diamond_pricing.warehouse.scoring import sql
 
-    named = tuple(name.strip() for name in columns.split(",") if name.strip())
+    named = None
+    if columns is not None:
+        named = tuple(name.strip() for name in columns.split(",") if name.strip())
     text = sql(
         chosen(model, home)[0], dialect, table=table, prefix=prefix, columns=named, level=level
     )

@@ -9,7 +9,15 @@ from diamond_pricing.fitting.from_statsmodels import compiled_regression
 from diamond_pricing.fitting.recipe import WEIGHT, prepared
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model import PriceModel
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, stone_keys
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    LISTING,
+    MEASURES,
+    OTHERS,
+    Grade,
+    stone_keys,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +64,12 @@ def regressors(sales: Sales) -> "pd.DataFrame":
 
     columns = {name: sales.stones[name] for name in (m.name for m in MEASURES)}
     columns |= {g.name: sales.stones.labels(g.name) for g in (*GRADES, LISTING)}
+    for other in OTHERS:
+        if other.name in sales.stones.columns:
+            graded = isinstance(other, Grade)
+            columns[other.name] = (sales.stones.labels if graded else sales.stones.__getitem__)(
+                other.name
+            )
     return pd.DataFrame(columns | {"price": sales.price})
 
 

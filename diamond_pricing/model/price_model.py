@@ -110,6 +110,9 @@ class PriceModel:
         How many sales stand behind each kind of stone.
     certificate : Certificate or None
         Proof that no price falls when a stone improves.
+    trade : tuple[dict, ...]
+        The attributes that it reads beside those that every trade has, as
+        `diamond_pricing.stones.trade.use` takes them.
     sha256 : str
         Hash of the model document; equal models have equal hashes.
     """
@@ -129,6 +132,7 @@ class PriceModel:
     ranges: Ranges | None = None
     support: Support | None = None
     certificate: Certificate | None = None
+    trade: tuple[dict[str, Any], ...] = ()
     sha256: str = field(init=False)
     _effects: Effects = field(init=False, repr=False)
 
@@ -153,6 +157,9 @@ class PriceModel:
         object.__setattr__(self, "coefficients", coefficients)
         object.__setattr__(self, "factor", factor)
         object.__setattr__(self, "_effects", effects)
+        if not self.trade:
+            grades = {name: set(counts) for name, counts in self.training.grades.items()}
+            object.__setattr__(self, "trade", entries_of(effects.attributes, grades))
         object.__setattr__(self, "sha256", document.digest(self._document()))
         refuse_contradictory(self.reference)
         money.cents(self.price(Stones.of([self.reference])))  # one it cannot price is refused
@@ -613,6 +620,7 @@ class PriceModel:
                 coefficients=np.array([b for entry in read.terms for b in entry.coefficients]),
                 factor=read.covariance.matrix(),
                 reference=_stone(read.reference),
+                trade=read.trade if isinstance(read, document.Traded) else (),
                 **{name: getattr(read, name) for name in document.SHARED},
             )
         except (FitError, StoneError, MoneyError) as error:
@@ -627,9 +635,9 @@ class PriceModel:
     def _document(self) -> document.Document:
         given: dict[str, Any] = {name: getattr(self, name) for name in document.SHARED}
         kind = document.Document
-        if self._entries:
+        if self.trade:
             kind = document.Traded
-            given["trade"] = self._entries
+            given["trade"] = self.trade
         return kind(
             schema=document.SCHEMA,
             terms=tuple(
@@ -642,11 +650,6 @@ class PriceModel:
             reference=self.reference.given(),
             **given,
         )
-
-    @property
-    def _entries(self) -> tuple[dict[str, Any], ...]:
-        """The attributes that it reads and not every stone's document knows."""
-        return tuple(entries_of(self._effects.attributes))
 
     def to_frame(self, level: float = 0.95) -> "pd.DataFrame":
         """One row a coefficient, with its standard error, t, p and limits at ``level``."""

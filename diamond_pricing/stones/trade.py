@@ -167,19 +167,18 @@ def add_missing(entries: Sequence[Mapping[str, Any]]) -> None:
         use({"attribute": fresh})
 
 
-def entries_of(names: Set[str]) -> list[dict[str, Any]]:
+def entries_of(names: Set[str], grades: Mapping[str, Set[str]]) -> tuple[dict[str, Any], ...]:
     """Entries of some attributes as plain values that `use` reads, in the trade's order.
 
-    Those that every trade has are left out where they are as in ``trade.toml``.
+    Those that every trade has only where ``grades`` has more than ``trade.toml`` gives them.
     """
-    core = {
-        e.name: e for e in PACKAGED.attribute if e.name in {*FOUR_CS, *DIMENSIONS, "listing"}
-    }
-    return [
+    packaged = {entry.name: set(entry.grades) for entry in PACKAGED.attribute}
+    core = {*FOUR_CS, *DIMENSIONS, "listing"}
+    return tuple(
         msgspec.to_builtins(entry)
         for name, entry in _entries.items()
-        if name in names and entry != core.get(name)
-    ]
+        if (name in names if name not in core else grades.get(name, set()) - packaged[name])
+    )
 
 
 def written() -> str:
@@ -251,7 +250,10 @@ def _merged(known: Entry, given: Entry) -> Entry:
         if key in said:
             said[key] = getattr(known, key) | said[key]
     if "aliases" in said:
-        said["aliases"] = ", ".join(filter(None, (known.aliases, said["aliases"])))
+        words = [
+            w.strip() for text in (known.aliases, said["aliases"]) for w in text.split(",")
+        ]
+        said["aliases"] = ", ".join(dict.fromkeys(filter(None, words)))
     return msgspec.structs.replace(known, **said)
 
 

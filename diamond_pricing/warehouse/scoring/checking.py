@@ -1,10 +1,20 @@
 """What of a stone can be read, and the first reason not to price it, as SQL."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from math import exp
 
-from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure
+from diamond_pricing.model.support import KINDS
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    MEASURES,
+    OTHERS,
+    Attribute,
+    Day,
+    Grade,
+    Measure,
+)
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.checks import (
     BOX_TOLERANCE,
@@ -17,6 +27,7 @@ from diamond_pricing.stones.stones import _SLIP
 from diamond_pricing.warehouse.scoring.arithmetic import number
 from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups
 
+EPOCH = 719_163  # the day of 1970-01-01
 _OF_EVERY_STONE = tuple(grade for grade in GRADES if grade.required)
 
 
@@ -55,7 +66,40 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
     for grade in _OF_EVERY_STONE:
         levels = tables.levels[grade.name]
         columns[f"g_{grade.name}"] = grade_number(grade, levels, given[grade.name])
+    for other in further(tables, given):
+        if isinstance(other, Measure):
+            columns[f"r_{other.name}"] = _number_of(other, given.get(other.name))
+            continue
+        place, column = "CAST(NULL AS INT)", given.get(other.name)
+        if column:
+            text = f"NULLIF(TRIM({column}), '')"
+            levels = list(tables.model.training.grades.get(other.name, {})) or [
+                KINDS[other.name]
+            ]
+            place = grade_number(other, levels, text)
+            # −2 is a word that is no grade of it.
+            place = f"CASE WHEN {text} IS NULL THEN NULL ELSE COALESCE({place}, -2) END"
+        columns[f"g_{other.name}"] = place
     return columns
+
+
+def further(tables: Lookups, given: Mapping[str, str]) -> list[Attribute]:
+    """Attributes beside those of every trade that the model reads, and the kind of stone."""
+    read = tables.model._effects.attributes
+    return [
+        other for other in OTHERS
+        if other.name in read or (other.name in KINDS and other.name in given)
+    ]  # fmt: skip
+
+
+def _number_of(measure: Measure, column: str | None) -> str:
+    if column is None:
+        return "CAST(NULL AS DOUBLE)"
+    if isinstance(measure, Day):
+        days = f"DATE_DIFF('day', CAST('1970-01-01' AS DATE), CAST({column} AS DATE))"
+        return f"CAST({days} AS DOUBLE) + {number(EPOCH)}"
+    value = f"CAST({column} AS DOUBLE)"
+    return f"CASE WHEN ISNAN({value}) THEN NULL ELSE {value} END"
 
 
 def _off(value: str, expected: str, tolerance: float) -> str:
@@ -89,13 +133,19 @@ def checked_sides() -> dict[str, str]:
 def trouble(tables: Lookups, given: Mapping[str, str]) -> str:
     """Code of the first reason not to price a stone, but for what stands behind a cell."""
     model = tables.model
-    cases = [(_impossible(given), _text("impossible_value"))]
+    cases = [(_impossible(given, model._effects.attributes), _text("impossible_value"))]
     unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in _OF_EVERY_STONE)
     cases.append((unread, _text("unknown_grade")))
     if {"x", "y", "z"} & set(given):
         cases.append(("bad_depth + bad_x + bad_y + bad_z > 0", _contradiction()))
+    kinds = [other.name for other in further(tables, given) if isinstance(other, Grade)]
+    for name in kinds:
+        cases.append((f"g_{name} = -2", _text("unknown_grade")))
     unseen = " OR ".join(f"g_{name} < 0" for name, _ in model._grades)
     cases.append((unseen, _text("grade_not_seen")))
+    for name in kinds:
+        if name not in model._effects.attributes:
+            cases.append((f"g_{name} < 0", _text(f"{name}_not_priced")))
     for name, low, high in model._ranges:
         code = "weight_outside_range" if name == CARAT else "measure_outside_range"
         if name in given:
@@ -105,10 +155,12 @@ def trouble(tables: Lookups, given: Mapping[str, str]) -> str:
     return f"CASE {' '.join(f'WHEN {when} THEN {code}' for when, code in cases)} END"
 
 
-def _impossible(given: Mapping[str, str]) -> str:
+def _impossible(given: Mapping[str, str], read: Set[str]) -> str:
     found = ["r_carat IS NULL", "ISNAN(r_carat)"]
     for name in given:
         measure = ATTRIBUTES[name]
+        if name not in (m.name for m in MEASURES) and name not in read:
+            continue
         if isinstance(measure, Measure):
             low, high = measure.low, measure.high
             found.append(f"r_{name} < {number(low)} OR r_{name} > {number(high)}")
@@ -162,4 +214,10 @@ def clean(tables: Lookups) -> dict[str, str]:
     for grade in _OF_EVERY_STONE:
         name = grade.name
         columns[f"k_{name}"] = f"CASE WHEN trouble IS NULL THEN g_{name} ELSE 0 END"
+    for other in OTHERS:
+        if other.name in tables.model._effects.attributes:
+            ours, theirs = ("m", "r") if isinstance(other, Measure) else ("k", "g")
+            columns[f"{ours}_{other.name}"] = (
+                f"CASE WHEN trouble IS NULL THEN {theirs}_{other.name} END"
+            )
     return columns

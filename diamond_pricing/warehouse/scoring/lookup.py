@@ -31,6 +31,8 @@ class Lookup:
         Axes behind the row.
     shape : tuple[int, ...]
         Rows, and how many of each grade.
+    graded : bool
+        Whether the number is a grade that a stone may lack.
     cubics : dict[tuple[int, str], Matrix]
         By line and variable the coefficients, shape (*shape, 4), by powers of the variable
         less its ``lows``.
@@ -46,6 +48,7 @@ class Lookup:
     missing: list[float]
     grades: tuple[str, ...]
     shape: tuple[int, ...]
+    graded: bool = False
     cubics: dict[tuple[int, str], Matrix] = field(default_factory=dict)
     lows: dict[str, Vector] = field(default_factory=dict)
     plain: dict[str, Matrix] = field(default_factory=dict)

@@ -14,7 +14,10 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix
 from diamond_pricing.model import PriceModel
-from diamond_pricing.stones import GRADES
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+)
 from diamond_pricing.warehouse.scoring.lookup import (
     Lookup,
     backing,
@@ -109,8 +112,8 @@ def lookups(model: PriceModel, level: float, absent: frozenset[str]) -> Lookups:
 
 def names_in(feature: str) -> list[str]:
     """Attributes in a line of arithmetic."""
-    words = re.findall(r"[a-z_]+", feature)
-    return [w for w in words if w in ("carat", "depth", "table", "x", "y", "z")]
+    words = re.findall(r"[a-z_][a-z_0-9]*", feature)
+    return [w for w in words if w in ATTRIBUTES]
 
 
 def clipped(feature: str) -> tuple[str, float, float]:
@@ -231,10 +234,12 @@ def _own(
     axes = tuple(g for g in EVERY if g in grades)
     further = len(nodes) + 1 if means else 0
     shape = (len(start) + further, *(sizes[g] for g in axes))
-    table = Lookup(name, variable, inner, nodes if means else [], axes, shape)
+    table = Lookup(name, variable, inner, nodes if means else [], axes, shape, curve.graded)
     table.lows[variable] = start
     for j, line in enumerate(curve.lines):
-        cubic = shifted(curve, curve.known[..., j, :], inside, start, *ends)
+        cubic = curve.known[..., j, :]
+        if curve.edges:
+            cubic = shifted(curve, cubic, inside, start, *ends)
         padding = [(0, further)] + [(0, 0)] * (cubic.ndim - 1)
         table.add(line, variable, np.pad(cubic, padding), curve.grades)
         if means:

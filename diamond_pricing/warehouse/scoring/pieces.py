@@ -25,6 +25,8 @@ class Curve(NamedTuple):
         Of its intervals.
     grades : tuple[str, ...]
     lines : tuple[int, ...]
+    graded : bool
+        Whether the number is a grade that a stone may lack, by its place among the levels.
     known : Matrix
         Cubics where the number is known, shape (intervals, *grades, lines, 4).
     means : Matrix or None
@@ -35,6 +37,7 @@ class Curve(NamedTuple):
     edges: tuple[float, ...]
     grades: tuple[str, ...]
     lines: tuple[int, ...]
+    graded: bool
     known: Matrix
     means: Matrix | None
 
@@ -50,18 +53,20 @@ def curves_of(model: PriceModel) -> list[Curve]:
     found = []
     averages, levels = model.averages, levels_of(model)
     for axes, values in model._from_reference.homes.items():
-        k, numbers = len(axes), [i for i, axis in enumerate(axes) if not axis.graded]
-        graded = [axis for axis in axes if axis.graded]
+        k = len(axes)
+        numbers = [i for i, axis in enumerate(axes) if axis.feature not in levels]
+        graded = [axis for axis in axes if axis.feature in levels]
         number = axes[numbers[0]] if numbers else None
         if (
             len(numbers) > 1
             or any(list(axis.marks) != levels.get(axis.feature) for axis in graded)
-            or (number is not None and (number.powers > 4 or parse(number.feature).ordered))
+            or (number is not None and number.powers > 4)
+            or (number is not None and not number.graded and parse(number.feature).ordered)
         ):
             raise NotCompilableError(
-                f"this {model.family} model has effects over two numbers at once, over a "
-                "grade that a stone may lack, or over the order of the sides, which no "
-                "look-up table holds. Price files with `score`."
+                f"this {model.family} model has effects over two numbers at once, or over "
+                "the order of the sides, which no look-up table holds. Price files with "
+                "`score`."
             )
         lines = np.flatnonzero(values.any(axis=tuple(range(2 * k)))).tolist()
         if number is None:
@@ -77,9 +82,10 @@ def curves_of(model: PriceModel) -> list[Curve]:
         found.append(
             Curve(
                 "" if number is None else number.feature,
-                () if number is None else number.marks,
+                () if number is None or number.graded else number.marks,
                 tuple(axis.feature for axis in graded),
                 tuple(lines),
+                number is not None and number.graded,
                 known,
                 means.reshape(shape) if len(means) else None,
             )
@@ -161,7 +167,7 @@ def inner_edges(curve: Curve, least: float, most: float) -> list[float]:
 def intervals(curve: Curve, least: float, most: float) -> tuple[list[float], Vector, Vector]:
     """Edges between the rows; where each row counts from; and a number within each."""
     if not curve.edges:
-        return [], np.zeros(1), np.zeros(1)
+        return [], np.zeros(len(curve.known)), np.zeros(len(curve.known))
     inner = inner_edges(curve, least, most)
     if least == -inf:
         inner = inner[1:]  # below the first edge a curve goes on as before

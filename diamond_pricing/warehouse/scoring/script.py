@@ -1,7 +1,7 @@
 """A model as one SQL script: look-up tables, and a view of prices over a table of stones."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,8 @@ import numpy as np
 from diamond_pricing.errors import MissingExtraError, SourceError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
-from diamond_pricing.stones import MEASURES, attribute_named
+from diamond_pricing.model.support import KINDS
+from diamond_pricing.stones import ATTRIBUTES, OTHERS, attribute_named
 from diamond_pricing.warehouse.scoring.lookups import Lookups, lookups
 from diamond_pricing.warehouse.scoring.spark import SPARK, apart
 from diamond_pricing.warehouse.scoring.spark import table as loaded
@@ -30,7 +31,7 @@ _NAN = {"duckdb", "bigquery", "clickhouse", "trino", *SPARK}
 
 def sql(
     model: PriceModel, dialect: str, *, table: str = "stones", prefix: str = "diamond_",
-    columns: Sequence[str] = COLUMNS, level: float = RANGE,
+    columns: Sequence[str] | None = None, level: float = RANGE,
 ) -> str:  # fmt: skip
     """Write a model as a script that gives its prices where the stones are.
 
@@ -41,8 +42,9 @@ def sql(
     table, prefix : str
         The table of stones, which may have a schema in front; what the names of our tables
         and of the view, ``{prefix}prices``, begin with.
-    columns : Sequence[str]
-        Columns of the table that the view has too. Those that mean an attribute, in any
+    columns : Sequence[str], optional
+        Columns of the table that the view has too; by default ``COLUMNS`` and the further
+        attributes that the model reads. Those that mean an attribute, in any
         spelling that data frames may use, are read for the price.
     level : float
         Share of such sales within the range.
@@ -61,9 +63,12 @@ def sql(
     """
     if dialect not in DIALECTS:
         raise SourceError(f"dialect {dialect!r} is not written; choose {', '.join(DIALECTS)}.")
-    given = _attributes(columns)
+    read = model._effects.attributes
+    if columns is None:
+        columns = (*COLUMNS, *(other.name for other in OTHERS if other.name in read))
+    given = _attributes(columns, read)
     _names(table, prefix)
-    absent = frozenset(m.name for m in MEASURES if m.name not in given)
+    absent = frozenset(ATTRIBUTES) - set(given)
     tables = lookups(model, level, absent)
     parts = [
         f"-- Prices of {model}.\n-- The view {prefix}prices gives whole cents of "
@@ -77,11 +82,14 @@ def sql(
     return "\n".join(parts)
 
 
-def _attributes(columns: Sequence[str]) -> dict[str, str]:
+def _attributes(columns: Sequence[str], read: Set[str]) -> dict[str, str]:
     """By attribute the column that means it, as SQL."""
     given: dict[str, str] = {}
+    further = {other.name for other in OTHERS}
     for column in columns:
         name = attribute_named(column)
+        if name in further - set(KINDS) - read or (name in further and name in given):
+            continue  # carried along
         if name in given:
             raise SourceError(f"columns {given[name]} and {column!r} both mean {name}.")
         if name is not None and name != "listing":

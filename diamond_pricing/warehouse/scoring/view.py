@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
-from diamond_pricing.stones import LISTING, MEASURES
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Measure
 from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polynomial, searched
 from diamond_pricing.warehouse.scoring.batches import REFUSED
 from diamond_pricing.warehouse.scoring.checking import (
@@ -63,7 +63,7 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
     given : Mapping[str, str]
         By attribute the column of the stones, as SQL.
     """
-    optional = frozenset(m.name for m in MEASURES if not m.required and m.name in given)
+    optional = frozenset(n for n in given if isinstance(ATTRIBUTES[n], Measure)) - {CARAT}
     # DuckDB would write out layers that stand on each other, and compute what they share
     # again and again; between them it keeps a join apart.
     apart = [(f"{prefix}one", "")]
@@ -110,7 +110,12 @@ def _celled(tables: Lookups, prefix: str) -> Layer:
 
 def _numbers(tables: Lookups, optional: frozenset[str]) -> dict[str, str]:
     own = [table for table in tables.others if table.name[0] == "p"]
-    return {f"f_{table.name}": feature(table.feature, optional)[0] for table in own}
+    return {
+        f"f_{table.name}": f"k_{table.feature}"
+        if table.graded
+        else feature(table.feature, optional)[0]
+        for table in own
+    }
 
 
 def _key(tables: Lookups, table: Lookup, place: str) -> str:
@@ -125,12 +130,13 @@ def _keys(tables: Lookups) -> dict[str, str]:
     for table in tables.others:
         known, place = f"f_{table.name}", "at_weight" if table.feature == CARAT else "0"
         if table.name[0] == "p":
-            place = searched(known, table.edges)
+            place = known if table.graded else searched(known, table.edges)
             columns[f"v_{table.name}"] = known
         if table.missing:
             rows = table.shape[0] - len(table.missing) - 1
             place = f"CASE WHEN {known} IS NULL THEN at_node + {rows} ELSE {place} END"
-            columns[f"v_{table.name}"] = f"COALESCE({known}, log_carat)"
+            either = "log_carat" if table.graded else f"COALESCE({known}, log_carat)"
+            columns[f"v_{table.name}"] = either
         columns[f"key_{table.name}"] = _key(tables, table, place)
     return columns
 

@@ -1,0 +1,385 @@
+"""Attributes that a home adds, one of each kind, at every door."""
+
+import csv
+import datetime
+import io
+import json
+
+import duckdb
+import httpx
+import numpy as np
+import pandas as pd
+import pytest
+
+from diamond_pricing import PriceModel, Stone, Stones
+from diamond_pricing.cli import main
+from diamond_pricing.errors import DocumentError, StoneError, TradeError, UnsupportedStoneError
+from diamond_pricing.fitting import fit
+from diamond_pricing.registry import Registry
+from diamond_pricing.stones import ATTRIBUTES, LINES, OTHERS, trade
+from diamond_pricing.warehouse.scoring import score, sql
+from tests.web.serving import serving
+
+OURS = """
+[[attribute]]
+name = "fire"
+label = "Fire"
+labels = { it = "Fuoco" }
+kind = "measure"
+unit = "points"
+low = 0
+high = 10
+
+[[attribute]]
+name = "glow"
+label = "Glow"
+kind = "ordered"
+grades = ["Dull", "Fair", "Bright"]
+direction = "rising"
+spellings = { Bright = "br, shining" }
+
+[[attribute]]
+name = "house"
+label = "House laboratory"
+kind = "category"
+grades = ["North", "South", "East"]
+aliases = "our lab"
+"""
+NAMES = ("fire", "glow", "house", "sold")
+EFFECTS = {
+    "glow": {"Dull": -0.1, "Fair": 0.0, "Bright": 0.15},
+    "house": {"North": 0.0, "South": 0.08, "East": -0.05},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def restored():
+    """The trade of this process as it was; other tests know nothing of ours."""
+    before = dict(trade._entries), dict(trade._line_labels)
+    yield
+    trade._set(*before, "tests")
+
+
+@pytest.fixture(scope="module")
+def sold(catalog):
+    """Sales to which four attributes matter, each by a known amount."""
+    rng = np.random.default_rng(8)
+    some = catalog[catalog["stone"] % 12 == 5].drop(columns=["stone", "listing"])
+    n = len(some)
+    sales = some.reset_index(drop=True).assign(
+        Fire=rng.uniform(2, 8, n).round(1),
+        glow=rng.choice(["Dull", "Fair", "Bright"], n),
+        **{"Our Lab": rng.choice(["North", "South", "East"], n, p=[0.5, 0.3, 0.2])},
+    )
+    days = rng.integers(0, 700, n)
+    sales["Sale Date"] = [
+        str(datetime.date(2023, 1, 1) + datetime.timedelta(int(d))) for d in days
+    ]
+    effect = sales["glow"].map(EFFECTS["glow"]) + sales["Our Lab"].map(EFFECTS["house"])
+    effect += 0.03 * (sales["Fire"] - 5) + 0.0002 * days
+    sales["price"] = (sales["price"] * np.exp(effect)).round(2)
+    return sales
+
+
+@pytest.fixture(scope="module")
+def home(sold, tmp_path_factory):
+    place = tmp_path_factory.mktemp("trade")
+    (place / "home").mkdir()
+    (place / "inbox").mkdir()
+    (place / "home" / "trade.toml").write_text(OURS)
+    sold.to_csv(place / "inbox" / "first.csv", index=False)
+    assert main(["refit", "--inbox", str(place / "inbox"), "--home", str(place / "home")]) == 0
+    return place / "home"
+
+
+@pytest.fixture(scope="module")
+def model(home) -> PriceModel:
+    return Registry.at(str(home)).active()
+
+
+@pytest.fixture(scope="module")
+def server(home, tmp_path_factory):
+    with (
+        serving(tmp_path_factory.mktemp("served"), "--home", str(home)) as served,
+        httpx.Client(base_url=served.url, timeout=30) as client,
+    ):
+        yield client
+
+
+STONE = Stone(1.01, "Ideal", "E", "VS1")
+
+
+def with_ours(**more):
+    return Stone(1.01, "Ideal", "E", "VS1", **more)
+
+
+def test_a_refit_learns_what_each_attribute_is_worth(model):
+    assert set(NAMES) <= set(model.lines)
+    usual = {"fire": 5.0, "glow": "Fair", "house": "North", "sold": "2023-06-01"}
+    start = with_ours(**usual)
+
+    def factor(**changed):
+        why = model.explain(with_ours(**usual | changed), reference=start)
+        (name,) = changed
+        line = next(line for line in why.lines if line.name == name)
+        assert sum(line.cents for line in why.lines) == why.cents
+        return np.log(line.factor)
+
+    assert factor(glow="Bright") == pytest.approx(0.15, abs=0.03)
+    assert factor(glow="dull") == pytest.approx(-0.10, abs=0.03)
+    assert factor(house="South") == pytest.approx(0.08, abs=0.03)
+    assert factor(fire=7.5) == pytest.approx(0.075, abs=0.025)
+    assert factor(sold="2024-06-01") == pytest.approx(0.0732, abs=0.025)
+
+
+def test_no_price_falls_as_a_rising_attribute_improves(model):
+    for house in ("North", "South", "East"):
+        prices = [
+            model.price(Stones.of([with_ours(glow=glow, house=house)]))[0]
+            for glow in ("Dull", "Fair", "Bright")
+        ]
+        assert prices == sorted(prices)
+
+
+def test_what_is_not_given_is_averaged_and_said(model):
+    why = model.explain(with_ours(glow="Bright"))
+    text = str(why)
+    assert "Glow: Bright" in text
+    assert "House laboratory: not given" in text
+    assert model.explain(STONE).price > 0
+    with pytest.raises(UnsupportedStoneError, match="2023-01-01 to 2024"):
+        model.explain(with_ours(sold="2031-01-01"))
+
+
+def test_the_document_carries_what_it_needs(model):
+    text = model.to_json()
+    names = [entry["name"] for entry in json.loads(text)["trade"]]
+    assert names == ["sold", "fire", "glow", "house"]
+    before = dict(trade._entries), dict(trade._line_labels)
+    packaged = {e.name: e for e in trade.PACKAGED.attribute}
+    trade._set(packaged, dict(trade.PACKAGED.lines), "tests")
+    try:
+        assert "glow" not in ATTRIBUTES
+        assert PriceModel.from_json(text) == model
+        assert "glow" in ATTRIBUTES
+        other = OURS.replace('"Dull", "Fair", "Bright"', '"Low", "High"').replace(
+            "Bright = ", "High = "
+        )
+        trade._set(packaged, dict(trade.PACKAGED.lines), "tests")
+        trade.use(other)
+        with pytest.raises(DocumentError, match="glow"):
+            PriceModel.from_json(text)
+    finally:
+        trade._set(*before, "tests")
+
+
+def test_the_command_line_takes_them_and_shows_the_trade(home, capsys):
+    words = ["explain", "--carat", "1.01", "--cut", "Ideal", "--color", "E", "--clarity", "VS1"]
+    ours = ["--with", "glow=shining", "--with", "our lab=south", "--with", "fire=6"]
+    assert main([*words, *ours, "--home", str(home), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["stone"]["glow"] == "Bright"
+    assert {"glow", "house", "fire"} <= {line["name"] for line in answer["lines"]}
+    assert main([*words, "--with", "luck=7", "--home", str(home)]) == 2
+    assert "'luck' is no attribute" in capsys.readouterr().err
+    assert main(["trade", "show", "--home", str(home), "--added"]) == 0
+    shown = capsys.readouterr().out
+    assert 'name = "glow"' in shown
+    assert 'name = "fluorescence"' not in shown
+    assert trade.use(shown) == ()
+    assert main(["trade", "show"]) == 0
+    every = capsys.readouterr().out
+    assert trade.use(every) == ()
+    assert every.count("[[attribute]]") == len(ATTRIBUTES)
+
+
+def test_files_and_the_database_give_the_same_cents(model, sold, tmp_path):
+    some = (
+        sold.drop(columns="price")
+        .head(300)
+        .rename(columns={"Our Lab": "house", "Sale Date": "sold", "Fire": "fire"})
+    )
+    rng = np.random.default_rng(1)
+    for name in NAMES:
+        some.loc[rng.random(len(some)) < 0.2, name] = None
+    some.insert(0, "id", range(len(some)))
+    cents = model.itemise(Stones.from_frame(some)).sum(axis=1)
+    fine = model.supports(Stones.from_frame(some))
+    file = tmp_path / "stock.csv"
+    some.to_csv(file, index=False)
+    scored = score(file, tmp_path / "priced.csv", model)
+    assert scored.priced > 290
+    priced = pd.read_csv(tmp_path / "priced.csv")
+    known = priced["price_cents"].notna().to_numpy()
+    np.testing.assert_array_equal(priced["price_cents"].to_numpy()[known], cents[known])
+    connection = duckdb.connect()
+    connection.register("given", some)
+    connection.execute("CREATE TABLE stones AS SELECT * FROM given")
+    columns = [name for name in some.columns if name != "price"]
+    connection.execute(sql(model, "duckdb", columns=columns))
+    rows = connection.execute(
+        "SELECT id, status, price_cents, glow_cents, fire_cents, sold_cents FROM diamond_prices "
+        "ORDER BY id"
+    ).fetchall()
+    lines = model.itemise(Stones.from_frame(some))
+    place = {name: 1 + model.lines.index(name) for name in NAMES}
+    for i, status, price, glow, fire, when in rows:
+        assert (status != "refused") == fine[i]
+        if fine[i]:
+            ours = [lines[i, place[name]] for name in ("glow", "fire", "sold")]
+            assert [price, glow, fire, when] == [cents[i], *ours]
+
+
+@pytest.mark.parametrize("family", ["loglinear", "gam"])
+def test_other_families_have_a_line_for_them_too(sold, family):
+    trade.use(OURS)
+    other = fit(sold, family, trade=OURS)
+    assert {"glow", "house", "fire"} <= set(other.lines)
+    assert PriceModel.from_json(other.to_json()) == other
+
+
+def test_a_stone_knows_the_attributes_of_the_trade():
+    stone = Stone(1.0, "Ideal", "E", "VS1", fluorescence="fnt", laboratory="gia", polish="EX")
+    assert (stone.fluorescence, stone.laboratory, stone.polish) == ("Faint", "GIA", "Excellent")
+    assert stone.symmetry is None
+    assert stone == Stone(1.0, "Ideal", "E", "VS1", polish="Excellent", laboratory="GIA",
+                          fluorescence="Faint")  # fmt: skip
+    assert Stone(**stone.given()) == stone
+    assert Stone.parse("1.0 Ideal E VS1 fluor=faint lab=GIA polish=X") == stone
+    assert Stones.of([stone]).stone(0) == stone
+    with pytest.raises(AttributeError, match="no attribute 'sparkle'"):
+        _ = stone.sparkle
+    with pytest.raises(StoneError, match="did you mean laboratory"):
+        Stone(1.0, "Ideal", "E", "VS1", lab="GIA")
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "grade"),
+    [
+        ("polish", "EX X exc ID", ["Excellent"] * 3 + ["Ideal"]),
+        ("symmetry", "VG G F P", ["Very Good", "Good", "Fair", "Poor"]),
+        ("fluorescence", "NON FNT MED STG VST F1 SLT", ["None", "Faint", "Medium", "Strong",
+                                                       "Very Strong", "Faint", "Faint"]),
+        ("shape", "BR RB RBC PR OV CU", ["Round"] * 3 + ["Princess", "Oval", "Cushion"]),
+        ("laboratory", "gia AGSL igi", ["GIA", "AGS", "IGI"]),
+        ("girdle", "STK VTN XTK", ["Slightly Thick", "Very Thin", "Extremely Thick"]),
+        ("culet", "NON PT VSM", ["None", "None", "Very Small"]),
+        ("origin", "LG natural CVD", ["Laboratory-grown", "Natural", None]),
+    ],
+)  # fmt: skip
+def test_grades_are_read_as_the_trade_writes_them(name, words, grade):
+    assert [ATTRIBUTES[name].find(word) for word in words.split()] == grade
+
+
+def test_a_grade_of_another_scale_is_answered_with_what_it_may_be():
+    for word in ("Excellent", "EX", "3EX", "XXX"):
+        with pytest.raises(StoneError, match="Premium or Ideal") as caught:
+            Stone(1.0, word, "E", "VS1")
+        assert caught.value.allowed == ATTRIBUTES["cut"].grades
+
+
+def test_a_cut_scale_of_a_house_is_carried_by_the_model(catalog):
+    top = catalog["cut"].eq("Ideal") & (catalog["table"] < 56)
+    cuts = catalog["cut"].astype(str).mask(top, "Signature")
+    some = catalog.assign(cut=cuts)[catalog["stone"] % 12 == 1].drop(columns="listing")
+    scale = {"name": "cut", "grades": [*ATTRIBUTES["cut"].grades, "Signature"]}
+    own = fit(some, "loglinear", trade={"attribute": [scale]})
+    assert "Signature" in own.training.grades["cut"]
+    assert own.explain(Stone(1.0, "signature", "G", "VS1")).price > 0
+    assert json.loads(own.to_json())["trade"][0]["name"] == "cut"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[[attribute]]\nname = 'glow'\nkind = 'colour'\nlabel = 'G'\n", "of kind"),
+        ("[[attribute]]\nname = 'Glow X'\nkind = 'ordered'\nlabel='G'\ngrades=['a']\n", "needs a name"),
+        ("[[attribute]]\nname = 'g1'\nkind = 'ordered'\nlabel = 'G'\n", "needs grades"),
+        ("[[attribute]]\nname = 'g1'\nkind = 'measure'\nlabel = 'G'\nlow=2\nhigh=1\n", "low and high"),
+        ("[[attribute]]\nname = 'g1'\nkind = 'measure'\nlabel = 'G'\nlow=1\nhigh=2\naliases='depth'\n", "both"),
+        ("[[attribute]]\nname = 'g1'\nlabel = 'G'\nlow = 1\nhigh = 2\nwhat = 3\n", "is no trade"),
+        ("this is not TOML\n", "is no trade"),
+        ("nowhere/trade.toml", "cannot be read"),
+    ],
+)  # fmt: skip
+def test_a_trade_that_makes_no_sense_changes_nothing(text, complaint):
+    before = trade.written()
+    with pytest.raises(TradeError, match=complaint):
+        trade.use(text)
+    assert trade.written() == before
+    assert list(LINES)[:4] == ["carat", "magic", "cut", "color"]
+
+
+def test_words_that_an_optional_column_does_not_know_count_as_missing():
+    frame = pd.DataFrame(
+        {"carat": [1.0, 1.1, 1.2, 1.3], "cut": "Ideal", "color": "E", "clarity": "VS1",
+         "fluorescence": ["None", "Faint", "purple", None], "polish": [1, 2, 3, 4]}
+    )  # fmt: skip
+    stones = Stones.from_frame(frame)
+    assert stones.labels("fluorescence").tolist() == ["None", "Faint", "", ""]
+    ((row, problem),) = stones.left_out
+    assert (row, problem.code, problem.attribute) == (2, "unknown_value", "fluorescence")
+    assert "polish" not in stones.columns
+    assert not stones.known("polish").any()
+
+
+def test_shapes_and_origins_that_a_model_has_not_seen_are_refused(packaged):
+    for more, code in (({"shape": "oval"}, "shape"), ({"origin": "lab grown"}, "origin")):
+        stone = Stone(1.01, "Ideal", "E", "VS1", **more)
+        verdict = packaged.assess(stone)
+        assert (verdict.status, verdict.reasons[0].code) == ("declined", f"{code}_not_priced")
+        with pytest.raises(UnsupportedStoneError):
+            packaged.explain(stone)
+    fine = Stone(1.01, "Ideal", "E", "VS1", shape="RB", origin="natural", laboratory="GIA")
+    assert packaged.explain(fine).cents == packaged.explain(STONE).cents
+    oval = Stones.of([Stone(1.01, "Ideal", "E", "VS1", shape="Oval", x=8.0, y=5.6, z=3.6)])
+    assert oval.left_out == ()
+    assert oval["listing"].tolist() == [-1]
+
+
+def test_unsupported_stones_can_have_no_price(packaged):
+    several = Stones.of([STONE, Stone(60.0, "Ideal", "E", "VS1")])
+    prices = packaged.price(several, unsupported="nan")
+    assert prices[0] == packaged.price(Stones.of([STONE]))[0]
+    assert np.isnan(prices[1])
+    with pytest.raises(UnsupportedStoneError):
+        packaged.price(several)
+    with pytest.raises(StoneError, match="'raise' or 'nan'"):
+        packaged.price(several, unsupported="skip")
+
+
+def test_a_served_home_takes_its_attributes(home, model, server):
+    """In a process of its own, as a server is."""
+    stone = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1", "glow": "shining",
+             "house": "South", "sold": "2024-03-01"}  # fmt: skip
+    why = model.explain(Stone(**stone))
+    quote = server.post("/v1/quotes", json=stone).json()
+    assert quote["cents"] == why.cents
+    assert quote["stone"]["glow"] == "Bright"
+    assert quote["stone"]["sold"] == "2024-03-01"
+    schema = server.get("/schema/openapi.json").json()["components"]["schemas"]["StoneIn"]
+    assert {"glow", "house", "fire", "sold", "fluorescence"} <= set(schema["properties"])
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, ["carat", "cut", "color", "clarity", "glow", "our lab", "sold"]
+    )
+    writer.writeheader()
+    row = {k: v for k, v in stone.items() if k != "house"} | {"our lab": "south"}
+    writer.writerows([row, row | {"glow": "purple"}])
+    answer = server.post("/v1/quotes/batch", content=text.getvalue(),
+                         headers={"Content-Type": "text/csv"})  # fmt: skip
+    first, second = csv.DictReader(io.StringIO(answer.text))
+    assert round(100 * float(first["price"])) == why.cents
+    assert second["status"] == "refused"
+    page = server.get("/", params={k: str(v) for k, v in stone.items()}).text
+    assert "House laboratory" in page
+    assert 'name="fire"' in page
+    assert 'name="fluorescence"' not in page
+
+
+def test_the_others_of_the_packaged_trade_are_those_of_grading_reports():
+    names = {other.name for other in OTHERS}
+    assert {"shape", "polish", "symmetry", "fluorescence", "fluorescence_color", "laboratory",
+            "origin", "method", "treatment", "girdle", "culet", "crown_angle", "crown_height",
+            "pavilion_angle", "pavilion_depth", "star_length", "lower_half", "ratio", "shade",
+            "sold"} <= names  # fmt: skip
