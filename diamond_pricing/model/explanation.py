@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from diamond_pricing.errors import MoneyError
+from diamond_pricing.errors import (
+    MoneyError,
+    StoneError,
+)
 from diamond_pricing.model.money import written
 from diamond_pricing.model.ranges import check_level
 from diamond_pricing.model.verdict import Verdict
@@ -142,15 +145,26 @@ class PriceExplanation:
         """Whether the price is given plainly or with caution, and why."""
         return self.details.verdict()
 
-    def range(self, level: float = RANGE) -> tuple[float, float] | None:
+    def range(self, level: float | None = None) -> tuple[float, float] | None:
         """Where that share of such sales lies, in ``currency``; None if nobody measured it.
+
+        Parameters
+        ----------
+        level : float, optional
+            Over 0 and at most 0.99. Default: ``RANGE``, and no range where too few errors
+            were measured for that.
 
         Raises
         ------
         StoneError
-            For a level that is not over 0 and at most 0.99.
+            For a level that is not possible.
         """
-        return self.details.range(level)
+        if level is not None:
+            return self.details.range(level)
+        try:
+            return self.details.range(RANGE)
+        except StoneError:
+            return None
 
     @property
     def cents(self) -> int:

@@ -237,9 +237,9 @@ class _Sums:
             most = int(np.flatnonzero(used).max(initial=0)) + 1
             powers = powers[(*(slice(None),) * (1 + k + i), slice(most))]
         self.steep = [powers.shape[1 + k + i] > 1 for i in range(k)]
-        powers = powers.reshape(
-            len(self.lines), -1, *(n for n in powers.shape[1 + k :] if n > 1)
-        )
+        cells = int(np.prod(self.sizes))
+        steep = [n for n in powers.shape[1 + k :] if n > 1]
+        powers = powers.reshape(len(self.lines), cells, *steep)
         self.powers = np.ascontiguousarray(np.moveaxis(powers, 1, -1))  # lines, powers, cells
         self.cubic = self.powers.shape[1:-1] == (4,)
         self._cells: Any = None

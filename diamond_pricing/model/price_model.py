@@ -502,7 +502,9 @@ class PriceModel:
                 frozenset(seen[g.name]) if g.required else frozenset({None, *seen[g.name]}),
             )
             for g in ATTRIBUTES.values()
-            if isinstance(g, Grade) and (g.required or g.name in read) and g is not LISTING
+            if isinstance(g, Grade)
+            and (g.required or g.name in read)
+            and g.name != LISTING.name
         )
 
     @cached_property
@@ -511,15 +513,16 @@ class PriceModel:
         return self.support.by_name()
 
     def range(
-        self, stones: Stones, *, level: float = RANGE, listing: str = BLEND,
+        self, stones: Stones, *, level: float | None = None, listing: str = BLEND,
         extrapolate: bool = False,
     ) -> tuple[Vector, Vector]:  # fmt: skip
         """Lower and upper end of the range of n prices, each shape (n,).
 
         Parameters
         ----------
-        level : float
-            Share of such sales that lie within, over 0 and up to 0.99.
+        level : float, optional
+            Share of such sales that lie within, over 0 and up to 0.99. Default: ``RANGE``,
+            and NaN where too few errors were measured for that.
 
         Raises
         ------
@@ -531,8 +534,10 @@ class PriceModel:
         if self.ranges is None:
             raise DocumentError(f"a {self.family} model states no ranges; fit 'monotone'.")
         log_price = self.log_price(stones, listing=listing, extrapolate=extrapolate)
-        half = self._half_widths(stones, level, listing)
-        if np.isnan(half).any():  # the most that is possible for all of them
+        half = self._half_widths(stones, RANGE if level is None else level, listing)
+        if (
+            level is not None and np.isnan(half).any()
+        ):  # the most that is possible for all of them
             parts = set(self.ranges.parts(stones.take(np.isnan(half))).tolist())
             self.ranges.half(min(parts, key=self.ranges.counts.__getitem__), level, listing)
         return _exp(log_price - half), _exp(log_price + half)

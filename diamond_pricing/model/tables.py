@@ -204,34 +204,42 @@ class Tables:
 
 
 @cache
-def coalitions(k: int) -> tuple[tuple[tuple[int, float], ...], ...]:
-    """Shapley's rule for k lines: for each the sets that it is in, and what each counts.
+def coalitions(k: int) -> tuple[tuple[tuple[int, int, float], ...], ...]:
+    """Shapley's rule for k lines: for each the pairs of sets without it, and what they count.
 
-    A set is a number whose bit j says whether line j is in it. The share of a line is the
-    sum over its sets S of weight · (value of S − value of all others together).
+    A set is a number whose bit j says whether line j is in it. Two sets that make up all the
+    other lines are a pair. The share of a line is the sum over the pairs of weight · (what the
+    line changes beside the one set + what it changes beside the other); a set that is its own
+    pair counts once.
     """
     found = []
     for line in range(k):
-        own = [place for place in range(1 << k) if place >> line & 1]
-        sizes = [place.bit_count() for place in own]
-        weights = [factorial(s - 1) * factorial(k - s) / factorial(k) for s in sizes]
-        found.append(tuple(zip(own, weights, strict=True)))
+        others = (1 << k) - 1 - (1 << line)
+        sets = [s for s in range(1 << k) if not s & ~others and s <= others ^ s]
+        sizes = [s.bit_count() for s in sets]
+        weights = [factorial(s) * factorial(k - 1 - s) / factorial(k) for s in sizes]
+        pairs = zip(sets, (others ^ s for s in sets), weights, strict=True)
+        found.append(tuple(pairs))
     return tuple(found)
 
 
 @cache
 def weights_of_sets(k: int) -> Matrix:
-    """What the value of each set counts for each of k lines, shape (2ᵏ, k); as `coalitions`."""
+    """What the value of each set counts for each of k lines, shape (2ᵏ, k)."""
     found = np.zeros((1 << k if k else 0, k))
-    for line, sets in enumerate(coalitions(k)):
-        for place, weight in sets:
-            found[place, line] += weight
-            found[len(found) - 1 - place, line] -= weight
+    for line, pairs in enumerate(coalitions(k)):
+        for first, second, weight in pairs:
+            for place in {first, second}:
+                found[place | 1 << line, line] += weight
+                found[place, line] -= weight
     return found
 
 
 def shared(k: int, corners: Sequence[Values]) -> list[Values]:
     """Divide the change from ``corners[0]`` to ``corners[-1]`` among k lines.
+
+    A line whose own features do not change gets exactly nothing, and exchanging two stones
+    turns the signs, to the last bit.
 
     Parameters
     ----------
@@ -239,12 +247,15 @@ def shared(k: int, corners: Sequence[Values]) -> list[Values]:
         By set of lines, numbered as in `coalitions`, the effect when just these are as in
         the stone and the others as in the reference.
     """
-    everything = len(corners) - 1
     found = []
-    for sets in coalitions(k):
-        # A set is set off against the others, so that exchanging two stones only turns signs.
-        parts = (w * (corners[place] - corners[everything - place]) for place, w in sets)
-        found.append(sum(parts, np.zeros(())))
+    for line, pairs in enumerate(coalitions(k)):
+        total: Any = 0.0
+        for first, second, weight in pairs:
+            step = corners[first | 1 << line] - corners[first]
+            if first != second:
+                step = step + (corners[second | 1 << line] - corners[second])
+            total = total + weight * step
+        found.append(total)
     return found
 
 

@@ -67,9 +67,8 @@ class Stone:
             if value is not None or attribute.required:
                 value = attribute.read(value)
             object.__setattr__(self, name, value)
-        if others or more:
-            others = _others({**dict(others), **more})
-        object.__setattr__(self, "others", others)
+        further = _others({**dict(others), **more}) if others or more else ()
+        object.__setattr__(self, "others", further)
 
     def __getattr__(self, name: str) -> Any:
         if name in ATTRIBUTES and name not in _fields():

@@ -45,7 +45,7 @@ def _field(attribute: Attribute) -> tuple[Any, ...]:
     """Name, type and default of a stone's field."""
     kind: Any
     if isinstance(attribute, Day):
-        extra: dict[str, Any] = {"format": "date"}
+        extra: dict[str, Any] = {"extra": {"format": "date"}}
         meta = msgspec.Meta(description=f"{attribute.label}.", extra_json_schema=extra)
         kind = Annotated[str, meta]
     elif isinstance(attribute, Measure):

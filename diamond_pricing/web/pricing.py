@@ -9,6 +9,7 @@ from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import LANGUAGES, Words
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stone, Stones
 from diamond_pricing.web.messages import (
+    LEVEL,
     MOST,
     Amounts,
     CellOut,
@@ -55,10 +56,15 @@ def priced(model: PriceModel, asked: QuoteIn) -> PriceExplanation:
         reference = _priceable(model, asked.reference, "/reference")
     try:
         why = model.explain(stone_at(asked), listing=asked.listing, reference=reference)
-        why.range(asked.level)  # refuses a level that too few errors were measured for
+        range_of(why, asked.level)  # refuses a level that too few errors were measured for
     except StoneError as error:
         raise of_stone(error) from error
     return why
+
+
+def range_of(why: PriceExplanation, level: float) -> tuple[float, float] | None:
+    """The range at a level; at the usual one there may be none."""
+    return why.range(None if level == LEVEL else level)
 
 
 def quoted(
@@ -78,7 +84,7 @@ def compared(model: PriceModel, asked: PairIn) -> ComparisonOut:
     )
     try:
         why = model.compare(first, second, listing=asked.listing)
-        why.range(asked.level)
+        range_of(why, asked.level)
     except StoneError as error:
         raise of_stone(error) from error
     told = _told(why, model, asked.level, asked.language, asked.line_ranges)
@@ -279,7 +285,7 @@ def _told(
     why: PriceExplanation, model: PriceModel, level: float, language: str, line_ranges: bool
 ) -> dict[str, Any]:
     words = LANGUAGES[language]
-    found = why.range(level)
+    found = range_of(why, level)
     lines = [
         LineOut(
             line.name, words.label(line.name), line.factor,

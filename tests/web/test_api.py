@@ -6,7 +6,7 @@ import pytest
 
 from diamond_pricing import PriceModel, Stone
 from diamond_pricing.model.explanation import REFERENCE
-from diamond_pricing.stones import ATTRIBUTES, Measure
+from diamond_pricing.stones import ATTRIBUTES, Day, Measure
 from diamond_pricing.web.problems import MEDIA_TYPE, TITLES
 from tests.web.conftest import STONE
 from tests.web.serving import command, until
@@ -329,7 +329,9 @@ def test_the_fields_of_a_stone_are_those_of_the_attribute_table(api):
     assert set(schema["properties"]) == set(table)
     assert set(schema["required"]) == {name for name, a in table.items() if a.required}
     for name, attribute in table.items():
-        if isinstance(attribute, Measure):
+        if isinstance(attribute, Day):
+            assert schema["properties"][name]["format"] == "date"
+        elif isinstance(attribute, Measure):
             assert schema["properties"][name]["maximum"] == attribute.high
 
 

@@ -9,6 +9,7 @@ from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.model.words import Words
 from diamond_pricing.web.page.phrases import TEXTS, count_text
+from diamond_pricing.web.pricing import range_of
 
 
 class LineShown(msgspec.Struct, frozen=True):
@@ -53,7 +54,7 @@ def shown(
     notes = msgspec.structs.replace(words, same=t["same_in_both"]) if pair else words
     price = words.amount(why.cents, why.currency, digits=0)
     exact = words.amount(why.cents, why.currency)
-    found = why.range(level)
+    found = range_of(why, level)
     told, drawn = "", Markup("")
     if found is not None:
         low, high = (words.amount(round(100 * e), why.currency, digits=0) for e in found)
