@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import json
+from decimal import Decimal
 
 import duckdb
 import httpx
@@ -17,6 +18,7 @@ from diamond_pricing.errors import DocumentError, StoneError, TradeError, Unsupp
 from diamond_pricing.fitting import fit
 from diamond_pricing.registry import Registry
 from diamond_pricing.stones import ATTRIBUTES, LINES, OTHERS, trade
+from diamond_pricing.warehouse import read_sales_file, take_in, written_sales
 from diamond_pricing.warehouse.scoring import score, sql
 from tests.web.serving import serving
 
@@ -384,3 +386,39 @@ def test_the_others_of_the_packaged_trade_are_those_of_grading_reports():
             "origin", "method", "treatment", "girdle", "culet", "crown_angle", "crown_height",
             "pavilion_angle", "pavilion_depth", "star_length", "lower_half", "ratio", "shade",
             "sold"} <= names  # fmt: skip
+
+
+def test_intakes_keep_what_they_know_of_and_read_what_was_kept(home):
+    head = "carat,cut,color,clarity,price,Fluor,Report,sparkle\n"
+    rows = "1,Ideal,E,VS1,5000,faint,GIA,shining\n1,Ideal,E,VS1,6000,purple,igi,?\n"
+    intake = take_in("a.csv", (head + rows).encode())
+    assert intake.quarantined == []
+    assert intake.sales["fluorescence"].fillna("").tolist() == ["Faint", ""]
+    assert intake.sales["laboratory"].tolist() == ["GIA", "IGI"]
+    kept = written_sales(intake.sales.drop(columns="fluorescence").assign(
+        **{"other:Fluor": ["faint", "purple"]}), "a")  # fmt: skip
+    again = read_sales_file(kept)
+    assert again["fluorescence"].fillna("").tolist() == ["Faint", ""]
+    assert again["laboratory"].tolist() == ["GIA", "IGI"]
+
+
+def test_frames_of_every_library_are_read_alike(catalog):
+    import pyarrow as pa
+
+    frame = catalog.head(200)[["carat", "cut", "color", "clarity", "depth", "x", "y", "z"]]
+    frame = frame.assign(fluorescence=["Faint", None] * 100, price=1)
+    expected = Stones.from_frame(frame)
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    relation = duckdb.connect().from_arrow(arrow)
+    nullable = frame.convert_dtypes()
+    decimals = frame.assign(carat=[Decimal(f"{c:.2f}") for c in frame["carat"]])
+    for form in (
+        nullable, frame.convert_dtypes(dtype_backend="pyarrow"), decimals,
+        frame.assign(cut=frame["cut"].astype("category").cat.add_categories("Fine")),
+        arrow, arrow.to_batches()[0], relation,
+        {name: frame[name].tolist() for name in frame}, dict(frame),
+    ):  # fmt: skip
+        found = Stones.from_frame(form)
+        assert set(found.columns) == set(expected.columns)
+        for name, column in expected.columns.items():
+            np.testing.assert_array_equal(found[name], column, str(type(form)))
