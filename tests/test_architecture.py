@@ -2,8 +2,13 @@
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
 
+import grimp
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 SCIENCE = {"scipy", "pandas", "statsmodels", "pygam", "patsy", "matplotlib", "sklearn"}
 EXPLAIN = [
@@ -80,3 +85,22 @@ PriceModel.from_json(text)
 assert not {e for e in seen if e in ("exec", "pickle.find_class", "marshal.loads", "open")}, seen
 """
     loaded(code)
+
+
+def test_no_files_import_each_other():
+    """Neither two nor more in a circle, at the top or within a function, or for types alone."""
+    graph = grimp.build_graph("diamond_pricing", cache_dir=None)
+    imports = {
+        module: {
+            imported
+            for imported in graph.find_modules_directly_imported_by(module)
+            if imported != module and not _package(imported)
+        }
+        for module in graph.modules
+        if not _package(module)
+    }
+    TopologicalSorter(imports).prepare()  # raises CycleError with the circle
+
+
+def _package(module):
+    return (ROOT / module.replace(".", "/")).is_dir()

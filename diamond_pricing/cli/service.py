@@ -102,7 +102,8 @@ def create(
 @service_options
 def listed(as_json: bool, home: str | None, data: Path | None, database: str) -> None:
     """List the keys, without what makes them keys."""
-    from diamond_pricing.web.storage.keys import SECONDS, listed_keys
+    from diamond_pricing.web.storage.keys import listed_keys
+    from diamond_pricing.web.storage.quota import SECONDS
 
     found = listed_keys(_database(_settings(home, data, database), must_be=True))
     if as_json:

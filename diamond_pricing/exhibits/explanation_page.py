@@ -4,7 +4,7 @@ from html import escape
 
 from diamond_pricing.exhibits.waterfall import spoken, waterfall_svg
 from diamond_pricing.model import PriceExplanation
-from diamond_pricing.model.display import reasons_html
+from diamond_pricing.model.explanation import reasons_html
 from diamond_pricing.model.money import written
 from diamond_pricing.model.words import ENGLISH
 

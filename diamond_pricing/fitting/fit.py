@@ -10,7 +10,7 @@ from diamond_pricing.stones.trade import use
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+    from os import PathLike
 
     import pandas as pd
 
@@ -35,7 +35,7 @@ def fit(
     *,
     currency: str | None = None,
     effective: str | None = None,
-    trade: "str | Path | Mapping[str, Any] | None" = None,
+    trade: "str | PathLike[str] | Mapping[str, Any] | None" = None,
 ) -> PriceModel:
     """Fit a price model to sales.
 

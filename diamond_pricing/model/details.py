@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from math import exp
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diamond_pricing.model.effects import Placed
 from diamond_pricing.model.explanation import REFERENCE
@@ -13,9 +13,6 @@ from diamond_pricing.model.support import BLEND, RECORDED, listed
 from diamond_pricing.model.verdict import CAUTION, PRICED, Verdict
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import ATTRIBUTES, LISTING, MAGIC_LINE, Stone, Stones
-
-if TYPE_CHECKING:
-    from diamond_pricing.model.price_model import PriceModel
 
 NOTES = 20_000  # kept ready
 
@@ -37,7 +34,7 @@ class StoneDetails:
     __slots__ = ("errors", "first", "listings", "log_price", "model", "second")
 
     def __init__(
-        self, model: "PriceModel", first: Stone, second: Stone, listings: tuple[str, str],
+        self, model: Any, first: Stone, second: Stone, listings: tuple[str, str],
         log_price: float,
     ) -> None:  # fmt: skip
         self.model, self.first, self.second, self.listings = model, first, second, listings
@@ -83,9 +80,11 @@ class StoneDetails:
     def _placed(self, stone: Stone, listing: str) -> list[Placed]:
         """A stone in the bases of the model; its own reference is placed once."""
         if stone is self.model.reference and listing == BLEND:
-            return self.model._reference_placed
+            usual: list[Placed] = self.model._reference_placed
+            return usual
         one = listed(Stones.of([stone]), listing, self.model.training)
-        return self.model._effects.placed(one)
+        placed: list[Placed] = self.model._effects.placed(one)
+        return placed
 
     def range(self, level: float) -> tuple[float, float] | None:
         """Where that share of such prices lies."""

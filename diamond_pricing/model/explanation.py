@@ -1,6 +1,7 @@
 """A price and the reasons for it."""
 
 from dataclasses import dataclass, field
+from html import escape
 from itertools import accumulate
 from math import exp
 from statistics import NormalDist
@@ -227,13 +228,22 @@ class PriceExplanation:
 
     def to_frame(self) -> "pd.DataFrame":
         """One row a line, as a pandas DataFrame."""
-        from diamond_pricing.model.display import explanation_frame
+        import pandas as pd
 
-        return explanation_frame(self)
+        return pd.DataFrame(
+            {
+                "line": [line.name for line in self.lines],
+                "label": [line.label for line in self.lines],
+                "compares": [line.note for line in self.lines],
+                "factor": [line.factor for line in self.lines],
+                "log_effect": [line.log_effect for line in self.lines],
+                "standard_error": [line.standard_error for line in self.lines],
+                "amount": [line.cents / 100 for line in self.lines],
+                "so_far": [running / 100 for running in self.running],
+            }
+        )
 
     def _repr_html_(self) -> str:
-        from diamond_pricing.model.display import explanation_html
-
         return explanation_html(self)
 
     def _range(self) -> dict[str, float] | None:
@@ -264,3 +274,46 @@ class PriceExplanation:
             text += ["", f"  {100 * RANGE:g} % of such sales lie between {low} and {high}."]
         text += [f"  Caution: {reason.message}" for reason in self.verdict.reasons]
         return "\n".join(text)
+
+
+def reasons_html(why: PriceExplanation) -> str:
+    """The lines of an explanation as the head and rows of a table, the price at the foot."""
+    rows = []
+    for line, running in zip(why.lines, why.running, strict=True):
+        first = line.name == REFERENCE
+        factor = "" if first else f"×{line.factor:.3f}"
+        rows.append(
+            f'<tr><th scope="row">{escape(line.label)}<small>{escape(line.note)}</small></th>'
+            f"<td>{factor}</td><td>{_money(why, line.cents, sign=not first)}</td>"
+            f'<td class="total">{_money(why, running)}</td></tr>'
+        )
+    price = _money(why, why.cents)
+    return (
+        '<thead><tr><th scope="col">Because of</th><th scope="col">Factor</th>'
+        '<th scope="col">Amount</th><th scope="col" class="total">So far</th></tr></thead>\n'
+        "<tbody>\n" + "\n".join(rows) + "\n</tbody>\n"
+        f'<tfoot><tr><th scope="row">Price</th><td></td><td>{price}</td>'
+        '<td class="total"></td></tr></tfoot>'
+    )
+
+
+def explanation_html(why: PriceExplanation) -> str:
+    """An explanation in a notebook."""
+    told = f"{escape(str(why.stone))}: {_money(why, why.cents)} ({escape(why.money)})"
+    below = []
+    if found := why.range():
+        low, high = (_written(why, round(100 * end)) for end in found)
+        below.append(f"{100 * RANGE:g} % of such sales lie between {low} and {high}.")
+    below += [f"Caution: {escape(reason.message)}" for reason in why.verdict.reasons]
+    return (
+        f'<table class="price-explanation"><caption>{told}</caption>\n{reasons_html(why)}\n'
+        f"</table>\n<p>{' '.join(below)} Model {escape(why.model)}.</p>"
+    )
+
+
+def _money(why: PriceExplanation, amount: int, *, sign: bool = False) -> str:
+    return escape(written(amount, why.currency, sign=sign))
+
+
+def _written(why: PriceExplanation, amount: int) -> str:
+    return escape(written(amount, why.currency, digits=0))

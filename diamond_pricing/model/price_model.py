@@ -27,6 +27,7 @@ from diamond_pricing.errors import (
 from diamond_pricing.model import document, money
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.details import StoneDetails
+from diamond_pricing.model.display import coefficients_frame, model_html, model_summary
 from diamond_pricing.model.effects import Effects, Placed, runs_of
 from diamond_pricing.model.explanation import RANGE, REFERENCE, Line, PriceExplanation
 from diamond_pricing.model.from_reference import FromReference
@@ -658,20 +659,36 @@ class PriceModel:
 
     def to_frame(self, level: float = 0.95) -> "pd.DataFrame":
         """One row a coefficient, with its standard error, t, p and limits at ``level``."""
-        from diamond_pricing.model.display import coefficients_frame
-
-        return coefficients_frame(self, level)
+        return coefficients_frame(self.terms, self.coefficients, self.factor, level)
 
     def summary(self, level: float = 0.95) -> str:
         """Summarise the model and its coefficients as text; needs pandas."""
-        from diamond_pricing.model.display import model_summary
-
-        return model_summary(self, level)
+        return model_summary(str(self), self._facts, self.to_frame(level), level)
 
     def _repr_html_(self) -> str:
-        from diamond_pricing.model.display import model_html
+        return model_html(f"{self.family} model {self.sha256[:12]}", self._facts)
 
-        return model_html(self)
+    @property
+    def _facts(self) -> list[tuple[str, str]]:
+        """What a model is, in pairs of a name and a text."""
+        t = self.training
+        facts = [
+            (
+                "Fitted on",
+                f"{t.rows:,} sales of {t.stones:,} stones, {t.effective} {t.currency}",
+            ),
+            ("How", self.origin),
+            ("Typical residual", f"{100 * self.residual_sd:.1f} %"),
+            ("Effective degrees of freedom", f"{self.edf:.0f}"),
+            ("Lines of an explanation", ", ".join(self.lines)),
+            ("Weights", "{:g} to {:g} ct".format(*t.ranges["carat"])),
+        ]
+        if self.certificate is not None:
+            compared = f"{self.certificate.compared:,} pairs compared"
+            wrong = sum(self.certificate.inversions.values())
+            facts.append(("Better stones that are cheaper", f"{wrong:,} ({compared})"))
+        facts.append(("Reference stone", str(self.reference)))
+        return facts
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as the document; another process reads it anew."""

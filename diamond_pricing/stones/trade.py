@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import date
 from importlib import resources
-from pathlib import Path
+from os import PathLike
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -103,7 +103,7 @@ GRADES: Kept[Grade] = Kept()
 OTHERS: Kept[Attribute] = Kept()
 
 
-def use(trade: str | Path | Mapping[str, Any]) -> tuple[str, ...]:
+def use(trade: str | PathLike[str] | Mapping[str, Any]) -> tuple[str, ...]:
     """Add attributes to the trade of this process, or change those that it has.
 
     Parameters
@@ -223,15 +223,16 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _read(trade: str | Path | Mapping[str, Any]) -> tuple[Document, str]:
+def _read(trade: str | PathLike[str] | Mapping[str, Any]) -> tuple[Document, str]:
     where = "the trade"
     try:
         if isinstance(trade, Mapping):
             return msgspec.convert(trade, Document), where
         text = trade
-        if isinstance(trade, Path) or ("\n" not in trade and "=" not in trade and trade):
+        if not isinstance(trade, str) or (trade and not set("\n=") & set(trade)):
             where = str(trade)
-            text = Path(trade).read_text(encoding="utf-8-sig")
+            with open(trade, encoding="utf-8-sig") as file:  # noqa: PTH123  pathlib is above
+                text = file.read()
         assert isinstance(text, str)
         return msgspec.toml.decode(text, type=Document), where
     except (OSError, UnicodeDecodeError) as error:

@@ -228,9 +228,13 @@ def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Respo
     path = request.scope["path"]
     page_of_ours = not path.startswith("/v1") or path.endswith((".html", ".pdf"))
     if "text/html" in headers.get("accept", "") and page_of_ours:
-        from diamond_pricing.web.page.views import HTML, error_page
+        from diamond_pricing.web.page.render import HTML, error_page
 
-        page = error_page(StrictRequest(request.scope), problem)
+        page = error_page(
+            problem, service.models.active, known.id,
+            query=request.scope["query_string"].decode("latin-1"),
+            accepted=headers.get("accept-language", ""), signed_in=bool(known.caller.key),
+        )  # fmt: skip
         return Response(
             page, status_code=problem.status, media_type=HTML, headers=problem.headers
         )

@@ -10,6 +10,7 @@ from diamond_pricing.model.words import LANGUAGES
 from diamond_pricing.web.messages import QuoteIn
 from diamond_pricing.web.page.answers import shown
 from diamond_pricing.web.page.phrases import TEXTS, prices_text
+from diamond_pricing.web.page.render import render
 from diamond_pricing.web.storage import StoredQuote
 
 PAPERS = ("a4", "us-letter")
@@ -20,8 +21,6 @@ def sheet_html(
     share: str = "",
 ) -> bytes:  # fmt: skip
     """Write the sheet as a page; ``pdf`` and ``share`` are links."""
-    from diamond_pricing.web.page.views import render
-
     words = LANGUAGES[asked.language]
     return render(
         "sheet.html", words, a=shown(why, model, words, asked.level, full=False),

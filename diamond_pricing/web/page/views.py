@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
@@ -25,10 +24,10 @@ from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
 from diamond_pricing.web.page.phrases import (
     TEXTS,
     count_text,
-    error_text,
     language_of,
     prices_text,
 )
+from diamond_pricing.web.page.render import HTML, render, templates
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.pricing import price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
@@ -38,19 +37,8 @@ from diamond_pricing.web.storage.keys import SESSION
 if TYPE_CHECKING:
     from diamond_pricing.validation import Comparable
 
-HTML = "text/html"
 STEPS, LIKE = 8, 4  # shown beside a price
 FORM = 8 << 10  # bytes
-templates = Environment(
-    loader=PackageLoader("diamond_pricing.web.page"), autoescape=True,
-    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
-
-
-def render(name: str, words: Words, **values: Any) -> bytes:
-    """Fill a template."""
-    text = templates.get_template(name).render(words=words, t=TEXTS[words.code], **values)
-    return text.encode()
 
 
 class PageController(Controller):
@@ -280,22 +268,6 @@ class PageController(Controller):
             prices=prices_text(t.currency, t.effective, words),
             signed_in=bool(request.known.caller.key), **values,
         )  # fmt: skip
-
-
-def error_page(request: StrictRequest, problem: ProblemError) -> bytes:
-    """What went wrong, for a person."""
-    asked = request.scope["query_string"].decode("latin-1").partition("lang=")[2][:2]
-    words = language_of(asked, request.headers.get("accept-language", ""))
-    lang = words.code if asked == words.code else None
-    details = problem.details(request.known.id)
-    title, detail = error_text(details.title, problem.detail, problem.code, words)
-    model, t = request.service.models.active, request.service.models.active.training
-    return render(
-        "error.html", words, here="", lang=lang, lang_query=f"?lang={lang}" if lang else "",
-        other_language="/", prices=prices_text(t.currency, t.effective, words),
-        model=model.sha256[:12], signed_in=bool(request.known.caller.key), title=title,
-        detail=detail, request_id=details.request_id,
-    )  # fmt: skip
 
 
 def _query(request: StrictRequest) -> dict[str, str]:

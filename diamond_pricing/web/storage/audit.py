@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select
 
 from diamond_pricing.errors import ServiceError
+from diamond_pricing.web.storage.quota import quota_of
 from diamond_pricing.web.storage.tables import audit, keys, tenants
 
 
@@ -100,8 +101,6 @@ def _details(text: Any) -> dict[str, Any]:
 
 
 def _quota(text: str | None) -> tuple[int | None, int | None]:
-    from diamond_pricing.web.storage.keys import quota_of  # which writes its entries here
-
     try:
         return (None, None) if text is None else quota_of(text)
     except ServiceError:

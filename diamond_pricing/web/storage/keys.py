@@ -12,13 +12,12 @@ from sqlalchemy import select, update
 from diamond_pricing.errors import ServiceError
 from diamond_pricing.web.storage.audit import newest, stamp, write_audit
 from diamond_pricing.web.storage.database import Database
+from diamond_pricing.web.storage.quota import quota_of
 from diamond_pricing.web.storage.tables import keys, tenants
 
 SCOPES = ("quote", "batch", "model", "admin")
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TOKEN = re.compile(r"dp_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-QUOTA = re.compile(r"([1-9][0-9]{0,11})/(second|minute|hour|day)")
-SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 OPEN = "local"  # the tenant of a server that has no keys
 SESSION = 12 * 3600  # seconds that a signed-in browser stays so
 
@@ -132,14 +131,6 @@ def listed_keys(database: Database) -> list[dict[str, str | int | None]]:
             .order_by(keys.c.created, keys.c.id)
         )
         return [row._asdict() for row in found]
-
-
-def quota_of(text: str) -> tuple[int, int]:
-    """Read ``1000/hour``: prices, and seconds of a window."""
-    found = QUOTA.fullmatch(text)
-    if found is None:
-        raise ServiceError(f"quota {text!r} is not like 1000/hour; second, minute, hour, day.")
-    return int(found[1]), SECONDS[found[2]]
 
 
 class Keys:
