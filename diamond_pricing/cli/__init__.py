@@ -58,18 +58,8 @@ class AsTyped(click.ParamType[Any]):
         self.name = attribute.unit if isinstance(attribute, Measure) else "grade"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Read it by the attribute's own rules."""
-        return self.attribute.parse(value) if isinstance(value, str) else value
-
-
-class Described(click.ParamType[Stone]):
-    """A whole stone, as people write it down."""
-
-    name = "stone"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Stone:
-        """Read it by `Stone.parse`."""
-        return value if isinstance(value, Stone) else Stone.parse(value)
+        """Leave it: a model or a home may bring grades of its own, see `_stone`."""
+        return value
 
 
 def stone_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -134,9 +124,7 @@ def cli() -> None:
 
 @cli.command(epilog=example("explain --carat 1.01 --cut Ideal --color E --clarity VS1"))
 @stone_options
-@click.option(
-    "--reference", type=Described(), help="Stone to measure from: '0.70 Ideal G SI1'."
-)
+@click.option("--reference", metavar="STONE", help="Stone to measure from: '0.70 Ideal G SI1'.")
 @click.option(
     "--html", type=click.Path(path_type=Path), help="Also write a page with a picture."
 )
@@ -144,7 +132,7 @@ def cli() -> None:
 @model_options
 @json_option
 def explain(
-    reference: Stone | None,
+    reference: str | None,
     html: Path | None,
     listing: str,
     model: str | None,
@@ -155,8 +143,9 @@ def explain(
 ) -> None:
     """Price one stone and say why."""
     found, where = chosen(model, home)
-    stone = Stone(**attributes, others=_read_others(others).items())
-    why = found.explain(stone, listing=listing, reference=reference)
+    stone = _stone(attributes, others)
+    start = None if reference is None else Stone.parse(reference)
+    why = found.explain(stone, listing=listing, reference=start)
     if html is not None:
         from diamond_pricing.exhibits import explanation_page
 
@@ -165,10 +154,12 @@ def explain(
     _answer(why, where, found, as_json)
 
 
-def _read_others(given: dict[str, str]) -> dict[str, Any]:
-    """Attributes that ``--with`` names, in any spelling of the name."""
-    read: dict[str, Any] = {}
-    for word, text in given.items():
+def _stone(given: dict[str, str | None], others: dict[str, str]) -> Stone:
+    """The stone of the options, and what ``--with`` names in any spelling of the name."""
+    read: dict[str, Any] = {
+        name: ATTRIBUTES[name].parse(text) for name, text in given.items() if text is not None
+    }
+    for word, text in others.items():
         name = attribute_named(word)
         if name is None or name in read:
             raise StoneError(
@@ -176,18 +167,18 @@ def _read_others(given: dict[str, str]) -> dict[str, Any]:
                 "'diamond-pricing trade show' lists them."
             )
         read[name] = ATTRIBUTES[name].parse(text)
-    return read
+    return Stone(**read)
 
 
 @cli.command(epilog=example("compare '1.01 Ideal E VS1' '0.70 Very Good G VS2 depth=61.5'"))
-@click.argument("first", type=Described())
-@click.argument("second", type=Described())
+@click.argument("first")
+@click.argument("second")
 @listing_option
 @model_options
 @json_option
 def compare(
-    first: Stone,
-    second: Stone,
+    first: str,
+    second: str,
     listing: str,
     model: str | None,
     home: str | None,
@@ -198,7 +189,7 @@ def compare(
     Write a stone as weight, cut, color, clarity, then any measures by name.
     """
     found, where = chosen(model, home)
-    why = found.compare(first, second, listing=listing)
+    why = found.compare(Stone.parse(first), Stone.parse(second), listing=listing)
     difference = written(why.cents - why.lines[0].cents, why.currency, sign=True)
     _answer(why, where, found, as_json, f"\n\nDifference: {difference}.")
 

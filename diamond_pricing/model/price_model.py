@@ -163,7 +163,8 @@ class PriceModel:
             object.__setattr__(self, "trade", entries_of(effects.attributes, grades))
         object.__setattr__(self, "sha256", document.digest(self._document()))
         refuse_contradictory(self.reference)
-        money.cents(self.price(Stones.of([self.reference])))  # one it cannot price is refused
+        refuse(self._unsupported(Stones.of([self.reference])))
+        _ = self._start  # a reference that costs no money is refused
 
     @cached_property
     def _tables(self) -> Tables:

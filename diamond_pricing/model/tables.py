@@ -137,14 +137,15 @@ class Tables:
             `Term.effects_of_rows`.
         """
         axis = _axes(terms)
+        spreads = {basis: _spread(basis, on, averages) for basis, on in axis.items()}
         base, parts = 0.0, []
         for term, values in zip(terms, runs, strict=True):
             if not term.bases:
                 base += values.item()
                 continue
             for i, basis in enumerate(term.bases):
-                spread = _spread(basis, axis[basis], averages)
-                values = np.moveaxis(np.tensordot(spread, values, (2, i)), (0, 1), (i, -1))
+                found = np.tensordot(spreads[basis], values, (2, i))
+                values = np.moveaxis(found, (0, 1), (i, -1))
             parts.append((tuple(axis[basis] for basis in term.bases), values))
         homes: list[tuple[Axis, ...]] = []
         for axes in sorted({a for a, _ in parts}, key=lambda a: (-len(a), a)):
