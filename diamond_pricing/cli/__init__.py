@@ -294,7 +294,7 @@ def _where_they_are(data: Path | None, family: str, **how: Any) -> PriceModel:
         return at_scale.fit(str(data), family, progress=bar, **how)
 
 
-@cli.group()
+@cli.group(epilog=example("trade show"))
 def trade() -> None:
     """The attributes that stones have."""
 

@@ -6,6 +6,8 @@ else a price is asked for.
 weight_outside_range    lighter or heavier than any stone seen             declined
 measure_outside_range   a proportion or dimension beyond those seen        declined
 grade_not_seen          no sale of that grade was seen                     declined
+shape_not_priced,       ┐ a shape, or an origin (laboratory-grown), that
+origin_not_priced       ┘ the model's sales do not have               declined
 cell_without_support    no stone of about that weight, color and clarity   declined
 impossible_dimension    ┐
 size_contradicts_weight │ measurements that contradict each other         declined

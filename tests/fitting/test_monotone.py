@@ -233,7 +233,7 @@ def test_where_no_list_is_recorded_the_range_is_that_of_the_blend(packaged):
         packaged.explain(stone, listing=v).range() for v in ("blend", "recorded")
     )
     assert blend == pytest.approx(recorded, rel=1e-12)
-    for level in (0, 1, "0.9", None, float("nan")):
+    for level in (0, 1, "0.9", float("nan")):
         with pytest.raises(StoneError) as caught:
             packaged.explain(stone).range(level)
         assert caught.value.code == "level_not_possible"

@@ -48,7 +48,7 @@ def test_a_retailers_headers_money_and_words_are_understood():
     row = intake.sales.iloc[0]
     assert (row.carat, row.color, row.clarity, row.price) == (1.01, "E", "VS1", 7000.5)
     assert (row.x, row.y, row.z) == (6.43, 6.4, 3.97)
-    assert row["other:Polish"] == "EX"
+    assert row["polish"] == "Excellent"
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ def test_a_source_says_what_is_wrong_with_it():
     for text, complaint in (
         ("columns = 3", "cannot be read"), ("[columns]\nsparkle = 'a'", "sparkle"),
         ("[units]\nx = 'miles'", "known: mm, cm, in"), ("decimal = ';'", "decimal must be"),
-        ("[grades.cut]\nExc = 'Excellent'", "not a grade"), ("[rates]\nEUR = 0", "positive"),
+        ("[grades.cut]\nExc = 'Excellent'", "a grade of another scale"), ("[rates]\nEUR = 0", "positive"),
         ("nonsense", "cannot be read"), ("secret = 1", "cannot be read"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=complaint):
