@@ -16,6 +16,7 @@ from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.cli import main
 from diamond_pricing.errors import DocumentError, StoneError, TradeError, UnsupportedStoneError
 from diamond_pricing.fitting import fit
+from diamond_pricing.model.words import ENGLISH, ITALIAN
 from diamond_pricing.registry import Registry
 from diamond_pricing.stones import ATTRIBUTES, LINES, OTHERS, trade
 from diamond_pricing.warehouse import read_sales_file, take_in, written_sales
@@ -378,6 +379,7 @@ def test_a_served_home_takes_its_attributes(home, model, server):
     assert "House laboratory" in page
     assert 'name="fire"' in page
     assert 'name="fluorescence"' not in page
+    assert "Not in this price: fluorescence, polish, symmetry, laboratory." in page
 
 
 def test_the_others_of_the_packaged_trade_are_those_of_grading_reports():
@@ -422,3 +424,15 @@ def test_frames_of_every_library_are_read_alike(catalog):
         assert set(found.columns) == set(expected.columns)
         for name, column in expected.columns.items():
             np.testing.assert_array_equal(found[name], column, str(type(form)))
+
+
+def test_what_a_price_does_not_know_is_said_of_each_model(model):
+    assert ENGLISH.unrecorded(model.lines) == (
+        "Not in this price: fluorescence, polish, symmetry, laboratory. "
+        "Natural origin and a round brilliant cut are assumed."
+    )
+    lines = (*model.lines, "polish", "symmetry", "laboratory", "fluorescence", "shape")
+    assert ENGLISH.unrecorded(lines) == ""
+    assert ITALIAN.unrecorded((*model.lines, "polish")).startswith(
+        "Non compresi nel prezzo: fluorescenza, simmetria, laboratorio."
+    )

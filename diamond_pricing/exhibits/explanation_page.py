@@ -39,6 +39,7 @@ def explanation_page(why: PriceExplanation) -> str:
     price = escape(written(why.cents, why.currency))
     picture = waterfall_svg(why, ENGLISH, spoken(why), (ENGLISH.reference, ENGLISH.price))
     title = f"{escape(str(why.stone))}: {price}"
+    unrecorded = escape(ENGLISH.unrecorded([line.name for line in why.lines]))
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -56,9 +57,8 @@ def explanation_page(why: PriceExplanation) -> str:
 <caption>Why {price}</caption>
 {reasons_html(why)}
 </table>
-<p class="not">Prices are of {escape(why.money)}. Not in this price: fluorescence, polish,
-symmetry, laboratory. Natural origin and a round brilliant cut are assumed. Amounts divide the
-difference in price by the logarithmic mean: factors are exact, the dollars a convention.
+<p class="not">Prices are of {escape(why.money)}. {unrecorded} Amounts divide the difference
+in price by the logarithmic mean: factors are exact, the dollars a convention.
 Model {escape(why.model)}.</p>
 </body>
 </html>

@@ -1,6 +1,6 @@
 """The words and number formats that an explanation is told in, by language."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -35,6 +35,15 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     idle: str = "{names} does not count"
     idle_some: str = "{names} do not count"
     money: Mapping[str, str] = {}
+    not_in: str = "Not in this price: {names}."
+    assumed: str = "Natural origin and a round brilliant cut are assumed."
+
+    def unrecorded(self, lines: Collection[str]) -> str:
+        """Say what matters to a price and has no line, as fluorescence."""
+        names = [self.attribute(name).lower() for name in MATTER if name not in lines]
+        told = [self.not_in.format(names=", ".join(names))] if names else []
+        told += [self.assumed] if not {"shape", "origin"} & set(lines) else []
+        return " ".join(told)
 
     def label(self, line: str) -> str:
         """Label of a line of an explanation."""
@@ -82,6 +91,9 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
 _EXCHANGED = str.maketrans(",.", ".,")
 
+# What buyers of a round stone ask for beside the four Cs.
+MATTER = ("fluorescence", "polish", "symmetry", "laboratory")
+
 ENGLISH = Words(
     code="en",
     money=MappingProxyType({"USD": "US dollars", "EUR": "euros", "GBP": "pounds"}),
@@ -98,6 +110,8 @@ ITALIAN = Words(
             "listing": "Listino",
         }
     ),
+    not_in="Non compresi nel prezzo: {names}.",
+    assumed="Si suppongono origine naturale e taglio brillante rotondo.",
     reference="Pietra di riferimento",
     price="Prezzo",
     dated="{money} del {date}",

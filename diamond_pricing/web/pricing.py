@@ -7,7 +7,16 @@ from diamond_pricing.errors import StoneError
 from diamond_pricing.exhibits import priced_cells
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import LANGUAGES, Words
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stone, Stones
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    LISTING,
+    MEASURES,
+    OTHERS,
+    Grade,
+    Stone,
+    Stones,
+)
 from diamond_pricing.web.messages import (
     LEVEL,
     MOST,
@@ -145,7 +154,8 @@ def steps_from(model: PriceModel, stone: Stone) -> list[tuple[str, Stone]]:
     out, as they would contradict it.
     """
     near: list[tuple[str, Stone]] = []
-    for grade in GRADES:
+    others = [o for o in OTHERS if o.name in model.lines and isinstance(o, Grade) and o.ordered]
+    for grade in (*GRADES, *others):
         seen = list(model.training.grades.get(grade.name, {}))
         given = getattr(stone, grade.name)
         if given in seen:

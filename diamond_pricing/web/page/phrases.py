@@ -58,8 +58,7 @@ _ENGLISH = {
     "comparables_note": "Sales of other stones; the last column takes off, line by line, what "
     "sets them apart from yours.",
     "make_quote": "Keep as a quote", "quote_hint": "gives a sheet for the client and a link",
-    "not_in": "Not in this price: fluorescence, polish, symmetry, laboratory. Natural origin "
-    "and a round brilliant cut are assumed. An estimate from sales, not an appraisal.",
+    "estimate": "An estimate from sales, not an appraisal.",
     "model": "Model {name}",
     "empty_title": "Describe a stone to see its price",
     "empty_text": "Weight, cut, color and clarity are enough. Every price comes with its range "
@@ -131,8 +130,7 @@ _ITALIAN = {
     "che le distingue da questa.",
     "make_quote": "Conserva come preventivo",
     "quote_hint": "dà un foglio per il cliente e un collegamento",
-    "not_in": "Non compresi nel prezzo: fluorescenza, pulitura, simmetria, laboratorio. Si "
-    "suppone origine naturale e taglio brillante rotondo. Stima da vendite, non una perizia.",
+    "estimate": "Stima da vendite, non una perizia.",
     "model": "Modello {name}",
     "empty_title": "Descrivere una pietra per vederne il prezzo",
     "empty_text": "Bastano peso, taglio, colore e purezza. Ogni prezzo ha il suo intervallo e "

@@ -27,6 +27,7 @@ def sheet_html(
         quote=stored.id,
         date=words.date(stored.created[:10]),
         prices=prices_text(why.currency, why.effective, words), model=model.sha256[:12],
+        unrecorded=words.unrecorded(model.lines),
         version=__version__, pdf=pdf, share=share,
     )  # fmt: skip
 
@@ -54,7 +55,8 @@ def sheet_pdf(
         "how": t["how"], "heads": [t["because"], t["factor"], t["amount"]],
         "lines": [[line.label, line.note, line.factor, line.amount] for line in a.lines],
         "total": [t["price"], a.exact],
-        "not_in": f"{prices_text(why.currency, why.effective, words)}. {t['not_in']}",
+        "not_in": f"{prices_text(why.currency, why.effective, words)}. "
+        f"{words.unrecorded(model.lines)} {t['estimate']}",
         "verify": t["verify"].format(model=model.sha256[:12], version=__version__),
     }  # fmt: skip
     source = files("diamond_pricing.web.page").joinpath("templates/sheet.typ").read_bytes()

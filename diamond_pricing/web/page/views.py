@@ -266,7 +266,8 @@ class PageController(Controller):
             name, words, here=here, lang=lang, lang_query=f"?lang={lang}" if lang else "",
             other_language=f"{here}?{urlencode(query)}", model=model.sha256[:12],
             prices=prices_text(t.currency, t.effective, words),
-            signed_in=bool(request.known.caller.key), **values,
+            signed_in=bool(request.known.caller.key), unrecorded=words.unrecorded(model.lines),
+            **values,
         )  # fmt: skip
 
 
