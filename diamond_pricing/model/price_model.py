@@ -163,6 +163,14 @@ class PriceModel:
             object.__setattr__(self, "trade", entries_of(effects.attributes, grades))
         object.__setattr__(self, "sha256", document.digest(self._document()))
         refuse_contradictory(self.reference)
+        for axis in self._tables.axes:
+            if axis.graded and axis.feature != LISTING.name:
+                lacking = set(self.training.grades[axis.feature]) - set(axis.marks)
+                if lacking:
+                    raise DocumentError(
+                        f"the terms have no {axis.feature} {', '.join(sorted(lacking))}, which "
+                        "the training summary has."
+                    )
         refuse(self._unsupported(Stones.of([self.reference])))
         _ = self._start  # a reference that costs no money is refused
 

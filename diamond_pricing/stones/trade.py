@@ -34,7 +34,34 @@ FOUR_CS = ("carat", "cut", "color", "clarity")
 DIMENSIONS = ("depth", "table", "x", "y", "z")
 MAGIC_LINE = "magic"
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
-_TAKEN = {MAGIC_LINE, "price", "identity", "reference", "id", "model", "level", "language"}
+# What these words mean already: to a stone, to arithmetic, in answers.
+_TAKEN = frozenset(
+    [
+        "given",
+        "problems",
+        "parse",
+        "others",
+        "log",
+        "sqrt",
+        "exp",
+        "min",
+        "max",
+        "magic",
+        "price",
+        "identity",
+        "reference",
+        "id",
+        "model",
+        "level",
+        "language",
+        "status",
+        "code",
+        "error",
+        "row",
+        "low",
+        "high",
+    ]
+)
 _MOST = 200  # attributes
 
 

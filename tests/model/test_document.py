@@ -121,6 +121,7 @@ def test_every_missing_field_is_named(content):
         (("reference", "carat"), 50.0),
         (("reference", "color"), "Q1"),
         (("reference", "color"), "Z"),
+        (("training", "grades", "color"), {"K": 3}),
         (("averages", "carats"), []),
         (("averages", "carats"), [1.0, 0.5]),
         (("averages", "cuts"), ["Ideal", "Ideal"]),
