@@ -15,7 +15,7 @@ from tests.refit.test_refit import COLUMNS, deliver, home_of, last_record, refit
 def sent(catalog):
     depth = 200 * catalog["z"] / (catalog["x"] + catalog["y"])
     right = (depth - catalog["depth"]).abs() < 1  # so that no row is set aside for a measure
-    sales = catalog[right & (catalog["stone"] % 16 == 3)][COLUMNS].reset_index(drop=True)
+    sales = catalog[right & (catalog["stone"] % 32 == 3)][COLUMNS].reset_index(drop=True)
     return sales.assign(
         **{"Report Number": [str(2_141_438_171 + k) for k in range(len(sales))]}
     )

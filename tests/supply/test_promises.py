@@ -65,5 +65,5 @@ def test_no_security_finding_is_silenced_without_a_reason():
 def test_templates_and_the_page_escape():
     for file in ROOT.glob("diamond_pricing/web/page/**/*.html"):
         assert not re.search(r"\|\s*safe\b|autoescape\s+false", file.read_text()), file
-    views = (ROOT / "diamond_pricing/web/page/views.py").read_text()
+    views = (ROOT / "diamond_pricing/web/page/render.py").read_text()
     assert "autoescape=True" in views
