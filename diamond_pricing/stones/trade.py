@@ -179,8 +179,9 @@ def add_missing(entries: Sequence[Mapping[str, Any]]) -> None:
             fresh.append(msgspec.to_builtins(given))
         elif (
             given.kind == known.kind
-            and set(known.grades) < set(given.grades)
-            and [grade for grade in given.grades if grade in known.grades] == known.grades
+            and len(given.grades) > len(known.grades)
+            # Better ones alone: a grade between two others would move those of stones at hand.
+            and given.grades[: len(known.grades)] == known.grades
         ):
             fresh.append(
                 {"name": given.name, "grades": given.grades, "spellings": given.spellings}

@@ -235,6 +235,15 @@ def test_a_table_may_lack_measures(packaged, many, left):
     same(connection.execute(query(packaged)).fetchall(), expected(packaged, frame, 0.5))
 
 
+def test_a_range_that_too_few_errors_were_measured_for_is_empty(packaged, many):
+    connection = in_duckdb(sql(packaged, "duckdb", columns=COLUMNS, level=0.99), many)
+    same(connection.execute(query(packaged)).fetchall(), expected(packaged, many, 0.99))
+    empty = connection.execute(
+        "SELECT count(*) FROM diamond_prices WHERE status <> 'refused' AND low_cents IS NULL"
+    ).fetchone()
+    assert 0 < empty[0] < len(many) / 2
+
+
 @pytest.fixture(scope="module")
 def view(packaged):
     connection = duckdb.connect(config={"threads": 1})

@@ -147,7 +147,8 @@ def _all_rows(tables: Lookups, prefix: str) -> Iterator[tuple[str, dict[str, str
 def _created(name: str, kinds: dict[str, str], rows: Any, dialect: str) -> Iterator[str]:
     """Statements that make one table."""
     yield f"{_transpiled(f'DROP TABLE IF EXISTS {name}', dialect)};"
-    texts = (",".join(map(_value, row)) for row in rows)
+    missing = "" if dialect in SPARK else "NULL"  # there a cell of a CSV file
+    texts = (",".join(missing if v != v else _value(v) for v in row) for row in rows)
     if dialect in SPARK:
         yield loaded(name, kinds, texts, dialect)
         return
