@@ -1,16 +1,28 @@
 """The shape: which coefficients make a better stone cheaper, and the nearest that do not."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.fitting.engine import Design
 from diamond_pricing.fitting.engine.shape import shaped
-from diamond_pricing.model.certificate import ANY, AXES, MISSING, MOVING, Grid, over, placed
+from diamond_pricing.model.certificate import (
+    ANY,
+    AXES,
+    MISSING,
+    MOVING,
+    Grid,
+    Over,
+    levels_of,
+    located,
+    other_of,
+    over,
+    rising,
+)
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.proportions import Feature, features, is_proportion
-from diamond_pricing.stones import ATTRIBUTES
-from diamond_pricing.stones.attributes import RISING
-from diamond_pricing.terms import Averages, Levels, Term, dense, interleaved
+from diamond_pricing.terms import Averages, Term, dense, interleaved
 
 SHAPE_ROWS = 250  # broken constraints added at a time, for each axis of each grid
 SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
@@ -32,17 +44,21 @@ class Constraints:
     def __init__(self, design: Design, averages: Averages, over_grids: list[Grid]) -> None:
         self.design, self.averages, self.grids = design, averages, over_grids
         terms = tuple(sheet.term for sheet in design.sheets)
-        self.at = [placed(terms, averages, grid) for grid in over_grids]
+        self.at = [located(terms, averages, grid) for grid in over_grids]
         self.p = self.size = design.p
         self.proportions = np.zeros(design.p, bool)
         for sheet in design.sheets:
             self.proportions[sheet.columns] = is_proportion(sheet.term)
-        self.rising = _rising(design)
+        self.rising = rising(terms)
+        others = filter(None, map(other_of, terms))
+        self.levels = {basis.attribute: np.array(levels_of(basis)) for basis in others}
         self.least: list[list[tuple[Matrix, slice]]] = []
         for grid in over_grids:
             cuts = np.asarray(grid.values["cut"], np.int64)
             found = (
-                features(terms, averages, cuts, grid.listing) if grid.dimensions == ANY else []
+                features(terms, averages, cuts, grid.listing, grid.shape)
+                if grid.dimensions == ANY
+                else []
             )
             self.least.append([])
             for feature in found:
@@ -83,46 +99,62 @@ class Constraints:
         """Rows that the coefficients break, shape (m, p and the least steps)."""
         terms, coefficients, _ = documented(self.design, beta[: self.p])
         effects = Effects.of(terms, coefficients, self.averages)
-        lower = self.rising @ beta[: self.p] < 0
-        rows = [np.pad(self.rising[lower], ((0, 0), (0, len(beta) - self.p)))]
+        rows = [np.empty((0, self.size))]
         for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
-            log_price = over(effects, grid, at)
+            here = over(effects, grid, at)
             for axis in NEEDED[grid.dimensions]:
                 i = AXES.index(axis)
-                step = np.diff(log_price, axis=i)
+                step, worst = here.steps(axis)
                 for _, places in least:
                     step = step + beta[places][None, :, None, None]
-                worst = _lowest(step)
-                if not len(worst):
+                index = _lowest(step)
+                if not len(index[0]):
                     continue
-                index = np.unravel_index(worst, step.shape)
-                broken = np.zeros((len(worst), self.size))
-                broken[:, : self.p] = self._row(grid, index, i, 1) - self._row(
-                    grid, index, i, 0
-                )
+                others = {
+                    name: self.levels[name][np.broadcast_to(level, step.shape)[index]]
+                    for name, level in worst.items()
+                }
+                broken = np.zeros((len(index[0]), self.size))
+                ends = [self._row(grid, _place(grid, index, i, up), others) for up in (0, 1)]
+                broken[:, : self.p] = ends[1] - ends[0]
                 if grid.dimensions == ANY:
                     broken[:, : self.p][:, self.proportions] = 0.0
                 for _, places in least:
-                    broken[np.arange(len(worst)), places.start + index[i]] = 1.0
+                    broken[np.arange(len(index[0])), places.start + index[i]] = 1.0
                 rows.append(broken)
             for steps, places in least:
                 over_least = (steps @ beta[: self.p]).reshape(-1, places.stop - places.start)
                 over_least -= beta[places]
-                worst = _lowest(over_least)
-                broken = np.zeros((len(worst), self.size))
-                broken[:, : self.p] = steps[worst]
-                cut = worst % over_least.shape[1]
-                broken[np.arange(len(worst)), places.start + cut] = -1.0
+                state, cut = _lowest(over_least)
+                broken = np.zeros((len(state), self.size))
+                broken[:, : self.p] = steps[state * over_least.shape[1] + cut]
+                broken[np.arange(len(state)), places.start + cut] = -1.0
                 rows.append(broken)
+            if grid.dimensions == MISSING:
+                rows += [
+                    self._of_grade(grid, here, name, order)
+                    for name, order in self.rising.items()
+                ]
         return np.vstack(rows)
 
-    def _row(self, grid: Grid, index: tuple[Integers, ...], axis: int, up: int) -> Matrix:
-        """Rows of the design at places of a grid, shape (m, p)."""
-        place = {
-            a: np.asarray(grid.values[a])[i + up * (j == axis)]
-            for j, (a, i) in enumerate(zip(AXES, index, strict=True))
-        }
-        stones = grid.at(place)
+    def _of_grade(self, grid: Grid, here: Over, name: str, order: Sequence[int]) -> Matrix:
+        """Rows where a better level of a further grade makes a stone cheaper."""
+        step = here.rises(name, order)
+        index = _lowest(step)
+        broken = np.zeros((len(index[0]), self.size))
+        if len(index[0]):
+            level, *places = index
+            place = _place(grid, tuple(np.asarray(p) for p in places), -1, 0)
+            codes = self.levels[name][np.asarray(order)]
+            ends = [self._row(grid, place, {name: codes[level + up]}) for up in (0, 1)]
+            broken[:, : self.p] = ends[1] - ends[0]
+        return broken
+
+    def _row(
+        self, grid: Grid, place: Mapping[str, Vector], others: Mapping[str, Vector]
+    ) -> Matrix:
+        """Rows of the design of stones of a grid, shape (m, p)."""
+        stones = grid.at({**place, **others})
         turned: dict[int, Matrix] = {}
         blocks = []
         for sheet in self.design.sheets:
@@ -134,23 +166,16 @@ class Constraints:
         return np.hstack(blocks)
 
 
-def _rising(design: Design) -> Matrix:
-    """Steps from grade to grade of further attributes whose prices rise, shape (m, p)."""
-    found = [np.empty((0, design.p))]
-    for sheet in design.sheets:
-        bases = [margin.basis for margin in sheet.margins]
-        attribute = ATTRIBUTES.get(bases[0].feature) if len(bases) == 1 else None
-        if attribute is None or attribute.name in AXES or attribute.direction != RISING:
-            continue
-        if isinstance(bases[0], Levels):
-            steps = np.zeros((len(sheet.transform) - 1, design.p))
-            steps[:, sheet.columns] = np.diff(sheet.transform, axis=0)
-            found.append(steps)
-    return np.vstack(found)
+def _place(grid: Grid, index: tuple[Integers, ...], axis: int, up: int) -> dict[str, Vector]:
+    """Weights and codes at places of a grid, or one step up along an axis."""
+    return {
+        a: np.asarray(grid.values[a])[np.minimum(i, n - 1) + up * (j == axis)]
+        for j, (a, i, n) in enumerate(zip(AXES, index, grid.sizes, strict=True))
+    }
 
 
-def _lowest(step: Vector) -> Integers:
-    """Places of the lowest steps below zero, in the flattened array.
+def _lowest(step: Vector) -> tuple[Integers, ...]:
+    """Places of the lowest steps below zero, an index for each axis.
 
     Of neighbours along the first axis only the lowest: they say nearly the same.
     """
@@ -158,7 +183,8 @@ def _lowest(step: Vector) -> Integers:
     low[1:] &= step[1:] < step[:-1]
     low[:-1] &= step[:-1] <= step[1:]
     (places,) = np.nonzero(low.ravel())
-    return np.asarray(places[np.argsort(step.ravel()[places])[:SHAPE_ROWS]])
+    places = places[np.argsort(step.ravel()[places])[:SHAPE_ROWS]]
+    return tuple(np.unravel_index(places, step.shape))
 
 
 def documented(design: Design, beta: Vector) -> tuple[tuple[Term, ...], Vector, Matrix]:

@@ -55,12 +55,15 @@ from diamond_pricing.model.certificate import (
     grids,
     jumps,
     over,
+    shapes_of,
 )
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import (
+    ATTRIBUTES,
     LISTING,
     OTHERS,
+    Measure,
     Stones,
     stone_keys,
 )
@@ -69,7 +72,7 @@ from diamond_pricing.terms import Averages, parse
 if TYPE_CHECKING:
     import pandas as pd
 
-ENOUGH = 0.8  # share of the sales that must record a measure for it to be used
+ENOUGH = 0.5  # share of the sales that must record a measure for it to be used
 ENOUGH_LISTED = 0.5  # the same of the price list, which counts for more
 FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
 PASSES = 3  # of reweighting
@@ -94,7 +97,7 @@ def fit_held_out(
     sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
 ) -> tuple[PriceModel, HeldOut]:
     """Fit as `fit_monotone`, and tell what fits without each stone say of its price."""
-    kept, shape, others, left_out, rows = _prepared(
+    kept, rows, left_out, shape, others = _prepared(
         read_sales(sales, currency=currency, effective=effective)
     )
     # More threads than cores, or many for small matrices, only get in each other's way.
@@ -112,31 +115,28 @@ def fit_unpaired(
     by their sums (`diamond_pricing.fitting.atscale`).
     """
     read = read_sales(sales, currency=currency, effective=effective)
-    kept, shape, _, left_out, _ = _prepared(read, others=False)
+    kept, _, left_out, shape, _ = _prepared(read, others=False)
     with threadpool_limits(1):
         return _model(kept, shape, left_out, paired_lists=False)[0]
 
 
 def _prepared(
     sales: Sales, *, others: bool = True
-) -> tuple[Sales, tuple[str, ...], tuple[str, ...], dict[str, int], Integers]:
-    """Choose the proportions that are recorded, and keep the sales that have them.
+) -> tuple[Sales, Integers, dict[str, int], tuple[str, ...], tuple[str, ...]]:
+    """Choose what is recorded, and keep the sales of which it can be read.
 
-    Where most sales tell their price list, those that do not are left out too.
+    Sales that do not record a measure stay. Where most tell their price list, those that do
+    not are left out; stones of several shapes have none.
     """
-    listed = sales.stones.known(LISTING.name).mean() >= ENOUGH_LISTED
+    more = tuple(a.name for a in OTHERS if others and _varies(sales.stones, a.name))
+    listed = sales.stones.known(LISTING.name).mean() >= ENOUGH_LISTED and "shape" not in more
     shape = tuple(
         text
         for text in SHAPE
         if all(sales.stones.known(name).mean() >= ENOUGH for name in parse(text).attributes)
     )
     needed = tuple(dict.fromkeys(name for text in shape for name in parse(text).attributes))
-    more = tuple(a.name for a in OTHERS if others and _varies(sales.stones, a.name))
-    needed = (*needed, LISTING.name) if listed else needed
-    needed = (*needed, *more)
-    kept, left_out = usable(sales, needed)
-    known = np.all([np.ones(len(sales), bool), *map(sales.stones.known, needed)], axis=0)
-    return kept, shape, more, left_out, np.flatnonzero(known)
+    return *usable(sales, needed, (LISTING.name,) if listed else ()), shape, more
 
 
 def _varies(stones: Stones, name: str) -> bool:
@@ -144,8 +144,13 @@ def _varies(stones: Stones, name: str) -> bool:
     if name not in stones.columns:
         return False
     known = stones.known(name)
-    counts = np.unique(stones[name][known], return_counts=True)[1]
-    return bool(known.mean() >= ENOUGH and np.sort(counts)[:-1].sum() >= FEWEST_BESIDE)
+    values = stones[name]
+    if isinstance(ATTRIBUTES[name], Measure):
+        if known.mean() < ENOUGH:
+            return False
+        values = values[known]
+    counts = np.unique(values, return_counts=True)[1]
+    return bool(np.sort(counts)[:-1].sum() >= FEWEST_BESIDE)
 
 
 def _model(
@@ -215,7 +220,9 @@ def kept_rising(
     A = gram.XX + np.diag(fit.smoothing @ design.penalties)
     codes = (0, 2) if lists else (-1,)
     jumps_at = jumps([sheet.term for sheet in design.sheets])
-    broken = Constraints(design, averages, list(grids(training, codes, jumps_at)))
+    shapes = shapes_of([sheet.term for sheet in design.sheets])
+    over_all = list(grids(training, codes, jumps_at, shapes))
+    broken = Constraints(design, averages, over_all)
     return broken.shaped(A, fit.coefficients)
 
 
@@ -225,12 +232,14 @@ def _rises(
     """The least that the log base price on the blend rises as a weight is reached."""
     found = [
         grid
-        for grid in grids(training, (-1,), (*jumps(effects.terms), *partings))
+        for grid in grids(
+            training, (-1,), (*jumps(effects.terms), *partings), shapes_of(effects.terms)
+        )
         if grid.dimensions != ANY
     ]
     weights = np.asarray(found[0].values["carat"])
     step = np.minimum.reduce(
-        [np.diff(over(effects, grid), axis=0).min(axis=(1, 2, 3)) for grid in found]
+        [over(effects, grid).steps("carat")[0].min(axis=(1, 2, 3)) for grid in found]
     )
     return tuple(float(step[np.searchsorted(weights, at) - 1]) for at in partings)
 

@@ -53,7 +53,7 @@ def prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
     if np.mean(sales.stones.known(LISTING.name)) >= ENOUGH:
         grades.append(LISTING.name)
         needed = (*needed, LISTING.name)
-    kept, left_out = usable(sales, tuple(name for name in needed if name != "carat"))
+    kept, _, left_out = usable(sales, tuple(name for name in needed if name != "carat"))
     features = [WEIGHT, *grades, *numbers]
     varied = tuple(text for text in features if len(np.unique(_values(kept.stones, text))) > 1)
     if WEIGHT not in varied:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from msgspec import structs
 
-from diamond_pricing.arrays import Vector
+from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
 from diamond_pricing.stones import (
@@ -22,7 +22,6 @@ from diamond_pricing.stones import (
     shown,
     stone_keys,
 )
-from diamond_pricing.stones.kinds import kind_named, mixed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,11 +123,6 @@ def read_sales(
         raise FitError(f"currency {shown(currency)} is not a code of three capitals, as USD.")
     if not EFFECTIVE.fullmatch(effective):
         raise FitError(f"effective {shown(effective)} is not a year or date, as 2008-05-31.")
-    for column in frame.columns:
-        if kind_named(str(column)):
-            words = {str(value) for value in np.asarray(frame[column]).tolist()}
-            if said := mixed(str(column), words):
-                raise FitError(said)
     stones = Stones.from_frame(frame)
     distinct = len(np.unique(stone_keys(stones)))
     if distinct < FEWEST:
@@ -176,8 +170,20 @@ def counting(model: "PriceModel", left_out: Mapping[str, int]) -> "PriceModel":
     return replace(model, training=structs.replace(model.training, left_out=dict(counts)))
 
 
-def usable(sales: Sales, attributes: tuple[str, ...]) -> tuple[Sales, dict[str, int]]:
-    """Keep the sales that have all of ``attributes``; count the others by reason.
+def usable(
+    sales: Sales, attributes: tuple[str, ...], needed: tuple[str, ...] | None = None
+) -> tuple[Sales, Integers, dict[str, int]]:
+    """Keep the sales of which ``attributes`` can be read; count the others by reason.
+
+    Parameters
+    ----------
+    needed : tuple[str, ...], optional
+        What no sale may lack; default all of the attributes.
+
+    Returns
+    -------
+    tuple
+        The sales, which of all they are, and how many others there are by reason.
 
     Raises
     ------
@@ -187,8 +193,9 @@ def usable(sales: Sales, attributes: tuple[str, ...]) -> tuple[Sales, dict[str, 
     impossible = np.zeros(len(sales), bool)
     impossible[[row for row, _ in sales.stones.left_out]] = True
     lacking = np.zeros(len(sales), bool)
-    for name in attributes:
-        lacking |= ~sales.stones.known(name)
+    for name in dict.fromkeys((*attributes, *(needed or ()))):
+        unknown = ~sales.stones.known(name)
+        lacking |= unknown if needed is None or name in needed else unknown & impossible
     left_out = {
         "measurements contradict each other": int((lacking & impossible).sum()),
         "measurement missing": int((lacking & ~impossible).sum()),
@@ -201,5 +208,6 @@ def usable(sales: Sales, attributes: tuple[str, ...]) -> tuple[Sales, dict[str, 
         )
     return (
         sales.take(kept),
+        np.flatnonzero(kept),
         {reason: count for reason, count in left_out.items() if count},
     )

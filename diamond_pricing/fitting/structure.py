@@ -17,7 +17,7 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine import Design, Margin, learned, sheets
 from diamond_pricing.fitting.engine.tables import axis, coded
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Measure, Stones
 from diamond_pricing.terms import (
     AnyBasis,
     Averages,
@@ -29,6 +29,7 @@ from diamond_pricing.terms import (
     looked_up,
     parse,
 )
+from diamond_pricing.terms.basis import UNRECORDED
 
 # Weights that sellers cut to: below each there are few stones, at it there are many. All
 # bands are among them, so that no stone need be cheaper for having reached the next.
@@ -86,8 +87,15 @@ def structure(
         if text != RATIO:
             terms.append((curve(text, 8, 6), "cut"))
     for name in others:
-        graded = isinstance(ATTRIBUTES[name], Grade)
-        terms.append((name,) if graded else (curve(name, 14, 8),))
+        if isinstance(ATTRIBUTES[name], Measure):
+            terms.append((curve(name, 14, 8),))
+            continue
+        terms += [
+            (name,), (weight(14, 8), name), ("cut", name), ("color", name), ("clarity", name),
+        ]  # fmt: skip
+        if name == "shape":
+            terms += [("magic", name)]
+            terms += [(curve(text, 8, 6), name) for text in shape]
     if lists:
         terms += [
             (LISTING.name,), (weight(40, 20), "contrast"), ("cut", "contrast"),
@@ -162,7 +170,7 @@ class Structure:
 def laid_out(
     terms: Sequence[tuple[Part, ...]], stones: Stones, averages: Averages
 ) -> Structure:
-    """Learn the bases of terms from n stones, all of whose measures are known."""
+    """Learn the bases of terms from n stones; what is missing counts as usual for the shape."""
     axes: dict[str, Vector] = {}
     codes = {}
     margins: dict[Part, Margin | None] = {}
@@ -221,17 +229,17 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
         grade = ATTRIBUTES[part]
         assert isinstance(grade, Grade)
         labels = stones.labels(part)
-        levels = tuple(name for name in grade.grades if (labels == name).any())
+        levels = tuple(n for n in (UNRECORDED, *grade.grades) if (labels == n).any())
         basis = Levels(part, levels) if len(levels) > 1 else None
         return basis, stones[part].astype(float)
     text, k, degree = part if len(part) == 3 else (*part, 3)
     expression = parse(text)
-    values = expression.evaluate(stones.columns)
+    values = _filled(expression.evaluate(stones.columns), stones)
     if text != WEIGHT:
         low, high = (float(f"{v:.4g}") for v in np.quantile(values, (OUTSIDE, 1 - OUTSIDE)))
         low = 0.0 if text == RATIO else low
         expression = parse(f"min(max({expression.text}, {low}), {high})")
-        values = expression.evaluate(stones.columns)
+        values = values.clip(low, high)
     distinct = np.unique(values)
     if len(distinct) < 2:
         if text == WEIGHT:
@@ -240,6 +248,19 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
     k = max(degree + 1, min(k, len(distinct) - 1))
     spline = Spline(expression.text, _knots(values, distinct, k, degree), degree)
     return spline, stones["carat"] if spline.feature == "carat" else values
+
+
+def _filled(values: Vector, stones: Stones) -> Vector:
+    """Values of a measure, with the median of the shape where it is not recorded."""
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    filled = np.where(missing, np.nanmedian(values), values)
+    for code in np.unique(stones["shape"]):
+        of = stones["shape"] == code
+        if (known := of & ~missing).any():
+            filled[of & missing] = np.median(values[known])
+    return filled
 
 
 def _hundredths(carat: Vector) -> AnyBasis | None:

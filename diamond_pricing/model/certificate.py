@@ -5,25 +5,29 @@ Every weight of 0.20 to 5.00 ct in steps of 0.01, of 0.005 below 1.00 ct and of 
 grades that the model knows: each is compared with the next heavier and with one grade better
 of cut, color and clarity, with its proportions missing and with dimensions that grow with the
 weight; and with one grade of cut better at whatever proportions favour the worse cut most.
-All at the blend and on the base list.
+All at the blend and on the base list, for every shape, and with whatever further grades favour
+the worse stone most. Further grades that are to rise are compared too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
+from itertools import product
 from operator import mul
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from diamond_pricing.arrays import Vector
+from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.proportions import features, is_proportion
 from diamond_pricing.model.training import Training
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, Stones
+from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stones
+from diamond_pricing.stones.attributes import RISING
 from diamond_pricing.stones.checks import expected_diameter
-from diamond_pricing.terms import Averages, Rows, Steps, Term, looked_up
+from diamond_pricing.stones.trade import graded
+from diamond_pricing.terms import Averages, Levels, Rows, Steps, Term, looked_up
 
 # Carats: all hundredths, and more where a hundredth is much of the weight.
 WEIGHTS = np.concatenate(
@@ -32,6 +36,7 @@ WEIGHTS = np.concatenate(
 TYPICAL = {"depth": 61.8, "table": 57.0}  # per cent, of the stones with dimensions
 MISSING, MOVING, ANY = "missing", "moving with the weight", "any that stay the same"
 AXES = ("carat", "cut", "color", "clarity")
+SHAPE = "shape"
 
 
 class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,45 +81,52 @@ class Grid(NamedTuple):
         ``MISSING``, ``MOVING`` or ``ANY``.
     listing : int
         Code of the price list, −1 for the blend.
+    shape : int
+        Code of the shape of all its stones, −1 where it is not known.
     """
 
     values: Mapping[str, Sequence[float]]
     dimensions: str
     listing: int
+    shape: int = -1
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def sizes(self) -> tuple[int, ...]:
         """Number of values of each axis."""
         return tuple(len(self.values[axis]) for axis in AXES)
 
-    def stones(self, axes: Sequence[str] = AXES) -> Stones:
-        """Stones over some axes, the last fastest; the other axes stay at their first value."""
+    def stones(self, axes: Sequence[str] = AXES, others: Mapping[str, int] = {}) -> Stones:
+        """Stones over some axes, the last fastest; the other axes stay at their first value.
+
+        Parameters
+        ----------
+        others : Mapping[str, int]
+            Codes of further grades, the same for all.
+        """
         counts = [len(self.values[a]) if a in axes else 1 for a in AXES]
         n = reduce(mul, counts)
         index = np.unravel_index(np.arange(n), counts)
         place = {a: np.asarray(self.values[a])[i] for a, i in zip(AXES, index, strict=True)}
-        return self.at(place)
+        return self.at(place | {name: np.full(n, code) for name, code in others.items()})
 
     def at(self, place: Mapping[str, Vector]) -> Stones:
-        """Stones of given weights and grade codes, each shape (n,)."""
+        """Stones of given weights and codes of grades, each shape (n,)."""
         n = len(place["carat"])
         columns = {m.name: np.full(n, np.nan) for m in MEASURES}
         columns |= {g.name: np.full(n, -1) for g in GRADES}
-        columns |= {LISTING.name: np.full(n, self.listing)}
-        for axis in AXES:
-            columns[axis] = place[axis]
+        columns |= {LISTING.name: np.full(n, self.listing), SHAPE: np.full(n, self.shape)}
         if self.dimensions == MOVING:
             across = expected_diameter(place["carat"], np.full(n, TYPICAL["depth"]))
             columns |= {name: np.full(n, value) for name, value in TYPICAL.items()}
             columns |= {"x": across, "y": across, "z": across * TYPICAL["depth"] / 100}
-        return Stones(columns)
+        return Stones(columns | dict(place))
 
     def spanned(self, attributes: Sequence[str]) -> tuple[str, ...]:
         """The axes that an effect over some attributes varies along."""
         own = {a for a in attributes if a in AXES}
         others = {a for a in attributes if a not in AXES and a != LISTING.name}
         if others - {m.name for m in MEASURES}:
-            own |= {"carat", "cut"}  # missing in every grid
+            own |= {"carat", "cut"}  # what stands in for one that is missing
         if others:
             own |= {"carat", "cut"} if self.dimensions == MISSING else {"carat"}
         return tuple(a for a in AXES if a in own)
@@ -127,82 +139,209 @@ def jumps(terms: Sequence[Term], markup: Markup | None = None) -> tuple[float, .
 
 
 def grids(
-    training: Training, listings: Sequence[int], jumps_at: Sequence[float] = ()
-) -> Iterator[Grid]:
-    """Give the grids of a certificate, every way to fill the dimensions on each list."""
+    training: Training, listings: Sequence[int], jumps_at: Sequence[float] = (),
+    shapes: Sequence[int] = (-1,),
+) -> Iterator[Grid]:  # fmt: skip
+    """Give the grids of a certificate, every way to fill the dimensions on each list.
+
+    Stones whose cut nobody graded are compared among themselves.
+    """
     inside = [at for at in jumps_at if WEIGHTS[0] < at <= WEIGHTS[-1]]
     weights = np.union1d(WEIGHTS, np.nextafter(inside, 0))
     values: dict[str, Sequence[float]] = {"carat": weights.tolist()}
+    ungraded: list[float] = []
     for axis in AXES[1:]:
-        grade = ATTRIBUTES[axis]
-        assert isinstance(grade, Grade)
+        grade = graded(axis)
         known = training.grades[axis]
-        values[axis] = [code for code, name in enumerate(grade.grades) if name in known]
-    for listing in listings:
-        for dimensions in (MISSING, MOVING, ANY):
-            yield Grid(values, dimensions, listing)
+        values[axis] = [
+            code
+            for code, name in enumerate(grade.grades)
+            if name in known and name != grade.ungraded
+        ]
+        if grade.ungraded in known:
+            ungraded = [grade.grades.index(grade.ungraded)]
+    every = [values] if values["cut"] else []
+    every += [values | {"cut": ungraded}] if ungraded else []
+    for shape, listing in product(shapes, listings):
+        for some, dimensions in product(every, (MISSING, MOVING, ANY)):
+            yield Grid(some, dimensions, listing, shape)
 
 
-Placed = list[tuple[list[Rows], int, tuple[int, ...]] | None]
+def shapes_of(terms: Sequence[Term]) -> list[int]:
+    """Codes of the shapes that terms know; −1 where they know none."""
+    bases = (basis for term in terms for basis in term.bases)
+    known = {b.levels for b in bases if isinstance(b, Levels) and b.attribute == SHAPE}
+    if not known:
+        return [-1]
+    codes = {name: code for code, name in enumerate(graded(SHAPE).grades)}
+    return [codes.get(name, -1) for levels in known for name in levels]
 
 
-def placed(terms: Sequence[Term], averages: Averages, grid: Grid) -> Placed:
-    """Rows of each term at the stones of a grid, their number, and their shape.
+class Located(NamedTuple):
+    """A term at the stones of a grid.
 
-    Each term is worked out only along the axes that it varies along. Where the dimensions
-    may be any, the terms of the proportions are left out.
+    Attributes
+    ----------
+    other : str
+        The further grade that it varies with; empty where there is none.
+    sides : list[list[Rows]]
+        For each level of that grade the rows of its bases.
+    sizes : tuple[int, ...]
+        Stones along each axis, 1 where it does not vary along it.
     """
-    found: Placed = []
+
+    other: str
+    sides: list[list[Rows]]
+    sizes: tuple[int, ...]
+
+    def effects(self, table: Vector) -> Vector:
+        """Log effects, shape (levels, *sizes)."""
+        n = reduce(mul, self.sizes)
+        found = [looked_up(table, rows, n) for rows in self.sides]
+        return np.stack(found).reshape(-1, *self.sizes)
+
+
+def other_of(term: Term) -> Levels | None:
+    """The levels of a further grade, not the shape, among the bases of a term."""
+    for basis in term.bases:
+        if isinstance(basis, Levels) and basis.attribute not in (*AXES, LISTING.name, SHAPE):
+            return basis
+    return None
+
+
+def levels_of(basis: Levels) -> list[int]:
+    """Codes of what a stone may have; −1 is that it is not known."""
+    codes = {name: code for code, name in enumerate(graded(basis.attribute).grades)}
+    found = [codes.get(level, -1) for level in basis.levels]
+    return found if -1 in found else [*found, -1]
+
+
+def located(terms: Sequence[Term], averages: Averages, grid: Grid) -> list[Located | None]:
+    """Every term at the stones of a grid, worked out only along the axes that it varies along.
+
+    Where the dimensions may be any, the terms of the proportions are left out.
+    """
+    found: list[Located | None] = []
     for term in terms:
         if grid.dimensions == ANY and is_proportion(term):
             found.append(None)
             continue
+        other = other_of(term)
         axes = grid.spanned([name for basis in term.bases for name in basis.attributes])
-        stones = grid.stones(axes)
-        rows = [basis.rows(stones, averages) for basis in term.bases]
-        shape = tuple(n if a in axes else 1 for a, n in zip(AXES, grid.shape, strict=True))
-        found.append((rows, len(stones), shape))
+        codes = [{}] if other is None else [{other.attribute: c} for c in levels_of(other)]
+        sides = []
+        for each in codes:
+            stones = grid.stones(axes, each)
+            sides.append([basis.rows(stones, averages) for basis in term.bases])
+        sizes = tuple(n if a in axes else 1 for a, n in zip(AXES, grid.sizes, strict=True))
+        found.append(Located("" if other is None else other.attribute, sides, sizes))
     return found
 
 
-def over(effects: Effects, grid: Grid, at: Placed | None = None) -> Vector:
-    """Sum of the effects at every stone of a grid, shape `Grid.shape`, log dollars.
+class Over(NamedTuple):
+    """Log effects at every stone of a grid.
+
+    Attributes
+    ----------
+    base : Vector
+        Of all terms without a further grade, shape `Grid.sizes`.
+    others : dict[str, list[Vector]]
+        By further grade the effects of each of its terms, shape (levels, *sizes).
+    """
+
+    base: Vector
+    others: dict[str, list[Vector]]
+
+    def steps(self, axis: str) -> tuple[Vector, dict[str, Integers]]:
+        """What one step along an axis adds at least, whatever the further grades are.
+
+        Returns
+        -------
+        tuple
+            The least steps, and by further grade the place of the level that they are at,
+            of a shape that the steps can be broadcast to.
+        """
+        i = AXES.index(axis)
+        least, worst = np.diff(self.base, axis=i), {}
+        for name, parts in self.others.items():
+            moving = [np.diff(p, axis=1 + i) for p in parts if p.shape[1 + i] > 1]
+            if moving:
+                step = sum(moving[1:], start=moving[0])
+                worst[name] = np.asarray(step.argmin(axis=0))
+                least = least + step.min(axis=0)
+        return least, worst
+
+    def rises(self, name: str, ordered: Sequence[int]) -> Vector:
+        """What each step of a further grade adds, for its levels in order; none is negative."""
+        parts = self.others[name]
+        return np.diff(sum(parts[1:], start=parts[0])[list(ordered)], axis=0)
+
+
+def over(effects: Effects, grid: Grid, at: Sequence[Located | None] | None = None) -> Over:
+    """Effects at every stone of a grid.
 
     Parameters
     ----------
-    at : Placed, optional
+    at : Sequence, optional
         Saves working it out again for other coefficients.
     """
-    total = np.zeros(grid.shape)
-    at = placed(effects.terms, effects.averages, grid) if at is None else at
+    base = np.zeros(grid.sizes)
+    others: dict[str, list[Vector]] = {}
+    at = located(effects.terms, effects.averages, grid) if at is None else at
     for table, where in zip(effects.tables, at, strict=True):
-        if where is not None:
-            rows, n, shape = where
-            total += looked_up(table, rows, n).reshape(shape)
-    return total
+        if where is None:
+            continue
+        found = where.effects(table)
+        if where.other:
+            others.setdefault(where.other, []).append(found)
+        else:
+            base += found[0]
+    return Over(base, others)
+
+
+def rising(terms: Sequence[Term]) -> dict[str, list[int]]:
+    """Further grades whose prices rise, and the places of their levels from worst to best."""
+    found = {}
+    for basis in (other_of(term) for term in terms):
+        if basis is None:
+            continue
+        grade = graded(basis.attribute)
+        if grade.direction == RISING and grade.ordered:
+            places = {level: i for i, level in enumerate(basis.levels)}
+            order = [places[g] for g in grade.grades if g in places and g != grade.ungraded]
+            found[basis.attribute] = order
+    return found
 
 
 def steps(effects: Effects, grid: Grid, markup: Markup | None = None) -> dict[str, Vector]:
     """Log price of each stone less that of its neighbour one step worse, by attribute.
 
-    Where the dimensions may be any, the least that a step can be over all of them, before
-    the mark-up; that rises with the base price and turns no order round.
+    Further grades are those at which the step is least. Where the dimensions may be any, so
+    are they, before the mark-up; that rises with the base price and turns no order round.
     """
-    log_price = over(effects, grid)
+    here = over(effects, grid)
+    of_axis = {axis: here.steps(axis)[0] for axis in AXES}
     if grid.dimensions == ANY:
         cuts = np.asarray(grid.values["cut"], np.int64)
-        found = features(effects.terms, effects.averages, cuts, grid.listing)
+        found = features(effects.terms, effects.averages, cuts, grid.listing, grid.shape)
         least = sum(
             (f.steps(effects.tables).min(axis=0) for f in found),
             np.zeros(len(cuts) - 1),
         )
-        of_axis = {a: np.diff(log_price, axis=i) for i, a in enumerate(AXES)}
-        return of_axis | {"cut": of_axis["cut"] + least[None, :, None, None]}
-    if markup is not None:
+        of_axis["cut"] = of_axis["cut"] + least[None, :, None, None]
+    elif markup is not None:
         part = markup.part(np.asarray(grid.values["carat"]))[:, None, None, None]
         how = np.full((1, 1, 1, 1), 2 if grid.listing < 0 else 0)
-        log_price = log_price + markup.at(log_price, part, how)
-    return {a: np.diff(log_price, axis=i) for i, a in enumerate(AXES)}
+        low = here.base + markup.at(here.base, part, how)
+        for i, (axis, step) in enumerate(of_axis.items()):
+            n = step.shape[i]
+            below = np.take(here.base, range(n), axis=i)
+            above = np.take(part, range(1, n + 1), axis=i) if axis == "carat" else part
+            better = below + step
+            start = np.take(low, range(n), axis=i)
+            of_axis[axis] = better + markup.at(better, above, how) - start
+    of_axis |= {name: here.rises(name, order) for name, order in rising(effects.terms).items()}
+    return of_axis
 
 
 def certify(effects: Effects, markup: Markup | None, training: Training) -> Certificate:
@@ -210,10 +349,10 @@ def certify(effects: Effects, markup: Markup | None, training: Training) -> Cert
     listings = {"blend": -1}
     if LISTING.name in effects.attributes:
         listings["x<y"] = 0
-    found = dict.fromkeys(AXES, 0)
+    found = dict.fromkeys((*AXES, *rising(effects.terms)), 0)
     compared = 0
-    jumps_at = jumps(effects.terms, markup)
-    for grid in grids(training, list(listings.values()), jumps_at):
+    jumps_at, shapes = jumps(effects.terms, markup), shapes_of(effects.terms)
+    for grid in grids(training, list(listings.values()), jumps_at, shapes):
         for axis, step in steps(effects, grid, markup).items():
             found[axis] += int((step < 0).sum())
             compared += step.size

@@ -192,7 +192,7 @@ class FromReference:
         if axis.graded:
             read, codes = (
                 attrgetter(axis.feature),
-                {g: (i, 0.0) for i, g in enumerate(axis.marks)},
+                {g or None: (i, 0.0) for i, g in enumerate(axis.marks)},
             )
             return lambda stone: codes.get(read(stone)) or averaged(stone)
         value, edges = parse(axis.feature).of, list(axis.marks)

@@ -50,7 +50,7 @@ def is_proportion(term: Term) -> bool:
 
 
 def features(
-    terms: Sequence[Term], averages: Averages, cuts: Integers, listing: int
+    terms: Sequence[Term], averages: Averages, cuts: Integers, listing: int, shape: int = -1
 ) -> list[Feature]:
     """Every feature of the proportions that some terms read.
 
@@ -60,9 +60,13 @@ def features(
         Codes of the cuts, worst first.
     listing : int
         Code of the price list, −1 for the blend.
+    shape : int
+        Code of the shape, −1 where it is not known.
     """
-    known = _stones(np.ones(POINTS), cuts, listing)
-    missing = _stones(np.array(averages.carats), cuts, listing)
+    if len(cuts) < 2:
+        return []
+    known = _stones(np.ones(POINTS), cuts, listing, shape)
+    missing = _stones(np.array(averages.carats), cuts, listing, shape)
     over: dict[str, list[int]] = {}
     ends: dict[str, list[float]] = {}
     for i, term in enumerate(terms):
@@ -87,12 +91,12 @@ def features(
     ]
 
 
-def _stones(carats: Vector, cuts: Integers, listing: int) -> Stones:
+def _stones(carats: Vector, cuts: Integers, listing: int, shape: int) -> Stones:
     """Every cut at every weight, the cuts fastest, without any proportions."""
     n = len(carats) * len(cuts)
     columns = {name: np.full(n, np.nan) for name in PROPORTIONS}
     columns |= {"carat": np.repeat(carats, len(cuts)), "cut": np.tile(cuts, len(carats))}
-    return Stones(columns | {LISTING.name: np.full(n, listing)})
+    return Stones(columns | {LISTING.name: np.full(n, listing), "shape": np.full(n, shape)})
 
 
 def _stacked(first: Rows, second: Rows) -> Rows:

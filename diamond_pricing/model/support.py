@@ -235,16 +235,22 @@ def unsupported(
         missing = not grade.required  # the last place is that of −1
         seen = np.array([*(name in known for name in grade.grades), missing])
         unseen = ~seen[stones[grade.name]]
+        labels = stones.labels(grade.name)
+        for given in grade.candidates if unseen.any() else ():
+            names = [name for name in grade.candidates[given] if name in known]
+            of = unseen & (labels == grade.find(given)) if names else np.zeros(1, bool)
+            if of.any():
+                unseen &= ~of
+                why = (
+                    f"is a grade of another scale; this model knows {' and '.join(names)}: "
+                    "choose one, or map it once in the source"
+                )
+                found = Unsupported("grade_not_seen", grade.name, of, labels, why, tuple(names))
+                yield found
         if unseen.any():
             why = f"has not been seen; this model knows {', '.join(known)}"
-            yield Unsupported(
-                "grade_not_seen",
-                grade.name,
-                unseen,
-                stones.labels(grade.name),
-                why,
-                tuple(known),
-            )
+            code = "grade_not_seen"
+            yield Unsupported(code, grade.name, unseen, labels, why, tuple(known))
     for kind, usual in KINDS.items():
         if kind in read or kind not in stones.columns:
             continue

@@ -151,6 +151,9 @@ class Grade:
         Whether the grades have an order.
     candidates : Mapping[str, tuple[str, ...]]
         Words of other scales, folded, and the grades here that they may mean.
+    ungraded : str
+        The grade of a stone of which nobody says it; it has no place in the order. Empty where
+        there is none.
     """
 
     name: str
@@ -165,6 +168,7 @@ class Grade:
     direction: str = FREE
     of_shape: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    ungraded: str = ""
 
     def shown(self, value: str) -> str:
         """A grade as people read it."""
@@ -178,6 +182,8 @@ class Grade:
         """Turn what a person wrote into the grade they meant, or say why not."""
         if type(given) is str and given in self.grades:
             return given
+        if self.ungraded and absent(given):
+            return self.ungraded
         found = self.find(given)
         if found is not None:
             return found

@@ -148,6 +148,9 @@ class Stones:
                     read[attribute.name] = _codes(attribute, texts)[column.codes]
                 else:
                     read[attribute.name] = _codes(attribute, _array(column))
+            elif isinstance(attribute, Grade) and attribute.ungraded:
+                code = attribute.grades.index(attribute.ungraded)
+                read[attribute.name] = np.full(rows, code)
             elif attribute.required:
                 raise StoneError(
                     f"no column for {attribute.name}; the frame has "
@@ -382,9 +385,13 @@ def _codes(grade: Grade, values: NDArray[Any]) -> NDArray[np.int64]:
                 given=value,
             )
     for value in set(given.tolist()):
-        if absent(value) and not grade.required:
-            codes[value] = -1
-            continue
+        if absent(value) or (isinstance(value, str) and value.strip().casefold() in BLANK):
+            if not grade.required:
+                codes[value] = -1
+                continue
+            if grade.ungraded:
+                codes[value] = grade.grades.index(grade.ungraded)
+                continue
         found = grade.find(value)
         codes[value] = _WRONG if found is None else grade.grades.index(found)
     read = np.array([codes[value] for value in given.tolist()], np.int64)

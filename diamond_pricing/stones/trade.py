@@ -77,6 +77,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     grades: list[str] = []
     required: bool = False
     line: str = ""
+    ungraded: str = ""
     direction: str = FREE
     of_shape: bool = False
     aliases: str = ""
@@ -237,6 +238,13 @@ def _toml_lines(values: Mapping[str, Any]) -> str:
     return "\n".join(f"{key} = {_toml(value)}" for key, value in values.items())
 
 
+def graded(name: str) -> Grade:
+    """The attribute of a name that is known to be a grade."""
+    grade = ATTRIBUTES[name]
+    assert isinstance(grade, Grade)
+    return grade
+
+
 def attribute_named(word: str) -> str | None:
     """Give the attribute that a column header or option means; None if it means none."""
     return _names.get(fold(word))
@@ -350,7 +358,8 @@ def _made(entry: Entry, where: str) -> Attribute:
     folded = {fold(grade) for grade in entry.grades}
     if not entry.grades or len(folded) < len(entry.grades) or "" in folded:
         raise wrong("needs grades, each once")
-    unknown = set(entry.spellings) - set(entry.grades)
+    unknown = {*entry.spellings, *([entry.ungraded] if entry.ungraded else [])}
+    unknown -= set(entry.grades)
     unknown |= {g for words in entry.candidates.values() for g in words} - set(entry.grades)
     if unknown:
         raise wrong(f"spells {', '.join(sorted(unknown))}, which is no grade of it")
@@ -363,6 +372,7 @@ def _made(entry: Entry, where: str) -> Attribute:
         grades=tuple(entry.grades),
         spellings=MappingProxyType(spellings),
         ordered=entry.kind == ORDERED,
+        ungraded=entry.ungraded,
         candidates=MappingProxyType({fold(w): tuple(g) for w, g in entry.candidates.items()}),
         **rest,
     )

@@ -23,6 +23,7 @@ from diamond_pricing.errors import FitError, UnsupportedStoneError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
 
 ROUNDING = 9  # decimals of a stored mean row
+UNRECORDED = ""  # the level of stones of which a grade is not recorded
 PRIOR_STONES = 10.0  # a cell of few stones leans this much on its cut's mean, that on all
 
 
@@ -222,7 +223,8 @@ def dense(basis: Basis, rows: Rows) -> Matrix:
 def codes_to_positions(attribute: str, levels: tuple[str, ...]) -> Integers:
     """Position in ``levels`` by the code of a grade; ``len(levels)`` where it is not there.
 
-    The last entry, −1, is that of a grade that is not known, whose code is −1.
+    The last entry is that of a grade that is not known, whose code is −1: the place of
+    `UNRECORDED` where that is a level, else −1.
     """
     grade = ATTRIBUTES[attribute]
     assert isinstance(grade, Grade)
@@ -232,13 +234,15 @@ def codes_to_positions(attribute: str, levels: tuple[str, ...]) -> Integers:
 @cache
 def _positions(grades: tuple[str, ...], levels: tuple[str, ...]) -> Integers:
     where = {name: i for i, name in enumerate(levels)}
-    places = np.array([*(where.get(name, len(levels)) for name in grades), -1])
+    places = np.array(
+        [*(where.get(name, len(levels)) for name in grades), where.get(UNRECORDED, -1)]
+    )
     places.setflags(write=False)
     return places
 
 
 def level_positions(stones: Stones, attribute: str, levels: tuple[str, ...]) -> Integers:
-    """Position in ``levels`` of each stone's grade, −1 where it is not known; shape (n,).
+    """Position in ``levels`` of each stone's grade, see `codes_to_positions`; shape (n,).
 
     Raises
     ------

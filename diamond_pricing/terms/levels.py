@@ -8,6 +8,7 @@ from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
 from diamond_pricing.terms.basis import (
+    UNRECORDED,
     Averages,
     Rows,
     averaged_where,
@@ -26,7 +27,8 @@ class Levels(
     attribute : str
         A graded attribute.
     levels : tuple[str, ...]
-        The grades seen in training, one column each.
+        The grades seen in training, one column each; ``UNRECORDED`` among them where some of
+        the sales do not say.
     average : tuple[tuple[float, ...], ...]
         For ``listing`` one mean row, the blend of the price lists; for a grade that a stone
         may lack one a cell of `Averages`; for a required grade empty.
@@ -40,7 +42,7 @@ class Levels(
         attribute = ATTRIBUTES.get(self.attribute)
         if not isinstance(attribute, Grade) or not self.levels:
             raise FitError(f"{self.attribute!r} has no grades to be levels of.")
-        if not set(self.levels) <= set(attribute.grades):
+        if not set(self.levels) <= {*attribute.grades, UNRECORDED}:
             raise FitError(f"the levels of {self.attribute} hold what is not a grade of it.")
         if len(set(self.levels)) < len(self.levels):
             raise FitError(f"the levels of {self.attribute} hold a grade twice.")
@@ -109,7 +111,9 @@ class Levels(
         """None for a grade that every stone has, one for the price list, else one a cell."""
         if self.attribute == LISTING.name:
             return 1
-        return 0 if ATTRIBUTES[self.attribute].required else averages.cells
+        if ATTRIBUTES[self.attribute].required or UNRECORDED in self.levels:
+            return 0
+        return averages.cells
 
     def averaged(self, stones: Stones, averages: Averages) -> "Levels":
         """Learn the blend of the lists, or the mean rows of a grade that may be missing."""

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.stones import ATTRIBUTES, Grade
 from diamond_pricing.terms import AnyBasis, Levels, Spline, Steps, Term
+from diamond_pricing.terms.basis import UNRECORDED
 
 NULL = 1e-9  # an eigenvalue of a penalty below this part of the largest is none
 
@@ -129,12 +131,25 @@ def _penalty(basis: AnyBasis) -> Matrix:
             at = np.array([t[i + 1 : i + d + 1].mean() for i in range(w)])
             first = np.diff(np.eye(w), axis=0) / np.diff(at)[:, None]
             D = np.diff(first, axis=0)
-        case Levels() | Steps():
+        case Levels():
+            D = _between(basis)
+        case Steps():
             D = np.diff(np.eye(w), axis=0)
         case _:
             D = np.zeros((1, w))
     S: Matrix = D.T @ D
     return S
+
+
+def _between(basis: Levels) -> Matrix:
+    """What levels pay for: steps between grades in order, and each that is in none by itself."""
+    grade = ATTRIBUTES[basis.attribute]
+    assert isinstance(grade, Grade)
+    ordered = [
+        level not in (grade.ungraded, UNRECORDED) and grade.ordered for level in basis.levels
+    ]
+    every = np.eye(basis.width)
+    return np.vstack([np.diff(every[ordered], axis=0), every[~np.array(ordered)]])
 
 
 def sheets(terms: Sequence[tuple[tuple[Margin, ...], bool]]) -> Design:
