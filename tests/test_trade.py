@@ -275,11 +275,13 @@ def test_grades_are_read_as_the_trade_writes_them(name, words, grade):
     assert [ATTRIBUTES[name].find(word) for word in words.split()] == grade
 
 
-def test_a_grade_of_another_scale_is_answered_with_what_it_may_be():
+def test_a_grade_of_another_scale_is_answered_with_what_it_may_be(packaged):
     for word in ("Excellent", "EX", "3EX", "XXX"):
-        with pytest.raises(StoneError, match="Premium or Ideal") as caught:
-            Stone(1.0, word, "E", "VS1")
-        assert caught.value.allowed == ATTRIBUTES["cut"].grades
+        with pytest.raises(StoneError, match="this model knows Premium and Ideal: choose") as caught:
+            packaged.explain(Stone(1.0, word, "E", "VS1"))
+        assert caught.value.code == "grade_not_seen"
+    verdict = packaged.assess(Stone(1.0, "Astor", "E", "VS1"))
+    assert "this model knows Ideal" in verdict.reasons[0].message
 
 
 def test_a_cut_scale_of_a_house_is_carried_by_the_model(catalog):

@@ -94,13 +94,18 @@ class HeldOut:
 
 
 def held_out(
-    found: Found, sales: Sales, markup: Markup | None, averages: Averages
+    found: Found, sales: Sales, markup: Markup | None, averages: Averages, moved: Vector
 ) -> dict[str, Vector]:
     """Log price of each sale by a fit without its fold, as recorded and at the blend.
 
     NaN for a stone that a model of the other folds would decline. Smoothing parameters,
-    weights and mark-up are those of all sales; the shape is free, which leaves the errors
-    if anything a little larger.
+    weights and mark-up are those of all sales.
+
+    Parameters
+    ----------
+    moved : Vector
+        How far the shape moved the coefficients of the fit to all sales, shape (p,). It moves
+        those without a fold as far: sales that contradict the shape have its errors too.
     """
     laid, n = found.laid, len(found.y)
     held: dict[str, Vector] = {"recorded": np.empty(n), "blend": np.empty(n)}
@@ -111,6 +116,7 @@ def held_out(
     for k, part in enumerate(found.parts):
         rows = np.flatnonzero(found.fold == k)
         beta = solve(found.gram - part, laid.design.penalties, found.fit.smoothing).coefficients
+        beta = beta + moved
         stones = sales.stones.take(rows)
         recorded = laid.fitted(beta, rows)
         blend = recorded

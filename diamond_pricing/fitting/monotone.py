@@ -190,7 +190,8 @@ def _model(
     if not certificate.holds:
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
     inference = inferred(sales, shape, averages) if lists else None
-    prices = held_out(found, sales, markup, averages)
+    moved = beta - found.fit.coefficients
+    prices = held_out(found, sales, markup, averages, moved)
     support = support_of(stones)
     model = PriceModel(
         family="monotone",

@@ -7,7 +7,8 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.model.ranges import Ranges, kept_quantiles
 from diamond_pricing.model.support import Support
-from diamond_pricing.stones import GRADES, Stones, stone_keys
+from diamond_pricing.stones import GRADES, OTHERS, Grade, Stones, stone_keys
+from diamond_pricing.stones.trade import graded
 
 BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of the segments of errors and of the ranges
 LEAN = 20.0  # sales of the mean that a segment's variance leans on
@@ -21,7 +22,8 @@ def ranges_of(stones: Stones, held_out: dict[str, Vector], log_price: Vector) ->
     stones, log_price = stones.take(judged), log_price[judged]
     one = np.ones(len(log_price), np.int64)
     band = np.searchsorted(BANDS, stones["carat"], side="right")
-    grades = {name: stones[name] for name in ("cut", "color", "clarity")}
+    further = [a.name for a in OTHERS if isinstance(a, Grade) and a.name in stones.columns]
+    grades = {name: stones[name] for name in ("cut", "color", "clarity", *further)}
     errors = {
         name: Scored(band, grades, np.abs(log_price - value[judged]), one)
         for name, value in held_out.items()
@@ -38,7 +40,7 @@ class Scored:
     band : Integers
         Band of weights, shape (m,).
     grades : dict[str, Integers]
-        Codes of cut, color and clarity, shape (m,).
+        Codes of cut, color, clarity and perhaps further grades, −1 where not known; (m,).
     error : Vector
         Shape (m,).
     count : Integers
@@ -53,15 +55,15 @@ class Scored:
 
 def ranges_from(errors: dict[str, Scored]) -> Ranges:
     """Quantiles of errors by part; what is hard to price is told by those on the blend."""
-    names = {grade.name: grade.grades for grade in GRADES}
     blend = errors["blend"]
     difficulty: dict[str, dict[str, float]] = {}
     scale = np.ones(len(blend.error))
-    for name in ("cut", "color"):
+    names = {name: graded(name).grades for name in blend.grades}
+    for name in (name for name in blend.grades if name != "clarity"):
         factors = {}
         scaled = blend.count * blend.error / scale
         mean = scaled.sum() / blend.count.sum()
-        for code in np.unique(blend.grades[name]):
+        for code in np.unique(blend.grades[name][blend.grades[name] >= 0]):
             of = blend.grades[name] == code
             count = blend.count[of].sum() + 2 * LEAN
             total = scaled[of].sum() + 2 * LEAN * mean
@@ -88,7 +90,7 @@ def ranges_from(errors: dict[str, Scored]) -> Ranges:
 
 
 def _factor(factors: dict[str, float], grades: tuple[str, ...]) -> Vector:
-    return np.array([factors.get(name, 1.0) for name in grades])
+    return np.array([*(factors.get(name, 1.0) for name in grades), 1.0])
 
 
 def _parts(

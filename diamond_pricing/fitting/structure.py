@@ -229,7 +229,9 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
         grade = ATTRIBUTES[part]
         assert isinstance(grade, Grade)
         labels = stones.labels(part)
-        levels = tuple(n for n in (UNRECORDED, *grade.grades) if (labels == n).any())
+        levels = tuple(name for name in grade.grades if (labels == name).any())
+        if not grade.required and grade != LISTING:  # a price is asked for without it too
+            levels = (UNRECORDED, *levels)
         basis = Levels(part, levels) if len(levels) > 1 else None
         return basis, stones[part].astype(float)
     text, k, degree = part if len(part) == 3 else (*part, 3)

@@ -90,7 +90,7 @@ def test_a_grid_holds_every_combination_once(monotone):
     assert isinstance(grid, Grid)
     assert grid.dimensions == MISSING
     stones = grid.stones()
-    assert len(stones) == np.prod(grid.shape)
+    assert len(stones) == np.prod(grid.sizes)
     columns = np.column_stack([stones[axis] for axis in AXES])
     assert len(np.unique(columns, axis=0)) == len(columns)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diamond_pricing import Stone, Stones
-from diamond_pricing.errors import StoneError, UnknownGradeError
+from diamond_pricing.errors import StoneError, UnknownGradeError, UnsupportedStoneError
 
 
 def test_only_the_four_cs_are_required():
@@ -13,8 +13,19 @@ def test_only_the_four_cs_are_required():
     assert (stone.depth, stone.table, stone.x, stone.y, stone.z) == (None,) * 5
     with pytest.raises(TypeError):
         Stone(1.01, "Ideal", "E")
-    with pytest.raises(StoneError, match="cut is missing"):
-        Stone(1.01, None, "E", "VS1")
+    with pytest.raises(StoneError, match="color is missing"):
+        Stone(1.01, "Ideal", None, "VS1")
+
+
+def test_a_stone_whose_cut_nobody_says_is_not_graded(packaged):
+    stone = Stone(1.01, None, "E", "VS1")
+    assert stone.cut == "Not graded"
+    with pytest.raises(UnsupportedStoneError, match=r"Not graded has not been seen"):
+        packaged.explain(stone)
+    frame = {"carat": [1.0, 1.0], "cut": ["", "Ideal"], "color": ["E"] * 2, "clarity": ["VS1"] * 2}
+    assert Stones.from_frame(frame).labels("cut").tolist() == ["Not graded", "Ideal"]
+    del frame["cut"]
+    assert set(Stones.from_frame(frame).labels("cut")) == {"Not graded"}
 
 
 def test_numbers_of_any_kind_are_held_as_floats():

@@ -142,7 +142,7 @@ def _penalty(basis: AnyBasis) -> Matrix:
 
 
 def _between(basis: Levels) -> Matrix:
-    """What levels pay for: steps between grades in order, and each that is in none by itself."""
+    """What levels pay for: steps between grades in order, and each other by itself."""
     grade = ATTRIBUTES[basis.attribute]
     assert isinstance(grade, Grade)
     ordered = [

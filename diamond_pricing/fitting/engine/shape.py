@@ -21,6 +21,7 @@ from diamond_pricing.errors import FitError
 
 MARGIN = 1e-5  # log dollars that every step up must bring: under a cent, over all rounding
 ROUNDS = 40
+TOLERANCE = 1e-10  # of a row of length 1
 BINDING = 1e-3  # slack, of a row of length 1, below which it is kept for the next round
 ACTIVE_BELOW = 3  # daqp's flags of a constraint to start from, at its lower bound
 
@@ -65,7 +66,7 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
         least = np.concatenate([least, MARGIN / length])
         u, _, outcome, solver = daqp.solve(
             np.eye(len(free)), -target, C, np.full(len(C), np.inf), least,
-            np.concatenate([active, np.zeros(len(found), np.int32)]),
+            np.concatenate([active, np.zeros(len(found), np.int32)]), primal_tol=TOLERANCE,
         )  # fmt: skip
         if outcome != 1:
             raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")

@@ -27,6 +27,7 @@ SMALLEST, LARGEST = 1e-8, 1e7  # of λ over the scale of its columns
 FELLNER_SCHALL = 6  # safe steps before the first Newton step
 SINGULAR = 1e-13  # pivot of a column of unit length that the others determine
 STEPS = 60
+ROUNDING = 1e-4  # of log prices, which are whole cents of stones of about $100 or dearer
 FLAT = 3e-3
 LONGEST = 6.0  # step of log λ
 
@@ -77,6 +78,7 @@ class _State:
         self.rss = max(
             gram.yy - 2 * self.beta @ gram.Xy + self.beta @ (gram.XX @ self.beta), 0.0
         )
+        self.rss += gram.n * ROUNDING**2
         self.P = self.rss + self.beta @ (self.S * self.beta)
         self.penalised = penalties.any(axis=0)
         self.free = len(self.S) - int(self.penalised.sum())
@@ -155,7 +157,10 @@ def smooth(
         stuck = ((rho >= high) & (gradient < 0)) | ((rho <= low) & (gradient > 0))
         if np.abs(np.where(stuck, 0.0, gradient)).max(initial=0) < flat:
             return _fit(state, V)
+        before = state
         rho, state = _moved(state, rho, gradient, hessian, safe, ~stuck, (low, high), count)
+        if state is before:  # no step lowers the score: rounding is all that is left
+            return _fit(state, V)
     raise FitError(
         f"the smoothing parameters did not settle in {STEPS} steps; the largest derivative of "
         f"the REML score is {np.abs(gradient[~stuck]).max():.2g}."
@@ -180,7 +185,7 @@ def _moved(
         if count < FELLNER_SCHALL or new.score <= state.score + 1e-9 * abs(state.score):
             return tried, new
         step = step / 2
-    return rho, state  # nothing better is near: the caller gives up
+    return rho, state  # nothing better is near
 
 
 def solve(gram: Gram, penalties: Matrix, smoothing: Vector) -> PenalisedFit:

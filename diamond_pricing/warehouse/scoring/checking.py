@@ -24,6 +24,7 @@ from diamond_pricing.stones.checks import (
     TYPICAL_DEPTH,
 )
 from diamond_pricing.stones.stones import _SLIP
+from diamond_pricing.terms.basis import UNRECORDED
 from diamond_pricing.warehouse.scoring.arithmetic import number
 from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups
 
@@ -70,15 +71,18 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
         if isinstance(other, Measure):
             columns[f"r_{other.name}"] = _number_of(other, given.get(other.name))
             continue
-        place, column = "CAST(NULL AS INT)", given.get(other.name)
+        column = given.get(other.name)
         if column:
             text = f"NULLIF(TRIM({column}), '')"
-            levels = list(tables.model.training.grades.get(other.name, {})) or [
-                KINDS[other.name]
-            ]
+            levels = tables.levels.get(other.name) or list(
+                tables.model.training.grades.get(other.name, [KINDS.get(other.name, "")])
+            )
             place = grade_number(other, levels, text)
+            gone = _unrecorded(tables, other.name)
             # −2 is a word that is no grade of it.
-            place = f"CASE WHEN {text} IS NULL THEN NULL ELSE COALESCE({place}, -2) END"
+            place = f"CASE WHEN {text} IS NULL THEN {gone} ELSE COALESCE({place}, -2) END"
+        else:
+            place = _unrecorded(tables, other.name)
         columns[f"g_{other.name}"] = place
     return columns
 
@@ -90,6 +94,12 @@ def further(tables: Lookups, given: Mapping[str, str]) -> list[Attribute]:
         other for other in OTHERS
         if other.name in read or (other.name in KINDS and other.name in given)
     ]  # fmt: skip
+
+
+def _unrecorded(tables: Lookups, name: str) -> str:
+    """Number of the level of stones of which a grade is not recorded."""
+    levels = tables.levels.get(name, [])
+    return str(levels.index(UNRECORDED)) if UNRECORDED in levels else "CAST(NULL AS INT)"
 
 
 def _number_of(measure: Measure, column: str | None) -> str:
@@ -218,6 +228,7 @@ def clean(tables: Lookups) -> dict[str, str]:
         if other.name in tables.model._effects.attributes:
             ours, theirs = ("m", "r") if isinstance(other, Measure) else ("k", "g")
             columns[f"{ours}_{other.name}"] = (
-                f"CASE WHEN trouble IS NULL THEN {theirs}_{other.name} END"
+                f"CASE WHEN trouble IS NULL THEN {theirs}_{other.name}"
+                f"{' ELSE 0' if other.name in tables.levels else ''} END"
             )
     return columns

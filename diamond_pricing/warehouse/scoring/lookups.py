@@ -104,8 +104,10 @@ def lookups(model: PriceModel, level: float, absent: frozenset[str]) -> Lookups:
     weight = tables.tables[("color", "clarity")]
     backing(weight, model, tables.inside, level)
     if model.ranges is not None:
-        cut = tables.table(("cut",))
-        cut.plain["half_cut"] = factors(model, "cut", list(levels_of(model)["cut"]), cut)
+        for name, levels in levels_of(model).items():
+            if name == "cut" or (name in model.ranges.difficulty and name not in EVERY):
+                table = tables.table((name,), name == "cut")
+                table.plain[f"half_{name}"] = factors(model, name, levels, table)
     rest = [table for table in tables.tables.values() if table is not weight]
     return Lookups(model, weight, rest + others, cells(edges, low, high), markup_rows(model))
 
@@ -164,15 +166,20 @@ class _Weighed:
         key: tuple[str, ...] = ("cut",)
         if asked <= {"color", "clarity"}:
             key = ("color", "clarity")
-        if not asked <= set(key):
-            every = EVERY
-            key = (*every, "carat") if weight else every
+        if not asked <= {*key, *EVERY}:  # a grade that is not of every trade
+            key = tuple(name for name in self.sizes if name in asked)
+            key = (*key, "carat") if weight else key
+        elif not asked <= set(key):
+            key = (*EVERY, "carat") if weight else EVERY
         if key not in self.tables:
             axes = tuple(name for name in key if name != "carat")
-            over = weight or len(axes) < 3
+            further = not set(axes) <= set(EVERY)
+            over = "carat" in key or (len(axes) < 3 and not further)
             rows = len(self.start) if over else 1
             shape = (rows, *(self.sizes[g] for g in axes))
             name = {("color", "clarity"): "w", ("cut",): "c"}.get(key, "g" if not over else "d")
+            if further:
+                name = f"o{len(self.tables)}"
             edges = self.edges if over else []
             self.tables[key] = Lookup(name, CARAT if over else "", edges, [], axes, shape)
         return self.tables[key]
@@ -231,7 +238,7 @@ def _own(
     inner, start, inside = intervals(curve, *ends)
     means, nodes = curve.means is not None, list(model.averages.carats)
     grades = set(curve.grades) | ({"cut"} if means else set())
-    axes = tuple(g for g in EVERY if g in grades)
+    axes = tuple(g for g in sizes if g in grades)
     further = len(nodes) + 1 if means else 0
     shape = (len(start) + further, *(sizes[g] for g in axes))
     table = Lookup(name, variable, inner, nodes if means else [], axes, shape, curve.graded)

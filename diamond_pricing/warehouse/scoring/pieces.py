@@ -10,6 +10,7 @@ from diamond_pricing.errors import NotCompilableError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import GRADES
 from diamond_pricing.terms import parse
+from diamond_pricing.terms.basis import UNRECORDED
 
 CELLS = 1024
 
@@ -94,10 +95,10 @@ def curves_of(model: PriceModel) -> list[Curve]:
 
 
 def levels_of(model: PriceModel) -> dict[str, list[str]]:
-    """Grades that every stone has, as the model's tables know them; those it has seen."""
+    """Grades that every stone has a level of, as the model's tables know them."""
     found = {g.name: list(model.training.grades[g.name]) for g in GRADES if g.required}
     for axis in model._tables.axes:
-        if axis.graded and axis.feature in found:
+        if axis.graded and (axis.feature in found or UNRECORDED in axis.marks):
             found[axis.feature] = list(axis.marks)
     return found
 

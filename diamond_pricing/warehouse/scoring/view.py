@@ -46,7 +46,7 @@ def columns_of(table: Lookup) -> dict[str, np.ndarray]:
     for (line, variable), cubic in table.cubics.items():
         constant[line] = constant.get(line, 0.0) + cubic[..., 0]
         place = list(table.lows).index(variable) if variable in table.lows else 0
-        place = 1 if variable == CARAT and table.name in "wcd" else 0
+        place = 1 if variable == CARAT and table.name[0] in "wcdo" else 0
         for power in (1, 2, 3):
             if cubic[..., power].any():
                 found[f"{table.name}_{line}_{place}{power}"] = cubic[..., power]
@@ -207,8 +207,13 @@ def _money(tables: Lookups) -> dict[str, str]:
     priced = f"EXP(({every}) + {number(tables.model._start.log_price)})"
     columns = {"total": every, "price": f"CASE WHEN code IS NULL THEN {priced} END"}
     if tables.model.ranges is not None:
-        cut = "w_half * c_half_cut"
-        columns["half"] = cut
+        factors = [
+            f"{table.name}_{name}"
+            for table in tables.others
+            for name in table.plain
+            if name.startswith("half_")
+        ]
+        columns["half"] = " * ".join(["w_half", *factors])
     return columns
 
 
