@@ -29,6 +29,8 @@ SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
 # The steps that must be kept from falling; all others follow from these, as proportions
 # have effects by cut but not by color or clarity. The certificate tries all of them.
 NEEDED = {MISSING: ("carat", "color", "clarity"), MOVING: ("carat",), ANY: ("cut",)}
+# Without proportions there is no other grid.
+ALONE = {MISSING: AXES}
 
 
 class Constraints:
@@ -49,6 +51,7 @@ class Constraints:
         self.proportions = np.zeros(design.p, bool)
         for sheet in design.sheets:
             self.proportions[sheet.columns] = is_proportion(sheet.term)
+        self.needed = NEEDED if self.proportions.any() else ALONE
         self.rising = rising(terms)
         others = filter(None, map(other_of, terms))
         self.levels = {basis.attribute: np.array(levels_of(basis)) for basis in others}
@@ -102,7 +105,7 @@ class Constraints:
         rows = [np.empty((0, self.size))]
         for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
             here = over(effects, grid, at)
-            for axis in NEEDED[grid.dimensions]:
+            for axis in self.needed[grid.dimensions]:
                 i = AXES.index(axis)
                 step, worst = here.steps(axis)
                 for _, places in least:

@@ -7,7 +7,7 @@ the mark-up back; measure the ranges on held-out folds; prove the shape on every
 grid.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,11 +39,14 @@ from diamond_pricing.fitting.paired_lists import (
     taken_off,
 )
 from diamond_pricing.fitting.sales import Sales, read_sales, usable
-from diamond_pricing.fitting.scatter import BANDS, LEAN, ranges_of, support_of
+from diamond_pricing.fitting.scatter import BANDS, LEAN, SUPPORT_BANDS, ranges_of, support_of
+from diamond_pricing.fitting.screening import interactions
 from diamond_pricing.fitting.structure import (
     FEWEST_BESIDE,
     MANY,
     SHAPE,
+    SHAPES,
+    Part,
     Structure,
     laid_out,
     structure,
@@ -55,14 +58,15 @@ from diamond_pricing.model.certificate import (
     grids,
     jumps,
     over,
-    shapes_of,
 )
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import (
     ATTRIBUTES,
+    GRADES,
     LISTING,
     OTHERS,
+    Grade,
     Measure,
     Stones,
     stone_keys,
@@ -169,7 +173,9 @@ def _model(
     ladder = paired_lists and lists and len(pairs) >= FEWEST
     partings = parted_at(pairs) if ladder else ()
     y = taken_off(pairs, partings, sales) if ladder else np.log(sales.price)
-    laid = laid_out(structure(len(sales) >= MANY, shape, lists, others), stones, averages)
+    many = len(sales) >= MANY
+    shown = _shown(y, stones, averages, structure(many, shape, lists, others), others)
+    laid = laid_out(structure(many, shape, lists, others, shown), stones, averages)
 
     def likely(fitted: Vector, sd: float) -> Vector:
         return taken_off(pairs, partings, sales, fitted, sd) if ladder else y
@@ -195,7 +201,9 @@ def _model(
     support = support_of(stones)
     model = PriceModel(
         family="monotone",
-        origin=_origin(len(shape), lists, pairs if ladder else None, found.fit, laid.design),
+        origin=_origin(
+            len(shape), lists, pairs if ladder else None, found.fit, laid.design, shown
+        ),
         terms=terms,
         coefficients=coefficients,
         factor=factored(wide, found.fit.covariance, RANK),
@@ -213,6 +221,24 @@ def _model(
     return model, prices, found
 
 
+def _shown(
+    y: Vector, stones: Stones, averages: Averages, terms: Sequence[tuple[Part, ...]],
+    others: Sequence[str],
+) -> list[tuple[str, str]]:  # fmt: skip
+    """What bends the effects of further grades, by the errors of a model without."""
+    further = [a for a in others if isinstance(ATTRIBUTES[a], Grade) and a != SHAPES]
+    if not further:
+        return []
+    laid = laid_out(terms, stones, averages)
+    tables = tabulate(laid.codes, laid.axes, grouped(laid.design), y)
+    fit = smooth(gram(laid.design, tables), laid.design.penalties, flat=ROUGHLY)
+    residual = y - laid.fitted(fit.coefficients)
+    beside = ["carat", *(g.name for g in GRADES if g.required), *(SHAPES,) * (SHAPES in others)]
+    codes = {name: stones[name] + 1 for name in (*further, *beside) if name != "carat"}
+    codes["carat"] = np.searchsorted(SUPPORT_BANDS, stones["carat"], side="right")
+    return interactions(residual, _weights(residual, stones), codes, further, beside)
+
+
 def kept_rising(
     design: Design, gram: Gram, fit: PenalisedFit, averages: Averages, training: Training,
     *, lists: bool,
@@ -220,9 +246,8 @@ def kept_rising(
     """Coefficients nearest to those of a fit with which no price falls; shape (p,)."""
     A = gram.XX + np.diag(fit.smoothing @ design.penalties)
     codes = (0, 2) if lists else (-1,)
-    jumps_at = jumps([sheet.term for sheet in design.sheets])
-    shapes = shapes_of([sheet.term for sheet in design.sheets])
-    over_all = list(grids(training, codes, jumps_at, shapes))
+    terms = [sheet.term for sheet in design.sheets]
+    over_all = list(grids(training, terms, codes, jumps(terms)))
     broken = Constraints(design, averages, over_all)
     return broken.shaped(A, fit.coefficients)
 
@@ -233,9 +258,7 @@ def _rises(
     """The least that the log base price on the blend rises as a weight is reached."""
     found = [
         grid
-        for grid in grids(
-            training, (-1,), (*jumps(effects.terms), *partings), shapes_of(effects.terms)
-        )
+        for grid in grids(training, effects.terms, (-1,), (*jumps(effects.terms), *partings))
         if grid.dimensions != ANY
     ]
     weights = np.asarray(found[0].values["carat"])
@@ -302,15 +325,18 @@ def _weights(residual: Vector, stones: Stones) -> Vector:
 
 
 def _origin(
-    shape: int, lists: bool, pairs: Pairs | None, fit: PenalisedFit, design: Design
-) -> str:
+    shape: int, lists: bool, pairs: Pairs | None, fit: PenalisedFit, design: Design,
+    shown: Sequence[tuple[str, str]],
+) -> str:  # fmt: skip
     listed = "no price lists told apart"
     if lists:
         listed = "price lists as contrasts"
         listed += f", mark-up from {len(pairs):,} pairs" if pairs else ", no paired sales"
+    bent = "; bent as the sales show: " + ", ".join(map(":".join, shown)) if shown else ""
     return (
         f"penalised least squares from tables, {len(design.sheets) - 1} terms, {shape} of "
-        f"proportions, {listed}; {len(fit.smoothing)} smoothing parameters by REML; Student's "
-        f"t errors with {FREEDOM:g} degrees of freedom; constrained to rise with carat, cut, "
-        "color and clarity; covariance: Bayesian posterior of the fit without constraints"
+        f"proportions, {listed}{bent}; {len(fit.smoothing)} smoothing parameters by REML; "
+        f"Student's t errors with {FREEDOM:g} degrees of freedom; constrained to rise with "
+        "carat, cut, color and clarity; covariance: Bayesian posterior of the fit without "
+        "constraints"
     )

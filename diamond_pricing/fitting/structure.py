@@ -49,6 +49,7 @@ WEIGHT = "log(carat)"
 SPREAD = "log(x * y) / 2 - log(carat) / 3"  # how large a stone looks for its weight
 RATIO = "log(max(x, y) / min(x, y))"  # how far from round
 DENSITY = "log(carat / (x * y * z))"  # weight in its box
+SHAPES = "shape"  # the attribute that says the outline
 STATED = "log(200 * z / ((x + y) * depth))"  # measured against stated depth
 SHAPE = ("depth", "table", SPREAD, RATIO, DENSITY, STATED)
 OUTSIDE = 0.001  # share of the sales at either end over which a curve of proportions is level
@@ -60,11 +61,14 @@ Part = str | Curve
 
 
 def structure(
-    many: bool, shape: Sequence[str], lists: bool, others: Sequence[str] = ()
-) -> list[tuple[Part, ...]]:
+    many: bool, shape: Sequence[str], lists: bool, others: Sequence[str] = (),
+    pairs: Sequence[tuple[str, str]] = (),
+) -> list[tuple[Part, ...]]:  # fmt: skip
     """Give the terms: tuples of attributes, curves and the parts of `_basis`.
 
-    Each of the ``others``, further attributes of the trade, has an effect of its own.
+    Each of the ``others``, further attributes of the trade, has an effect of its own, and what
+    stones of each shape are worth depends on all else. The ``pairs`` of a further grade and
+    what bends it are those that the sales show.
     """
 
     def weight(fine: int, coarse: int) -> Curve:
@@ -90,12 +94,12 @@ def structure(
         if isinstance(ATTRIBUTES[name], Measure):
             terms.append((curve(name, 14, 8),))
             continue
-        terms += [
-            (name,), (weight(14, 8), name), ("cut", name), ("color", name), ("clarity", name),
-        ]  # fmt: skip
-        if name == "shape":
-            terms += [("magic", name)]
-            terms += [(curve(text, 8, 6), name) for text in shape]
+        terms.append((name,))
+        if name == SHAPES:
+            every = [weight(25, 16), "cut", "color", "clarity", "magic"]
+            terms += [(part, name) for part in [*every, *(curve(t, 8, 6) for t in shape)]]
+    for name, other in pairs:
+        terms.append((weight(14, 8) if other == "carat" else other, name))
     if lists:
         terms += [
             (LISTING.name,), (weight(40, 20), "contrast"), ("cut", "contrast"),

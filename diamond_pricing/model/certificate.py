@@ -139,13 +139,15 @@ def jumps(terms: Sequence[Term], markup: Markup | None = None) -> tuple[float, .
 
 
 def grids(
-    training: Training, listings: Sequence[int], jumps_at: Sequence[float] = (),
-    shapes: Sequence[int] = (-1,),
+    training: Training, terms: Sequence[Term], listings: Sequence[int],
+    jumps_at: Sequence[float] = (),
 ) -> Iterator[Grid]:  # fmt: skip
     """Give the grids of a certificate, every way to fill the dimensions on each list.
 
-    Stones whose cut nobody graded are compared among themselves.
+    Where no term reads them there is nothing to fill. Every shape that the terms know has its
+    own grids; stones whose cut nobody graded are compared among themselves.
     """
+    shapes = shapes_of(terms)
     inside = [at for at in jumps_at if WEIGHTS[0] < at <= WEIGHTS[-1]]
     weights = np.union1d(WEIGHTS, np.nextafter(inside, 0))
     values: dict[str, Sequence[float]] = {"carat": weights.tolist()}
@@ -163,8 +165,13 @@ def grids(
     every = [values] if values["cut"] else []
     every += [values | {"cut": ungraded}] if ungraded else []
     for shape, listing in product(shapes, listings):
-        for some, dimensions in product(every, (MISSING, MOVING, ANY)):
+        for some, dimensions in product(every, dimensions_of(terms)):
             yield Grid(some, dimensions, listing, shape)
+
+
+def dimensions_of(terms: Sequence[Term]) -> tuple[str, ...]:
+    """The ways to fill the dimensions that differ."""
+    return (MISSING, MOVING, ANY) if any(map(is_proportion, terms)) else (MISSING,)
 
 
 def shapes_of(terms: Sequence[Term]) -> list[int]:
@@ -351,8 +358,8 @@ def certify(effects: Effects, markup: Markup | None, training: Training) -> Cert
         listings["x<y"] = 0
     found = dict.fromkeys((*AXES, *rising(effects.terms)), 0)
     compared = 0
-    jumps_at, shapes = jumps(effects.terms, markup), shapes_of(effects.terms)
-    for grid in grids(training, list(listings.values()), jumps_at, shapes):
+    jumps_at = jumps(effects.terms, markup)
+    for grid in grids(training, effects.terms, list(listings.values()), jumps_at):
         for axis, step in steps(effects, grid, markup).items():
             found[axis] += int((step < 0).sum())
             compared += step.size
@@ -363,5 +370,5 @@ def certify(effects: Effects, markup: Markup | None, training: Training) -> Cert
         heaviest=float(WEIGHTS[-1]),
         step=0.01,
         lists=tuple(listings),
-        dimensions=(MISSING, MOVING, ANY),
+        dimensions=dimensions_of(effects.terms),
     )

@@ -86,7 +86,7 @@ def test_an_inversion_would_be_counted(monotone):
 
 
 def test_a_grid_holds_every_combination_once(monotone):
-    grid = next(grids(monotone.training, [-1]))
+    grid = next(grids(monotone.training, monotone.terms, [-1]))
     assert isinstance(grid, Grid)
     assert grid.dimensions == MISSING
     stones = grid.stones()
