@@ -37,7 +37,6 @@ from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
     ADVICE,
     BLEND,
-    KINDS,
     RECORDED,
     Support,
     Unsupported,
@@ -59,6 +58,7 @@ from diamond_pricing.stones import (
     Stones,
     several,
 )
+from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.stones.trade import entries_of
 from diamond_pricing.terms import Averages, Term
 

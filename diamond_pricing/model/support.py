@@ -23,9 +23,8 @@ from diamond_pricing.stones import (
     Stones,
     shown,
 )
+from diamond_pricing.stones.kinds import KINDS, kinds_known
 
-# What sales that do not tell are of.
-KINDS = {"shape": "Round", "origin": "Natural"}
 BLEND, RECORDED = "blend", "recorded"
 INFERRED = "inferred"
 MOST = 2**53  # stones of a cell; sums of cells stay whole numbers
@@ -251,10 +250,10 @@ def unsupported(
             why = f"has not been seen; this model knows {', '.join(known)}"
             code = "grade_not_seen"
             yield Unsupported(code, grade.name, unseen, labels, why, tuple(known))
-    for kind, usual in KINDS.items():
+    for kind in KINDS:
         if kind in read or kind not in stones.columns:
             continue
-        only = tuple(training.grades.get(kind, {})) or (usual,)
+        only = kinds_known(kind, training.grades)
         other = ~np.isin(stones.labels(kind), [*only, ""])
         if other.any():
             why = f"is not priced; this model knows {', '.join(only)}"

@@ -5,10 +5,11 @@ import re
 from diamond_pricing.stones import attribute_named
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import HEADERS, listed
 from diamond_pricing.warehouse.numbers import CURRENCIES
 
 PRICE, PER_CARAT = "price", "price_per_carat"
+# A list price per carat and what is taken off it, per cent.
+LIST_PRICE, DISCOUNT = "list_price_per_carat", "discount"
 MEASUREMENTS = "measurements"
 SIDES = ("x", "y", "z")  # in the order of measurements
 # What one of theirs is in ours.
@@ -27,7 +28,11 @@ _NAMES = {
         wholesale price, final price, price total, preis, gesamtpreis, prix, prix total
         prezzo, prezzo totale, precio""",
     PER_CARAT: """price per carat, price/carat, price/ct, price/cts, price per ct, ppc, $/ct
-        per carat, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
+        per carat, pricepercarat, price ct, rate, net rate, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
+    LIST_PRICE: """rap, rap price, raprate, rap rate, rapaport, rap price/ct, rap $/ct
+        list price per carat, rap/ct""",
+    DISCOUNT: """disc, discount, rap discount, %rap, rap %, disc %, discount %, rap disc, back
+        off, disc%, % off""",
     MEASUREMENTS: """measurements, measurement, dimensions, meas, mm, masse, maße, misure
         mesures, medidas""",
     IDENTITY: """certificate, certificate number, certificate no, certificate #, cert, cert #
@@ -36,19 +41,25 @@ _NAMES = {
         stone id, zertifikat, certificat, certificato""",
     "carat": """size, carat size, stone weight, diamond weight, gewicht, karat, poids, peso
         carati, carato, quilates""",
-    "cut": "make, cut quality, cutting, schliff, schliffgüte, taille, taglio, talla",
-    "color": "colour grade, farbe, couleur, colore",
-    "clarity": "purity, clarity grade, reinheit, pureté, purezza, pureza",
+    "cut": "make, cut quality, disp cut, cutting, schliff, schliffgüte, taille, taglio, talla",
+    "color": "colour grade, disp color, display color, farbe, couleur, colore",
+    "clarity": "purity, clarity grade, disp clarity, display clarity, reinheit, pureté, purezza, pureza",
     "depth": "total depth, depth total, depth ratio, tiefe, profondeur, profondità",
     "table": "table size, table ratio, tafel, tavola",
-    "x": """meas length, measurement length, measurements length, length max, länge, longueur
+    "x": """m1, meas length, measurement length, measurements length, length max, länge, longueur
         lunghezza, longitud""",
-    "y": "meas width, measurement width, measurements width, breite, largeur, larghezza",
-    "z": """meas depth, measurement depth, measurements depth, meas height
+    "y": "m2, meas width, measurement width, measurements width, breite, largeur, larghezza",
+    "z": """m3, meas depth, measurement depth, measurements depth, meas height
         measurement height, measurements height, höhe, hauteur, altezza""",
 }
+
+
+def listed(text: str) -> set[str]:
+    """Words, parted by commas and ends of lines, as they are compared."""
+    return {fold(word) for word in re.split(r"[,\n]", text) if word.strip()}
+
+
 _MEANT = {word: name for name, words in _NAMES.items() for word in listed(words)}
-_MEANT |= {word: name for name, words in HEADERS.items() for word in words}
 _TOKENS = re.compile(r"[^\W_]+|[%$€£/]")
 
 
@@ -76,7 +87,7 @@ def understood(header: str) -> tuple[str, str, str] | None:
         name = "z"
     if name is None or name == "listing":
         return None
-    if name in (PRICE, PER_CARAT):
+    if name in (PRICE, PER_CARAT, LIST_PRICE):
         return name, "", currency
     plain = next(iter(UNITS.get(name, {})), "")
     return name, unit if unit in UNITS.get(name, ()) and unit != plain else "", ""

@@ -27,19 +27,27 @@ from diamond_pricing.stones import (
 )
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
-from diamond_pricing.stones.kinds import GONE, ONLY, of_other_kind
+from diamond_pricing.stones.kinds import GONE, KINDS, OTHER
 from diamond_pricing.warehouse.headers import (
+    DISCOUNT,
+    LIST_PRICE,
     MEASUREMENTS,
     PER_CARAT,
     PRICE,
     SIDES,
     UNITS,
 )
-from diamond_pricing.warehouse.mapping import cells, guessed, money_column
-from diamond_pricing.warehouse.numbers import currency_named, number, sides
+from diamond_pricing.warehouse.mapping import ROUNDED, cells, guessed, money_column, unsigned
+from diamond_pricing.warehouse.numbers import (
+    currency_named,
+    decimal_sign,
+    number,
+    reduced,
+    sides,
+)
 from diamond_pricing.warehouse.reading import Sheet, read_sheet
-from diamond_pricing.warehouse.sales_file import OTHER
-from diamond_pricing.warehouse.source import Source
+from diamond_pricing.warehouse.sales_file import OTHER as OTHERS_COLUMN
+from diamond_pricing.warehouse.source import REFUSE, ROW, Source
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,10 +138,29 @@ def take_in(
         When the whole file is refused.
     """
     source = source or Source()
+    declared = source.decimal == ","
     sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
     source = guessed(sheet, source)
+    sheet = stones_of(sheet, source)
     rate = _rate(source, currency)
-    return _Reader(sheet, source, rate, source.currency or currency).intake()
+    read = _Reader(sheet, source, rate, source.currency or currency, declared=declared)
+    return read.intake()
+
+
+def stones_of(sheet: Sheet, source: Source) -> Sheet:
+    """The sheet without rows that are of no stone: totals, and those that are nearly empty."""
+    needed = [
+        cells(sheet, [h.strip() for h in sheet.header].index(source.columns[name].strip()))
+        for name in ("color", "clarity")
+        if name in source.columns
+    ]
+    kept = []
+    for i, row in enumerate(sheet.rows):
+        filled = sum(bool(cell.strip()) for cell in row)
+        blank = needed and not any(column[i].strip() for column in needed)
+        if not (blank and 2 * filled <= len(sheet.header)):
+            kept.append(i)
+    return Sheet(sheet.header, [sheet.rows[i] for i in kept], [sheet.lines[i] for i in kept])
 
 
 def _rate(source: Source, currency: str) -> float:
@@ -150,12 +177,15 @@ def _rate(source: Source, currency: str) -> float:
 class _Reader:
     """Works one sheet off, column by column."""
 
-    def __init__(self, sheet: Sheet, source: Source, rate: float, currency: str) -> None:
-        self.sheet, self.source, self.rate = sheet, source, rate
+    def __init__(
+        self, sheet: Sheet, source: Source, rate: float, currency: str, *, declared: bool
+    ) -> None:
+        self.sheet, self.source, self.rate, self.declared = sheet, source, rate, declared
         self.currency = currency
         self.headers = [header.strip() for header in sheet.header]
         self.n = len(sheet.rows)
         self.wrong: dict[int, tuple[str, str]] = {}  # the first fault of each row
+        self.commas = False
 
     def intake(self) -> Intake:
         """Check everything."""
@@ -166,15 +196,13 @@ class _Reader:
                 self._set_aside(
                     i, "row", f"it has {len(row)} fields, the header {len(self.headers)}"
                 )
-        for name in ONLY:
-            self._only(name)
         columns: dict[str, Any] = {}
         for measure in MEASURES:
             columns[measure.name] = self._measure(measure)
         for grade in GRADES:
             columns[grade.name] = self._grade(grade)
         for other in OTHERS:
-            if other.name in self.source.columns and other.name not in ONLY:
+            if other.name in self.source.columns:
                 columns[other.name] = self._other(other)
         columns[PRICE] = self._price(columns["carat"])
         self._contradictions(columns)
@@ -183,12 +211,13 @@ class _Reader:
         if IDENTITY in self.source.columns:
             at = self.headers.index(self.source.columns[IDENTITY].strip())
             frame[IDENTITY] = [text.strip() or None for text in cells(self.sheet, at)]
-        self._duplicates(frame)
+        if self.source.identity != ROW:
+            self._duplicates(frame)
         frame["row"] = self.sheet.lines
         ours = set(self.source.columns.values())
         for at, header in enumerate(self.headers):
             if header and header not in ours:
-                frame[f"{OTHER}{header}"] = cells(self.sheet, at)
+                frame[f"{OTHERS_COLUMN}{header}"] = cells(self.sheet, at)
         kept = [i for i in range(self.n) if i not in self.wrong]
         aside = [
             Quarantined(self.sheet.lines[i], *self.wrong[i], self._original(i))
@@ -220,15 +249,6 @@ class _Reader:
             values.append(value)
         return values
 
-    def _only(self, name: str) -> None:
-        """Set aside what is not of the one shape, or origin, that these models price."""
-        declared = self.source.grades.get(name)
-
-        def read(text: str) -> tuple[str, str]:
-            return text, of_other_kind(name, [text], declared).get(0, "")
-
-        self._column(name, read)
-
     def _measure(self, measure: Measure) -> Any:
         column = measure.name
         if column not in self.source.columns and column in SIDES:
@@ -239,7 +259,8 @@ class _Reader:
         def read(text: str) -> tuple[float | None, str]:
             if column == MEASUREMENTS and text.casefold() not in GONE:
                 parts = sides(text)
-                if len(parts) != len(SIDES):
+                # Two are length and width beside a column of the height.
+                if not len(SIDES) - ("z" in self.source.columns) <= len(parts) <= len(SIDES):
                     return None, f"measurements are not three numbers: {text[:40]!r}"
                 text = parts[SIDES.index(measure.name)]
             if text.casefold() in GONE:
@@ -247,6 +268,8 @@ class _Reader:
             value = number(text, self.source.decimal)
             if value is None:
                 return None, f"{measure.name} is not a number: {text[:40]!r}"
+            if value == 0 and not measure.required:
+                return None, ""  # not measured
             try:
                 # Four decimals: single-precision files must not make other stones of theirs.
                 return measure.read(round(value * factor, 4)), ""
@@ -257,7 +280,11 @@ class _Reader:
         return np.array([np.nan if v is None else v for v in values], float)
 
     def _other(self, attribute: Attribute) -> list[Any]:
-        """An attribute that a stone may lack: what it does not know counts as missing."""
+        """An attribute that a stone may lack: what it does not know counts as missing.
+
+        But a shape or origin that is not known is not priced as if nobody had said it.
+        """
+        kind = attribute.name in KINDS
         words = {fold(k): v for k, v in self.source.grades.get(attribute.name, {}).items()}
 
         def read(text: str) -> tuple[Any, str]:
@@ -268,6 +295,9 @@ class _Reader:
                     return (None if value is None else attribute.read(value)), ""
                 return attribute.parse(said), ""
             except StoneError:
+                if kind and text.strip().casefold() not in GONE:
+                    meant = "of another kind" if said == OTHER else "not known"
+                    return None, f"{attribute.name} {text[:40]!r} is {meant}"
                 return None, ""
 
         return self._column(attribute.name, read)
@@ -279,35 +309,48 @@ class _Reader:
         def read(text: str) -> tuple[str | None, str]:
             said = words.get(fold(text), own.sub("", text))
             if text.casefold() in GONE and grade.find(said) is None:  # None is a fluorescence
+                if grade.ungraded:
+                    return grade.ungraded, ""
                 return None, f"{grade.name} is missing" if grade.required else ""
+            if grade.find(said) is None:
+                said = said if self.source.signs == REFUSE else unsigned(said)
+                said = said[: len(said) // 2] if said[: len(said) // 2] * 2 == said else said
             try:
                 return grade.read(said), ""
             except StoneError as error:
                 return None, str(error).rstrip(".")
 
+        if grade.ungraded and grade.name not in self.source.columns:
+            return [grade.ungraded] * self.n
         return self._column(grade.name, read)
 
     def _price(self, carat: Any) -> Any:
-        name = PRICE if PRICE in self.source.columns else PER_CARAT
+        """Price of each row: as given, by the carat, or by a list price less a discount.
 
-        def read(text: str) -> tuple[float | None, str]:
-            if text.casefold() in GONE:
-                return None, "price is missing"
-            if currency_named(text) not in ("", self.currency):
-                return None, f"price {text[:40]!r} is not in {self.currency}"
-            value = number(text, self.source.decimal)
-            if self.source.decimal == "," and re.fullmatch(r"\d{1,3},\d{3}", text):
-                return None, f"price {text[:40]!r} may have thousands or decimals: declare"
-            if value is None:
-                return None, f"price is not a number: {text[:40]!r}"
-            if not 0 < value < DEAREST:
-                return None, f"price must be positive and under {DEAREST:g}, not {text[:40]}"
-            return round(value * self.rate, 2) or value * self.rate, ""
-
-        values = self._column(name, read)
-        price = np.array([np.nan if v is None else v for v in values], float)
-        if name == PER_CARAT:
-            price = np.round(price * carat, 2)
+        Where a row says it twice and they disagree it is set aside.
+        """
+        found: dict[str, Any] = {}
+        texts = {name: self._texts(name) for name in (PRICE, PER_CARAT, LIST_PRICE, DISCOUNT)}
+        if PRICE in self.source.columns:
+            found[PRICE] = self._amounts(texts[PRICE])
+        if PER_CARAT in self.source.columns:
+            found[PER_CARAT] = np.round(self._amounts(texts[PER_CARAT]) * carat, 2)
+        if {LIST_PRICE, DISCOUNT} <= self.source.columns.keys():
+            off = self._discounts(texts[DISCOUNT])
+            found[LIST_PRICE] = np.round(
+                self._amounts(texts[LIST_PRICE]) * (1 - off) * carat, 2
+            )
+        price = np.full(self.n, np.nan)
+        for name, values in found.items():
+            differ = np.abs(values / price - 1) > ROUNDED
+            for i in np.flatnonzero(differ):
+                said = f"the price is {price[i]:g}, by {name.replace('_', ' ')} {values[i]:g}"
+                self._set_aside(int(i), PRICE, said)
+            price = np.where(np.isnan(price), values, price)
+        self._reduced(texts[PRICE], price, set(found) - {PRICE})
+        for i in np.flatnonzero(np.isnan(price)):
+            first = next(name for name in found)
+            self._set_aside(int(i), PRICE, self._why_no_price(texts[first][i]))
         for i in np.flatnonzero(~np.isnan(price) & ~((price >= CHEAPEST) & (price < DEAREST))):
             self._set_aside(int(i), PRICE, f"the price comes out at {price[i]:g}")
         if money := money_column(self.headers):
@@ -317,6 +360,62 @@ class _Reader:
                     reason = f"the price is in {text.strip()[:20]!r}, not {self.currency}"
                     self._set_aside(row, PRICE, reason)
         return price
+
+    def _texts(self, name: str) -> list[str]:
+        header = self.source.columns.get(name)
+        if header is None:
+            return [""] * self.n
+        return [c.strip() for c in cells(self.sheet, self.headers.index(header.strip()))]
+
+    def _why_no_price(self, text: str) -> str:
+        """Why an amount could not be read."""
+        if text.casefold() in GONE:
+            return "price is missing"
+        if currency_named(text) not in ("", self.currency):
+            return f"price {text[:40]!r} is not in {self.currency}"
+        if self._unclear(text):
+            return f"price {text[:40]!r} may have thousands or decimals: declare"
+        value = number(text, self.source.decimal)
+        if value is None:
+            return f"price is not a number: {text[:40]!r}"
+        return f"price must be positive and under {DEAREST:g}, not {text[:40]}"
+
+    def _unclear(self, text: str) -> bool:
+        comma = self.source.decimal == "," and not self.commas
+        return comma and bool(re.fullmatch(r"[1-9]\d{0,2},\d{3}", text))
+
+    def _amounts(self, texts: list[str]) -> Any:
+        """Amounts in the home's currency, shape (n,); NaN for what is none."""
+        self.commas = self.declared or decimal_sign(set(texts)) == ","
+
+        def read(text: str) -> float:
+            twice = reduced(text)
+            text = twice[1] if twice else text
+            if currency_named(text) not in ("", self.currency) or self._unclear(text):
+                return np.nan
+            value = number(text, self.source.decimal)
+            if value is None or not 0 < value < DEAREST:
+                return np.nan
+            return round(value * self.rate, 2) or value * self.rate
+
+        known = {text: read(text) for text in set(texts)}
+        return np.array([known[text] for text in texts], float)
+
+    def _discounts(self, texts: list[str]) -> Any:
+        """Shares that are taken off, shape (n,): lists write them with either sign."""
+        found = [number(text, self.source.decimal) for text in texts]
+        off = np.array([np.nan if v is None else v for v in found], float)
+        some = off[~np.isnan(off)]
+        if not len(some):
+            return off
+        off = -off if (some < 0).sum() > (some > 0).sum() else off
+        return off if np.abs(some).max() <= 1 else off / 100
+
+    def _reduced(self, texts: list[str], price: Any, beside: set[str]) -> None:
+        """Set aside a reduced price that nothing else confirms."""
+        for i, text in enumerate(texts):
+            if not beside and (twice := reduced(text)):
+                self._set_aside(i, PRICE, f"the price may be {twice[0]} or {twice[1]}: declare")
 
     def _contradictions(self, columns: dict[str, Any]) -> None:
         """Set aside stones whose measurements contradict each other."""

@@ -1,5 +1,7 @@
 """What a sheet does not declare, told from its headers and cells."""
 
+import re
+
 import msgspec
 
 from diamond_pricing.errors import RejectedFileError, StoneError
@@ -14,12 +16,13 @@ from diamond_pricing.stones import (
 )
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE, WORDS
+from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE
 from diamond_pricing.warehouse.headers import (
+    DISCOUNT,
+    LIST_PRICE,
     MEASUREMENTS,
     PER_CARAT,
     PRICE,
-    SIDES,
     UNITS,
     understood,
 )
@@ -31,12 +34,16 @@ from diamond_pricing.warehouse.numbers import (
     thousands_or_decimals,
 )
 from diamond_pricing.warehouse.reading import Sheet
-from diamond_pricing.warehouse.source import Source
+from diamond_pricing.warehouse.source import DROP, ROW, Source
 
 LABORATORY = "laboratory"
-_WORDS = {SHAPE, ORIGIN, IDENTITY}  # columns without numbers, beside those of grades
+UNIQUE = 0.9  # share of different numbers from which a column is one of identities
 _CURRENCY = {fold(w) for w in ("currency", "currency code", "ccy", "cur", "curr", "waehrung",
                                "währung", "valuta", "devise", "monnaie", "moneda")}  # fmt: skip
+_FOUR = {g.name for g in GRADES}
+LEAST_PRICE = 50.0  # median of a column of prices, in any currency
+FLAT = 0.8  # of the width; a height is less
+ROUNDED = 0.02  # share by which a price may differ from weight times that of a carat
 SAMPLE = 500  # rows that tell which of two columns is meant
 READABLE, OTHERWISE = 0.9, 0.5  # shares of them
 
@@ -55,25 +62,102 @@ def guessed(sheet: Sheet, source: Source) -> Source:
         raise RejectedFileError(f"two columns are called {twice!r}.")
     columns, units, currency = _columns(sheet, headers, source)
     ours: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
-    needed = [a.name for a in ours if a.required]
+    needed = [a.name for a in ours if a.required and not (isinstance(a, Grade) and a.ungraded)]
+    _told_by_cells(sheet, headers, columns, needed)
     lacking = [n for n in needed if n not in columns]
-    if PRICE not in columns and PER_CARAT not in columns:
+    if not {PRICE, PER_CARAT} & set(columns) and not {LIST_PRICE, DISCOUNT} <= set(columns):
         lacking.append(PRICE)
     if lacking:
         raise RejectedFileError(
             f"no column for {', '.join(lacking)}; the file has {', '.join(headers)}. Declare "
             "the source; 'diamond-pricing inspect' shows what was understood."
         )
-    if PRICE in columns and PER_CARAT in columns:
-        columns.pop(PER_CARAT if PER_CARAT not in source.columns else PRICE)
-    if MEASUREMENTS in columns and any(side in columns for side in SIDES):
+    if MEASUREMENTS in columns and {"x", "y"} & set(columns):
         columns.pop(MEASUREMENTS)
+    _sides_by_name(sheet, headers, columns, source)
     texts = {n: cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
     currency = currency or _currency(sheet, headers, texts)
     decimal = source.decimal or _decimal(texts)
-    return msgspec.structs.replace(
-        source, columns=columns, units=units, currency=currency, decimal=decimal
+    numbered = {IDENTITY, MEASUREMENTS, "x"} & set(columns) or {"depth", "table"} <= set(
+        columns
     )
+    return msgspec.structs.replace(
+        source,
+        columns=columns,
+        units=units,
+        currency=currency,
+        decimal=decimal,
+        identity=source.identity or ("" if numbered else ROW),
+        signs=source.signs or (DROP if _signed(texts) else ""),
+    )
+
+
+def _signed(texts: dict[str, list[str]]) -> bool:
+    """Whether grades carry a sign, as ``F+``."""
+    grades = [g.name for g in GRADES if g.name in texts]
+    return any(unsigned(text) != text.strip() for name in grades for text in set(texts[name]))
+
+
+def unsigned(text: str) -> str:
+    """A grade without a sign behind it: ``VS1 -`` is ``VS1``."""
+    return re.sub(r"(?<=[A-Za-z0-9])\s*[+-]+$", "", text.strip())
+
+
+def _told_by_cells(
+    sheet: Sheet, headers: list[str], columns: dict[str, str], needed: list[str]
+) -> None:
+    """Find columns that are needed by what is in them, where no header is understood."""
+    for name in [n for n in needed if n not in columns]:
+        free = [h for h in headers if h and h not in columns.values()]
+        shares = {h: _readable(name, sheet, headers, h) for h in free}
+        likely = [h for h in free if shares[h] >= READABLE]
+        if name == "carat":
+            likely = [h for h in likely if _weights(sheet, headers, h)]
+        if len(likely) == 1:
+            columns[name] = likely[0]
+    if PRICE in columns or PER_CARAT in columns or "carat" not in columns:
+        return
+    free = [h for h in headers if h and h not in columns.values()]
+    dear = {h: _median(sheet, headers, h) for h in free}
+    likely = [h for h in free if dear[h] > LEAST_PRICE and not _numbered(sheet, headers, h)]
+    if len(likely) == 1:
+        columns[PRICE] = likely[0]
+
+
+def _values(sheet: Sheet, headers: list[str], header: str) -> list[float]:
+    texts = [t for t in cells(sheet, headers.index(header))[:SAMPLE] if t.strip()]
+    found = [number(text, decimal_sign([text]) or ".") for text in texts]
+    return [] if None in found else [v for v in found if v is not None]
+
+
+def _weights(sheet: Sheet, headers: list[str], header: str) -> bool:
+    """Whether numbers are weights: under ten carats, and not all whole."""
+    values = _values(sheet, headers, header)
+    return bool(values) and max(values) < 30 and any(v % 1 for v in values)
+
+
+def _median(sheet: Sheet, headers: list[str], header: str) -> float:
+    values = sorted(_values(sheet, headers, header))
+    return values[len(values) // 2] if values else 0.0
+
+
+def _numbered(sheet: Sheet, headers: list[str], header: str) -> bool:
+    """Whether a column holds numbers of stones: whole, long, and nearly all different."""
+    texts = [t.strip() for t in cells(sheet, headers.index(header)) if t.strip()]
+    whole = sum(t.isalnum() for t in texts)
+    return bool(texts) and len(set(texts)) >= UNIQUE * len(texts) and whole == len(texts)
+
+
+def _sides_by_name(
+    sheet: Sheet, headers: list[str], columns: dict[str, str], source: Source
+) -> None:
+    """Read width and height as length and width where no length is given and they are alike."""
+    if {"x", MEASUREMENTS} & set(columns) or not {"y", "z"} <= set(columns):
+        return
+    across, high = (_median(sheet, headers, columns[side]) for side in ("y", "z"))
+    if {"y", "z"} & set(source.columns) or not across or high < FLAT * across:
+        return
+    columns["x"], columns["y"] = columns["y"], columns.pop("z")
 
 
 def _decimal(texts: dict[str, list[str]]) -> str:
@@ -81,11 +165,11 @@ def _decimal(texts: dict[str, list[str]]) -> str:
     told = decimal_sign(
         part
         for name, column in texts.items()
-        if name not in _WORDS and not isinstance(ATTRIBUTES.get(name), Grade | Day)
+        if name != IDENTITY and not isinstance(ATTRIBUTES.get(name), Grade | Day)
         for text in set(column)
         for part in (sides(text) if name == MEASUREMENTS else (text,))
     )
-    priced = set(texts.get(PRICE) or texts.get(PER_CARAT) or [])
+    priced = set(texts.get(PRICE) or texts.get(PER_CARAT) or texts.get(LIST_PRICE) or [])
     unclear = sorted(text for text in priced if thousands_or_decimals(text))
     # 4,733 is thousands where nothing says otherwise; 4.733 is not surely decimals.
     if any("." in text for text in unclear) and told != "," and not decimal_sign(priced):
@@ -123,8 +207,11 @@ def _columns(
         if header in taken or found is None or found[0] in source.columns:
             continue
         name, unit, told = found
-        if name == IDENTITY and _readable(LABORATORY, sheet, headers, header) >= READABLE:
-            name = LABORATORY  # a column "Report" may say whose
+        if name == IDENTITY:
+            if _readable(LABORATORY, sheet, headers, header) >= READABLE:
+                name = LABORATORY  # a column "Report" may say whose
+            elif not _identities(sheet, headers, header):
+                continue
         if name in _further() and (
             name in columns or _readable(name, sheet, headers, header) < OTHERWISE
         ):
@@ -136,6 +223,11 @@ def _columns(
         if name == "depth" and _readable("depth", sheet, headers, header) < OTHERWISE:
             name = "z" if _readable("z", sheet, headers, header) >= READABLE else name
         if name in columns and name in (IDENTITY, ORIGIN, SHAPE):
+            continue
+        if name == PRICE and name in columns:
+            columns |= _total_of(sheet, headers, columns, header)
+            continue
+        if name in (PER_CARAT, LIST_PRICE, DISCOUNT) and name in columns:
             continue
         if name in columns:
             better = _better(sheet, headers, name, columns[name], header)
@@ -159,6 +251,37 @@ def _columns(
     return columns, units, currency
 
 
+def _identities(sheet: Sheet, headers: list[str], header: str) -> bool:
+    """Whether a column can number the stones: most cells filled, and nearly all different."""
+    texts = [t.strip() for t in cells(sheet, headers.index(header))]
+    some = [t for t in texts if t.casefold() not in GONE]
+    return 2 * len(some) >= len(texts) and len(set(some)) >= UNIQUE * len(some)
+
+
+def _total_of(
+    sheet: Sheet, headers: list[str], columns: dict[str, str], header: str
+) -> dict[str, str]:
+    """Of two prices the one of the stone, if the other is that of a carat; else a refusal."""
+    first = columns[PRICE]
+    if "carat" in columns or any((understood(h) or ("",))[0] == "carat" for h in headers):
+        at = columns.get("carat") or next(
+            h for h in headers if (understood(h) or ("",))[0] == "carat"
+        )
+        rows = [
+            [number(cells_of[i], ".") for cells_of in sheet.rows[:SAMPLE] if i < len(cells_of)]
+            for i in map(headers.index, (first, header, at))
+        ]
+        known = [r for r in zip(*rows, strict=False) if None not in r and r[0] and r[1]]
+        for total, each in ((0, 1), (1, 0)):
+            near = sum(abs(r[each] * r[2] / r[total] - 1) < ROUNDED for r in known)  # type: ignore[operator]
+            if known and near >= READABLE * len(known):
+                both = (first, header)
+                return {PRICE: both[total], PER_CARAT: both[each]}
+    raise RejectedFileError(
+        f"columns {first!r} and {header!r} both mean {PRICE}; declare the source."
+    )
+
+
 def _further() -> set[str]:
     """Attributes that a file may have; a column of another meaning is passed over."""
     return {other.name for other in OTHERS} - {SHAPE, ORIGIN}
@@ -178,11 +301,9 @@ def _readable(name: str, sheet: Sheet, headers: list[str], header: str) -> float
     some = [t.strip() for t in texts if t.strip().casefold() not in GONE]
     good = 0
     for text in some:
-        if name in WORDS:
-            good += fold(text) in WORDS[name]
-        elif isinstance(attribute, Grade | Day):
+        if isinstance(attribute, Grade | Day):
             try:
-                attribute.parse(text)
+                attribute.parse(unsigned(text) if name in _FOUR else text)
                 good += 1
             except StoneError:
                 continue

@@ -15,15 +15,25 @@ CURRENCIES = {
 }  # fmt: skip
 _SIGNS = re.compile(r"(?:[$€£]|US\$|USD|EUR|GBP|CHF|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
 _WORDS = re.compile(r"[^\W\d_]*[$€£¥₹₪]|[^\W\d_]+")
+_REDUCED = re.compile(r"was:? ?([^a-z]+?) ?now:? ?([^a-z]+)", re.I)
 _DASH = re.compile(r"[.,]\s*[-–—]+$")  # 16.499,- is 16.499
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
 _BETWEEN = re.compile(r"\s?(?:mm|cm)?\s?[x×*/–—-]\s?(?:by\s)?|\sby\s", re.I)
 
 
+def reduced(text: str) -> tuple[str, str] | None:
+    """The former and the present price of ``Was: $479Now: $425``; None for another text."""
+    found = _REDUCED.fullmatch(" ".join(text.split()))
+    return (found[1], found[2]) if found else None
+
+
 def number(text: str, decimal: str = ".") -> float | None:
-    """Read a number as people write it; None when it is none."""
-    text = text.strip()
+    """Read a number as people write it; None when it is none.
+
+    An asterisk behind it, which points to a footnote, does not count.
+    """
+    text = text.strip().rstrip("*").rstrip()
     if re.search(r"\d\s+\d", text) and not re.search(r"^\D*\d{1,3}(?:\s\d{3})+(?!\d)", text):
         return None
     plain = _SIGNS.sub("", _DASH.sub("", _SIGNS.sub("", text)))

@@ -4,13 +4,16 @@ Nothing is interpreted here: a cell is the text that stood in it.
 """
 
 import csv
+import gzip
 import io
 import json
 import re
+import zipfile
+import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
-from diamond_pricing.errors import RejectedFileError
+from diamond_pricing.errors import MissingExtraError, RejectedFileError
 
 LARGEST = 512 * 2**20  # bytes
 WIDEST = 400  # columns
@@ -19,17 +22,19 @@ MOST = 5_000_000  # rows
 HEAD = 20  # rows within which the header stands
 TRIED = ("utf-8-sig", "cp1252")  # encodings of files that declare none
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning
+_NUMBER = re.compile(r"[-+$€£]?\s?\d[\d.,]*%?$")
 BATCH = 4096  # rows of a Parquet file that are unpacked at a time
 # What a spreadsheet would run; a number with its sign is none.
 _FORMULA = re.compile(
     r"^\s*(?:=|@\s*[A-Za-z.]+\(|[+\-](?=\S)(?=.*[A-Za-z])(?:.*[(|!=@]|\$?[A-Za-z]{1,3}\$?\d))"
 )
 _FOREIGN = {
-    b"PK\x03\x04": "a spreadsheet or archive; save the sheet as CSV",
-    b"\x1f\x8b": "compressed; unpack it first",
+    b"PK\x03\x04": "a spreadsheet or archive; its name must end in .xlsx, .ods or .zip",
+    b"\x1f\x8b": "compressed; its name must end in .gz",
     b"%PDF": "a PDF",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet; save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet; its name must end in .xls",
 }
+SPREADSHEETS = ("xlsx", "xlsm", "xlsb", "xls", "ods")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ def read_sheet(name: str, data: bytes, *, encoding: str = "", delimiter: str = "
     Parameters
     ----------
     name : str
-        Its ending tells what it is: .csv, .tsv, .txt, .parquet, .jsonl, .ndjson.
+        Its ending tells what it is: .csv, .tsv, .txt, .parquet, .jsonl, .ndjson, .json,
+        .xlsx, .xls, .ods; with .gz behind it, or in a .zip, if it is the only file there.
 
     Raises
     ------
@@ -75,8 +81,12 @@ def _read(name: str, data: bytes, encoding: str, delimiter: str) -> Sheet:
     if len(data) > LARGEST:
         raise RejectedFileError(f"the file is larger than {LARGEST // 2**20} MB.")
     ending = name.rpartition(".")[2].casefold()
+    if ending in ("gz", "zip"):
+        return _read(*_unpacked(name, data, ending), encoding, delimiter)
     if ending == "parquet":
         sheet = _parquet(data)
+    elif ending in SPREADSHEETS:
+        sheet = _spreadsheet(data)
     else:
         for magic, what in _FOREIGN.items():
             if data.startswith(magic):
@@ -84,11 +94,14 @@ def _read(name: str, data: bytes, encoding: str, delimiter: str) -> Sheet:
         text = _decoded(data, encoding)
         if ending in ("jsonl", "ndjson"):
             sheet = _json_lines(text)
+        elif ending == "json":
+            sheet = _json_array(text)
         elif ending in ("csv", "tsv", "txt"):
             sheet = _csv(text, delimiter)
         else:
             raise RejectedFileError(
-                f"files that end in .{ending} are not read; give CSV, Parquet or JSON lines."
+                f"files that end in .{ending} are not read; give CSV, Parquet, JSON or a "
+                "spreadsheet."
             )
     return _checked(sheet)
 
@@ -149,15 +162,7 @@ def _csv(text: str, delimiter: str) -> Sheet:
         ) from error
     if not rows:  # a byte order mark, or a spreadsheet's own line, and nothing else
         raise RejectedFileError("the file is empty.")
-    first = _header(rows)
-    header, rows, lines = rows[first], rows[first + 1 :], lines[first + 1 :]
-    while header and not header[-1].strip():  # delimiters behind the last column
-        header = header[:-1]
-    width = len(header)
-    rows = [
-        row[:width] if len(row) > width and not any(c.strip() for c in row[width:]) else row
-        for row in rows
-    ]
+    header, rows, lines = _below_header(rows, lines)
     if rows and len(rows[-1]) < len(header) and not text.endswith(("\n", "\r")):
         raise RejectedFileError(
             f"the file is cut off: its last line has {len(rows[-1])} of {len(header)} fields."
@@ -165,13 +170,92 @@ def _csv(text: str, delimiter: str) -> Sheet:
     return Sheet(header, rows, lines)
 
 
+def _below_header(
+    rows: list[list[str]], lines: list[int]
+) -> tuple[list[str], list[list[str]], list[int]]:
+    """The header, and the rows below it but for its repetitions."""
+    first = _header(rows)
+    header = rows[first]
+    while header and not header[-1].strip():  # delimiters behind the last column
+        header = header[:-1]
+    width = len(header)
+    found, places = [], []
+    for row, line in zip(rows[first + 1 :], lines[first + 1 :], strict=True):
+        if len(row) > width and not any(cell.strip() for cell in row[width:]):
+            row = row[:width]
+        if row != header:
+            found.append(row)
+            places.append(line)
+    return header, found, places
+
+
 def _header(rows: list[list[str]]) -> int:
-    """The row of the header: above it there may be a title, in a single cell."""
-    filled = [sum(bool(cell.strip()) for cell in row) for row in rows[:HEAD]]
-    for i, count in enumerate(filled):
-        if count > 1:
+    """The row of the header: above it there may be titles and totals, of fewer cells.
+
+    It is the first of the rows that are filled as most are, as far as no cell of it is a
+    number.
+    """
+    head = [[cell.strip() for cell in row if cell.strip()] for row in rows[:HEAD]]
+    full = max(map(len, head))
+    for i, row in enumerate(head):
+        if 2 * len(row) > full and not any(_NUMBER.match(cell) for cell in row):
             return i
-    return 0
+    return next((i for i, row in enumerate(head) if len(row) > 1), 0)
+
+
+def _unpacked(name: str, data: bytes, ending: str) -> tuple[str, bytes]:
+    """Name and bytes of the one file within; never more than `LARGEST`."""
+    try:
+        if ending == "gz":
+            inner = name[:-3]
+            file: IO[bytes] = gzip.GzipFile(fileobj=io.BytesIO(data))
+        else:
+            archive = zipfile.ZipFile(io.BytesIO(data))
+            names = [n for n in archive.namelist() if not n.startswith("__MACOSX")]
+            names = [n for n in names if not n.endswith("/")]
+            if len(names) != 1:
+                raise RejectedFileError(f"the archive holds {len(names)} files; give one.")
+            (inner,) = names
+            file = archive.open(inner)
+        with file:
+            found = file.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+        raise RejectedFileError("the archive is cut off or damaged.") from error
+    except RuntimeError as error:  # a password
+        raise RejectedFileError(f"the archive cannot be opened: {error}.") from error
+    if inner.rpartition(".")[2].casefold() in ("gz", "zip"):
+        raise RejectedFileError("the archive holds another archive.")
+    return inner, found
+
+
+def _spreadsheet(data: bytes) -> Sheet:
+    """The one sheet of a spreadsheet that has most cells, as it shows its values."""
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ImportError as error:
+        raise MissingExtraError("spreadsheets", "refit") from error
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        every = [book.get_sheet_by_name(name) for name in book.sheet_names]
+        for sheet in every:
+            if sheet.width > WIDEST * 4 or sheet.height > MOST:
+                raise RejectedFileError("the sheet is too large.")
+        tables = [sheet.to_python(skip_empty_area=False) for sheet in every]
+    except CalamineError as error:
+        raise RejectedFileError("the spreadsheet is cut off or damaged.") from error
+    texts = [[[_shown(cell) for cell in row] for row in table] for table in tables]
+    most = max(texts, key=lambda table: sum(bool(c) for row in table for c in row), default=[])
+    rows = [(row, line) for line, row in enumerate(most, 1) if any(c.strip() for c in row)]
+    if not rows:
+        raise RejectedFileError("the file is empty.")
+    return Sheet(*_below_header([row for row, _ in rows], [line for _, line in rows]))
+
+
+def _shown(cell: object) -> str:
+    """A cell of a spreadsheet, whose whole numbers are floats too."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return _text(cell)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -202,6 +286,27 @@ def _json_lines(text: str) -> Sheet:
         lines.append(number)
         if len(objects) > MOST:
             raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+    return _of_objects(objects, lines)
+
+
+def _json_array(text: str) -> Sheet:
+    try:
+        found = json.loads(text, object_pairs_hook=_once)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise RejectedFileError("the file is cut off or no JSON.") from error
+    if isinstance(found, dict) and len(found) == 1:  # {"stones": [...]}
+        (found,) = found.values()
+    if not isinstance(found, list) or not all(
+        isinstance(row, dict) and not any(isinstance(v, dict | list) for v in row.values())
+        for row in found
+    ):
+        raise RejectedFileError("the file is not a list of objects of plain values.")
+    if len(found) > MOST:
+        raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+    return _of_objects(found, list(range(1, len(found) + 1)))
+
+
+def _of_objects(objects: list[dict[str, Any]], lines: list[int]) -> Sheet:
     header = list(dict.fromkeys(key for found in objects for key in found))
     _not_too_wide(header)
     return Sheet(

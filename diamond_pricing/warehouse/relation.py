@@ -21,7 +21,7 @@ from diamond_pricing.stones.checks import (
     HEIGHT_TOLERANCE,
     TYPICAL_DEPTH,
 )
-from diamond_pricing.stones.kinds import kind_named, mixed
+from diamond_pricing.stones.kinds import KINDS, mixed
 from diamond_pricing.terms.expression import parse, walked
 from diamond_pricing.warehouse.headers import PRICE, understood
 
@@ -186,7 +186,7 @@ def _canonical(given: Any) -> Any:
         if name not in named:
             raise FitError(f"no column for {name}; there are {', '.join(given.columns)[:300]}.")
     for column in given.columns:
-        if kind_named(column):
+        if attribute_named(column) in KINDS:
             words = _words(given, column, given[column].cast("string"))
             if said := mixed(column, [word for word in words if word is not None]):
                 raise FitError(said)

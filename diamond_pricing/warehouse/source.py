@@ -8,14 +8,18 @@ import msgspec
 from diamond_pricing.errors import SourceError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, Grade
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import ONLY, ORIGIN, SHAPE
+from diamond_pricing.stones.kinds import KINDS, OTHER
 from diamond_pricing.warehouse.headers import (
+    DISCOUNT,
+    LIST_PRICE,
     MEASUREMENTS,
     PER_CARAT,
     PRICE,
     UNITS,
 )
 
+ROW = "row"
+DROP, REFUSE = "drop", "refuse"
 FITTED = "fitted"  # an offset that is estimated with each model
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "iso-8859-1", "iso-8859-15",
              "mac-roman", "shift-jis", "gb18030", "big5")  # fmt: skip
@@ -28,7 +32,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ----------
     columns : dict[str, str]
         By our name theirs: carat, cut …, price or price_per_carat; measurements for three
-        numbers in one column; shape and origin, of which only round and natural are taken;
+        numbers in one column; list_price_per_carat and discount, from which a price follows;
         identity for the number of a certificate or of the stock.
     units : dict[str, str]
         By our name the unit of their numbers, where it is not ours.
@@ -45,6 +49,12 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ``.`` or ``,``; empty to tell from the numbers.
     delimiter, encoding : str
         Of CSV files; empty to tell from the file.
+    identity : str
+        ``row`` where every row is a stone, however alike two are; empty to tell from whether
+        a number or measurements say which stone it is.
+    signs : str
+        What a sign behind a grade (``F+``, ``VS1-``) means: ``drop``, the default, or
+        ``refuse``, which sets such rows aside.
     """
 
     columns: dict[str, str] = {}
@@ -56,6 +66,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decimal: str = ""
     delimiter: str = ""
     encoding: str = ""
+    identity: str = ""
+    signs: str = ""
 
     @classmethod
     def from_toml(cls, text: str | bytes) -> "Source":
@@ -77,7 +89,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SourceError(f"encoding must be one of {', '.join(ENCODINGS)}.")
         if read.currency and not re.fullmatch("[A-Z]{3}", read.currency):
             raise SourceError(f"currency must be three capitals, not {read.currency!r}.")
-        ours = {PRICE, PER_CARAT, SHAPE, ORIGIN, MEASUREMENTS, IDENTITY}
+        ours = {PRICE, PER_CARAT, LIST_PRICE, DISCOUNT, MEASUREMENTS, IDENTITY}
         known = (ours | set(ATTRIBUTES)) - {"listing"}
         for name in read.columns:
             if name not in known:
@@ -87,17 +99,20 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 allowed = ", ".join(UNITS.get(name, ())) or "none"
                 raise SourceError(f"units: {name} in {unit!r}; known: {allowed}.")
         for name, words in read.grades.items():
-            if name in ONLY:
-                _only(name, words)
-                continue
             grade = ATTRIBUTES.get(name)
             if not isinstance(grade, Grade):
                 raise SourceError(f"grades: {name!r} is no grade.")
             for grade_name in words.values():
+                if grade_name == OTHER and name in KINDS:
+                    continue
                 try:
                     grade.read(grade_name)
                 except StoneError as error:
                     raise SourceError(f"grades: {error}") from error
+        if read.identity not in ("", ROW):
+            raise SourceError(f"identity must be {ROW!r}, not {read.identity!r}.")
+        if read.signs not in ("", DROP, REFUSE):
+            raise SourceError(f"signs must be {DROP!r} or {REFUSE!r}, not {read.signs!r}.")
         if read.decimal not in ("", ".", ","):
             raise SourceError(f"decimal must be '.' or ',', not {read.decimal!r}.")
         if not all(1e-6 < rate < 1e6 for rate in read.rates.values()):
@@ -111,7 +126,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Write the declaration, as a person would complete it."""
         lines = [
             f"{name} = {_quoted(getattr(self, name))}"
-            for name in ("currency", "decimal", "delimiter", "encoding")
+            for name in ("currency", "decimal", "delimiter", "encoding", "identity", "signs")
             if getattr(self, name)
         ]
         if self.offset != 1:
@@ -125,13 +140,6 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             lines += ["", f"[grades.{name}]"]
             lines += [f"{_quoted(word)} = {_quoted(grade)}" for word, grade in words.items()]
         return "\n".join(lines).strip() + "\n"
-
-
-def _only(name: str, words: dict[str, str]) -> None:
-    only = ONLY[name][1]
-    for word, meant in words.items():
-        if meant not in (only, "other"):
-            raise SourceError(f"grades: {name} {word!r} must mean {only!r} or 'other'.")
 
 
 def _written(value: float | str) -> str:

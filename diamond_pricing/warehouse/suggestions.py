@@ -13,9 +13,10 @@ from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.checks import expected_diameter
 from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE
 from diamond_pricing.warehouse.headers import MEASUREMENTS, UNITS, understood
+from diamond_pricing.warehouse.mapping import unsigned
 from diamond_pricing.warehouse.numbers import number, sides
 from diamond_pricing.warehouse.reading import Sheet
-from diamond_pricing.warehouse.source import Source
+from diamond_pricing.warehouse.source import DROP, REFUSE, ROW, Source
 
 NEAR = 0.1  # of log size
 HEAVY = 10.0  # carats; a list whose median is above is in points
@@ -45,6 +46,10 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         for name, unit in units.items()
         if name not in source.units
     ]
+    if source.signs == DROP:
+        notes.append("signs behind grades, as in F+ or VS1-, are dropped.")
+    if source.identity == ROW:
+        notes.append("nothing numbers or measures the stones: every row counts as one.")
     words_open: list[str] = []
     for grade in GRADES:
         if grade.name not in source.columns:
@@ -54,7 +59,7 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         for text, count in Counter(cells(grade.name)).items():
             try:
                 if text.casefold() not in GONE and text not in words:
-                    grade.read(text)
+                    grade.read(text if source.signs == REFUSE else unsigned(text))
             except StoneError:
                 strange[text[:30]] += count
         words_open += [f"# [grades.{grade.name}]"] if strange else []

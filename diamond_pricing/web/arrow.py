@@ -15,7 +15,7 @@ from diamond_pricing.stones import (
     Day,
     Measure,
 )
-from diamond_pricing.stones.kinds import ONLY
+from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.web.batch import REFUSED, Asked, Part, attributes_of, counted, facts
 from diamond_pricing.web.problems import Fault, ProblemError
 
@@ -107,7 +107,7 @@ def _kinds(schema: "pa.Schema") -> None:
         number = type(ATTRIBUTES.get(name)) is Measure
         if pa.types.is_dictionary(kind):
             kind = kind.value_type
-        if name in ONLY and (pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
+        if name in KINDS and (pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
             continue  # as of a column "lab grown"
         fine = (
             pa.types.is_integer(kind) or pa.types.is_floating(kind)
@@ -142,7 +142,7 @@ def arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
         if name is None:
             continue
         if pa.types.is_null(column.type):
-            if name not in ONLY:
+            if name not in KINDS:
                 columns[name] = np.full(batch.num_rows, None, object)
         elif isinstance(ATTRIBUTES.get(name), Day):
             columns[name] = np.array([*column.to_pylist(), None], object)[:-1]

@@ -25,7 +25,7 @@ from diamond_pricing.stones import (
     Stones,
     attribute_named,
 )
-from diamond_pricing.stones.kinds import ONLY, kind_named, of_other_kind
+from diamond_pricing.stones.kinds import KINDS, kinds_known, of_other_kind
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 
 ROWS = 16_384  # priced at a time
@@ -96,7 +96,8 @@ def parts(asked: Asked, columns: Rows, n: int, first: int = 0) -> Iterator[Part]
 def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
     """Price some rows."""
     read = asked.model._effects.attributes
-    errors = _of_other_kinds({name: c for name, c in columns.items() if name not in read})
+    unread = {name: c for name, c in columns.items() if name not in read}
+    errors = _of_other_kinds(unread, asked.model.training.grades)
     passed_over = {other.name for other in OTHERS} - read
     columns = {name: column for name, column in columns.items() if name not in passed_over}
     good = np.arange(n)
@@ -134,19 +135,20 @@ def _given(column: Any, row: int) -> Any:
     return float(value) if isinstance(value, int | float | np.floating) else value
 
 
-def _of_other_kinds(columns: Rows) -> dict[int, Fault]:
-    """An error for each row whose stone is of a shape or origin that no model here prices."""
+def _of_other_kinds(columns: Rows, grades: Mapping[str, Mapping[str, int]]) -> dict[int, Fault]:
+    """An error for each row whose stone is of a shape or origin that the model does not price."""
     errors: dict[int, Fault] = {}
-    for name in ONLY:
+    for name in KINDS:
         if name not in columns:
             continue
         texts, codes = columns[name].texts, columns[name].codes
-        wrong = of_other_kind(name, texts)
+        only = kinds_known(name, grades)
+        wrong = of_other_kind(name, texts, only, {})
         for row in np.flatnonzero(np.isin(codes, list(wrong))).tolist():
             code = int(codes[row])
             fault = Fault(
                 f"{wrong[code]}.", f"/{name}", f"{name}_not_priced", given=texts[code][:60],
-                allowed=[ONLY[name][1]],
+                allowed=list(only),
             )  # fmt: skip
             errors.setdefault(row, fault)
     return errors
@@ -340,12 +342,12 @@ def text_of(value: str, name: str) -> Any:
 
 def attributes_of(given: list[str]) -> list[str | None]:
     """What the columns are: attributes, shape, origin; None for a column that is none."""
-    names = [attribute_named(name) or kind_named(name) for name in given]
-    names = [name if name in NAMES or name in ONLY else None for name in names]
+    names = [attribute_named(name) for name in given]
+    names = [name if name in NAMES else None for name in names]
     for at, name in enumerate(names):  # of several that a further attribute may be, the first
         if name in _OTHERS and name in names[:at]:
             names[at] = None
-    for name in (*NAMES, *ONLY):
+    for name in NAMES:
         if names.count(name) > 1:
             raise ProblemError("unreadable", f"Two columns mean {name}; keep one.")
         if name in _REQUIRED and name not in names:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from diamond_pricing.stones import ATTRIBUTES, Measure
-from diamond_pricing.stones.kinds import ONLY
+from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.web.arrow import arrow_batches, arrow_columns, arrow_rows
 from diamond_pricing.web.batch import (
     REFUSED,
@@ -173,7 +173,7 @@ def _of_texts(names: list[str | None], rows: list[list[str]]) -> dict[str, Any]:
         if name is None:
             continue
         texts = [row[j] if j < len(row) else "" for row in rows]
-        if name in ONLY:
+        if name in KINDS:
             columns[name] = coded(texts)
             continue
         if type(ATTRIBUTES[name]) is Measure and all(

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Set
 from math import exp
 
-from diamond_pricing.model.support import KINDS
 from diamond_pricing.stones import (
     ATTRIBUTES,
     GRADES,
@@ -23,6 +22,7 @@ from diamond_pricing.stones.checks import (
     HEIGHT_TOLERANCE,
     TYPICAL_DEPTH,
 )
+from diamond_pricing.stones.kinds import KINDS, kinds_known
 from diamond_pricing.stones.stones import _SLIP
 from diamond_pricing.terms.basis import UNRECORDED
 from diamond_pricing.warehouse.scoring.arithmetic import number
@@ -74,9 +74,9 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
         column = given.get(other.name)
         if column:
             text = f"NULLIF(TRIM({column}), '')"
-            levels = tables.levels.get(other.name) or list(
-                tables.model.training.grades.get(other.name, [KINDS.get(other.name, "")])
-            )
+            grades = tables.model.training.grades
+            known = kinds_known(other.name, grades) if other.name in KINDS else ()
+            levels = tables.levels.get(other.name) or list(known or grades[other.name])
             place = grade_number(other, levels, text)
             gone = _unrecorded(tables, other.name)
             # −2 is a word that is no grade of it.

@@ -1,6 +1,6 @@
 """Which column of a file is which attribute, and what its cells say."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import SourceError, StoneError
+from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import (
     ATTRIBUTES,
     OTHERS,
@@ -19,7 +20,7 @@ from diamond_pricing.stones import (
 )
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import ONLY, of_other_kind
+from diamond_pricing.stones.kinds import KINDS, kinds_known, of_other_kind
 from diamond_pricing.warehouse.headers import (
     MEASUREMENTS,
     PER_CARAT,
@@ -46,8 +47,8 @@ class Columns:
         Names of the columns that will be added.
     declared : Source
         Names, units, words and decimal sign, as far as they cannot be told from the headers.
-    read : Set[str]
-        Attributes that the model reads; columns of further ones are carried along.
+    model : PriceModel
+        Columns of further attributes that it does not read are carried along.
 
     Raises
     ------
@@ -55,11 +56,15 @@ class Columns:
         When one that is needed is not there, or cannot be.
     """
 
-    def __init__(self, schema: Any, ours: set[str], declared: Source, read: Set[str]) -> None:
+    def __init__(
+        self, schema: Any, ours: set[str], declared: Source, model: PriceModel
+    ) -> None:
         self.declared = declared
-        further = {other.name for other in OTHERS} - set(ONLY)
-        self.passed_over = further - read
-        self.only = [name for name in ONLY if name not in read]
+        read = model._effects.attributes
+        self.passed_over = {other.name for other in OTHERS} - set(KINDS) - read
+        self.only = {
+            name: kinds_known(name, model.training.grades) for name in KINDS if name not in read
+        }
         self.units = dict(declared.units)
         self.known = self._known(schema.names, ours)
         for name, attribute in ATTRIBUTES.items():
@@ -135,11 +140,11 @@ class Columns:
     def others(self, batch: Any) -> dict[int, tuple[str, str]]:
         """Code and sentence of each row whose stone is of a kind that no model here prices."""
         found: dict[int, tuple[str, str]] = {}
-        for name in self.only:
+        for name, only in self.only.items():
             if name not in self.known:
                 continue
             column = _texts(batch.column(self.known[name]))
-            wrong = of_other_kind(name, column.texts, self.declared.grades.get(name))
+            wrong = of_other_kind(name, column.texts, only, self.declared.grades.get(name, {}))
             for row in np.flatnonzero(np.isin(column.codes, list(wrong))).tolist():
                 said = f"{wrong[int(column.codes[row])]}."
                 found.setdefault(row, (f"{name}_not_priced", said))
@@ -230,7 +235,7 @@ def _kind(name: str, field: Any) -> None:
         return
     if isinstance(attribute, Day) and types.is_temporal(kind):
         return
-    if name in ONLY and (types.is_boolean(kind) or types.is_integer(kind)):
+    if name in KINDS and (types.is_boolean(kind) or types.is_integer(kind)):
         return  # as of a column "lab grown"
     wanted = "numbers" if isinstance(attribute, Measure) else "text"
     raise SourceError(f"column {field.name!r} must hold {wanted}, not {kind}.")

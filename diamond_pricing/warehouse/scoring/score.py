@@ -92,9 +92,7 @@ def score(
     stream = (batch for file in files for batch in batches(file, how))
     first = next(stream)  # of no rows where a file has none
     ours = _schema(model, prefix)
-    columns = Columns(
-        first.schema, {field.name for field in ours}, how, model._effects.attributes
-    )
+    columns = Columns(first.schema, {field.name for field in ours}, how, model)
     schema = arrow().schema([*first.schema, *ours])
     with writing(out, schema) as writer:
         batch: Any = first

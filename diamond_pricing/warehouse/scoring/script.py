@@ -9,8 +9,8 @@ import numpy as np
 from diamond_pricing.errors import MissingExtraError, SourceError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
-from diamond_pricing.model.support import KINDS
 from diamond_pricing.stones import ATTRIBUTES, OTHERS, attribute_named
+from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.warehouse.scoring.lookups import Lookups, lookups
 from diamond_pricing.warehouse.scoring.spark import SPARK, apart
 from diamond_pricing.warehouse.scoring.spark import table as loaded
