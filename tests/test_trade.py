@@ -277,7 +277,9 @@ def test_grades_are_read_as_the_trade_writes_them(name, words, grade):
 
 def test_a_grade_of_another_scale_is_answered_with_what_it_may_be(packaged):
     for word in ("Excellent", "EX", "3EX", "XXX"):
-        with pytest.raises(StoneError, match="this model knows Premium and Ideal: choose") as caught:
+        with pytest.raises(
+            StoneError, match="this model knows Premium and Ideal: choose"
+        ) as caught:
             packaged.explain(Stone(1.0, word, "E", "VS1"))
         assert caught.value.code == "grade_not_seen"
     verdict = packaged.assess(Stone(1.0, "Astor", "E", "VS1"))

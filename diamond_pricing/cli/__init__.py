@@ -108,12 +108,18 @@ listing_option = click.option(
     "to, or one list by name.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+SHOWN = 5  # rows that an error names
+
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="A CSV or Parquet file of sales, or a pattern of many. Default: the 53,940 packaged "
-    "sales of 2008.",
+    help="A file of sales (CSV, Parquet, JSON, a spreadsheet), or a pattern of many. Default: "
+    "the 53,940 packaged sales of 2008.",
 )
+source_option = click.option(
+    "--source", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="How the file is written, as 'inspect' prints it.",
+)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -199,7 +205,8 @@ def compare(
     "--family", type=click.Choice(tuple(FAMILIES)), default=DEFAULT, show_default=True
 )
 @data_option
-@click.option("--currency", help="ISO code of the prices. Default: USD.")
+@source_option
+@click.option("--currency", help="ISO code of the prices. Default: that of the file, or USD.")
 @click.option("--effective", help="When the prices were true: a year or a date.")
 @click.option(
     "--sums", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
@@ -219,7 +226,8 @@ def compare(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @json_option
 def fit(
-    family: str, data: Path | None, currency: str | None, effective: str | None,
+    family: str, data: Path | None, source: Path | None, currency: str | None,
+    effective: str | None,
     sums: tuple[Path, ...], without: tuple[Path, ...], trade: Path | None, leave_out: bool,
     memory: str, threads: int | None, out: Path, as_json: bool,
 ) -> None:  # fmt: skip
@@ -241,7 +249,7 @@ def fit(
             memory=memory, threads=threads,
         )  # fmt: skip
     else:
-        sales, gone = _sales(data, leave_out)
+        sales, gone = _sales(data, source, leave_out, currency)
         _tell(f"Fitting {family} to {len(sales):,} sales …")
         model = FAMILIES[family](sales, currency, effective)
         if gone:
@@ -320,6 +328,7 @@ def show_trade(home: str | None, added: bool) -> None:
     default=("loglinear", DEFAULT), show_default=True, help="May be given more than once.",
 )  # fmt: skip
 @data_option
+@source_option
 @click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True)
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the stones."
@@ -329,7 +338,8 @@ def show_trade(home: str | None, added: bool) -> None:
 @sums.threads_option
 @json_option
 def evaluate(
-    families: tuple[str, ...], data: Path | None, folds: int, seed: int, leave_out: bool,
+    families: tuple[str, ...], data: Path | None, source: Path | None, folds: int, seed: int,
+    leave_out: bool,
     memory: str, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Cross-validate families by stone, beside naive baselines.
@@ -346,7 +356,7 @@ def evaluate(
             data, folds, as_json, leave_out=leave_out, memory=memory, threads=threads
         )
         return
-    sales, _ = _sales(data, leave_out)
+    sales, _ = _sales(data, source, leave_out)
     from diamond_pricing.exhibits import evaluation_table
     from diamond_pricing.validation import cross_validate
 
@@ -477,37 +487,29 @@ def _tell(step: str) -> None:
     click.echo(step, err=True)
 
 
-def _sales(file: Path | None, leave_out: bool) -> tuple["pd.DataFrame", dict[str, int]]:
+def _sales(
+    file: Path | None, declared: Path | None, leave_out: bool, currency: str | None = None
+) -> tuple["pd.DataFrame", dict[str, int]]:
     """The packaged sales, or those of a file; and how many of them were left out, by reason."""
     if file is None:
         return load_sales(), {}
-    read = _read(file)
+    from diamond_pricing.fitting.sales import UNSOUND
+    from diamond_pricing.warehouse import Source, sales_to_fit
+
+    source = Source.from_toml(declared.read_bytes()) if declared else None
+    intake = sales_to_fit(file.name, file.read_bytes(), source, currency=currency)
+    wrong = intake.quarantined
+    if not wrong:
+        return intake.sales, {}
     if not leave_out:
-        return read, {}
-    from diamond_pricing.fitting.sales import UNSOUND, sound
-
-    kept = sound(read)
-    gone = len(read) - len(kept)
-    if not gone:
-        return kept, {}
-    _tell(f"Left out {gone:,} of {len(read):,} sales without a sound price or grade.")
-    return kept, {UNSOUND: gone}
-
-
-def _read(file: Path) -> "pd.DataFrame":
-    """Read a CSV file whose columns are parted by commas, semicolons or tabs."""
-    import pandas as pd
-
-    data = file.read_bytes()
-    try:
-        head = data.decode("utf-8-sig").partition("\n")[0]
-        separator = max(",;\t", key=head.count)
-        names = [name.strip().strip('"') for name in head.split(separator)]
-        if twice := {name for name in names if name and names.count(name) > 1}:
-            raise FitError(f"{file}: two columns are called {sorted(twice)[0]}; keep one.")
-        return pd.read_csv(io.BytesIO(data), sep=separator, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise FitError(f"{file} is not a CSV file of sales: {error}") from error
+        first = "".join(f"\n  row {q.row}, {q.field}: {q.reason}" for q in wrong[:SHOWN])
+        raise FitError(
+            f"{len(wrong):,} of {intake.read:,} rows of {file} cannot be read:{first}\n"
+            "Leave them out with --leave-out, or say with --source how the file is written; "
+            "'diamond-pricing inspect' shows how it is understood."
+        )
+    _tell(f"Left out {len(wrong):,} of {intake.read:,} sales without a sound price or grade.")
+    return intake.sales, {UNSOUND: len(wrong)}
 
 
 def _write_signature(file: Path, model: PriceModel) -> None:

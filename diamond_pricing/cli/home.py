@@ -134,8 +134,8 @@ def refit(
 @click.command(epilog=example("inspect partner.csv > home/sources/partner.toml"))
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--source", type=click.Path(path_type=Path), help="A declared source to try.")
-@click.option("--currency", default="USD", show_default=True, help="Of the home.")
-def inspect(file: Path, source: Path | None, currency: str) -> None:
+@click.option("--currency", help="Of the home. Default: that of the file.")
+def inspect(file: Path, source: Path | None, currency: str | None) -> None:
     """Show how a file of sales would be understood, as a source to be confirmed.
 
     The source goes to standard output, what would become of the rows to standard error.
@@ -147,7 +147,7 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
         read_sheet,
         take_in,
     )
-    from diamond_pricing.warehouse.reading import encoding_of
+    from diamond_pricing.warehouse.reading import TEXTS, encoding_of
     from diamond_pricing.warehouse.suggestions import suggested, unfinished
 
     declared = Source.from_toml(source.read_bytes()) if source else Source()
@@ -158,17 +158,20 @@ def inspect(file: Path, source: Path | None, currency: str) -> None:
     try:
         full = guessed(sheet, declared)
     except RejectedFileError as error:
-        click.echo(unfinished(sheet, declared), nl=False)
+        click.echo(unfinished(sheet, declared).encode(), nl=False)
         raise click.ClickException(
             f"{error} Complete the columns that stand as comments."
         ) from error
     understood, notes, comments = suggested(sheet, full)
-    if not understood.encoding and file.suffix.casefold() != ".parquet":
+    if not understood.encoding and file.suffix.casefold() in TEXTS:
         understood = msgspec.structs.replace(understood, encoding=encoding_of(data))
-    click.echo(understood.to_toml() + comments)
+    # UTF-8, whatever the terminal writes: it is to be read again.
+    click.echo(f"{understood.to_toml()}{comments}".encode())
     for note in notes:
         click.echo(f"Note: {note}", err=True)
-    intake = take_in(file.name, data, understood, currency=currency)
+    intake = take_in(
+        file.name, data, understood, currency=currency or understood.currency or "USD"
+    )
     click.echo(
         f"{intake.read:,} rows: {len(intake.sales):,} would be accepted, "
         f"{len(intake.quarantined):,} set aside.", err=True,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from diamond_pricing.fitting.atscale import Moments
 
 SMALL = 32 * 2**20  # bytes of a CSV file that is simply read
+SMALL_PACKED = 2 * 2**20  # of one that is packed, as Parquet is
 QUIET = 1.0  # seconds without a word
 OFTEN = 0.2  # seconds between two looks
 
@@ -41,9 +42,11 @@ def large(data: Path | None) -> bool:
         return False
     name = data.name.casefold()
     pattern = not data.exists() and has_magic(str(data))
-    if pattern or name.endswith((".parquet", ".pq", ".csv.gz", ".csv.zst")):
+    if pattern or name.endswith((".pq", ".csv.zst")):
         return True
-    return name.endswith((".csv", ".tsv")) and data.is_file() and data.stat().st_size > SMALL
+    packed = name.endswith((".parquet", ".csv.gz"))
+    some = packed or name.endswith((".csv", ".tsv"))
+    return some and data.is_file() and data.stat().st_size > (SMALL_PACKED if packed else SMALL)
 
 
 class Bar:

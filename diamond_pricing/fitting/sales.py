@@ -14,11 +14,8 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
 from diamond_pricing.stones import (
-    ATTRIBUTES,
     Columns,
-    Grade,
     Stones,
-    attribute_named,
     shown,
     stone_keys,
 )
@@ -137,29 +134,6 @@ def _number(given: object) -> bool:
     with suppress(ValueError):
         return isinstance(given, str) and float(given) == float(given)
     return False
-
-
-def sound(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Those rows of a data frame of sales whose price and required attributes can be read."""
-    import pandas as pd
-
-    kept = np.ones(len(frame), bool)
-    for column in frame.columns:
-        if str(column).strip().casefold() == "price":
-            numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)
-            kept &= (numbers > 0) & (numbers < DEAREST)
-            frame = frame.assign(**{column: numbers})
-        attribute = ATTRIBUTES.get(attribute_named(str(column)) or "")
-        if attribute is None or not attribute.required:
-            continue
-        if isinstance(attribute, Grade):
-            known = {g: attribute.find(g) is not None for g in frame[column].unique()}
-            kept &= frame[column].map(known).to_numpy(bool)
-        else:
-            numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(float)
-            kept &= (numbers >= attribute.low) & (numbers <= attribute.high)
-            frame = frame.assign(**{column: numbers})
-    return frame[kept].reset_index(drop=True)
 
 
 def counting(model: "PriceModel", left_out: Mapping[str, int]) -> "PriceModel":

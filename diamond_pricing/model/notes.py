@@ -5,7 +5,7 @@ from functools import cache
 
 from diamond_pricing.model.support import BLEND, RECORDED
 from diamond_pricing.model.words import ENGLISH, Words
-from diamond_pricing.stones import ATTRIBUTES, MAGIC_LINE, Attribute, Day, Measure, Stone
+from diamond_pricing.stones import ATTRIBUTES, MAGIC_LINE, Attribute, Day, Grade, Measure, Stone
 
 Features = Sequence[tuple[str, ...]]
 
@@ -84,7 +84,9 @@ def _described(stone: Stone, members: Sequence[Attribute], read: Features, words
     used = {name for names in features if names <= given for name in names}
     missing = {name for names in features if not names <= given for name in names - given}
     parts = []
-    if missing:
+    if missing and len(members) == 1 and isinstance(members[0], Grade):
+        parts.append(words.unsaid)
+    elif missing:
         template = words.missing_some if used else words.missing
         parts.append(
             template.format(

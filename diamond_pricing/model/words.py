@@ -30,6 +30,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     shorter: str = "{list} (shorter side first)"
     longer: str = "{list} (longer side first)"
     marked: str = "{list}, whose mark-up depends on the price"
+    unsaid: str = "not given: the average of such stones"
     missing: str = "not given: averaged over {cut} stones of about {carat}"
     missing_some: str = "{names} not given: averaged over {cut} stones of about {carat}"
     idle: str = "{names} does not count"
@@ -78,7 +79,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
     def stone(self, stone: Stone) -> str:
         """A stone: ``1.01 ct Ideal E VS1``."""
-        return f"{self.carats(stone.carat)} {stone.cut} {stone.color} {stone.clarity}"
+        return f"{self.carats(stone.carat)} {stone.named}"
 
     def amount(self, cents: int, currency: str, *, sign: bool = False, digits: int = 2) -> str:
         """An amount: ``$2,641.10``; ``2.641,10 $``."""
@@ -126,6 +127,7 @@ ITALIAN = Words(
     shorter="{list} (prima il lato corto)",
     longer="{list} (prima il lato lungo)",
     marked="{list}, con un ricarico che dipende dal prezzo",
+    unsaid="non indicata: la media di tali pietre",
     missing="non indicate: media delle pietre {cut} di circa {carat}",
     missing_some="{names} non indicate: media delle pietre {cut} di circa {carat}",
     idle="{names} non conta",

@@ -20,6 +20,7 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.stones.attributes import absent
 from diamond_pricing.stones.stone import Stone
 from diamond_pricing.stones.stones import Stones
+from diamond_pricing.stones.trade import OTHERS
 
 IDENTITY = "identity"  # the column that holds a report or stock number
 MEASURED = ("x", "y", "z")
@@ -33,13 +34,17 @@ def stone_columns(stones: Stones) -> tuple[Vector, ...]:
     """Columns that agree where two records are of one stone, each shape (n,).
 
     Weight, color, clarity and the pair {length, width} in whichever order it was written.
-    Depth and table take the place of the pair where length or width is missing.
+    Depth and table take the place of the pair where length or width is missing; without any
+    of them, all else that is recorded.
     """
     low, high = np.minimum(stones["x"], stones["y"]), np.maximum(stones["x"], stones["y"])
     measured = ~np.isnan(low)
     low = np.where(measured, low, -np.nan_to_num(stones["depth"]))
     high = np.where(measured, high, -np.nan_to_num(stones["table"]))
-    return stones["carat"], stones["color"], stones["clarity"], low, high
+    known = measured | (low != 0) | (high != 0)
+    rest = ["cut", *(other.name for other in OTHERS if other.name in stones.columns)]
+    further = [np.where(known, -1.0, np.nan_to_num(stones[name], nan=-1)) for name in rest]
+    return stones["carat"], stones["color"], stones["clarity"], low, high, *further
 
 
 def stone_keys(stones: Stones) -> Integers:
@@ -67,7 +72,9 @@ def same_stone(stones: Stones, stone: Stone) -> NDArray[np.bool_]:
     measured = [name for name in ("depth", "table", *MEASURED) if one.known(name)[0]]
     same = np.full(len(stones), bool(measured))
     if measured:
-        for column, value in zip(stone_columns(stones), stone_columns(one), strict=True):
+        for column, value in zip(
+            stone_columns(stones)[:5], stone_columns(one)[:5], strict=True
+        ):
             same &= column == value[0]
     return same
 

@@ -12,7 +12,7 @@ from diamond_pricing.stones.attributes import Day, absent, carats, shown
 from diamond_pricing.stones.checks import READ, Problem, plainly_fine, problems
 from diamond_pricing.stones.trade import ATTRIBUTES, LISTING, attribute_named
 
-ROUND = "Round"
+ROUND, GROWN = "Round", "Laboratory-grown"
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -143,8 +143,21 @@ class Stone:
         given = {name: getattr(self, name) for name in READ}
         return problems({name: nan if v is None else v for name, v in given.items()})
 
+    @property
+    def named(self) -> str:
+        """Its grades as people say them, and shape and origin where they are not the usual.
+
+        ``Ideal E VS1``, ``Oval Very Good E VS1 laboratory-grown``.
+        """
+        usual = f"{self.cut} {self.color} {self.clarity}"
+        if not self.others:
+            return usual
+        shape = f"{self.shape} " if self.shape not in (None, ROUND) else ""
+        grown = " laboratory-grown" if self.origin == GROWN else ""
+        return f"{shape}{usual}{grown}"
+
     def __str__(self) -> str:
-        return f"{carats(self.carat)} {self.cut} {self.color} {self.clarity}"
+        return f"{carats(self.carat)} {self.named}"
 
 
 @cache

@@ -12,6 +12,7 @@ from diamond_pricing.warehouse.intake import (
     Quarantined,
     quarantine_csv,
     recorded_sales,
+    sales_to_fit,
     take_in,
 )
 from diamond_pricing.warehouse.mapping import guessed
@@ -42,6 +43,7 @@ __all__ = [
     "read_sales_file",
     "read_sheet",
     "recorded_sales",
+    "sales_to_fit",
     "score",
     "sql",
     "sums",

@@ -28,7 +28,8 @@ _NAMES = {
         wholesale price, final price, price total, preis, gesamtpreis, prix, prix total
         prezzo, prezzo totale, precio""",
     PER_CARAT: """price per carat, price/carat, price/ct, price/cts, price per ct, ppc, $/ct
-        per carat, pricepercarat, price ct, rate, net rate, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
+        per carat, pricepercarat, price ct, rate
+        net rate, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
     LIST_PRICE: """rap, rap price, raprate, rap rate, rapaport, rap price/ct, rap $/ct
         list price per carat, rap/ct""",
     DISCOUNT: """disc, discount, rap discount, %rap, rap %, disc %, discount %, rap disc, back
@@ -43,11 +44,12 @@ _NAMES = {
         carati, carato, quilates""",
     "cut": "make, cut quality, disp cut, cutting, schliff, schliffgüte, taille, taglio, talla",
     "color": "colour grade, disp color, display color, farbe, couleur, colore",
-    "clarity": "purity, clarity grade, disp clarity, display clarity, reinheit, pureté, purezza, pureza",
+    "clarity": """purity, clarity grade, disp clarity, display clarity, reinheit, pureté
+        purezza, pureza""",
     "depth": "total depth, depth total, depth ratio, tiefe, profondeur, profondità",
     "table": "table size, table ratio, tafel, tavola",
-    "x": """m1, meas length, measurement length, measurements length, length max, länge, longueur
-        lunghezza, longitud""",
+    "x": """m1, meas length, measurement length, measurements length, length max, länge
+        longueur, lunghezza, longitud""",
     "y": "m2, meas width, measurement width, measurements width, breite, largeur, larghezza",
     "z": """m3, meas depth, measurement depth, measurements depth, meas height
         measurement height, measurements height, höhe, hauteur, altezza""",

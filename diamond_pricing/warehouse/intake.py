@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
@@ -137,14 +138,37 @@ def take_in(
     RejectedFileError
         When the whole file is refused.
     """
+    sheet, given = _understood(name, data, source or Source())
+    rate = _rate(given, currency)
+    declared = source is not None and source.decimal == ","
+    read = _Reader(sheet, given, rate, given.currency or currency, declared=declared)
+    return read.intake()
+
+
+def sales_to_fit(
+    name: str, data: bytes, source: Source | None = None, *, currency: str | None = None
+) -> Intake:
+    """Read a file of sales to fit a model to, as `take_in` does for a home.
+
+    Every row is a sale, however alike two are, and measurements that contradict each other
+    are left to the fit. The currency, in ``sales.attrs``, is that of the file.
+    """
     source = source or Source()
     declared = source.decimal == ","
+    sheet, given = _understood(name, data, msgspec.structs.replace(source, identity=ROW))
+    currency = currency or given.currency or "USD"
+    rate = _rate(given, currency)
+    intake = _Reader(sheet, given, rate, given.currency or currency, declared=declared).intake(
+        contradictions=False
+    )
+    intake.sales.attrs["currency"] = currency
+    return intake
+
+
+def _understood(name: str, data: bytes, source: Source) -> tuple[Sheet, Source]:
     sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
     source = guessed(sheet, source)
-    sheet = stones_of(sheet, source)
-    rate = _rate(source, currency)
-    read = _Reader(sheet, source, rate, source.currency or currency, declared=declared)
-    return read.intake()
+    return stones_of(sheet, source), source
 
 
 def stones_of(sheet: Sheet, source: Source) -> Sheet:
@@ -187,7 +211,7 @@ class _Reader:
         self.wrong: dict[int, tuple[str, str]] = {}  # the first fault of each row
         self.commas = False
 
-    def intake(self) -> Intake:
+    def intake(self, *, contradictions: bool = True) -> Intake:
         """Check everything."""
         import pandas as pd
 
@@ -205,7 +229,8 @@ class _Reader:
             if other.name in self.source.columns:
                 columns[other.name] = self._other(other)
         columns[PRICE] = self._price(columns["carat"])
-        self._contradictions(columns)
+        if contradictions:
+            self._contradictions(columns)
         further = [name for name in columns if name not in (*OURS, PRICE)]
         frame = pd.DataFrame(columns)[[*OURS, *further, PRICE]]
         if IDENTITY in self.source.columns:
@@ -424,7 +449,8 @@ class _Reader:
         rows = [i for i in range(self.n) if i not in self.wrong]
         if not rows:
             return
-        some = {name: pd.Series(columns[name]).iloc[rows].to_numpy() for name in OURS}
+        read = [*OURS, *(name for name in KINDS if name in columns)]
+        some = {name: pd.Series(columns[name]).iloc[rows].to_numpy() for name in read}
         for at, problem in Stones.from_frame(pd.DataFrame(some)).left_out:
             self._set_aside(rows[at], problem.attribute, problem.reason.rstrip("."))
 

@@ -273,7 +273,7 @@ def _total_of(
         ]
         known = [r for r in zip(*rows, strict=False) if None not in r and r[0] and r[1]]
         for total, each in ((0, 1), (1, 0)):
-            near = sum(abs(r[each] * r[2] / r[total] - 1) < ROUNDED for r in known)  # type: ignore[operator]
+            near = sum(abs(r[each] * r[2] / r[total] - 1) < ROUNDED for r in known)
             if known and near >= READABLE * len(known):
                 both = (first, header)
                 return {PRICE: both[total], PER_CARAT: both[each]}

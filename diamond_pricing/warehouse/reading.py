@@ -11,9 +11,10 @@ import re
 import zipfile
 import zlib
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 from diamond_pricing.errors import MissingExtraError, RejectedFileError
+from diamond_pricing.warehouse.source import UTF_16
 
 LARGEST = 512 * 2**20  # bytes
 WIDEST = 400  # columns
@@ -21,7 +22,6 @@ LONGEST = 2_000  # characters of a cell
 MOST = 5_000_000  # rows
 HEAD = 20  # rows within which the header stands
 TRIED = ("utf-8-sig", "cp1252")  # encodings of files that declare none
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning
 _NUMBER = re.compile(r"[-+$€£]?\s?\d[\d.,]*%?$")
 BATCH = 4096  # rows of a Parquet file that are unpacked at a time
 # What a spreadsheet would run; a number with its sign is none.
@@ -34,6 +34,7 @@ _FOREIGN = {
     b"%PDF": "a PDF",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet; its name must end in .xls",
 }
+TEXTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 SPREADSHEETS = ("xlsx", "xlsm", "xlsb", "xls", "ods")
 
 
@@ -208,7 +209,7 @@ def _unpacked(name: str, data: bytes, ending: str) -> tuple[str, bytes]:
     try:
         if ending == "gz":
             inner = name[:-3]
-            file: IO[bytes] = gzip.GzipFile(fileobj=io.BytesIO(data))
+            file: Any = gzip.GzipFile(fileobj=io.BytesIO(data))
         else:
             archive = zipfile.ZipFile(io.BytesIO(data))
             names = [n for n in archive.namelist() if not n.startswith("__MACOSX")]

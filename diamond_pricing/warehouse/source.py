@@ -20,6 +20,7 @@ from diamond_pricing.warehouse.headers import (
 
 ROW = "row"
 DROP, REFUSE = "drop", "refuse"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning of a text
 FITTED = "fitted"  # an offset that is estimated with each model
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "iso-8859-1", "iso-8859-15",
              "mac-roman", "shift-jis", "gb18030", "big5")  # fmt: skip
@@ -71,7 +72,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def from_toml(cls, text: str | bytes) -> "Source":
-        """Read a declaration; bytes are UTF-8, with a mark at their beginning or without.
+        """Read a declaration; bytes are UTF-8, or UTF-16 with its mark at their beginning.
 
         Raises
         ------
@@ -79,7 +80,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             Naming what is wrong with it.
         """
         try:
-            given = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+            given = text if isinstance(text, str) else _decoded(text)
             read = msgspec.convert(tomllib.loads(given), cls)
         except (ValueError, msgspec.ValidationError, RecursionError) as error:
             raise SourceError(f"this source cannot be read: {error}") from error
@@ -140,6 +141,10 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             lines += ["", f"[grades.{name}]"]
             lines += [f"{_quoted(word)} = {_quoted(grade)}" for word, grade in words.items()]
         return "\n".join(lines).strip() + "\n"
+
+
+def _decoded(text: bytes) -> str:
+    return text.decode("utf-16" if text[:2] in UTF_16 else "utf-8-sig")
 
 
 def _written(value: float | str) -> str:

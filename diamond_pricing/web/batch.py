@@ -136,7 +136,7 @@ def _given(column: Any, row: int) -> Any:
 
 
 def _of_other_kinds(columns: Rows, grades: Mapping[str, Mapping[str, int]]) -> dict[int, Fault]:
-    """An error for each row whose stone is of a shape or origin that the model does not price."""
+    """An error for each row whose shape or origin the model does not price."""
     errors: dict[int, Fault] = {}
     for name in KINDS:
         if name not in columns:

@@ -22,7 +22,12 @@ def test_a_stone_whose_cut_nobody_says_is_not_graded(packaged):
     assert stone.cut == "Not graded"
     with pytest.raises(UnsupportedStoneError, match=r"Not graded has not been seen"):
         packaged.explain(stone)
-    frame = {"carat": [1.0, 1.0], "cut": ["", "Ideal"], "color": ["E"] * 2, "clarity": ["VS1"] * 2}
+    frame = {
+        "carat": [1.0, 1.0],
+        "cut": ["", "Ideal"],
+        "color": ["E"] * 2,
+        "clarity": ["VS1"] * 2,
+    }
     assert Stones.from_frame(frame).labels("cut").tolist() == ["Not graded", "Ideal"]
     del frame["cut"]
     assert set(Stones.from_frame(frame).labels("cut")) == {"Not graded"}

@@ -14,8 +14,7 @@ from typing import Any
 
 from diamond_pricing.errors import MissingExtraError, SourceError
 from diamond_pricing.files import folder, written_aside
-from diamond_pricing.warehouse.reading import UTF_16
-from diamond_pricing.warehouse.source import Source
+from diamond_pricing.warehouse.source import UTF_16, Source
 
 ROWS = 65_536  # read at a time
 _CSV = (".csv", ".csv.gz")
