@@ -494,11 +494,11 @@ def _sales(
     if file is None:
         return load_sales(), {}
     from diamond_pricing.fitting.sales import UNSOUND
-    from diamond_pricing.warehouse import Source, sales_to_fit
+    from diamond_pricing.warehouse import TOTAL, Source, sales_to_fit
 
     source = Source.from_toml(declared.read_bytes()) if declared else None
     intake = sales_to_fit(file.name, file.read_bytes(), source, currency=currency)
-    wrong = intake.quarantined
+    wrong = [q for q in intake.quarantined if q.field != TOTAL]
     if not wrong:
         return intake.sales, {}
     if not leave_out:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from diamond_pricing.errors import RejectedFileError, SourceError
 from diamond_pricing.warehouse.intake import (
     DUPLICATE,
+    TOTAL,
     Intake,
     Quarantined,
     quarantine_csv,
@@ -29,6 +30,7 @@ __all__ = [
     "DUPLICATE",
     "FITTED",
     "LARGEST",
+    "TOTAL",
     "Intake",
     "Quarantined",
     "RejectedFileError",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 CHEAPEST, DEAREST = 0.01, 1e9
 DUPLICATE = "duplicate"  # the field of a row that is there already
+TOTAL = "total"  # of a row that sums others up, or says something else
 OURS = (*(m.name for m in MEASURES), *(g.name for g in GRADES))
 
 
@@ -167,24 +168,7 @@ def sales_to_fit(
 
 def _understood(name: str, data: bytes, source: Source) -> tuple[Sheet, Source]:
     sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
-    source = guessed(sheet, source)
-    return stones_of(sheet, source), source
-
-
-def stones_of(sheet: Sheet, source: Source) -> Sheet:
-    """The sheet without rows that are of no stone: totals, and those that are nearly empty."""
-    needed = [
-        cells(sheet, [h.strip() for h in sheet.header].index(source.columns[name].strip()))
-        for name in ("color", "clarity")
-        if name in source.columns
-    ]
-    kept = []
-    for i, row in enumerate(sheet.rows):
-        filled = sum(bool(cell.strip()) for cell in row)
-        blank = needed and not any(column[i].strip() for column in needed)
-        if not (blank and 2 * filled <= len(sheet.header)):
-            kept.append(i)
-    return Sheet(sheet.header, [sheet.rows[i] for i in kept], [sheet.lines[i] for i in kept])
+    return sheet, guessed(sheet, source)
 
 
 def _rate(source: Source, currency: str) -> float:
@@ -220,6 +204,8 @@ class _Reader:
                 self._set_aside(
                     i, "row", f"it has {len(row)} fields, the header {len(self.headers)}"
                 )
+            elif self._of_no_stone(row):
+                self._set_aside(i, TOTAL, "a total or a remark, no stone")
         columns: dict[str, Any] = {}
         for measure in MEASURES:
             columns[measure.name] = self._measure(measure)
@@ -250,6 +236,13 @@ class _Reader:
         ]
         accepted = frame.iloc[kept].reset_index(drop=True)
         return Intake(accepted, aside, self.n, [self._original(i) for i in kept])
+
+    def _of_no_stone(self, row: list[str]) -> bool:
+        """Whether a row is nearly empty and has neither color nor clarity."""
+        if 2 * sum(bool(cell.strip()) for cell in row) > len(row):
+            return False
+        at = (self.source.columns[name].strip() for name in ("color", "clarity"))
+        return not any(row[self.headers.index(header)].strip() for header in at)
 
     def _set_aside(self, row: int, field: str, reason: str) -> None:
         self.wrong.setdefault(row, (field, reason))

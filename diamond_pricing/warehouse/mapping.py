@@ -3,6 +3,7 @@
 import re
 
 import msgspec
+import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.stones import (
@@ -37,7 +38,7 @@ from diamond_pricing.warehouse.reading import Sheet
 from diamond_pricing.warehouse.source import DROP, ROW, Source
 
 LABORATORY = "laboratory"
-UNIQUE = 0.9  # share of different numbers from which a column is one of identities
+RISES = 0.5  # correlation of a price with the weight, at least
 _CURRENCY = {fold(w) for w in ("currency", "currency code", "ccy", "cur", "curr", "waehrung",
                                "währung", "valuta", "devise", "monnaie", "moneda")}  # fmt: skip
 _FOUR = {g.name for g in GRADES}
@@ -72,6 +73,15 @@ def guessed(sheet: Sheet, source: Source) -> Source:
             f"no column for {', '.join(lacking)}; the file has {', '.join(headers)}. Declare "
             "the source; 'diamond-pricing inspect' shows what was understood."
         )
+    for name, others in ((PRICE, (PER_CARAT, LIST_PRICE)), (PER_CARAT, (PRICE, LIST_PRICE))):
+        if name in source.columns:  # what is declared needs no witness
+            for other in others:
+                if other not in source.columns:
+                    columns.pop(other, None)
+    if PRICE in columns and PER_CARAT in columns and not source.columns.keys() & {PER_CARAT}:
+        both = _per_carat(sheet, headers, columns, columns[PRICE], columns[PER_CARAT])
+        if both < OTHERWISE:
+            columns.pop(PER_CARAT)
     if MEASUREMENTS in columns and {"x", "y"} & set(columns):
         columns.pop(MEASUREMENTS)
     _sides_by_name(sheet, headers, columns, source)
@@ -107,19 +117,19 @@ def _told_by_cells(
     sheet: Sheet, headers: list[str], columns: dict[str, str], needed: list[str]
 ) -> None:
     """Find columns that are needed by what is in them, where no header is understood."""
-    for name in [n for n in needed if n not in columns]:
+    lacking = [name for name in needed if name not in columns]
+    for name in [*lacking, "shape", "cut"] if lacking else []:
         free = [h for h in headers if h and h not in columns.values()]
-        shares = {h: _readable(name, sheet, headers, h) for h in free}
-        likely = [h for h in free if shares[h] >= READABLE]
+        likely = [h for h in free if _readable(name, sheet, headers, h) >= READABLE]
         if name == "carat":
             likely = [h for h in likely if _weights(sheet, headers, h)]
-        if len(likely) == 1:
+        if name not in columns and len(likely) == 1:
             columns[name] = likely[0]
     if PRICE in columns or PER_CARAT in columns or "carat" not in columns:
         return
     free = [h for h in headers if h and h not in columns.values()]
-    dear = {h: _median(sheet, headers, h) for h in free}
-    likely = [h for h in free if dear[h] > LEAST_PRICE and not _numbered(sheet, headers, h)]
+    dear = [h for h in free if _median(sheet, headers, h) > LEAST_PRICE]
+    likely = [h for h in dear if _rises(sheet, headers, columns["carat"], h)]
     if len(likely) == 1:
         columns[PRICE] = likely[0]
 
@@ -141,11 +151,16 @@ def _median(sheet: Sheet, headers: list[str], header: str) -> float:
     return values[len(values) // 2] if values else 0.0
 
 
-def _numbered(sheet: Sheet, headers: list[str], header: str) -> bool:
-    """Whether a column holds numbers of stones: whole, long, and nearly all different."""
-    texts = [t.strip() for t in cells(sheet, headers.index(header)) if t.strip()]
-    whole = sum(t.isalnum() for t in texts)
-    return bool(texts) and len(set(texts)) >= UNIQUE * len(texts) and whole == len(texts)
+def _rises(sheet: Sheet, headers: list[str], weight: str, header: str) -> bool:
+    """Whether a number rises with the weight, as a price does and the number of a stone not."""
+    pairs = zip(
+        *(cells(sheet, headers.index(h))[:SAMPLE] for h in (weight, header)), strict=True
+    )
+    read = [[number(t, decimal_sign([t]) or ".") or 0.0 for t in pair] for pair in pairs]
+    known = np.array([row for row in read if min(row) > 0]).reshape(-1, 2)
+    if len(known) < 3 or (np.ptp(known, axis=0) == 0).any():
+        return False
+    return bool(np.corrcoef(np.log(known).T)[0, 1] > RISES)
 
 
 def _sides_by_name(
@@ -252,10 +267,10 @@ def _columns(
 
 
 def _identities(sheet: Sheet, headers: list[str], header: str) -> bool:
-    """Whether a column can number the stones: most cells filled, and nearly all different."""
+    """Whether a column can number the stones: most cells filled, and most different."""
     texts = [t.strip() for t in cells(sheet, headers.index(header))]
     some = [t for t in texts if t.casefold() not in GONE]
-    return 2 * len(some) >= len(texts) and len(set(some)) >= UNIQUE * len(some)
+    return 2 * len(some) >= len(texts) and 2 * len(set(some)) >= len(some)
 
 
 def _total_of(
@@ -263,23 +278,30 @@ def _total_of(
 ) -> dict[str, str]:
     """Of two prices the one of the stone, if the other is that of a carat; else a refusal."""
     first = columns[PRICE]
-    if "carat" in columns or any((understood(h) or ("",))[0] == "carat" for h in headers):
-        at = columns.get("carat") or next(
-            h for h in headers if (understood(h) or ("",))[0] == "carat"
-        )
-        rows = [
-            [number(cells_of[i], ".") for cells_of in sheet.rows[:SAMPLE] if i < len(cells_of)]
-            for i in map(headers.index, (first, header, at))
-        ]
-        known = [r for r in zip(*rows, strict=False) if None not in r and r[0] and r[1]]
-        for total, each in ((0, 1), (1, 0)):
-            near = sum(abs(r[each] * r[2] / r[total] - 1) < ROUNDED for r in known)
-            if known and near >= READABLE * len(known):
-                both = (first, header)
-                return {PRICE: both[total], PER_CARAT: both[each]}
+    for total, each in ((first, header), (header, first)):
+        if _per_carat(sheet, headers, columns, total, each) >= READABLE:
+            return {PRICE: total, PER_CARAT: each}
     raise RejectedFileError(
         f"columns {first!r} and {header!r} both mean {PRICE}; declare the source."
     )
+
+
+def _per_carat(
+    sheet: Sheet, headers: list[str], columns: dict[str, str], total: str, each: str
+) -> float:
+    """Share of the first rows whose price is their weight times another price."""
+    weight = columns.get("carat") or next(
+        (h for h in headers if (understood(h) or ("",))[0] == "carat"), None
+    )
+    if weight is None:
+        return 0.0
+    rows = [
+        [number(text, decimal_sign([text]) or ".") for text in cells(sheet, i)[:SAMPLE]]
+        for i in (headers.index(h.strip()) for h in (total, each, weight))
+    ]
+    known = [(t, e, w) for t, e, w in zip(*rows, strict=True) if t and e and w]
+    near = [abs(e * w / t - 1) < ROUNDED for t, e, w in known]
+    return sum(near) / len(near) if near else 1.0
 
 
 def _further() -> set[str]:

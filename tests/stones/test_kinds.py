@@ -3,7 +3,8 @@
 import pytest
 
 from diamond_pricing.errors import FitError
-from diamond_pricing.stones.kinds import HEADERS, ONLY, WORDS, kind_named, mixed, of_other_kind
+from diamond_pricing.stones import attribute_named
+from diamond_pricing.stones.kinds import KINDS, kinds_known, of_other_kind
 from diamond_pricing.warehouse.headers import understood
 from diamond_pricing.warehouse.relation import opened
 
@@ -12,40 +13,39 @@ from diamond_pricing.warehouse.relation import opened
     "header", ["Shape", "labGrown", "LAB_GROWN", "Diamond Type", "Origine"]
 )
 def test_a_header_means_the_same_everywhere(header):
-    assert kind_named(header) == (understood(header) or [None])[0] is not None
+    assert attribute_named(header) == understood(header)[0]
+    assert attribute_named(header) in KINDS
 
 
 @pytest.mark.parametrize("header", ["carat", "Lab", "Report", "Price", "", "Shape of things"])
 def test_others_mean_neither(header):
-    assert kind_named(header) is None
+    assert attribute_named(header) not in KINDS
 
 
-def test_every_word_is_for_one_kind_or_for_others():
-    for kind, (known, only) in ONLY.items():
-        assert known < WORDS[kind]
-        assert not of_other_kind(kind, [only, only.upper(), "", " n/a ", None])
-        assert of_other_kind(kind, ["X9"]).keys() == {0}
-        assert not of_other_kind(kind, ["X9"], {"x9": only})
-        assert all(kind_named(header) == kind for header in HEADERS[kind])
+def test_a_word_is_of_a_kind_that_is_priced_or_not():
+    assert kinds_known("origin", {}) == ("Natural",)
+    assert kinds_known("shape", {"shape": {"Oval": 3, "Pear": 1}}) == ("Oval", "Pear")
+    assert not of_other_kind("shape", ["BR", "round", "", " n/a ", None], ["Round"], {})
+    assert of_other_kind("shape", ["Oval", "X9"], ["Round"], {}).keys() == {0, 1}
+    assert not of_other_kind("shape", ["X9"], ["Round"], {"x9": "round"})
+    assert not of_other_kind("origin", ["LG"], ["Laboratory-grown"], {})
+    (said,) = of_other_kind("origin", ["mined"], ["Laboratory-grown"], {}).values()
+    assert said == "origin 'mined' is not Laboratory-grown, as far as known"
 
 
 @pytest.mark.parametrize(
-    ("header", "words", "told"),
+    ("header", "words", "refused"),
     [
         ("Shape", ["Round", "RBC", "rd"], False), ("Shape", ["oval", "Oval"], False),
         ("Shape", ["Round", "oval"], True), ("Shape", ["oval", "pear"], True),
         ("Origin", ["lab", "CVD"], False), ("Origin", ["natural", "CVD"], True),
         ("type", ["loose", "parcel"], False), ("Lab Grown", ["True", "False"], True),
-        ("Colour", ["round", "oval"], False),
     ],
 )  # fmt: skip
-def test_one_table_is_of_one_kind(header, words, told, sales):
-    assert bool(mixed(header, words)) == told
+def test_sums_are_of_one_kind(header, words, refused, sales):
     some = sales.head(100)[["carat", "cut", "color", "clarity", "price"]].copy()
     some[header] = (words * 100)[:100]
-    if header == "Colour":
-        return
-    if told:
+    if refused:
         with pytest.raises(FitError, match="different kinds"), opened(some):
             pass
     else:

@@ -1,0 +1,214 @@
+"""Stock lists and spreadsheets as the trade sends them."""
+
+import gzip
+import io
+import json
+import zipfile
+
+import numpy as np
+import openpyxl
+import pytest
+
+from diamond_pricing.cli import main
+from diamond_pricing.warehouse import RejectedFileError, Source, take_in
+
+PLAIN = "carat,cut,color,clarity,price\n1.01,Ideal,E,VS1,7000\n0.5,Good,F,SI1,1400\n"
+
+
+def taken(text, name="a.csv", currency="USD", **source):
+    data = text.encode() if isinstance(text, str) else text
+    return take_in(name, data, Source(**source), currency=currency)
+
+
+def prices(text, **source):
+    return taken(text, **source).sales["price"].tolist()
+
+
+def test_titles_totals_and_a_second_header_are_no_stones():
+    rows = "1,RD,1.50,E,VS1,EX,7000\n2,RD,1.51,F,VS2,VG,6100\n"
+    head = "Sr.No,Shape,Carats,Color,Clarity,Cut,Price/Cts\n"
+    text = "Result,,,,,,\n,,,,,,\n,,3.01,,,,20000\n" + head + rows
+    intake = taken(text + head + "3,RD,0.30,D,IF,EX,3000\n,,,,,,\nTotal,,3.31,,,,\n")
+    assert [(q.row, q.field) for q in intake.quarantined] == [(10, "total")]
+    assert intake.sales["price"].tolist() == [10500.0, 9211.0, 900.0]
+    assert intake.sales["cut"].tolist() == ["Excellent", "Very Good", "Excellent"]
+    assert intake.sales["row"].tolist() == [5, 6, 8]
+
+
+def spreadsheet(rows):
+    book = openpyxl.Workbook()
+    book.create_sheet("Notes").append(["written by hand"])
+    for row in rows:
+        book.active.append(row)
+    target = io.BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize("form", ["xlsx", "csv.gz", "zip", "json"])
+def test_one_table_in_other_forms(form):
+    rows = [line.split(",") for line in PLAIN.splitlines()]
+    plain = taken(PLAIN).sales
+    if form == "xlsx":
+        numbers = [[float(c) if c[0].isdigit() else c for c in row] for row in rows]
+        data = spreadsheet(
+            [["Stock of May"], [], *numbers, ["Total", None, None, None, 8400.0]]
+        )
+    elif form == "csv.gz":
+        data = gzip.compress(PLAIN.encode())
+    elif form == "json":
+        data = json.dumps([dict(zip(rows[0], row, strict=True)) for row in rows[1:]]).encode()
+    else:
+        target = io.BytesIO()
+        with zipfile.ZipFile(target, "w") as archive:
+            archive.writestr("list.csv", PLAIN)
+        data = target.getvalue()
+    intake = taken(data, f"a.{form}")
+    assert [q.field for q in intake.quarantined] == ["total"] * (form == "xlsx")
+    for name in ("carat", "cut", "color", "clarity", "price"):
+        assert intake.sales[name].tolist() == plain[name].tolist()
+
+
+def test_an_archive_of_several_files_or_a_damaged_one_is_refused():
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("a.csv", PLAIN)
+        archive.writestr("b.csv", PLAIN)
+    with pytest.raises(RejectedFileError, match="holds 2 files"):
+        taken(target.getvalue(), "a.zip")
+    with pytest.raises(RejectedFileError, match="cut off or damaged"):
+        taken(gzip.compress(PLAIN.encode())[:-9], "a.csv.gz")
+    with pytest.raises(RejectedFileError, match="damaged"):
+        taken(b"PK\x03\x04 and no more", "a.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "price"),
+    [
+        ("Rap,Disc", ("10000,-46.2", "10000,-30"), 5380.0),
+        ("RapRate,%Rap", ("10000,43.67", "10000,12"), 5633.0),
+        ("Rap Price,Discount", ("10000,0.25", "10000,0.5"), 7500.0),
+        ("PPC", ("6500", "7000"), 6500.0),
+        ("$/ct,Total", ("6500,6500", "7000,7000"), 6500.0),
+        ("price,price_per_carat", (",6500", "7000,7000"), 6500.0),
+        ("Amount,Total", ("6500,6500", "7000,7000"), 6500.0),
+        ("price,pricepercarat", ("Was: $7000Now: $6500,6500", "$7000,7000"), 6500.0),
+        ("price", ("6500*", "7000"), 6500.0),
+    ],
+)
+def test_a_price_in_other_words(header, cells, price):
+    text = f"carat,cut,color,clarity,{header}\n"
+    text += "".join(f"1.00,Ideal,E,VS1,{cell}\n" for cell in cells)
+    intake = taken(text)
+    assert intake.quarantined == []
+    assert intake.sales["price"].iloc[0] == price
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "reason"),
+    [
+        ("price,price_per_carat", "6500,5000", "the price is 13000, by price per carat 10000"),
+        ("price,Rap,Disc", "6500,10000,-10", "by list price per carat 18000"),
+        ("price", "Was: $7000Now: $6500", "may be $7000 or $6500: declare"),
+    ],
+)
+def test_a_row_that_says_two_prices_is_set_aside(header, cell, reason):
+    first, _, rest = cell.partition(",")
+    cell = first.replace("6500", "13000") if rest else cell
+    good = {"price,price_per_carat": "7000,7000", "price,Rap,Disc": "9000,10000,-10"}
+    text = (
+        f"carat,cut,color,clarity,{header}\n2.00,Ideal,E,VS1,{cell}{',' * bool(rest)}{rest}\n"
+    )
+    text += f"1.00,Ideal,E,VS1,{good[header]}\n" if rest else ""
+    (aside,) = taken(text).quarantined
+    assert reason in aside.reason
+
+
+def test_signs_behind_grades_are_dropped_and_said(tmp_path, capsys):
+    text = "Shape,Weight,DispColor,DispClarity,Cut,Amount\n"
+    text += (
+        "RD,1.5,F+,VS1-,EX,9000\nRD,1.51,G,VS2,EX+,8000\nRD,1.52,D -,VVS2 +,IdealIdeal,11000\n"
+    )
+    sales = taken(text).sales
+    assert sales["color"].tolist() == ["F", "G", "D"]
+    assert sales["clarity"].tolist() == ["VS1", "VS2", "VVS2"]
+    assert sales["cut"].tolist() == ["Excellent", "Excellent", "Ideal"]
+    assert len(taken(text, signs="refuse").quarantined) == 3
+    (tmp_path / "a.csv").write_text(text)
+    assert main(["inspect", str(tmp_path / "a.csv")]) == 0
+    said = capsys.readouterr()
+    assert 'signs = "drop"' in said.out
+    assert "signs behind grades" in said.err
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "sides"),
+    [
+        ("M1,M2,M3", "6.43,6.40,3.97", (6.43, 6.4, 3.97)),
+        ("Measurements,Height", "6.43*6.40,3.97", (6.43, 6.4, 3.97)),
+        ("Width,Height,Depth %", "6.43,6.40,61.8", (6.43, 6.4, None)),
+        ("Measurements", "0 x 0 x 0", (None, None, None)),
+    ],
+)
+def test_measurements_in_other_words(header, cell, sides):
+    intake = taken(f"carat,cut,color,clarity,price,{header}\n1.01,Ideal,E,VS1,7000,{cell}\n")
+    assert intake.quarantined == []
+    row = intake.sales.iloc[0]
+    found = [None if np.isnan(row[side]) else row[side] for side in "xyz"]
+    assert tuple(found) == sides
+
+
+def test_a_laboratory_is_no_number_and_numbers_are():
+    rows = "1.01,Ideal,G,SI1,EX,GIA,5200\n1.01,Ideal,G,SI1,VG,GIA,5200\n1.01,Ideal,G,SI1,EX,GIA,5200\n"
+    text = "carat,cut,color,clarity,polish,{},price\n" + rows
+    for header in ("Report", "Cert", "Grading Lab"):
+        sales = taken(text.format(header)).sales
+        assert len(sales) == 3, "nothing numbers the stones"
+        assert set(sales["laboratory"]) == {"GIA"}
+    numbered = text.format("Report")
+    for number in ("2141438171", "2141438172", "2141438171"):
+        numbered = numbered.replace(",GIA,", f",{number},", 1)
+    assert [q.reason for q in taken(numbered).quarantined] == ["the same sale as row 2"]
+    third = numbered[::-1].replace("2141438171"[::-1], "2141438173"[::-1], 1)[::-1]
+    assert taken(third).quarantined == []
+
+
+def test_the_cut_of_a_fancy_shape_may_be_missing():
+    text = (
+        "Shape,Weight,Color,Clarity,Cut,Total\nOval,1.50,F,VVS1,,8900\nPear,1.51,G,VS1,,7600\n"
+    )
+    assert set(taken(text).sales["cut"]) == {"Not graded"}
+    assert set(taken(text.replace(",Cut", "").replace(",,", ",")).sales["cut"]) == {
+        "Not graded"
+    }
+
+
+def test_a_comma_of_decimals_is_one_where_the_file_says_so():
+    rows = "0,30;Ideal;D;VVS2;102,858\n1,01;Ideal;F;VS1;1285,725\n"
+    head = "carat;cut;color;clarity;price\n"
+    assert prices(head + rows, decimal=",") == [102.86, 1285.72]
+    mixed = head + rows + "0,31;Ideal;E;VVS2;110,67\n"
+    assert prices(mixed)[0] == 102.86
+    (aside,) = taken(head + "0,30;Ideal;D;VVS2;102,858\n").quarantined
+    assert "may have thousands or decimals" in aside.reason
+
+
+def test_headers_of_another_script_are_told_by_what_stands_below(tmp_path, capsys):
+    text = "Форма,Вес,Цвет,Чистота,Огранка,Цена\n"
+    text += "".join(
+        f"Round,{0.5 + i / 100},{'DEFG'[i % 4]},VVS2,Ideal,{1500 + 7 * i}\n" for i in range(40)
+    )
+    sales = taken(text).sales
+    assert len(sales) == 40
+    assert sales["carat"].iloc[1] == 0.51
+    assert sales["price"].iloc[1] == 1507.0
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    assert main(["inspect", str(tmp_path / "a.csv")]) == 0
+    assert 'carat = "Вес"' in capsys.readouterr().out
+
+
+def test_a_declaration_is_read_back_in_any_encoding():
+    source = Source(columns={"carat": "Вес"}, identity="row")
+    text = source.to_toml()
+    for data in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16")):
+        assert Source.from_toml(data) == source
