@@ -24,7 +24,8 @@ from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.proportions import Feature, features, is_proportion
 from diamond_pricing.terms import Averages, Term, dense, interleaved
 
-SHAPE_ROWS = 250  # broken constraints added at a time, for each axis of each grid
+SHAPE_ROWS = 250  # broken constraints added at a time, for each axis, over all shapes
+FEWEST_ROWS = 120
 SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
 # The steps that must be kept from falling; all others follow from these, as proportions
 # have effects by cut but not by color or clarity. The certificate tries all of them.
@@ -51,6 +52,8 @@ class Constraints:
         self.proportions = np.zeros(design.p, bool)
         for sheet in design.sheets:
             self.proportions[sheet.columns] = is_proportion(sheet.term)
+        groups = {(grid.shape, tuple(grid.values["cut"])) for grid in over_grids}
+        self.most = max(SHAPE_ROWS // len(groups), FEWEST_ROWS)
         self.needed = NEEDED if self.proportions.any() else ALONE
         self.rising = rising(terms)
         others = filter(None, map(other_of, terms))
@@ -110,7 +113,7 @@ class Constraints:
                 step, worst = here.steps(axis)
                 for _, places in least:
                     step = step + beta[places][None, :, None, None]
-                index = _lowest(step)
+                index = _lowest(step, self.most)
                 if not len(index[0]):
                     continue
                 others = {
@@ -128,7 +131,7 @@ class Constraints:
             for steps, places in least:
                 over_least = (steps @ beta[: self.p]).reshape(-1, places.stop - places.start)
                 over_least -= beta[places]
-                state, cut = _lowest(over_least)
+                state, cut = _lowest(over_least, self.most)
                 broken = np.zeros((len(state), self.size))
                 broken[:, : self.p] = steps[state * over_least.shape[1] + cut]
                 broken[np.arange(len(state)), places.start + cut] = -1.0
@@ -143,7 +146,7 @@ class Constraints:
     def _of_grade(self, grid: Grid, here: Over, name: str, order: Sequence[int]) -> Matrix:
         """Rows where a better level of a further grade makes a stone cheaper."""
         step = here.rises(name, order)
-        index = _lowest(step)
+        index = _lowest(step, self.most)
         broken = np.zeros((len(index[0]), self.size))
         if len(index[0]):
             level, *places = index
@@ -177,7 +180,7 @@ def _place(grid: Grid, index: tuple[Integers, ...], axis: int, up: int) -> dict[
     }
 
 
-def _lowest(step: Vector) -> tuple[Integers, ...]:
+def _lowest(step: Vector, most: int) -> tuple[Integers, ...]:
     """Places of the lowest steps below zero, an index for each axis.
 
     Of neighbours along the first axis only the lowest: they say nearly the same.
@@ -186,7 +189,7 @@ def _lowest(step: Vector) -> tuple[Integers, ...]:
     low[1:] &= step[1:] < step[:-1]
     low[:-1] &= step[:-1] <= step[1:]
     (places,) = np.nonzero(low.ravel())
-    places = places[np.argsort(step.ravel()[places])[:SHAPE_ROWS]]
+    places = places[np.argsort(step.ravel()[places])[:most]]
     return tuple(np.unravel_index(places, step.shape))
 
 

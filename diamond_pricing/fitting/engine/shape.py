@@ -21,6 +21,7 @@ from diamond_pricing.errors import FitError
 
 MARGIN = 1e-5  # log dollars that every step up must bring: under a cent, over all rounding
 ROUNDS = 40
+MOST_MARGINS = 4
 TOLERANCE = 1e-10  # of a row of length 1
 BINDING = 1e-3  # slack, of a row of length 1, below which it is kept for the next round
 ACTIVE_BELOW = 3  # daqp's flags of a constraint to start from, at its lower bound
@@ -58,12 +59,14 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
     target = R @ (free / scale)
     C, least = np.empty((0, len(free))), np.empty(0)
     active = np.empty(0, np.int32)
-    for _ in range(ROUNDS):
+    for count in range(ROUNDS):
         turned = found @ turn
         length = np.maximum(np.linalg.norm(turned, axis=1), 1e-300)
         # All rows of length 1, so that the solver's tolerances mean the same for each.
         C = np.vstack([C, turned / length[:, None]])
-        least = np.concatenate([least, MARGIN / length])
+        # Later rows ask for a little more, or each would only move the place that breaks.
+        margin = MARGIN * min(1 + count, MOST_MARGINS)
+        least = np.concatenate([least, margin / length])
         u, _, outcome, solver = daqp.solve(
             np.eye(len(free)), -target, C, np.full(len(C), np.inf), least,
             np.concatenate([active, np.zeros(len(found), np.int32)]), primal_tol=TOLERANCE,

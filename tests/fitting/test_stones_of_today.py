@@ -1,0 +1,256 @@
+"""Sales that record shape, finish, fluorescence and laboratory: all of it in the glass box."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diamond_pricing import PriceModel, Stone, Stones
+from diamond_pricing.errors import UnsupportedStoneError
+from diamond_pricing.fitting import fit
+from diamond_pricing.fitting.screening import interactions
+from diamond_pricing.model.certificate import certify
+
+SHAPES = {"Round": 0.0, "Oval": -0.25, "Princess": -0.35, "Pear": -0.15}
+POLISH = {"Good": -0.06, "Very Good": -0.02, "Excellent": 0.0}
+BLUE = {"None": 0.0, "Medium": -0.03, "Strong": -0.08}
+FEW = 60  # stones of the rarest shape
+
+
+@pytest.fixture(scope="module")
+def today(catalog) -> pd.DataFrame:
+    """Real stones, to whose prices known amounts are added for what is recorded today."""
+    rng = np.random.default_rng(22)
+    names = ["carat", "cut", "color", "clarity", "price"]
+    some = catalog[catalog["stone"] % 18 == 3][names].reset_index(drop=True)
+    n = len(some)
+    shape = rng.choice(["Round", "Oval", "Princess"], n, p=[0.5, 0.3, 0.2])
+    shape[rng.choice(n, FEW, replace=False)] = "Pear"
+    sales = some.assign(
+        cut=some["cut"].astype(str), shape=shape, polish=rng.choice(list(POLISH), n),
+        fluorescence=rng.choice(list(BLUE), n), laboratory=rng.choice(["GIA", "IGI"], n),
+    )  # fmt: skip
+    weight = np.log(sales["carat"])
+    effect = sales["shape"].map(SHAPES) + sales["polish"].map(POLISH)
+    effect += np.where(sales["shape"] == "Oval", 0.15 * weight, 0)  # dearer as it grows
+    fine = sales["color"].astype(str).isin(["D", "E", "F"])
+    effect += np.where(fine, 2.0, 0.0) * sales["fluorescence"].map(BLUE)
+    effect += np.where(sales["laboratory"] == "IGI", -0.07, 0.0)
+    sales["price"] = (sales["price"] * np.exp(effect)).round(2)
+    sales.loc[sales["shape"] == "Princess", "cut"] = None  # nobody grades it
+    sales.loc[rng.random(n) < 0.1, "laboratory"] = None
+    return sales
+
+
+@pytest.fixture(scope="module")
+def model(today) -> PriceModel:
+    return fit(today)
+
+
+def apart(model, *, carat=1.0, cut="Ideal", of=None, **more):
+    """Log price of a stone against the same stone of the attributes ``of``."""
+    one = Stone(carat, cut, "E", "VS1", **more)
+    other = Stone(carat, cut, "E", "VS1", **{**more, **(of or {})})
+    return np.log(model.explain(one).price / model.explain(other).price)
+
+
+def test_known_effects_come_back(model):
+    for carat in (0.4, 1.0, 1.5):
+        found = apart(model, carat=carat, shape="Oval", of={"shape": "Round"})
+        assert found == pytest.approx(-0.25 + 0.15 * np.log(carat), abs=0.035)
+    assert apart(model, polish="Good", of={"polish": "Excellent"}) == pytest.approx(
+        -0.06, abs=0.02
+    )
+    assert apart(model, laboratory="IGI", of={"laboratory": "GIA"}) == pytest.approx(
+        -0.07, abs=0.02
+    )
+    strong = {"fluorescence": "None"}
+    assert apart(model, fluorescence="Strong", of=strong) == pytest.approx(-0.16, abs=0.03)
+    dull = Stone(1.0, "Ideal", "I", "VS1", fluorescence="Strong")
+    bright = Stone(1.0, "Ideal", "I", "VS1", fluorescence="None")
+    assert abs(np.log(model.explain(dull).price / model.explain(bright).price)) < 0.03
+
+
+def test_a_shape_of_few_stones_comes_out_sensible(model):
+    assert model.training.grades["shape"]["Pear"] == FEW
+    for carat in (0.4, 1.0, 1.5):
+        found = apart(model, carat=carat, shape="Pear", of={"shape": "Round"})
+        assert found == pytest.approx(-0.15, abs=0.09)
+
+
+def test_what_bends_an_effect_is_chosen_by_the_sales_and_recorded(model):
+    assert "fluorescence:color" in model.origin
+    assert "laboratory:clarity" not in model.origin
+    assert PriceModel.from_json(model.to_json()) == model
+
+
+def test_screening_finds_the_pair_that_is_there_and_none_else():
+    rng = np.random.default_rng(0)
+    n = 3000
+    grades = {name: rng.integers(0, k, n) for name, k in (("a", 3), ("b", 4), ("c", 5))}
+    residual = rng.normal(0, 0.1, n) + 0.05 * ((grades["a"] == 1) & (grades["b"] == 2))
+    one = np.ones(n)
+    assert interactions(residual, one, grades, ["a"], ["b", "c"]) == [("a", "b")]
+    assert interactions(rng.normal(0, 0.1, n), one, grades, ["a"], ["b", "c"]) == []
+
+
+def test_no_price_falls_for_any_shape_or_further_grade(model):
+    assert model.certificate.holds
+    assert set(model.certificate.inversions) == {"carat", "cut", "color", "clarity", "polish"}
+
+
+KINDS = st.fixed_dictionaries(
+    {
+        "shape": st.sampled_from([*SHAPES, None]),
+        "polish": st.sampled_from([*POLISH, None]),
+        "fluorescence": st.sampled_from([*BLUE, None]),
+        "laboratory": st.sampled_from(["GIA", "IGI", None]),
+    }
+)
+
+
+@settings(max_examples=60)
+@given(
+    KINDS, st.floats(0.3, 2.0), st.floats(0.001, 0.5), st.sampled_from("DEFGHIJ"),
+    st.sampled_from(["SI2", "SI1", "VS2", "VS1", "VVS2"]),
+    st.sampled_from(["Good", "Very Good", "Premium", "Ideal", "Not graded"]),
+)  # fmt: skip
+def test_a_better_stone_is_never_cheaper(model, kind, carat, more, color, clarity, cut):
+    def price(carat=carat, polish=kind["polish"]):
+        stone = Stone(carat, cut, color, clarity, **{**kind, "polish": polish})
+        return model.price(Stones.of([stone]), extrapolate=True)[0]
+
+    assert price(carat + more) >= price() * (1 - 1e-12)
+    assert price(polish="Good") <= price(polish="Very Good") <= price(polish="Excellent")
+
+
+def test_a_certificate_finds_a_further_grade_that_is_out_of_order(model):
+    place = next(
+        i for i, t in enumerate(model.terms)
+        if len(t.bases) == 1 and t.bases[0].feature == "polish"
+    )  # fmt: skip
+    effects = model._effects
+    table = effects.tables[place].copy()
+    table[-1] -= 1.0
+    tables = (*effects.tables[:place], table, *effects.tables[place + 1 :])
+    found = certify(
+        type(effects)(
+            **{f: getattr(effects, f) for f in effects.__slots__} | {"tables": tables}
+        ),
+        None,
+        model.training,
+    )
+    assert found.inversions["polish"] > 0
+    assert found.inversions["carat"] == 0
+
+
+def test_a_stone_that_does_not_say_is_priced_with_a_line_that_says_so(model):
+    why = model.explain(Stone(1.0, "Ideal", "E", "VS1", shape="Round"))
+    assert "not given: the average of such stones" in str(why)
+    assert "1.00 ct Oval Ideal E VS1" in str(
+        model.explain(Stone(1, "Ideal", "E", "VS1", shape="Oval"))
+    )
+    ungraded = model.explain(Stone(1.0, None, "E", "VS1", shape="Princess"))
+    assert ungraded.stone.cut == "Not graded"
+
+
+def test_shapes_that_no_sale_has_are_declined(model, packaged):
+    with pytest.raises(UnsupportedStoneError, match=r"Heart has not been seen"):
+        model.explain(Stone(1.0, "Ideal", "E", "VS1", shape="Heart"))
+    with pytest.raises(UnsupportedStoneError, match=r"is not priced"):
+        packaged.explain(Stone(1.0, "Ideal", "E", "VS1", shape="Oval"))
+
+
+def test_a_model_of_one_kind_declines_the_other(today):
+    ovals = today[today["shape"] == "Oval"].assign(origin="lab grown")
+    model = fit(ovals)
+    assert model.explain(Stone(0.7, "Ideal", "E", "VS1", shape="Oval", origin="LG")).price > 0
+    for kind in ({"shape": "Round"}, {"origin": "natural"}):
+        with pytest.raises(UnsupportedStoneError, match=r"this model knows (Oval|Laboratory)"):
+            model.explain(Stone(0.7, "Ideal", "E", "VS1", **kind))
+
+
+def test_ranges_hold_for_every_shape(today, catalog):
+    half = np.random.default_rng(1).random(len(today)) < 0.7
+    model = fit(today[half].reset_index(drop=True))
+    rest = today[~half].reset_index(drop=True)
+    stones = Stones.from_frame(rest)
+    able = np.flatnonzero(model.supports(stones))
+    low, high = model.range(stones.take(able))
+    price = rest["price"].to_numpy()[able]
+    held = (low <= price) & (price <= high)
+    assert 0.86 < held.mean() < 0.97
+    for shape in ("Round", "Oval", "Princess"):
+        assert held[(rest["shape"] == shape).to_numpy()[able]].mean() > 0.83
+
+
+def test_measures_that_some_sales_lack_cost_no_sale(catalog):
+    some = (
+        catalog[catalog["stone"] % 40 == 3].reset_index(drop=True).drop(columns=["x", "y", "z"])
+    )
+    gone = np.random.default_rng(2).random(len(some)) < 0.3
+    model = fit(some.assign(table=some["table"].mask(gone)))
+    assert model.training.rows == len(some)
+    assert "table" in model._effects.attributes
+
+
+# ------------------------------------------------------------------ price grids
+
+
+def grid(n: int, seed: int, noise: float, levels: int = 1) -> pd.DataFrame:
+    """Prices by cells of weight band, color and clarity; a carat is cheaper in some bands."""
+    r = np.random.default_rng(seed)
+    carat = np.round(r.choice([0.3, 0.5, 1.0, 1.5, 2.0], n) + r.gamma(1, 0.04, n), 2)
+    color, clarity = r.choice(list("DEF"), n), r.choice(["VVS2", "VS1", "VS2"], n)
+    bands = np.array([500, 350, 290, 275, 315, 340])
+    per = bands[np.searchsorted([0.31, 0.5, 1, 1.5, 2], carat, side="right")]
+    worse = 0.06 * np.searchsorted(list("DEF"), color)
+    worse = worse + 0.05 * pd.Series(clarity).map({"VVS2": 0, "VS1": 1, "VS2": 2}).to_numpy()
+    two = np.where(clarity == "VVS2", 0.12, 0.01) * r.integers(0, levels, n)
+    price = carat * per * (1 - worse) * (1 + two) * np.exp(r.normal(0, noise, n))
+    cut = np.where(np.arange(n) < 4, "Very Good", "Ideal")
+    return pd.DataFrame(
+        {
+            "carat": carat,
+            "cut": cut,
+            "color": color,
+            "clarity": clarity,
+            "price": price.round(2),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "noise", "levels"),
+    [(400, 0.003, 1), (2000, 0.003, 1), (2000, 0.0, 1), (2000, 0.05, 1), (4000, 0.003, 2)],
+)
+def test_a_price_grid_is_fitted_and_its_ranges_hold(n, noise, levels):
+    model = fit(grid(n, 0, noise, levels))
+    assert model.certificate.holds
+    there = grid(2000, 100, noise, levels)
+    stones = Stones.from_frame(there)
+    able = np.flatnonzero(model.supports(stones))
+    low, high = model.range(stones.take(able))
+    price = there["price"].to_numpy()[able]
+    assert np.mean((low <= price) & (price <= high)) > 0.87
+
+
+@pytest.mark.parametrize(
+    ("name", "only"), [("cut", "Ideal"), ("color", "G"), ("clarity", "SI1")]
+)
+def test_sales_of_one_grade_are_fitted(catalog, name, only):
+    some = catalog[(catalog[name] == only) & (catalog["stone"] % 20 == 0)]
+    model = fit(some.drop(columns=["x", "y", "z"]))
+    assert list(model.training.grades[name]) == [only]
+    assert model.certificate.holds
+
+
+def test_thirty_stones_of_one_cut_are_fitted(catalog):
+    some = (
+        catalog[catalog["cut"] == "Ideal"].drop_duplicates("stone").sample(30, random_state=4)
+    )
+    assert (
+        fit(some[["carat", "cut", "color", "clarity", "depth", "table", "price"]]).training.rows
+        == 30
+    )
