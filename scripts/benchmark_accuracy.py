@@ -2,10 +2,15 @@
 
     python scripts/benchmark_accuracy.py run --work DIR [--collection FILE]
     python scripts/benchmark_accuracy.py table --work DIR --out docs/explanation/accuracy.md
+    python scripts/benchmark_accuracy.py --data FILE [--source FILE] [--peers NAMES]
 
 ``run`` keeps the predictions of each model in DIR and leaves out what is there, so that it
 can be stopped and taken up again; all of it takes about two hours on one core. ``table``
 compares them. The extra ``bench`` brings the peers.
+
+``--data`` compares on anybody's sales, in one table: ours with all that the file records and
+with the four Cs alone, and the peers with all of its columns, categories as they are. Equal
+rows are in one fold.
 
 Folds are grouped by stone. Those of seed ``SCORED_ON`` are reported; the structure of our
 model was chosen on those of seed 0. Each peer is searched on inner folds of the training
@@ -14,6 +19,7 @@ forest, and get dimensions put back where they cannot be right.
 """
 
 import json
+import time
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -21,17 +27,19 @@ from pathlib import Path
 import click
 import numpy as np
 import pandas as pd
-from black_boxes import CONFIGURATIONS, PEERS, features, out_of_fold
+from black_boxes import CONFIGURATIONS, PEERS, features, named_features, out_of_fold
 
 from diamond_pricing import load_sales
 from diamond_pricing.fitting import fit, read_sales
 from diamond_pricing.stones import ATTRIBUTES, stone_keys
 from diamond_pricing.validation import grouped_folds, scores
+from diamond_pricing.warehouse import Source, sales_to_fit
 
 SCORED_ON = 2026
 FOLDS = 5
 DRAWS = 2000  # of the bootstrap
 OURS = {"monotone": "ours", "loglinear": "log-linear regression", "gam": "pyGAM"}
+FOUR_CS = ("carat", "cut", "color", "clarity")
 EDGES = (0.4, 0.7, 1.0, 1.5)
 BANDS = ("under 0.4 ct", "0.4–0.7 ct", "0.7–1 ct", "1–1.5 ct", "from 1.5 ct")
 CLARITIES = ATTRIBUTES["clarity"].grades
@@ -47,9 +55,80 @@ def data(name: str, collection: Path | None) -> pd.DataFrame:
     return sales[sales["price"] > 0].drop_duplicates().reset_index(drop=True)
 
 
-@click.group()
-def main() -> None:
+@click.group(invoke_without_command=True)
+@click.option("--data", "file", type=click.Path(path_type=Path), help="Anybody's sales.")
+@click.option("--source", type=click.Path(path_type=Path), help="How the file is written.")
+@click.option("--peers", default="CatBoost,LightGBM,XGBoost,EBM", show_default=True)
+@click.option("--seed", default=SCORED_ON, show_default=True, help="Of the folds.")
+@click.pass_context
+def main(
+    context: click.Context, file: Path | None, source: Path | None, peers: str, seed: int
+) -> None:
     """Compare held-out accuracy."""
+    if context.invoked_subcommand is None and file is not None:
+        warnings.filterwarnings("ignore", module="sklearn|lightgbm|interpret|xgboost")
+        _on_file(file, source, [name for name in peers.split(",") if name], seed)
+
+
+def _on_file(file: Path, source: Path | None, peers: list[str], seed: int) -> None:
+    declared = Source.from_toml(source.read_bytes()) if source else None
+    frame = sales_to_fit(file.name, file.read_bytes(), declared).sales
+    X = named_features(frame)
+    groups = pd.factorize(X.astype(str).agg("|".join, axis=1))[0]
+    fold = grouped_folds(groups, FOLDS, seed)
+    y, n = np.log(frame["price"].to_numpy(float)), len(frame)
+    found, half = {}, np.full(n, np.nan)
+    seconds = {}
+    for label, some in (("ours", frame), ("ours, four Cs", frame[[*FOUR_CS, "price"]])):
+        found[label], started = np.full(n, np.nan), time.process_time()
+        for k in range(FOLDS):
+            model = fit(some[fold != k])
+            rows = np.flatnonzero(fold == k)
+            stones = read_sales(some).stones.take(rows)
+            rows, stones = _known(model, rows, stones)
+            found[label][rows] = model.log_price(stones, listing="recorded", extrapolate=True)
+            if label == "ours":
+                half[rows] = model.ranges.half_widths(stones, 0.9, "recorded")
+        seconds[label] = time.process_time() - started
+    for name in peers:
+        started = time.process_time()
+        found[name], _, _ = out_of_fold(name, X, y, groups, fold, None)
+        seconds[name] = time.process_time() - started
+    priced = np.all([~np.isnan(value) for value in found.values()], axis=0)
+    price, member = np.exp(y[priced]), groups[priced]
+    ours = (found["ours"][priced] - y[priced]) ** 2
+    click.echo(f"{n:,} sales, columns {', '.join(X)}; {n - priced.sum():,} not priced by all\n")
+    click.echo("| model | log-RMSE | MAPE % | MAE | log-RMSE against ours | CPU s |")
+    click.echo("|---|---|---|---|---|---|")
+    for name, value in found.items():
+        s = scores(price, np.exp(value[priced]))
+        ratio, low, high = _ratio((value[priced] - y[priced]) ** 2, ours, member)
+        against = "1" if name == "ours" else f"{ratio:.3f} ({low:.3f} to {high:.3f})"
+        click.echo(
+            f"| {name} | {s.log_rmse:.4f} | {s.mape:.2f} | {s.mae:.1f} | {against} | "
+            f"{seconds[name]:.0f} |"
+        )
+    inside = np.abs(found["ours"] - y) <= half
+    some = ~np.isnan(half)
+    segments = {name: frame[name].astype(str) for name in X if frame[name].dtype == object}
+    segments["weight"] = pd.cut(frame["carat"], [0, *EDGES, 100]).astype(str)
+    worst = min(
+        (inside[some & (of == word)].mean(), f"{name} {word}", int((some & (of == word)).sum()))
+        for name, of in segments.items()
+        for word in of.unique()
+        if (some & (of == word)).sum() >= 100
+    )
+    click.echo(
+        f"\n90 % ranges hold {100 * inside[some].mean():.1f} %, at worst "
+        f"{100 * worst[0]:.1f} % "
+        f"({worst[1]}, {worst[2]} sales)"
+    )
+
+
+def _known(model, rows, stones):
+    """The stones whose grades the model has seen."""
+    fine = model.supports(stones, extrapolate=True)
+    return rows[fine], stones.take(fine)
 
 
 @main.command()

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
-from diamond_pricing.stones import Stones
+from diamond_pricing.stones import ATTRIBUTES, Grade, Measure, Stones
 from diamond_pricing.stones.checks import expected_diameter
+from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.validation import grouped_folds
 
 CONFIGURATIONS = 12  # tried for each peer in each setting
@@ -16,6 +18,7 @@ INNER_FOLDS = 4  # the search scores two of them
 SCORED = 2
 ROUNDS = 3000
 PATIENCE = 60
+MOST_WORDS = 200  # of a text that is taken for a category
 ORDERED = 4  # the first columns may be asked to be monotone: weight, cut, color, clarity
 
 Predict = Callable[[Matrix], Vector]
@@ -53,6 +56,48 @@ def features(stones: Stones, hidden: bool, derived: bool) -> Matrix:
     return np.column_stack([np.asarray(column, float) for column in columns])
 
 
+def named_features(frame: pd.DataFrame) -> pd.DataFrame:
+    """All that a file of sales records, for peers that take categories as they are.
+
+    Numbers stay numbers and grades in order become their place, NaN where missing; other
+    grades and texts are categories, ``-`` where missing. What is the same in every row, or
+    different in nearly every row, is left out.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As `diamond_pricing.warehouse.sales_to_fit` reads it.
+    """
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        attribute = ATTRIBUTES.get(name)
+        if name in ("price", "row", IDENTITY):
+            continue
+        if isinstance(attribute, Measure):
+            columns[name] = frame[name].astype(float)
+        elif isinstance(attribute, Grade) and attribute.ordered:
+            place = {g: i for i, g in enumerate(attribute.grades) if g != attribute.ungraded}
+            columns[name] = frame[name].map(place).astype(float)
+        else:
+            text = frame[name].fillna("").astype(str).str.strip().replace("", "-")
+            if text.nunique() <= MOST_WORDS:
+                columns[name] = text.astype("category")
+    kept = pd.DataFrame(columns)
+    front = [name for name in ("carat", "cut", "color", "clarity") if name in kept]
+    kept = kept[[*front, *(name for name in kept if name not in front)]]
+    return kept.loc[:, [name in front or kept[name].nunique() > 1 for name in kept]]
+
+
+def _categories(X: Any) -> list[str]:
+    if not isinstance(X, pd.DataFrame):
+        return []
+    return [name for name in X if isinstance(X[name].dtype, pd.CategoricalDtype)]
+
+
+def _names(X: Any) -> list[Any]:
+    return list(X) if isinstance(X, pd.DataFrame) else list(range(X.shape[1]))
+
+
 def _pick(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
@@ -85,6 +130,7 @@ def xgboost(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None)
         min_child_weight=c["child"], subsample=c["rows"], colsample_bytree=c["columns"],
         reg_lambda=c["l2"], max_bin=512, tree_method="hist", n_jobs=1, random_state=0,
         monotone_constraints=order, early_stopping_rounds=PATIENCE if held else None,
+        enable_categorical=True,
     )  # fmt: skip
     if held is None:
         return model.fit(X, y).predict, c["rounds"]
@@ -101,6 +147,7 @@ def catboost(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None
         iterations=c.get("rounds", ROUNDS), learning_rate=c["rate"], depth=c["depth"],
         l2_leaf_reg=c["l2"], random_strength=c["noise"], monotone_constraints=order,
         thread_count=1, random_seed=0, verbose=0, allow_writing_files=False,
+        cat_features=_categories(X),
     )  # fmt: skip
     if held is None:
         return model.fit(X, y).predict, c["rounds"]
@@ -116,7 +163,7 @@ def ebm(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> 
         interactions=c["pairs"], learning_rate=c["rate"], max_leaves=c["leaves"],
         max_bins=c["bins"], max_interaction_bins=c["pair_bins"], outer_bags=2,
         min_samples_leaf=c["child"], n_jobs=1, random_state=0,
-        feature_types=["continuous"] * X.shape[1],
+        feature_types=["nominal" if name in _categories(X) else "continuous" for name in _names(X)],
     )  # fmt: skip
     return model.fit(X, y).predict, 0
 

@@ -8,6 +8,7 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.model.ranges import Ranges, kept_quantiles
 from diamond_pricing.model.support import Support
 from diamond_pricing.stones import GRADES, OTHERS, Grade, Stones, stone_keys
+from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.stones.trade import graded
 
 BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of the segments of errors and of the ranges
@@ -134,6 +135,17 @@ def support_of(stones: Stones) -> Support:
     counts = np.zeros((len(SUPPORT_BANDS) + 1, len(seen["color"]), len(seen["clarity"])), int)
     place = [np.array([seen[n].index(g) for g in one.labels(n)]) for n in ("color", "clarity")]
     np.add.at(counts, (band, *place), 1)
-    return Support(
-        SUPPORT_BANDS, seen["color"], seen["clarity"], tuple(counts.ravel().tolist())
-    )
+    kinds = {}
+    for name in KINDS:
+        labels = one.labels(name)
+        if len(np.unique(labels)) > 1:
+            kinds[name] = {
+                str(grade): tuple(
+                    np.bincount(band[labels == grade], minlength=len(counts)).tolist()
+                )
+                for grade in np.unique(labels)
+            }
+            # A stone that does not say is one of any of them.
+            kinds[name][""] = tuple(np.bincount(band, minlength=len(counts)).tolist())
+    every = tuple(counts.ravel().tolist())
+    return Support(SUPPORT_BANDS, seen["color"], seen["clarity"], every, kinds)

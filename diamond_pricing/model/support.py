@@ -24,6 +24,7 @@ from diamond_pricing.stones import (
     shown,
 )
 from diamond_pricing.stones.kinds import KINDS, kinds_known
+from diamond_pricing.stones.trade import graded
 
 BLEND, RECORDED = "blend", "recorded"
 INFERRED = "inferred"
@@ -79,7 +80,7 @@ def listed(stones: Stones, listing: str, training: Training) -> Stones:
 Around = dict[tuple[str, str], list[int]]
 
 
-class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Sales in each cell of the price grid.
 
     Attributes
@@ -90,17 +91,23 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         The grades seen, worst first.
     counts : tuple[int, ...]
         Distinct stones of each band, color and clarity, the last fastest.
+    kinds : dict[str, dict[str, tuple[int, ...]]]
+        Where the sales are of several shapes or origins: by attribute and grade the distinct
+        stones of each band; of those that do not say, under an empty grade.
     """
 
     bands: tuple[float, ...]
     colors: tuple[str, ...]
     clarities: tuple[str, ...]
     counts: tuple[int, ...]
+    kinds: dict[str, dict[str, tuple[int, ...]]] = {}
 
     def __post_init__(self) -> None:
         cells = (len(self.bands) + 1) * len(self.colors) * len(self.clarities)
         sound = cells > 0 and all(0 <= count < MOST for count in self.counts)
-        if len(self.counts) != cells or not sound:
+        every = [row for rows in self.kinds.values() for row in rows.values()]
+        sound &= all(len(row) == len(self.bands) + 1 and min(row) >= 0 for row in every)
+        if len(self.counts) != cells or not sound or not self.kinds.keys() <= KINDS.keys():
             raise DocumentError("the support has a count for each cell of its grid.")
 
     def around(self) -> NDArray[np.int64]:
@@ -128,16 +135,30 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return total
 
     def near(self, stones: Stones) -> NDArray[np.int64]:
-        """Stones seen in the same band with color and clarity within a grade; shape (n,)."""
+        """Stones seen in the same band with color and clarity within a grade; shape (n,).
+
+        No more than there are of the same shape and origin in the band.
+        """
         band = np.searchsorted(self.bands, stones["carat"], side="right")
         near: NDArray[np.int64] = self.around()[band, stones["color"], stones["clarity"]]
+        for name, rows in self.kinds.items():
+            grades = (*graded(name).grades, "")
+            table = np.array(
+                [rows.get(grade, (0,) * (len(self.bands) + 1)) for grade in grades]
+            )
+            near = np.minimum(near, table[stones[name], band])
         return near
 
     def near_one(self, stone: Stone, around: Around | None = None) -> int:
         """The same for one stone; ``around`` may be given as `by_name` makes it."""
         around = self.by_name() if around is None else around
         counts = around.get((stone.color, stone.clarity))
-        return counts[bisect_right(self.bands, stone.carat)] if counts else 0
+        band = bisect_right(self.bands, stone.carat)
+        near = counts[band] if counts else 0
+        for name, rows in self.kinds.items():
+            row = rows.get(getattr(stone, name) or "")
+            near = min(near, row[band] if row else 0)
+        return near
 
     def by_name(self) -> Around:
         """Stones near by, in each band, by color and clarity."""

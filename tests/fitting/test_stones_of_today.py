@@ -1,5 +1,6 @@
 """Sales that record shape, finish, fluorescence and laboratory: all of it in the glass box."""
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from diamond_pricing.errors import UnsupportedStoneError
 from diamond_pricing.fitting import fit
 from diamond_pricing.fitting.screening import interactions
 from diamond_pricing.model.certificate import certify
+from diamond_pricing.warehouse.scoring import sql
 
 SHAPES = {"Round": 0.0, "Oval": -0.25, "Princess": -0.35, "Pear": -0.15}
 POLISH = {"Good": -0.06, "Very Good": -0.02, "Excellent": 0.0}
@@ -254,3 +256,43 @@ def test_thirty_stones_of_one_cut_are_fitted(catalog):
         fit(some[["carat", "cut", "color", "clarity", "depth", "table", "price"]]).training.rows
         == 30
     )
+
+
+def test_the_database_gives_the_same_cents(model, today):
+    some = today.drop(columns="price").head(400)
+    rng = np.random.default_rng(3)
+    for name in ("shape", "polish", "fluorescence"):
+        some.loc[rng.random(len(some)) < 0.1, name] = None
+    some.loc[rng.random(len(some)) < 0.1, "polish"] = "Poor"
+    some["cut"] = some["cut"].fillna("Not graded")
+    some.insert(0, "id", range(len(some)))
+    stones = Stones.from_frame(some)
+    cents = model.itemise(stones.take(model.supports(stones)))
+    low, high = model.range(stones.take(model.supports(stones)))
+    connection = duckdb.connect()
+    connection.register("given", some)
+    connection.execute("CREATE TABLE stones AS SELECT * FROM given")
+    connection.execute(sql(model, "duckdb", columns=list(some.columns)))
+    priced = connection.execute("SELECT * FROM diamond_prices ORDER BY id").df()
+    fine = (priced["status"] != "refused").to_numpy()
+    np.testing.assert_array_equal(fine, model.supports(stones))
+    assert 0.7 < fine.mean() < 0.97
+    np.testing.assert_array_equal(priced["price_cents"][fine], cents.sum(axis=1))
+    for i, line in enumerate(model.lines):
+        np.testing.assert_array_equal(priced[f"{line}_cents"][fine], cents[:, 1 + i])
+    np.testing.assert_allclose(priced["low_cents"][fine], 100 * low, atol=1)
+    np.testing.assert_allclose(priced["high_cents"][fine], 100 * high, atol=1)
+    status = [model.assess(stones.stone(i)).status for i in np.flatnonzero(fine)[:60]]
+    assert priced["status"][fine].tolist()[:60] == status
+
+
+def test_support_is_of_the_shape_too(model):
+    light = Stone(0.7, "Ideal", "G", "VS1", shape="Pear")
+    assert model.support.near_one(light) < model.support.near_one(
+        Stone(0.7, "Ideal", "G", "VS1")
+    )
+    heavy = Stone(2.6, "Ideal", "G", "VS2", shape="Pear")
+    assert model.support.near(Stones.of([light, heavy])).tolist() == [
+        model.support.near_one(light), model.support.near_one(heavy)
+    ]  # fmt: skip
+    assert PriceModel.from_json(model.to_json()).support == model.support

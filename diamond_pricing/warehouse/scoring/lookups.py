@@ -14,6 +14,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix
 from diamond_pricing.model import PriceModel
+from diamond_pricing.model.verdict import FEW
 from diamond_pricing.stones import (
     ATTRIBUTES,
     GRADES,
@@ -108,6 +109,13 @@ def lookups(model: PriceModel, level: float, absent: frozenset[str]) -> Lookups:
             if name == "cut" or (name in model.ranges.difficulty and name not in EVERY):
                 table = tables.table((name,), name == "cut")
                 table.plain[f"half_{name}"] = factors(model, name, levels, table)
+    if model.support is not None:
+        for name, kinds in model.support.kinds.items():
+            table = tables.table((name,))
+            none = (0,) * (len(model.support.bands) + 1)
+            counts = np.array([kinds.get(grade, none) for grade in levels_of(model)[name]])
+            band = np.searchsorted(model.support.bands, tables.inside, side="right")
+            table.plain[f"near_{name}"] = np.minimum(counts[:, band].T, FEW)
     rest = [table for table in tables.tables.values() if table is not weight]
     return Lookups(model, weight, rest + others, cells(edges, low, high), markup_rows(model))
 

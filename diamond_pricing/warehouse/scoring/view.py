@@ -176,11 +176,26 @@ def _base(tables: Lookups) -> dict[str, str]:
                     u = f"u_{table.name}" if table.name[0] == "p" else f"u{place}"
                     parts.append(polynomial([n if n in known else "" for n in names], u))
         columns[f"b{line}"] = " + ".join(parts) or "0e0"
-    near = "trouble IS NULL AND w_near = 0" if tables.model.support is not None else ""
+    if tables.model.support is not None:
+        columns["near"] = _near(tables)
+    near = (
+        f"trouble IS NULL AND {_near(tables)} = 0" if tables.model.support is not None else ""
+    )
     columns["code"] = (
         f"CASE WHEN {near} THEN 'cell_without_support' ELSE trouble END" if near else "trouble"
     )
     return columns
+
+
+def _near(tables: Lookups) -> str:
+    """Stones near by, of the same kind too."""
+    near = [
+        f"{table.name}_{name}"
+        for table in tables.others
+        for name in table.plain
+        if name.startswith("near_")
+    ]
+    return f"LEAST({', '.join(['w_near', *near])})" if near else "w_near"
 
 
 def _marked(tables: Lookups, prefix: str) -> list[Layer]:
@@ -271,7 +286,7 @@ def _answers(tables: Lookups) -> dict[str, str]:
         found[f"{model.lines[i]}_cents"] = f"CAST({whole} AS BIGINT)"
     for name in ("low_cents", "high_cents"):
         found.setdefault(name, "CAST(NULL AS BIGINT)")
-    caution = f"WHEN w_near < {FEW} THEN '{CAUTION}'" if model.support is not None else ""
+    caution = f"WHEN near < {FEW} THEN '{CAUTION}'" if model.support is not None else ""
     status = f"CASE WHEN code IS NOT NULL THEN '{REFUSED}' {caution} ELSE '{PRICED}' END"
     return {"status": status, **found, "reason": "code"}
 
