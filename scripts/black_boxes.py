@@ -94,8 +94,9 @@ def _categories(X: Any) -> list[str]:
     return [name for name in X if isinstance(X[name].dtype, pd.CategoricalDtype)]
 
 
-def _names(X: Any) -> list[Any]:
-    return list(X) if isinstance(X, pd.DataFrame) else list(range(X.shape[1]))
+def _kinds(X: Any) -> list[str]:
+    nominal = [list(X).index(name) for name in _categories(X)]
+    return ["nominal" if i in nominal else "continuous" for i in range(X.shape[1])]
 
 
 def _pick(rng: np.random.Generator, low: float, high: float) -> float:
@@ -163,7 +164,7 @@ def ebm(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> 
         interactions=c["pairs"], learning_rate=c["rate"], max_leaves=c["leaves"],
         max_bins=c["bins"], max_interaction_bins=c["pair_bins"], outer_bags=2,
         min_samples_leaf=c["child"], n_jobs=1, random_state=0,
-        feature_types=["nominal" if name in _categories(X) else "continuous" for name in _names(X)],
+        feature_types=_kinds(X),
     )  # fmt: skip
     return model.fit(X, y).predict, 0
 

@@ -18,8 +18,11 @@ from diamond_pricing.model.packaged import packaged_model
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.refit.judgement import BAND_NAMES, BANDS, GROUP, TOLD, Finding
 from diamond_pricing.registry import Store
-from diamond_pricing.stones import GRADES, MEASURES, Stones
+from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Stones
+from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import KnownSales
+from diamond_pricing.stones.stone import GROWN
+from diamond_pricing.stones.trade import graded
 from diamond_pricing.validation.drift import (
     Shift,
     kolmogorov_smirnov,
@@ -41,8 +44,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = "default"
+USUAL_CUT = "Very Good"  # of the packaged sales, for a cut that they do not grade
 WITHDRAWN = "withdrawn"
-ENDINGS = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson")
+ENDINGS = (
+    ".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx", ".xlsm", ".xlsb",
+    ".xls", ".ods", ".gz", ".zip",
+)  # fmt: skip
 NEAR_DOLLARS = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD")
 FEWEST = 200  # sales, old and new, from which the make-up of a source's is looked at
 
@@ -324,12 +331,16 @@ def doubts(
 def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]:
     """Hold a home's first delivery against the packaged model: in carats, and whole amounts.
 
-    Only in currencies whose unit is worth about as much as a dollar.
+    Only in currencies whose unit is worth about as much as a dollar. Stones of other shapes
+    are held against round ones; grown ones, which cost a fraction, are not compared.
     """
     intake, model = arrival.intake, packaged_model()
-    if intake is None or currency not in NEAR_DOLLARS or len(intake.sales) < GROUP:
+    if intake is None or currency not in NEAR_DOLLARS:
         return []
-    _, residual = residuals(model, intake.sales)
+    sales = _as_packaged(intake.sales, model)
+    if len(sales) < GROUP:
+        return []
+    _, residual = residuals(model, sales)
     known = ~np.isnan(residual)
     name = arrival.delivery.file
     strange = float(1 - known.mean())
@@ -352,6 +363,20 @@ def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]
             )
         )  # fmt: skip
     return found
+
+
+def _as_packaged(sales: "pd.DataFrame", model: PriceModel) -> "pd.DataFrame":
+    """Natural stones as the packaged sales describe them: round, and on their scale of cut."""
+    cut, known = graded("cut"), model.training.grades["cut"]
+    if "origin" in sales:
+        sales = sales[sales["origin"] != GROWN]
+    meant = {
+        grade: next((g for g in cut.candidates.get(fold(grade), ()) if g in known), USUAL_CUT)
+        for grade in cut.grades
+        if grade not in known
+    }
+    further = [other.name for other in OTHERS if other.name in sales]
+    return sales.drop(columns=further).assign(cut=sales["cut"].replace(meant))
 
 
 def _first_level(arrival: Arrival, level: Shift, gates: Gates) -> Finding:
