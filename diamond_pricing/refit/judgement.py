@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.fitting import Sales
+from diamond_pricing.fitting.held_out import HeldOut
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.stones import stone_keys
 from diamond_pricing.validation import scores
 from diamond_pricing.validation.drift import shift
+from diamond_pricing.validation.ratio_study import by_chance
 
 LEVEL = 0.90
 SEGMENT = 100  # sales from which a segment is judged
@@ -107,7 +109,20 @@ class Evaluation:
         """Evaluate a model; stones that it would refuse are extrapolated."""
         stones = sales.stones
         recorded = model.log_price(stones, listing="recorded", extrapolate=True)
-        inside = None
+        return cls._compared(model, sales, recorded, model.log_price(stones, extrapolate=True))
+
+    @classmethod
+    def cross_fitted(cls, model: PriceModel, held: HeldOut) -> "Evaluation":
+        """Evaluate the fits without each fold of the sales that a model is fitted on."""
+        judged = ~np.isnan(held.recorded)
+        sales = held.sales.take(judged)
+        return cls._compared(model, sales, held.recorded[judged], held.blend[judged])
+
+    @classmethod
+    def _compared(
+        cls, model: PriceModel, sales: Sales, recorded: Vector, quoted: Vector
+    ) -> "Evaluation":
+        stones, inside = sales.stones, None
         if model.ranges is not None:
             half = model.ranges.half_widths(stones, LEVEL, "recorded")
             inside = np.abs(np.log(sales.price) - recorded) <= half
@@ -119,7 +134,7 @@ class Evaluation:
             certified=model.certificate is not None and model.certificate.holds,
             price=sales.price,
             predicted=np.exp(recorded),
-            quoted=model.log_price(stones, extrapolate=True),
+            quoted=quoted,
             inside=inside,
             segment=segment,
             stone=stone_keys(stones),
@@ -180,7 +195,8 @@ def _itself(
             f"the typical error is {100 * score.log_rmse:.1f} %",
         )  # fmt: skip
     before = None if champion is None else scores(champion.price, champion.predicted)
-    low, high = gates.prd_low, gates.prd_high
+    prd, prb = by_chance(candidate.price, candidate.predicted)
+    low, high = min(gates.prd_low, prd[0]), max(gates.prd_high, prd[1])
     if before is not None:  # what the champion has already is no reason to keep it
         low, high = min(low, before.prd), max(high, before.prd)
     yield Finding(
@@ -188,9 +204,10 @@ def _itself(
         f"the price-related differential is {score.prd:.3f}, allowed {low:.3f} to {high:.3f}",
     )  # fmt: skip
     most = max(gates.prb, abs(before.prb) if before is not None else 0.0)
+    low, high = min(-most, prb[0]), max(most, prb[1])
     yield Finding(
-        "prb", "", score.prb, most, abs(score.prb) <= most,
-        f"the price-related bias is {score.prb:+.3f}, allowed ±{most:.3f}",
+        "prb", "", score.prb, most, low <= score.prb <= high,
+        f"the price-related bias is {score.prb:+.3f}, allowed {low:+.3f} to {high:+.3f}",
     )  # fmt: skip
     yield _coverage(candidate, gates)
 

@@ -52,10 +52,13 @@ def paragraph(
         if d.status != "accepted":
             text.append(f"{d.file} is {d.status}: {d.reason}")
     if numbers is not None:
-        text.append(
-            f"A candidate was fitted to {several(numbers['trained_on'], 'sale')} and judged on "
-            f"{numbers['judged_on']:,} that no model was fitted on."
-        )
+        fitted = f"A candidate was fitted to {several(numbers['trained_on'], 'sale')}"
+        judged_on = f"judged on {numbers['judged_on']:,} that no model was fitted on"
+        if numbers.get("cross_fitted"):
+            judged_on = (
+                f"judged on {numbers['cross_fitted']:,} of them, each by a fit without it"
+            )
+        text.append(f"{fitted} and {judged_on}.")
         if numbers.get("not_used"):
             text.append(
                 f"{several(numbers['not_used'], 'sale')} could not be used: "

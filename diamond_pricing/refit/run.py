@@ -15,7 +15,7 @@ import numpy as np
 
 from diamond_pricing import __version__
 from diamond_pricing.errors import DiamondPricingError, FitError
-from diamond_pricing.fitting import Sales, fit
+from diamond_pricing.fitting import DEFAULT, Sales, fit
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit import home as homes
 from diamond_pricing.refit.deliveries import (
@@ -228,7 +228,7 @@ class _Run:
                 "trained_on": candidate.training.rows, "not_used": sum(left_out.values()),
                 "not_used_for": ", ".join(f"{why} {n:,}" for why, n in left_out.items()),
             }  # fmt: skip
-            decision = self._decision(candidate, sales[frozen])
+            decision = self._decision(candidate, sales[frozen], sales[~frozen], numbers)
         except DiamondPricingError as error:
             if self.champion is None and not isinstance(error, FitError):
                 raise
@@ -251,15 +251,29 @@ class _Run:
             candidate, moves, numbers, offsets, write=write,
         )  # fmt: skip
 
-    def _decision(self, candidate: PriceModel, frozen: "pd.DataFrame") -> Decision:
-        """Judge on the frozen sales that every one of the models supports."""
+    def _decision(
+        self, candidate: PriceModel, frozen: "pd.DataFrame", rest: "pd.DataFrame",
+        numbers: dict[str, Any],
+    ) -> Decision:  # fmt: skip
+        """Judge on the frozen sales that every one of the models supports.
+
+        A home's first sales may be too few for that; the fits without each fold of them are
+        judged then.
+        """
         stones = Stones.from_frame(frozen)
         models = [m for m in (candidate, self.champion, self.anchor) if m is not None]
         rows = np.flatnonzero(np.all([m.supports(stones) for m in models], axis=0))
+        if len(rows) < FEWEST_FROZEN and len(models) == 1 and candidate.family == DEFAULT:
+            from diamond_pricing.fitting.monotone import fit_held_out
+
+            held = fit_held_out(rest, self.home.currency, self.home.effective)[1]
+            found = Evaluation.cross_fitted(candidate, held)
+            numbers["cross_fitted"] = len(found.price)
+            return judge(found, None, None, self.gates)
         if len(rows) < FEWEST_FROZEN:
             raise FitError(
                 f"only {len(rows)} sales are held out to judge by; at least {FEWEST_FROZEN} "
-                "are needed. Bring more sales."
+                f"are needed, as {FEWEST_FROZEN * homes.FROZEN} sales have. Bring more sales."
             )
         price = frozen["price"].to_numpy(float)[rows]
         sales = Sales(stones.take(rows), price, self.home.currency, self.home.effective)

@@ -12,6 +12,7 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.validation.scores import scores
 
 RESAMPLES = 300
+SHUFFLES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,29 @@ class RatioStudy:
     cod: tuple[float, float, float]
     prd: tuple[float, float, float]
     prb: tuple[float, float, float]
+
+
+def by_chance(
+    price: Vector, predicted: Vector, seed: int = 0
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where PRD and PRB lie when errors have nothing to do with the price.
+
+    Errors of log price are exchanged among n sales at random. A single dear sale moves the
+    one figure, and noise where prices span little the other, without any bias of the model.
+
+    Returns
+    -------
+    tuple
+        The 2.5 % and 97.5 % quantiles of PRD, and of PRB.
+    """
+    rng = np.random.default_rng(seed)
+    error = np.log(price / predicted)
+    drawn = []
+    for _ in range(SHUFFLES):
+        s = scores(predicted * np.exp(rng.permutation(error)), predicted)
+        drawn.append((s.prd, s.prb))
+    low, high = np.nanquantile(np.array(drawn), (0.025, 0.975), axis=0).tolist()
+    return (low[0], high[0]), (low[1], high[1])
 
 
 def ratio_study(price: Vector, predicted: Vector, stone: Integers, seed: int = 0) -> RatioStudy:
