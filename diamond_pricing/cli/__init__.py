@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__
 from diamond_pricing.cli import home, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
-from diamond_pricing.cli.models import chosen, model_options
+from diamond_pricing.cli.models import PACKAGED, chosen, model_options
 from diamond_pricing.cli.sums import Bar, added, large
 from diamond_pricing.errors import (
     DiamondPricingError,
@@ -529,6 +529,11 @@ def _answer(
         return
     click.echo(f"{why}{more}")
     click.echo(f"\nFrom {where}: {model}.")
+    if where == PACKAGED:
+        _tell(
+            f"Prices of {model.training.effective}. For those of your market fit your own "
+            "sales: diamond-pricing fit --data SALES --out mine.json, then --model mine.json."
+        )
 
 
 for _command in (

@@ -11,6 +11,7 @@ from diamond_pricing.cli.home import named
 from diamond_pricing.errors import RegistryError
 from diamond_pricing.model import PriceModel, packaged_model
 
+PACKAGED = "the packaged model"
 HEX = re.compile("[0-9a-f]+")  # what an id is made of
 
 
@@ -54,7 +55,7 @@ def chosen(model: str | None, home: str | None) -> tuple[PriceModel, str]:
             raise RegistryError(f"there is no active model in {home}.")
         return active, f"the active model of {home}"
     if not model:
-        return packaged_model(), "the packaged model"
+        return packaged_model(), PACKAGED
     from diamond_pricing.registry.signing import read_model
 
     return read_model(Path(model)), model

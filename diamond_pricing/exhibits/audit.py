@@ -81,7 +81,7 @@ class Audit:
         """How many are flagged for each reason, and the money between."""
         import pandas as pd
 
-        kind = self.frame["reason"].str.partition("?")[0].str.partition(":")[0]
+        kind = self.frame["reason"].astype(str).str.extract("^([^?:]*)")[0]
         grouped = self.frame.assign(kind=kind, at_stake=self.frame["difference"].abs())
         rows = [
             (name, len(part), float(part["at_stake"].sum()), float(part["difference"].sum()))

@@ -86,6 +86,7 @@ def executed(
     # One core's worth of BLAS, and nothing of the caller's that would change what is drawn.
     env = os.environ | {"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     env[CACHE] = shared
+    env["IPYTHONDIR"] = str(Path(folder, "ipython"))  # whatever the user's own starts with
     # What the kernel itself grumbles as it is ended is nobody's concern.
     with client.setup_kernel(env=env, stderr=subprocess.DEVNULL):
         for i, (line, cell) in enumerate(cells):

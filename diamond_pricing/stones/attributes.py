@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from math import isfinite, isnan
 from numbers import Real
@@ -78,7 +79,7 @@ class Measure:
         """Turn what was given into a number of ``unit``, or say why not."""
         if type(given) is float and self.low <= given <= self.high:
             return given  # most are, and a price takes microseconds
-        if isinstance(given, bool) or not isinstance(given, Real):
+        if isinstance(given, bool) or not isinstance(given, Real | Decimal):
             wrong = f"must be a number of {self.unit}, not {shown(given)}"
             raise StoneError(
                 f"{self.name} {'is missing' if given is None else wrong}.",

@@ -290,7 +290,7 @@ def _array(column: Any) -> NDArray[Any]:
         pairs = zip(gone.tolist(), column.data.tolist(), strict=True)
         return np.array([None if missing else value for missing, value in pairs])
     values = np.asarray(column)
-    if values.dtype == object and len(values) and isinstance(values[0], Decimal):
+    if values.dtype == object and any(isinstance(v, Decimal) for v in values[:1000]):
         return np.array([float(v) if isinstance(v, Decimal) else v for v in values], object)
     return values
 

@@ -133,7 +133,10 @@ def _read(engine: Any, source: Any) -> Any:
             if plain.endswith((".parquet", ".pq")):
                 return engine.read_parquet(name)
             if plain.endswith((".csv", ".tsv", ".txt")):
-                return engine.read_csv(name)
+                # Words alone: a column in which every color is F is not one of booleans.
+                return engine.read_csv(
+                    name, auto_type_candidates=["BIGINT", "DOUBLE", "VARCHAR"]
+                )
         except Exception as error:
             raise _unread(name, error) from error
         if Path(name).is_dir():

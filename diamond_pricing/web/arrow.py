@@ -110,7 +110,7 @@ def _kinds(schema: "pa.Schema") -> None:
         if name in KINDS and (pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
             continue  # as of a column "lab grown"
         fine = (
-            pa.types.is_integer(kind) or pa.types.is_floating(kind)
+            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
             if number
             else pa.types.is_string(kind)
             or pa.types.is_large_string(kind)

@@ -97,6 +97,8 @@ def score(
     with writing(out, schema) as writer:
         batch: Any = first
         while batch is not None:
+            if set(batch.schema.names) == set(first.schema.names):
+                batch = batch.select(first.schema.names)  # by name, whatever their order
             if not batch.schema.equals(first.schema):
                 raise SourceError("the files do not have the same columns of the same types.")
             found = _one(model, batch, columns, level, listing)
