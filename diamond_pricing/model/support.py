@@ -297,15 +297,13 @@ def unsupported(
     if support is not None and not extrapolate:
         alone = support.near(stones) == 0
         if alone.any():
-            why = "has no sale of about its weight, color and clarity behind it"
+            of = f"{', '.join(['weight', *support.kinds, 'color'])} and clarity"
+            why = f"has no sale of about its {of} behind it"
+            some = stones.take(alone)
+            parts = [some.labels(name) for name in (*support.kinds, "color", "clarity")]
             words = [
-                f"{c:g} ct {color} {clarity}"
-                for c, color, clarity in zip(
-                    stones["carat"][alone],
-                    stones.labels("color")[alone],
-                    stones.labels("clarity")[alone],
-                    strict=True,
-                )
+                " ".join([f"{c:g} ct", *filter(None, grades)])
+                for c, *grades in zip(some["carat"], *parts, strict=True)
             ]
             values = np.full(len(stones), "", dtype=object)
             values[alone] = words

@@ -1,4 +1,5 @@
 import dataclasses
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def test_a_stone_whose_cut_nobody_says_is_not_graded(packaged):
 
 
 def test_numbers_of_any_kind_are_held_as_floats():
-    stone = Stone(np.float32(1.5), "Ideal", "E", "VS1", depth=np.int64(62), table=57)
+    stone = Stone(np.float32(1.5), "Ideal", "E", "VS1", depth=Decimal(62), table=57)
     assert [type(v) for v in (stone.carat, stone.depth, stone.table)] == [float] * 3
 
 

@@ -7,10 +7,14 @@ import zipfile
 
 import numpy as np
 import openpyxl
+import pandas as pd
 import pytest
 
+from diamond_pricing import PriceModel
 from diamond_pricing.cli import main
 from diamond_pricing.warehouse import RejectedFileError, Source, take_in
+from diamond_pricing.warehouse.relation import opened
+from diamond_pricing.warehouse.scoring import score
 
 PLAIN = "carat,cut,color,clarity,price\n1.01,Ideal,E,VS1,7000\n0.5,Good,F,SI1,1400\n"
 
@@ -212,3 +216,43 @@ def test_a_declaration_is_read_back_in_any_encoding():
     text = source.to_toml()
     for data in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16")):
         assert Source.from_toml(data) == source
+
+
+def test_files_of_one_pattern_may_have_their_columns_in_another_order(tmp_path, packaged):
+    rows = {"carat": [1.0], "cut": ["Ideal"], "color": ["E"], "clarity": ["VS1"]}
+    pd.DataFrame(rows).to_csv(tmp_path / "p-1.csv", index=False)
+    pd.DataFrame(rows)[["clarity", "color", "cut", "carat"]].to_csv(
+        tmp_path / "p-2.csv", index=False
+    )
+    assert score(str(tmp_path / "p-*.csv"), tmp_path / "out.csv", packaged).priced == 2
+    assert pd.read_csv(tmp_path / "out.csv")["price_cents"].nunique() == 1
+
+
+def test_a_column_that_an_engine_takes_for_booleans_is_one_of_grades(tmp_path, catalog):
+    some = catalog[catalog["color"] == "F"][["carat", "cut", "color", "clarity", "price"]].head(
+        500
+    )
+    some.to_csv(tmp_path / "f.csv", index=False)
+    with opened(str(tmp_path / "f.csv")) as relation:
+        assert relation.table.count().execute() == 500
+
+
+def test_fit_reads_what_inspect_reads(tmp_path, catalog, capsys):
+    some = catalog[catalog["stone"] % 150 == 1]
+    table = pd.DataFrame(
+        {
+            "Shape": "RD", "Size": some["carat"], "DispColor": some["color"].astype(str) + "+",
+            "Clarity": some["clarity"], "Cut": some["cut"], "Total": "$" + some["price"].astype(str),
+        }
+    )  # fmt: skip
+    table.to_csv(tmp_path / "list.csv", index=False)
+    target = tmp_path / "model.json"
+    assert main(["fit", "--data", str(tmp_path / "list.csv"), "--out", str(target)]) == 0
+    assert PriceModel.from_json(target.read_text()).training.rows == len(some)
+    with (tmp_path / "list.csv").open("a") as file:
+        file.write("RD,1.0,G+,SI1,Lovely,$5000\nTotal,,,,,\n")
+    capsys.readouterr()
+    assert main(["fit", "--data", str(tmp_path / "list.csv"), "--out", str(target)]) == 2
+    assert f"row {len(some) + 2}, cut: cut 'Lovely'" in capsys.readouterr().err
+    again = ["fit", "--data", str(tmp_path / "list.csv"), "--leave-out", "--out", str(target)]
+    assert main(again) == 0
