@@ -31,7 +31,9 @@ from diamond_pricing.stones import (
     Stones,
     stone_keys,
 )
+from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms import AnyBasis, Averages, Term
+from diamond_pricing.terms.basis import UNRECORDED
 
 NODES = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)  # carats at which missing measures are averaged
 EXACT = 1e-9  # log dollars by which a compiled model may differ from its source
@@ -180,7 +182,7 @@ def factored(wide: Matrix, covariance: Matrix, rank: int | None = None) -> Matri
     return quantised(wide @ root)
 
 
-def averages_of(stones: Stones) -> Averages:
+def averages_of(stones: Stones, *, by_shape: bool = False) -> Averages:
     """Learn at which weights, and on which blend, missing attributes are averaged."""
     low, high = stones["carat"].min(), stones["carat"].max()
     nodes = tuple(node for node in NODES if low <= node <= high) or (float(low),)
@@ -193,7 +195,13 @@ def averages_of(stones: Stones) -> Averages:
         nodes,
         tuple(name for name in cut.grades if (seen == name).any()),
         tuple(shares.tolist()),
+        _shapes(stones) if by_shape else (),
     )
+
+
+def _shapes(stones: Stones) -> tuple[str, ...]:
+    labels = stones.labels("shape")
+    return (UNRECORDED, *(g for g in graded("shape").grades if (labels == g).any()))
 
 
 def reference_of(

@@ -166,7 +166,7 @@ def _model(
     paired_lists: bool = True,
 ) -> tuple[PriceModel, dict[str, Vector], Found]:
     stones = sales.stones
-    averages = averages_of(stones)
+    averages = averages_of(stones, by_shape=SHAPES in others)
     on_list = [(stones[LISTING.name] == code).sum() for code in (0, 2)]
     lists = bool(min(on_list) >= FEWEST and stones.known(LISTING.name).all())
     pairs = paired(sales)

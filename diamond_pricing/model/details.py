@@ -24,7 +24,7 @@ def _read(line: str) -> Callable[[Stone], Any]:
         return attrgetter("carat")
     names = [a.name for a in ATTRIBUTES.values() if a.line == line and a.name != LISTING.name]
     if len(names) != 1:
-        names += ["carat", "cut"]  # for averages
+        names += ["carat", "cut", "shape"]  # for averages
     return attrgetter(*names)
 
 

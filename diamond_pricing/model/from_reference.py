@@ -76,7 +76,8 @@ class FromReference:
             not _made(a) and not a.graded and parse(a.feature).ordered for a in axes
         )
         self.nodes = [log(carat) for carat in self.averages.carats]
-        self.cuts = {cut: i for i, cut in enumerate(self.averages.cuts)}
+        self.groups = {g or None: i for i, g in enumerate(self.averages.groups)}
+        self.group = attrgetter(self.averages.grade)
         self.placing = [self._placing(axis) for axis in axes]
         for sums in every:
             sums.number(axes)
@@ -212,7 +213,7 @@ class FromReference:
         along = 0.0
         if len(nodes) > 1:
             along = min(max((at - nodes[i]) / (nodes[i + 1] - nodes[i]), 0.0), 1.0)
-        return self.cuts[stone.cut] * len(nodes) + i, along
+        return self.groups[self.group(stone)] * len(nodes) + i, along
 
 
 class _Sums:

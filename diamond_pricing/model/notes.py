@@ -6,6 +6,8 @@ from functools import cache
 from diamond_pricing.model.support import BLEND, RECORDED
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import ATTRIBUTES, MAGIC_LINE, Attribute, Day, Grade, Measure, Stone
+from diamond_pricing.stones.stone import ROUND
+from diamond_pricing.stones.trade import graded
 
 Features = Sequence[tuple[str, ...]]
 
@@ -90,7 +92,7 @@ def _described(stone: Stone, members: Sequence[Attribute], read: Features, words
         template = words.missing_some if used else words.missing
         parts.append(
             template.format(
-                names=_labels(members, missing, words), cut=stone.cut,
+                names=_labels(members, missing, words), cut=_usual(stone),
                 carat=words.carats(stone.carat),
             )
         )  # fmt: skip
@@ -100,6 +102,14 @@ def _described(stone: Stone, members: Sequence[Attribute], read: Features, words
     known = ", ".join(_value(stone, a, len(members), words) for a in members if a.name in used)
     aside = "; ".join(parts)
     return f"{known} ({aside})" if known and aside else known or aside
+
+
+def _usual(stone: Stone) -> str:
+    """What a stone's usual proportions are told by: its cut, and the shape where it is said."""
+    shape = stone.shape if stone.others else None
+    if shape in (None, ROUND):
+        return stone.cut
+    return shape if stone.cut == graded("cut").ungraded else f"{shape} {stone.cut}"
 
 
 def _labels(members: Sequence[Attribute], names: Set[str], words: Words) -> str:

@@ -330,8 +330,8 @@ def cells(stones: Stones, averages: Averages, rows: Any) -> tuple[Integers, Vect
     at = np.log(averages.carats)
     place = np.interp(np.log(stones["carat"][rows]), at, np.arange(len(at)))
     node = np.minimum(place.astype(np.int64), max(len(at) - 2, 0))
-    cut = _positions("cut", averages.cuts)[stones["cut"][rows]]
-    return cut * len(at) + node, place - node
+    group = _positions(averages.grade, averages.groups)[stones[averages.grade][rows]]
+    return group * len(at) + node, place - node
 
 
 def spots(axis: Axis, stones: Stones, averages: Averages) -> list[Spot]:

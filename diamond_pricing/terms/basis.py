@@ -34,7 +34,7 @@ class Rows(NamedTuple):
     weight: Matrix
 
 
-class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which stones a missing attribute is averaged over.
 
     Attributes
@@ -46,11 +46,15 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Cut grades seen in training, worst first.
     listings : tuple[float, ...]
         Shares of the lists x<y, x=y, x>y in training, summing to 1: the blend.
+    shapes : tuple[str, ...]
+        Shapes seen in training, where there are several, and ``UNRECORDED``: what is usual
+        depends on them rather than on the cut.
     """
 
     carats: tuple[float, ...]
     cuts: tuple[str, ...]
     listings: tuple[float, ...]
+    shapes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (
@@ -71,7 +75,17 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def cells(self) -> int:
         """How many mean rows a basis keeps."""
-        return len(self.carats) * len(self.cuts)
+        return len(self.carats) * len(self.groups)
+
+    @property
+    def grade(self) -> str:
+        """What parts the stones, beside the weight: the cut, or the shape."""
+        return "shape" if self.shapes else "cut"
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Its grades."""
+        return self.shapes or self.cuts
 
     def rows(self, stones: Stones) -> Rows:
         """Cell and weight of the two means that each stone lies between; shapes (n, 2)."""
@@ -80,16 +94,16 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         node = np.minimum(place.astype(np.int64), max(len(at) - 2, 0))
         share = place - node
         above = np.minimum(node + 1, len(at) - 1)
-        cut = level_positions(stones, "cut", self.cuts) * len(at)
+        group = level_positions(stones, self.grade, self.groups) * len(at)
         return Rows(
-            np.column_stack([cut + node, cut + above]), np.column_stack([1 - share, share])
+            np.column_stack([group + node, group + above]), np.column_stack([1 - share, share])
         )
 
     def mean_rows(self, basis: "Basis", stones: Stones) -> tuple[tuple[float, ...], ...]:
         """Mean row of ``basis`` over the stones of each cell, shape (cells, w).
 
         Stones that lack one of its attributes do not count. A cell with few stones leans
-        on the mean of its cut, a cut with few on that of all.
+        on the mean of its cut or shape, one of these with few on that of all.
         """
         stones = stones.take(np.all([stones.known(a) for a in basis.attributes], axis=0))
         rows = dense(basis, basis.rows(stones, self))
@@ -99,13 +113,13 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for i, w in zip(index.T, weight.T, strict=True):
             cell[i, np.arange(len(stones))] += w
         sums, counts = cell @ rows, cell.sum(axis=1, keepdims=True)
-        by_cut = (len(self.cuts), len(self.carats), -1)
-        cut_counts = counts.reshape(by_cut).sum(axis=1, keepdims=True)
-        cut_means = (
-            sums.reshape(by_cut).sum(axis=1, keepdims=True) + PRIOR_STONES * overall
-        ) / (cut_counts + PRIOR_STONES)
-        leaned = (sums.reshape(by_cut) + PRIOR_STONES * cut_means) / (
-            counts.reshape(by_cut) + PRIOR_STONES
+        by_group = (len(self.groups), len(self.carats), -1)
+        group_counts = counts.reshape(by_group).sum(axis=1, keepdims=True)
+        group_means = (
+            sums.reshape(by_group).sum(axis=1, keepdims=True) + PRIOR_STONES * overall
+        ) / (group_counts + PRIOR_STONES)
+        leaned = (sums.reshape(by_group) + PRIOR_STONES * group_means) / (
+            counts.reshape(by_group) + PRIOR_STONES
         )
         means = leaned.reshape(self.cells, -1).round(ROUNDING)
         return tuple(tuple(row) for row in means.tolist())

@@ -197,6 +197,62 @@ def test_measures_that_some_sales_lack_cost_no_sale(catalog):
     assert "table" in model._effects.attributes
 
 
+@pytest.fixture(scope="module")
+def deep(catalog) -> PriceModel:
+    """Sales of two shapes that are usually cut to other depths."""
+    rng = np.random.default_rng(5)
+    names = ["carat", "cut", "color", "clarity", "depth", "table", "price"]
+    some = catalog[catalog["stone"] % 30 == 4][names].reset_index(drop=True)
+    princess = rng.random(len(some)) < 0.5
+    off = some["depth"] - 61.8
+    return fit(
+        some.assign(
+            shape=np.where(princess, "Princess", "Round"),
+            cut=some["cut"].astype(str).mask(princess),
+            depth=(some["depth"] + 9 * princess).mask(rng.random(len(some)) < 0.1),
+            price=(some["price"] * np.exp(-0.02 * off.abs() - 0.2 * princess)).round(2),
+        )
+    )
+
+
+def test_what_a_stone_lacks_is_usual_for_its_shape(deep):
+    for shape, cut, depth in (("Princess", None, 70.8), ("Round", "Ideal", 61.8)):
+        stone = Stone(0.8, cut, "F", "VS1", shape=shape, table=57)
+        usual = Stone(0.8, cut, "F", "VS1", shape=shape, depth=depth, table=57)
+        assert deep.explain(stone).price == pytest.approx(deep.explain(usual).price, rel=0.04)
+    assert "averaged over Princess stones of about 0.80 ct" in str(
+        deep.explain(Stone(0.8, None, "F", "VS1", shape="Princess"))
+    )
+
+
+def test_the_database_knows_what_is_usual_for_a_shape(deep):
+    rng = np.random.default_rng(6)
+    n = 300
+    some = pd.DataFrame(
+        {
+            "id": range(n), "carat": rng.uniform(0.3, 2, n).round(2), "cut": "Not graded",
+            "color": rng.choice(list("EFGH"), n), "clarity": rng.choice(["SI1", "VS2"], n),
+            "depth": rng.uniform(67, 74, n).round(1), "table": 57.0,
+            "shape": rng.choice(["Princess", None], n),
+        }
+    )  # fmt: skip
+    some.loc[rng.random(n) < 0.4, "depth"] = None
+    some.loc[rng.random(n) < 0.2, "table"] = None
+    stones = Stones.from_frame(some)
+    fine = deep.supports(stones)
+    assert fine.mean() > 0.6
+    connection = duckdb.connect()
+    connection.register("given", some)
+    connection.execute("CREATE TABLE stones AS SELECT * FROM given")
+    connection.execute(sql(deep, "duckdb", columns=list(some.columns)))
+    priced = connection.execute("SELECT * FROM diamond_prices ORDER BY id").df()
+    np.testing.assert_array_equal((priced["status"] != "refused").to_numpy(), fine)
+    cents = deep.itemise(stones.take(fine)).sum(axis=1)
+    np.testing.assert_array_equal(priced["price_cents"][fine], cents)
+    for i in np.flatnonzero(fine)[:50]:
+        assert deep.explain(stones.stone(i)).cents == priced["price_cents"][i]
+
+
 # ------------------------------------------------------------------ price grids
 
 

@@ -23,7 +23,7 @@ MARGIN = 1e-5  # log dollars that every step up must bring: under a cent, over a
 ROUNDS = 40
 MOST_MARGINS = 4
 TOLERANCE = 1e-10  # of a row of length 1
-BINDING = 1e-3  # slack, of a row of length 1, below which it is kept for the next round
+BINDING = 1e-5  # slack, of a row of length 1, below which it is kept for the next round
 ACTIVE_BELOW = 3  # daqp's flags of a constraint to start from, at its lower bound
 
 Broken = Callable[[Vector], Matrix]

@@ -220,11 +220,11 @@ class _Weighed:
 
 def _never_known(curve: Curve, model: PriceModel, tables: _Weighed) -> None:
     """Add what stands for a number that no stone has to the tables over the weight."""
-    grades = tuple(dict.fromkeys(("cut", *curve.grades)))
+    grades = tuple(dict.fromkeys((model.averages.grade, *curve.grades)))
     table, nodes = tables.table(grades), np.log(model.averages.carats)
     for j, line in enumerate(curve.lines):
         cubic, lows = missing_of(curve, j, model)
-        cubic = once(cubic, curve.grades)
+        cubic = once(cubic, curve.grades, model.averages.grade)
         i = np.searchsorted(nodes, np.log(tables.inside), side="right")
         moved = cubic[i]
         start = np.log(tables.start)
@@ -245,7 +245,7 @@ def _own(
     """The table of a curve over a proportion."""
     inner, start, inside = intervals(curve, *ends)
     means, nodes = curve.means is not None, list(model.averages.carats)
-    grades = set(curve.grades) | ({"cut"} if means else set())
+    grades = set(curve.grades) | ({model.averages.grade} if means else set())
     axes = tuple(g for g in sizes if g in grades)
     further = len(nodes) + 1 if means else 0
     shape = (len(start) + further, *(sizes[g] for g in axes))
@@ -259,9 +259,9 @@ def _own(
         table.add(line, variable, np.pad(cubic, padding), curve.grades)
         if means:
             gone, lows = missing_of(curve, j, model)
-            gone = once(gone, curve.grades)
+            gone = once(gone, curve.grades, model.averages.grade)
             padding = [(len(start), 0)] + [(0, 0)] * (gone.ndim - 1)
-            both = tuple(dict.fromkeys(("cut", *curve.grades)))
+            both = tuple(dict.fromkeys((model.averages.grade, *curve.grades)))
             table.add(line, variable, np.pad(gone, padding), both)
             table.lows[variable] = np.append(start, lows)
     return table

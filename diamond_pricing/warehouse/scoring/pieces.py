@@ -31,7 +31,7 @@ class Curve(NamedTuple):
     known : Matrix
         Cubics where the number is known, shape (intervals, *grades, lines, 4).
     means : Matrix or None
-        What stands in where it is missing, shape (cuts, nodes, *grades, lines).
+        What stands in where it is missing, shape (cuts or shapes, nodes, *grades, lines).
     """
 
     feature: str
@@ -79,7 +79,7 @@ def curves_of(model: PriceModel) -> list[Curve]:
         cubics = np.pad(cubics, [(0, 0)] * (cubics.ndim - 1) + [(0, 4 - cubics.shape[-1])])
         known = cubics[: 1 if number is None else number.known]
         means = cubics[len(known) :, ..., 0]
-        shape = (len(averages.cuts), len(averages.carats), *means.shape[1:])
+        shape = (len(averages.groups), len(averages.carats), *means.shape[1:])
         found.append(
             Curve(
                 "" if number is None else number.feature,
@@ -190,7 +190,8 @@ def missing_of(curve: Curve, j: int, model: PriceModel) -> tuple[Matrix, Vector]
     """
     assert curve.means is not None
     nodes = np.log(model.averages.carats)
-    order = [model.averages.cuts.index(cut) for cut in levels_of(model)["cut"]]
+    grade, groups = model.averages.grade, model.averages.groups
+    order = [groups.index(group) for group in levels_of(model)[grade]]
     means = np.moveaxis(curve.means[order][..., j], 1, 0)
     cubic = np.zeros((len(nodes) + 1, *means.shape[1:], 4))
     cubic[0, ..., 0], cubic[1:, ..., 0] = means[0], means
@@ -199,9 +200,9 @@ def missing_of(curve: Curve, j: int, model: PriceModel) -> tuple[Matrix, Vector]
     return cubic, np.array([nodes[0], *nodes])
 
 
-def once(cubic: Matrix, grades: tuple[str, ...]) -> Matrix:
-    """Let the cut, which is an axis of the means, be one axis only."""
-    if "cut" not in grades:
+def once(cubic: Matrix, grades: tuple[str, ...], group: str) -> Matrix:
+    """Let the grade that is an axis of the means, cut or shape, be one axis only."""
+    if group not in grades:
         return cubic
-    axis = 2 + grades.index("cut")
+    axis = 2 + grades.index(group)
     return np.moveaxis(np.diagonal(cubic, axis1=1, axis2=axis), -1, 1)
