@@ -150,14 +150,14 @@ def test_packed_files_are_refused(run, tmp_path, name):
     (tmp_path / name).write_bytes(b"PK\x03\x04\xff\xfe not packed at all")
     code, _, err = run("fit", "--data", name, "--out", "m.json")
     assert code == 2
-    assert re.search(f"{name} (is not a CSV file of sales|cannot be read)", err)
+    assert re.search(f"{name}(: the (archive|file)| cannot be read)", err)
 
 
 def test_two_columns_of_one_name_are_refused(run, tmp_path):
     (tmp_path / "twice.csv").write_text("carat,cut,carat\n1,Ideal,2\n")
     code, _, err = run("fit", "--data", "twice.csv", "--out", "m.json")
     assert code == 2
-    assert "two columns are called carat" in err
+    assert "twice.csv: two columns are called 'carat'" in err
 
 
 def test_a_band_of_one_sale_is_valid_json(run, sales, tmp_path):
@@ -241,7 +241,7 @@ def test_a_failed_fit_leaves_the_old_model(run, csv, tmp_path):
     bad.to_csv(csv, index=False)
     code, out, err = run("fit", "--data", csv, "--out", "m.json")
     assert (code, out) == (2, "")
-    assert "prices are not positive" in err
+    assert "row 2, price: price must be positive" in err
     assert (tmp_path / "m.json").read_text() == "old"
 
 
@@ -359,7 +359,6 @@ def process(*words: str, **options) -> subprocess.CompletedProcess:
         ("inspect s.csv", "pandas", "refit"),
         ("refit --inbox inbox --home home", "pandas", "refit"),
         ("fit --data s.csv --out m.json", "pandas", "fit"),
-        ("evaluate --data s.parquet", "scipy", "fit"),
         ("tally --data s.csv --out s.sums", "scipy", "fit,scale"),
         ("keys create --tenant a --scope quote", "sqlalchemy", "api"),
         ("keys list", "sqlalchemy", "api"),
@@ -509,10 +508,10 @@ def test_a_model_that_is_not_there_is_one_line(run, gam, tmp_path, name):
 
 def test_an_unfinished_declaration_is_finished_by_filling_in_its_comments(run, tmp_path):
     (tmp_path / "theirs.csv").write_text(
-        "Gewicht;Schliff;Farbton;Reinheit;P\n1,01;Ideal;E;VS1;5000\n0,7;Good;G;SI1;2000\n"
+        "Gewicht;Schliff;Farbton;Reinheit;P\n1,01;Ideal;hoch;VS1;5000\n0,7;Good;tief;SI1;2000\n"
     )
     (tmp_path / "s.toml").write_text(
-        'decimal = ","\n[columns]\nprice = "P"\n[grades.shape]\nBrillante = "round"\n'
+        'decimal = ","\n[columns]\nprice = "P"\n[grades.color]\nhoch = "E"\ntief = "G"\n'
     )
     words = ["inspect", "theirs.csv", "--source", "s.toml"]
     code, declaration, said = run(*words)

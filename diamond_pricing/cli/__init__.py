@@ -494,10 +494,13 @@ def _sales(
     if file is None:
         return load_sales(), {}
     from diamond_pricing.fitting.sales import UNSOUND
-    from diamond_pricing.warehouse import TOTAL, Source, sales_to_fit
+    from diamond_pricing.warehouse import TOTAL, RejectedFileError, Source, sales_to_fit
 
     source = Source.from_toml(declared.read_bytes()) if declared else None
-    intake = sales_to_fit(file.name, file.read_bytes(), source, currency=currency)
+    try:
+        intake = sales_to_fit(file.name, file.read_bytes(), source, currency=currency)
+    except RejectedFileError as error:
+        raise FitError(f"{file}: {error}") from error
     wrong = [q for q in intake.quarantined if q.field != TOTAL]
     if not wrong:
         return intake.sales, {}
@@ -530,7 +533,7 @@ def _answer(
     click.echo(f"{why}{more}")
     click.echo(f"\nFrom {where}: {model}.")
     if where == PACKAGED:
-        _tell(
+        click.echo(
             f"Prices of {model.training.effective}. For those of your market fit your own "
             "sales: diamond-pricing fit --data SALES --out mine.json, then --model mine.json."
         )

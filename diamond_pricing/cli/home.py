@@ -165,13 +165,12 @@ def inspect(file: Path, source: Path | None, currency: str | None) -> None:
     understood, notes, comments = suggested(sheet, full)
     if not understood.encoding and file.suffix.casefold() in TEXTS:
         understood = msgspec.structs.replace(understood, encoding=encoding_of(data))
+    ours = currency or understood.currency or "USD"
+    intake = take_in(file.name, data, understood, currency=ours)
     # UTF-8, whatever the terminal writes: it is to be read again.
     click.echo(f"{understood.to_toml()}{comments}".encode())
     for note in notes:
         click.echo(f"Note: {note}", err=True)
-    intake = take_in(
-        file.name, data, understood, currency=currency or understood.currency or "USD"
-    )
     click.echo(
         f"{intake.read:,} rows: {len(intake.sales):,} would be accepted, "
         f"{len(intake.quarantined):,} set aside.", err=True,

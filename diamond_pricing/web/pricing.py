@@ -236,7 +236,7 @@ def price_list(
             for name, given in (("color", colors), ("clarity", clarities))
         }
         weights = list(dict.fromkeys(_CARAT.read(w) for w in carats or _usual(model)))
-        cut = _grade("cut").read(cut)
+        cut = _grade("cut").read(cut or [*seen["cut"]][-1])
     except StoneError as error:
         raise of_parameter(error) from error
     if cut not in seen["cut"]:

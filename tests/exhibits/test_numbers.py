@@ -219,7 +219,7 @@ def test_a_price_list_as_a_workbook_has_the_same_figures(packaged, tmp_path):
     prices = show.price_list(packaged)
     (tmp_path / "list.xlsx").write_bytes(prices.to_xlsx())
     book = openpyxl.load_workbook(tmp_path / "list.xlsx")
-    cells = pd.read_excel(tmp_path / "list.xlsx", sheet_name="all cells")
+    cells = pd.read_excel(tmp_path / "list.xlsx", sheet_name="all cells", engine="openpyxl")
     pd.testing.assert_frame_equal(cells, prices.frame.round(2), check_dtype=False)
     csv = tmp_path / "list.csv"
     csv.write_text(prices.to_csv())

@@ -7,7 +7,6 @@ from litestar.params import JSONBody, QueryParameter
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.model.words import LANGUAGES
-from diamond_pricing.stones import GRADES
 from diamond_pricing.web.messages import (
     ComparablesIn,
     ComparablesOut,
@@ -20,8 +19,6 @@ from diamond_pricing.web.messages import (
 from diamond_pricing.web.pricing import comparables, compared, price_list, stepped, stone_at
 from diamond_pricing.web.problems import of_stone
 from diamond_pricing.web.requests import StrictRequest
-
-_CUT = next(grade for grade in GRADES if grade.name == "cut")
 
 
 class StoneController(Controller):
@@ -83,7 +80,9 @@ class StoneController(Controller):
     )  # fmt: skip
     async def price_list(
         self, request: StrictRequest,
-        cut: Annotated[str, QueryParameter(description="Grade of cut.")] = _CUT.grades[-1],
+        cut: Annotated[
+            str, QueryParameter(description="Grade of cut. Default: the best that is known.")
+        ] = "",
         carat: Annotated[
             list[float] | None, QueryParameter(description="Weights; may be repeated.")
         ] = None,
