@@ -624,14 +624,14 @@ def test_a_log_that_was_cut_off_shows_against_a_head_noted_elsewhere(place, caps
 def test_inspect_shows_a_source_that_works(tmp_path, measured, capsys):
     feed = measured[1][0].rename(columns={"price": "Total Price", "carat": "Carat Weight"})
     feed = feed.assign(x=feed["x"] / 10, y=feed["y"] / 10, z=feed["z"] / 10)
-    feed["cut"] = feed["cut"].astype(str).replace("Ideal", "Excellent")
+    feed["cut"] = feed["cut"].astype(str).replace("Ideal", "AAA")
     feed.to_csv(tmp_path / "theirs.csv", index=False)
     assert main(["inspect", str(tmp_path / "theirs.csv")]) == 0
     told = capsys.readouterr()
     assert 'x = "cm"' in told.out
-    assert "Excellent" in told.err
-    assert '# "Excellent" = "Ideal"' in told.out
-    (tmp_path / "source.toml").write_text(told.out + '\n[grades.cut]\nExcellent = "Ideal"\n')
+    assert "AAA" in told.err
+    assert '# "AAA" = "Ideal"' in told.out
+    (tmp_path / "source.toml").write_text(told.out + '\n[grades.cut]\nAAA = "Ideal"\n')
     words = ["inspect", str(tmp_path / "theirs.csv"), "--source", str(tmp_path / "source.toml")]
     assert main(words) == 0
     assert "700 rows: 700 would be accepted" in capsys.readouterr().err
