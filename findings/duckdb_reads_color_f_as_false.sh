@@ -20,7 +20,7 @@ import duckdb
 
 of_f = duckdb.sql("SELECT color, typeof(color), CAST(color AS VARCHAR) FROM 'f.csv' LIMIT 1")
 mixed = duckdb.sql("SELECT color, typeof(color) FROM 'ef.csv' LIMIT 1")
-found = (of_f.fetchone(), mixed.fetchone())
+found = (of_f.fetchall()[0], mixed.fetchall()[0])
 print(found)
 assert found == ((False, "BOOLEAN", "false"), ("F", "VARCHAR")), "it has changed"
 PYTHON
