@@ -21,9 +21,11 @@ from diamond_pricing.errors import FitError
 
 MARGIN = 1e-5  # log dollars that every step up must bring: under a cent, over all rounding
 ROUNDS = 40
-MOST_MARGINS = 4
-TOLERANCE = 1e-10  # of a row of length 1
-BINDING = 1e-5  # slack, of a row of length 1, below which it is kept for the next round
+LATE, MOST_MARGINS = 8, 4
+# Of a row of length 1; smaller ones where the largest makes no headway.
+TOLERANCES = (1e-6, 1e-8, 1e-10)
+STILL = 1e-9  # change of the coefficients
+BINDING = 1e-4  # slack, of a row of length 1, below which it is kept for the next round
 ACTIVE_BELOW = 3  # daqp's flags of a constraint to start from, at its lower bound
 
 Broken = Callable[[Vector], Matrix]
@@ -58,22 +60,25 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
     turn = scale[:, None] * inverse
     target = R @ (free / scale)
     C, least = np.empty((0, len(free))), np.empty(0)
-    active = np.empty(0, np.int32)
+    active, beta, tight = np.empty(0, np.int32), free, 0
     for count in range(ROUNDS):
         turned = found @ turn
         length = np.maximum(np.linalg.norm(turned, axis=1), 1e-300)
         # All rows of length 1, so that the solver's tolerances mean the same for each.
         C = np.vstack([C, turned / length[:, None]])
-        # Later rows ask for a little more, or each would only move the place that breaks.
-        margin = MARGIN * min(1 + count, MOST_MARGINS)
+        # Late rows ask for a little more, or each would only move the place that breaks.
+        margin = MARGIN * min(max(count - LATE, 1), MOST_MARGINS)
         least = np.concatenate([least, margin / length])
+        sense = np.concatenate([active, np.zeros(len(found), np.int32)])
         u, _, outcome, solver = daqp.solve(
-            np.eye(len(free)), -target, C, np.full(len(C), np.inf), least,
-            np.concatenate([active, np.zeros(len(found), np.int32)]), primal_tol=TOLERANCE,
+            np.eye(len(free)), -target, C, np.full(len(C), np.inf), least, sense,
+            primal_tol=TOLERANCES[tight],
         )  # fmt: skip
         if outcome != 1:
             raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")
-        beta = np.asarray(turn @ u)
+        before, beta = beta, np.asarray(turn @ u)
+        if np.abs(beta - before).max() < STILL:
+            tight = min(tight + 1, len(TOLERANCES) - 1)
         near = C @ u < least + BINDING
         active = np.where(solver["lam"][near] != 0, ACTIVE_BELOW, 0).astype(np.int32)
         C, least = C[near], least[near]

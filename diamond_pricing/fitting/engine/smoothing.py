@@ -76,9 +76,9 @@ class _State:
         solved, _ = lapack.dpotrs(L, gram.Xy * self.scale, lower=1)
         self.beta: Vector = solved * self.scale
         self.rss = max(
-            gram.yy - 2 * self.beta @ gram.Xy + self.beta @ (gram.XX @ self.beta), 0.0
+            gram.yy - 2 * self.beta @ gram.Xy + self.beta @ (gram.XX @ self.beta),
+            gram.n * ROUNDING**2,
         )
-        self.rss += gram.n * ROUNDING**2
         self.P = self.rss + self.beta @ (self.S * self.beta)
         self.penalised = penalties.any(axis=0)
         self.free = len(self.S) - int(self.penalised.sum())

@@ -23,7 +23,7 @@ from diamond_pricing.stones.checks import (
     TYPICAL_DEPTH,
 )
 from diamond_pricing.stones.kinds import KINDS, kinds_known
-from diamond_pricing.stones.stones import _SLIP
+from diamond_pricing.stones.stones import _SLIP, BLANK
 from diamond_pricing.terms.basis import UNRECORDED
 from diamond_pricing.warehouse.scoring.arithmetic import number
 from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups
@@ -66,7 +66,13 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
         columns[f"r_{measure.name}"] = value
     for grade in _OF_EVERY_STONE:
         levels = tables.levels[grade.name]
-        columns[f"g_{grade.name}"] = grade_number(grade, levels, given[grade.name])
+        place = grade_number(grade, levels, given[grade.name])
+        if grade.ungraded:
+            none = levels.index(grade.ungraded) if grade.ungraded in levels else -1
+            blank = ", ".join(_text(word) for word in sorted(BLANK))
+            text = f"LOWER(TRIM(COALESCE({given[grade.name]}, '')))"
+            place = f"CASE WHEN {text} IN ({blank}) THEN {none} ELSE {place} END"
+        columns[f"g_{grade.name}"] = place
     for other in further(tables, given):
         if isinstance(other, Measure):
             columns[f"r_{other.name}"] = _number_of(other, given.get(other.name))
