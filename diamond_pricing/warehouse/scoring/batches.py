@@ -113,7 +113,8 @@ def absent(text: str | None) -> bool:
 def _read(attribute: Measure | Grade, column: Any) -> tuple[NDArray[np.bool_], Any]:
     """Which rows no stone can have, and the column as `Stones` takes it."""
     if isinstance(attribute, Grade):
-        meant = [attribute.find(text) for text in column.texts]
+        none = attribute.ungraded or None
+        meant = [attribute.find(t) or (none if absent(t) else None) for t in column.texts]
         gone = [not attribute.required and absent(text) for text in column.texts]
         refused = [m is None and not g for m, g in zip(meant, gone, strict=True)]
         wrong = np.array(refused, bool)[column.codes]
