@@ -268,7 +268,7 @@ def test_a_stone_knows_the_attributes_of_the_trade():
         ("laboratory", "gia AGSL igi", ["GIA", "AGS", "IGI"]),
         ("girdle", "STK VTN XTK", ["Slightly Thick", "Very Thin", "Extremely Thick"]),
         ("culet", "NON PT VSM", ["None", "None", "Very Small"]),
-        ("origin", "LG natural CVD", ["Laboratory-grown", "Natural", None]),
+        ("origin", "LG natural CVD", ["Laboratory-grown", "Natural", "Laboratory-grown"]),
     ],
 )  # fmt: skip
 def test_grades_are_read_as_the_trade_writes_them(name, words, grade):

@@ -156,7 +156,7 @@ def inspect(file: Path, source: Path | None, currency: str | None) -> None:
         file.name, data, encoding=declared.encoding, delimiter=declared.delimiter
     )
     try:
-        full = guessed(sheet, declared)
+        full = guessed(sheet, declared, by_cells=True)
     except RejectedFileError as error:
         click.echo(unfinished(sheet, declared).encode(), nl=False)
         raise click.ClickException(

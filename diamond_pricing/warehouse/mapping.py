@@ -49,8 +49,14 @@ SAMPLE = 500  # rows that tell which of two columns is meant
 READABLE, OTHERWISE = 0.9, 0.5  # shares of them
 
 
-def guessed(sheet: Sheet, source: Source) -> Source:
+def guessed(sheet: Sheet, source: Source, *, by_cells: bool = False) -> Source:
     """Complete a declaration from the headers and cells of a sheet.
+
+    Parameters
+    ----------
+    by_cells : bool
+        Find needed columns by what is in them where no header is understood, for a person to
+        confirm.
 
     Raises
     ------
@@ -64,7 +70,8 @@ def guessed(sheet: Sheet, source: Source) -> Source:
     columns, units, currency = _columns(sheet, headers, source)
     ours: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
     needed = [a.name for a in ours if a.required and not (isinstance(a, Grade) and a.ungraded)]
-    _told_by_cells(sheet, headers, columns, needed)
+    if by_cells:
+        _told_by_cells(sheet, headers, columns, needed)
     lacking = [n for n in needed if n not in columns]
     if not {PRICE, PER_CARAT} & set(columns) and not {LIST_PRICE, DISCOUNT} <= set(columns):
         lacking.append(PRICE)

@@ -49,9 +49,9 @@ MONTHS = [
 
 @pytest.fixture(scope="module")
 def months(catalog):
-    rows = catalog[catalog["stone"] % 5 == 0][COLUMNS]
+    rows = catalog[catalog["stone"] % 7 == 0][COLUMNS]
     rows = rows.sample(frac=1, random_state=5).reset_index(drop=True)
-    return [rows.iloc[:4000], *(rows.iloc[4000 + 600 * k : 4600 + 600 * k] for k in range(9))]
+    return [rows.iloc[:2600], *(rows.iloc[2600 + 500 * k : 3100 + 500 * k] for k in range(9))]
 
 
 def test_ten_months(months, tmp_path):

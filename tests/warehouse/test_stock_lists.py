@@ -202,13 +202,17 @@ def test_headers_of_another_script_are_told_by_what_stands_below(tmp_path, capsy
     text += "".join(
         f"Round,{0.5 + i / 100},{'DEFG'[i % 4]},VVS2,Ideal,{1500 + 7 * i}\n" for i in range(40)
     )
-    sales = taken(text).sales
+    with pytest.raises(RejectedFileError, match="no column for carat"):
+        taken(text)  # not without somebody who confirms it
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    assert main(["inspect", str(tmp_path / "a.csv")]) == 0
+    declaration = capsys.readouterr().out
+    assert 'carat = "Вес"' in declaration
+    sales = take_in("a.csv", text.encode(), Source.from_toml(declaration)).sales
     assert len(sales) == 40
     assert sales["carat"].iloc[1] == 0.51
     assert sales["price"].iloc[1] == 1507.0
-    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
-    assert main(["inspect", str(tmp_path / "a.csv")]) == 0
-    assert 'carat = "Вес"' in capsys.readouterr().out
+    assert set(sales["cut"]) == {"Ideal"}
 
 
 def test_a_declaration_is_read_back_in_any_encoding():

@@ -97,7 +97,9 @@ def score(
     with writing(out, schema) as writer:
         batch: Any = first
         while batch is not None:
-            if set(batch.schema.names) == set(first.schema.names):
+            if batch.schema.names != first.schema.names and sorted(
+                batch.schema.names
+            ) == sorted(set(first.schema.names)):
                 batch = batch.select(first.schema.names)  # by name, whatever their order
             if not batch.schema.equals(first.schema):
                 raise SourceError("the files do not have the same columns of the same types.")
