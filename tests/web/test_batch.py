@@ -266,13 +266,14 @@ def test_half_a_million_stones_stream_in_bounded_memory(server, api):
         ) as answer:
             return sum(len(piece) for piece in answer.iter_bytes())
 
-    for _ in range(4):  # each of its threads keeps what it took for its first large batch
+    for _ in range(8):  # each of its threads keeps what it took for its first large batch
         answered(n // 5)
     before = peak()
     size = answered(n)
     assert size > 100 * n
     print(f"{size >> 20} MB sent, {(peak() - before) >> 20} MB more")
-    assert peak() - before < size / 4  # 0 to 3 MB were measured, put together 31 to 54
+    # 0 to 3 MB were measured, 24 on a crowded machine; put together 31 to 54.
+    assert peak() - before < size / 3
 
 
 def test_too_many_rows_are_refused():
