@@ -209,7 +209,8 @@ def codes() -> str:
         "over HTTP.",
         f"```text\n{(verdict.__doc__ or '').split(chr(10) + chr(10), 2)[2].strip()}\n```",
         "A row of a table, scored or sent as a batch, is also refused with `shape_not_priced` "
-        "or `origin_not_priced`, where a column says that it is not round or not natural.",
+        "or `origin_not_priced`, where a column gives a shape or origin that the model does "
+        "not price.",
         "## Errors over HTTP",
         "Every error is a problem document (RFC 9457) with one of these as its `code`. "
         "Declined stones carry the reason above where there is a single one.",
