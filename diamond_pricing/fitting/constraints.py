@@ -30,7 +30,7 @@ SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
 # The steps that must be kept from falling; all others follow from these, as proportions
 # have effects by cut but not by color or clarity. The certificate tries all of them.
 NEEDED = {MISSING: ("carat", "color", "clarity"), MOVING: ("carat",), ANY: ("cut",)}
-# Without proportions there is no other grid.
+# A model without proportions has this grid alone.
 ALONE = {MISSING: AXES}
 
 

@@ -145,7 +145,7 @@ def grids(
     """Give the grids of a certificate, every way to fill the dimensions on each list.
 
     Where no term reads them there is nothing to fill. Every shape that the terms know has its
-    own grids; stones whose cut nobody graded are compared among themselves.
+    own grids; stones without a cut grade are compared among themselves.
     """
     shapes = shapes_of(terms)
     inside = [at for at in jumps_at if WEIGHTS[0] < at <= WEIGHTS[-1]]
@@ -190,7 +190,7 @@ class Located(NamedTuple):
     Attributes
     ----------
     other : str
-        The further grade that it varies with; empty where there is none.
+        The further grade that it depends on, or empty.
     sides : list[list[Rows]]
         For each level of that grade the rows of its bases.
     sizes : tuple[int, ...]

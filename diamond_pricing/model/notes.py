@@ -105,7 +105,7 @@ def _described(stone: Stone, members: Sequence[Attribute], read: Features, words
 
 
 def _usual(stone: Stone) -> str:
-    """What a stone's usual proportions are told by: its cut, and the shape where it is said."""
+    """The cut, and the shape if given, that usual proportions depend on."""
     shape = stone.shape if stone.others else None
     if shape in (None, ROUND):
         return stone.cut

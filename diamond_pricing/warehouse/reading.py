@@ -236,13 +236,19 @@ def _spreadsheet(data: bytes) -> Sheet:
     except ImportError as error:
         raise MissingExtraError("spreadsheets", "refit") from error
     try:
+        if data.startswith(b"PK"):  # unpacked whole below, so its size is asked first
+            parts = zipfile.ZipFile(io.BytesIO(data)).infolist()
+            if sum(part.file_size for part in parts) > LARGEST:
+                raise RejectedFileError(
+                    f"the spreadsheet unpacks to over {LARGEST // 2**20} MB."
+                )
         book = CalamineWorkbook.from_filelike(io.BytesIO(data))
         every = [book.get_sheet_by_name(name) for name in book.sheet_names]
         for sheet in every:
             if sheet.width > WIDEST * 4 or sheet.height > MOST:
                 raise RejectedFileError("the sheet is too large.")
         tables = [sheet.to_python(skip_empty_area=False) for sheet in every]
-    except CalamineError as error:
+    except (CalamineError, zipfile.BadZipFile) as error:
         raise RejectedFileError("the spreadsheet is cut off or damaged.") from error
     texts = [[[_shown(cell) for cell in row] for row in table] for table in tables]
     most = max(texts, key=lambda table: sum(bool(c) for row in table for c in row), default=[])

@@ -86,6 +86,13 @@ def test_an_archive_of_several_files_or_a_damaged_one_is_refused():
         taken(b"PK\x03\x04 and no more", "a.xlsx")
 
 
+def test_a_spreadsheet_that_unpacks_to_too_much_is_refused(monkeypatch):
+    data = spreadsheet([line.split(",") for line in PLAIN.splitlines()])
+    monkeypatch.setattr("diamond_pricing.warehouse.reading.LARGEST", len(data))
+    with pytest.raises(RejectedFileError, match="unpacks to over"):
+        taken(data, "a.xlsx")
+
+
 @pytest.mark.parametrize(
     ("header", "cells", "price"),
     [

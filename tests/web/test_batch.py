@@ -272,8 +272,7 @@ def test_half_a_million_stones_stream_in_bounded_memory(server, api):
     size = answered(n)
     assert size > 100 * n
     print(f"{size >> 20} MB sent, {(peak() - before) >> 20} MB more")
-    # 0 to 3 MB were measured, 24 on a crowded machine; put together 31 to 54.
-    assert peak() - before < size / 3
+    assert peak() - before < size / 4  # 0 to 6 MB were measured, put together 31 to 54
 
 
 def test_too_many_rows_are_refused():
