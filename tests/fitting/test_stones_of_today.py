@@ -127,24 +127,36 @@ def test_a_better_stone_is_never_cheaper(model, kind, carat, more, color, clarit
     assert price(polish="Good") <= price(polish="Very Good") <= price(polish="Excellent")
 
 
-def test_a_certificate_finds_a_further_grade_that_is_out_of_order(model):
-    place = next(
-        i for i, t in enumerate(model.terms)
-        if len(t.bases) == 1 and t.bases[0].feature == "polish"
-    )  # fmt: skip
+def certified(model, features, change):
+    """The certificate of a model with the effects of one term changed."""
     effects = model._effects
-    table = effects.tables[place].copy()
-    table[-1] -= 1.0
-    tables = (*effects.tables[:place], table, *effects.tables[place + 1 :])
-    found = certify(
-        type(effects)(
-            **{f: getattr(effects, f) for f in effects.__slots__} | {"tables": tables}
-        ),
-        None,
-        model.training,
+    place = next(
+        i for i, t in enumerate(model.terms) if {b.feature for b in t.bases} == features
     )
+    table = effects.tables[place].copy()
+    change(table, model.terms[place])
+    tables = (*effects.tables[:place], table, *effects.tables[place + 1 :])
+    values = {name: getattr(effects, name) for name in effects.__slots__}
+    return certify(type(effects)(**values | {"tables": tables}), None, model.training)
+
+
+def test_a_certificate_finds_a_further_grade_that_is_out_of_order(model):
+    def worse(table, _):
+        table[-1] -= 1.0
+
+    found = certified(model, {"polish"}, worse)
     assert found.inversions["polish"] > 0
     assert found.inversions["carat"] == 0
+
+
+def test_a_certificate_finds_a_step_that_falls_at_one_further_grade_alone(model):
+    def worse(table, term):
+        at = [b.levels.index("D" if b.feature == "color" else "Strong") for b in term.bases]
+        table[tuple(at)] -= 2.0
+
+    found = certified(model, {"color", "fluorescence"}, worse)
+    assert found.inversions["color"] > 0
+    assert found.inversions["clarity"] == 0
 
 
 def test_a_stone_that_does_not_say_is_priced_with_a_line_that_says_so(model):
