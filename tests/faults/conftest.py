@@ -1,5 +1,6 @@
 """A home and an inbox whose fit is known beforehand, so that a refit takes a moment."""
 
+import ctypes
 import subprocess
 import sys
 
@@ -69,8 +70,21 @@ def scene(request, other, monkeypatch):
     return scenario(request.param, given | {"other": other})
 
 
+CLONE_NEWNS = 0x00020000  # linux/sched.h
+
+
+@pytest.fixture(scope="session")
+def mounts_of_its_own():
+    """From here on this process's mounts are its own: they end with it, even if it is killed."""
+    if sys.platform != "linux":
+        pytest.skip("mounting is Linux's")
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+        pytest.skip(f"no file system can be mounted here: errno {ctypes.get_errno()}")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=False)  # not within a chroot
+
+
 @pytest.fixture
-def file_system(tmp_path):
+def file_system(mounts_of_its_own, tmp_path):
     """Make and mount file systems, and unmount them at the end."""
     mounted = []
 
@@ -84,8 +98,6 @@ def file_system(tmp_path):
         mounted.append(place)
         return place
 
-    if sys.platform != "linux":
-        pytest.skip("mounting is Linux's")
     yield mount
     for place in reversed(mounted):
         if place.is_mount():
