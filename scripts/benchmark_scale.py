@@ -196,7 +196,7 @@ def _ours(file: str) -> dict[str, Any]:
     frame = Frame.of(_terms(), Stones.from_frame(load_sales()))
     ibis.duckdb.connect()  # mgcv is loaded before its clock starts, too
     clock = _Clock()
-    design, _, fit, _ = solved(tally(file, frame))
+    design, fit, _, _ = solved(tally(file, frame))
     return clock.read() | {"p": design.p, "sd": fit.residual_variance**0.5}
 
 

@@ -187,8 +187,7 @@ def task_engine() -> Figures:
     from diamond_pricing import load_sales
     from diamond_pricing.fitting import read_sales
     from diamond_pricing.fitting.compile import averages_of
-    from diamond_pricing.fitting.engine import gram, smooth, tabulate
-    from diamond_pricing.fitting.engine.tables import grouped
+    from diamond_pricing.fitting.engine import Tables, smooth
     from diamond_pricing.fitting.structure import laid_out
 
     frame, figures = load_sales(), {}
@@ -196,8 +195,8 @@ def task_engine() -> Figures:
         with timed(figures, "reading "):
             sales = read_sales(frame)
         laid = laid_out(TERMS, sales.stones, averages_of(sales.stones))
-        tables = tabulate(laid.codes, laid.axes, grouped(laid.design), np.log(sales.price))
-        fit = smooth(gram(laid.design, tables), laid.design.penalties)
+        sums = Tables(laid.design, laid.axes, laid.codes).gram(np.log(sales.price))
+        fit = smooth(sums, laid.design.penalties)
     found = {"p": laid.design.p, "lambdas": len(fit.smoothing), "edf": float(fit.edf.sum())}
     sd = float(np.sqrt(fit.residual_variance))
     return {**figures, **found, "sd": sd, "peak": peak()}

@@ -171,14 +171,16 @@ def factored(wide: Matrix, covariance: Matrix, rank: int | None = None) -> Matri
     rank : int, optional
         Columns kept; default all that matter, which is exact.
     """
+    if rank is not None and rank < len(covariance):
+        # Any root will do for a projection, and this one is quickly found.
+        drawn = np.random.default_rng(SEED).normal(size=(len(covariance), rank))
+        turn = np.linalg.qr(drawn)[0] * np.sqrt(len(covariance) / rank)
+        return quantised(wide @ (np.linalg.cholesky(covariance) @ turn))
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     kept = np.flatnonzero(values > 1e-16 * max(values[-1], 1e-300))[::-1]
     if not len(kept):
         return np.zeros((len(wide), 1))
     root = vectors[:, kept] * np.sqrt(values[kept])
-    if rank is not None and rank < len(kept):
-        drawn = np.random.default_rng(SEED).normal(size=(len(kept), rank))
-        root = root @ np.linalg.qr(drawn)[0] * np.sqrt(len(kept) / rank)
     return quantised(wide @ root)
 
 

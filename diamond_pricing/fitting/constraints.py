@@ -1,19 +1,19 @@
 """The shape: which coefficients make a better stone cheaper, and the nearest that do not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.fitting.engine import Design
-from diamond_pricing.fitting.engine.shape import shaped
+from diamond_pricing.fitting.engine.shape import shaped, shaped_by
 from diamond_pricing.model.certificate import (
     ANY,
     AXES,
     MISSING,
     MOVING,
     Grid,
-    Over,
     levels_of,
     located,
     other_of,
@@ -22,10 +22,14 @@ from diamond_pricing.model.certificate import (
 )
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.proportions import Feature, features, is_proportion
+from diamond_pricing.stones import Stones
 from diamond_pricing.terms import Averages, Term, dense, interleaved
+
+Flags = NDArray[np.bool_]
 
 SHAPE_ROWS = 250  # broken constraints added at a time, for each axis, over all shapes
 FEWEST_ROWS = 120
+CHUNK = 1_000  # rows at once
 SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
 # The steps that must be kept from falling; all others follow from these, as proportions
 # have effects by cut but not by color or clarity. The certificate tries all of them.
@@ -58,6 +62,7 @@ class Constraints:
         self.rising = rising(terms)
         others = filter(None, map(other_of, terms))
         self.levels = {basis.attribute: np.array(levels_of(basis)) for basis in others}
+        self.binding = np.empty((0, design.p))
         self.least: list[list[tuple[Matrix, slice]]] = []
         for grid in over_grids:
             cuts = np.asarray(grid.values["cut"], np.int64)
@@ -89,8 +94,17 @@ class Constraints:
 
     def shaped(self, A: Matrix, free: Vector) -> Vector:
         """Coefficients that break none, as near as possible to the free ones; shape (p,)."""
+        beta, self.binding = shaped(*self._wide(A, free), self)
+        return beta[: self.p]
+
+    def shaped_alike(self, A: Matrix, free: Vector) -> Vector:
+        """The same for a fit to most of the sales, by the rows that bound for all."""
+        return shaped_by(*self._wide(A, free), self.binding)[: self.p]
+
+    def _wide(self, A: Matrix, free: Vector) -> tuple[Matrix, Vector]:
+        """The programme with the least steps as unknowns behind the coefficients."""
         if self.size == self.p:
-            return shaped(A, free, self)
+            return A, free
         wide = np.zeros((self.size, self.size))
         wide[: self.p, : self.p] = A
         wide[self.p :, self.p :] = SLACK * np.eye(self.size - self.p)
@@ -99,13 +113,13 @@ class Constraints:
             for steps, places in found:
                 each = (steps @ free).reshape(-1, places.stop - places.start)
                 start[places] = each.min(axis=0)
-        return shaped(wide, start, self)[: self.p]
+        return wide, start
 
     def __call__(self, beta: Vector) -> Matrix:
         """Rows that the coefficients break, shape (m, p and the least steps)."""
         terms, coefficients, _ = documented(self.design, beta[: self.p])
         effects = Effects.of(terms, coefficients, self.averages)
-        rows = [np.empty((0, self.size))]
+        broken = _Broken(self)
         for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
             here = over(effects, grid, at)
             for axis in self.needed[grid.dimensions]:
@@ -114,53 +128,28 @@ class Constraints:
                 for _, places in least:
                     step = step + beta[places][None, :, None, None]
                 index = _lowest(step, self.most)
-                if not len(index[0]):
-                    continue
                 others = {
                     name: self.levels[name][np.broadcast_to(level, step.shape)[index]]
                     for name, level in worst.items()
                 }
-                broken = np.zeros((len(index[0]), self.size))
-                ends = [self._row(grid, _place(grid, index, i, up), others) for up in (0, 1)]
-                broken[:, : self.p] = ends[1] - ends[0]
-                if grid.dimensions == ANY:
-                    broken[:, : self.p][:, self.proportions] = 0.0
-                for _, places in least:
-                    broken[np.arange(len(index[0])), places.start + index[i]] = 1.0
-                rows.append(broken)
+                ends = [grid.at(_place(grid, index, i, up) | others) for up in (0, 1)]
+                broken.differ(ends, grid.dimensions, [of.start + index[i] for _, of in least])
             for steps, places in least:
                 over_least = (steps @ beta[: self.p]).reshape(-1, places.stop - places.start)
                 over_least -= beta[places]
                 state, cut = _lowest(over_least, self.most)
-                broken = np.zeros((len(state), self.size))
-                broken[:, : self.p] = steps[state * over_least.shape[1] + cut]
-                broken[np.arange(len(state)), places.start + cut] = -1.0
-                rows.append(broken)
+                broken.over_least(steps[state * over_least.shape[1] + cut], places.start + cut)
             if grid.dimensions == MISSING:
-                rows += [
-                    self._of_grade(grid, here, name, order)
-                    for name, order in self.rising.items()
-                ]
-        return np.vstack(rows)
+                for name, order in self.rising.items():
+                    level, *rest = _lowest(here.rises(name, order), self.most)
+                    codes = self.levels[name][np.asarray(order)]
+                    place = _place(grid, rest, -1, 0)
+                    ends = [grid.at(place | {name: codes[level + up]}) for up in (0, 1)]
+                    broken.differ(ends, grid.dimensions, [])
+        return broken.rows()
 
-    def _of_grade(self, grid: Grid, here: Over, name: str, order: Sequence[int]) -> Matrix:
-        """Rows where a better level of a further grade makes a stone cheaper."""
-        step = here.rises(name, order)
-        index = _lowest(step, self.most)
-        broken = np.zeros((len(index[0]), self.size))
-        if len(index[0]):
-            level, *places = index
-            place = _place(grid, tuple(np.asarray(p) for p in places), -1, 0)
-            codes = self.levels[name][np.asarray(order)]
-            ends = [self._row(grid, place, {name: codes[level + up]}) for up in (0, 1)]
-            broken[:, : self.p] = ends[1] - ends[0]
-        return broken
-
-    def _row(
-        self, grid: Grid, place: Mapping[str, Vector], others: Mapping[str, Vector]
-    ) -> Matrix:
-        """Rows of the design of stones of a grid, shape (m, p)."""
-        stones = grid.at({**place, **others})
+    def of(self, stones: Stones) -> Matrix:
+        """Rows of the design, shape (m, p)."""
         turned: dict[int, Matrix] = {}
         blocks = []
         for sheet in self.design.sheets:
@@ -172,7 +161,63 @@ class Constraints:
         return np.hstack(blocks)
 
 
-def _place(grid: Grid, index: tuple[Integers, ...], axis: int, up: int) -> dict[str, Vector]:
+class _Broken:
+    """Rows that are broken, of all grids together: a design has many terms to place."""
+
+    def __init__(self, of: Constraints) -> None:
+        self.constraints = of
+        self.ends: tuple[list[Stones], list[Stones]] = ([], [])
+        self.parts = [np.empty((0, of.size))]
+        self.any: list[Flags] = []
+        self.steps = [np.empty((0, of.size))]
+
+    def differ(
+        self, ends: Sequence[Stones], dimensions: str, least: Sequence[Integers]
+    ) -> None:
+        """Take the stones of one end of each step from those of the other."""
+        n = len(ends[0])
+        part = np.zeros((n, self.constraints.size))
+        for places in least:
+            part[np.arange(n), places] = 1.0
+        self.parts.append(part)
+        self.any.append(np.full(n, dimensions == ANY))
+        for all_of, end in zip(self.ends, ends, strict=True):
+            all_of.append(end)
+
+    def over_least(self, steps: Matrix, places: Integers) -> None:
+        """Steps of a feature less the least of them."""
+        part = np.hstack(
+            [steps, np.zeros((len(steps), self.constraints.size - steps.shape[1]))]
+        )
+        part[np.arange(len(part)), places] = -1.0
+        self.steps.append(part)
+
+    def rows(self) -> Matrix:
+        """All of them, shape (m, size)."""
+        of, differ = self.constraints, np.vstack(self.parts)
+        if len(differ):
+            low, high = (_together(end) for end in self.ends)
+            for start in range(0, len(differ), CHUNK):
+                some = slice(start, start + CHUNK)
+                differ[some, : of.p] = of.of(high.take(some)) - of.of(low.take(some))
+            differ[np.ix_(np.concatenate(self.any), np.flatnonzero(of.proportions))] = 0.0
+        return np.vstack([differ, *self.steps])
+
+
+def _together(parts: Sequence[Stones]) -> Stones:
+    """Stones of several grids; a further grade that a part has nothing of is not known."""
+    names = dict.fromkeys(name for part in parts for name in part.columns)
+    return Stones(
+        {
+            name: np.concatenate(
+                [part.columns.get(name, np.full(len(part), -1)) for part in parts]
+            )
+            for name in names
+        }
+    )
+
+
+def _place(grid: Grid, index: Sequence[Integers], axis: int, up: int) -> dict[str, Vector]:
     """Weights and codes at places of a grid, or one step up along an axis."""
     return {
         a: np.asarray(grid.values[a])[np.minimum(i, n - 1) + up * (j == axis)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.fitting.compile import training_of
+from diamond_pricing.fitting.constraints import Constraints
 from diamond_pricing.fitting.engine import Gram, PenalisedFit, solve
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.fitting.scatter import support_of
@@ -84,17 +85,16 @@ class HeldOut:
         effective degrees of freedom.
         """
         fit, laid = self.found.fit, self.found.laid
-        inverse = fit.covariance / fit.residual_variance
         rows = np.arange(len(self.rows)) if rows is None else rows
         found = np.empty(len(rows))
         for start in range(0, len(found), CHUNK):
             X = laid.rows(rows[start : start + CHUNK])
-            found[start : start + CHUNK] = np.einsum("ij,ij->i", X @ inverse, X)
+            found[start : start + CHUNK] = np.einsum("ij,ij->i", X @ fit.inverse, X)
         return found * self.found.weight[rows]
 
 
 def held_out(
-    found: Found, sales: Sales, markup: Markup | None, averages: Averages, moved: Vector
+    found: Found, sales: Sales, markup: Markup | None, averages: Averages, rising: Constraints
 ) -> dict[str, Vector]:
     """Log price of each sale by a fit without its fold, as recorded and at the blend.
 
@@ -103,9 +103,9 @@ def held_out(
 
     Parameters
     ----------
-    moved : Vector
-        How far the shape moved the coefficients of the fit to all sales, shape (p,). It moves
-        those without a fold as far: sales that contradict the shape have its errors too.
+    rising : Constraints
+        What bound the fit to all sales binds those without a fold: where sales contradict the
+        shape, both have its errors.
     """
     laid, n = found.laid, len(found.y)
     held: dict[str, Vector] = {"recorded": np.empty(n), "blend": np.empty(n)}
@@ -115,9 +115,10 @@ def held_out(
     )
     for k, part in enumerate(found.parts):
         rows = np.flatnonzero(found.fold == k)
-        beta = solve(found.gram - part, laid.design.penalties, found.fit.smoothing).coefficients
-        beta = beta + moved
+        fit = solve(found.gram - part, laid.design.penalties, found.fit.smoothing)
+        beta = rising.shaped_alike(fit.penalised, fit.coefficients)
         stones = sales.stones.take(rows)
+        beyond = _beyond(stones, sales.take(found.fold != k), read)
         recorded = laid.fitted(beta, rows)
         blend = recorded
         if lists:
@@ -130,7 +131,7 @@ def held_out(
             if name == "blend":
                 placed = stones.with_columns(listing=np.full(len(rows), -1))
             held[name][rows] = base + (0.0 if markup is None else markup.of(base, placed))
-            held[name][rows[_beyond(stones, sales.take(found.fold != k), read)]] = np.nan
+            held[name][rows[beyond]] = np.nan
     return held
 
 

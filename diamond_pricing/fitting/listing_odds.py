@@ -6,8 +6,7 @@ A logistic regression by iteratively reweighted least squares on the same engine
 import numpy as np
 
 from diamond_pricing.arrays import Vector
-from diamond_pricing.fitting.engine import gram, smooth, solve, tabulate
-from diamond_pricing.fitting.engine.tables import grouped
+from diamond_pricing.fitting.engine import Tables, smooth, solve
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.fitting.structure import WEIGHT, Part, columns, laid_out
 from diamond_pricing.model.inference import Inference, Odds
@@ -34,13 +33,13 @@ def inferred(sales: Sales, shape: tuple[str, ...], averages: Averages) -> Infere
     for text in shape:
         terms += [((text, 16),), ((text, 8), "cut")]
     laid = laid_out(terms, stones, averages)
-    groups = grouped(laid.design)
+    tables = Tables(laid.design, laid.axes, laid.codes)
     eta: Vector = np.full(len(z), np.log(z.mean() / (1 - z.mean())))
     start = None
     for count in range(PASSES):
         p = 1 / (1 + np.exp(-eta))
         w = np.maximum(p * (1 - p), 1e-3)
-        made = gram(laid.design, tabulate(laid.codes, laid.axes, groups, eta + (z - p) / w, w))
+        made = tables.gram(eta + (z - p) / w, w)
         # Smoothness hardly changes once the weights are about right.
         if start is None or count == 1:
             fit = smooth(made, laid.design.penalties, start)

@@ -19,15 +19,12 @@ from diamond_pricing.fitting.compile import averages_of, factored, reference_of,
 from diamond_pricing.fitting.constraints import Constraints, documented
 from diamond_pricing.fitting.engine import (
     Design,
-    Gram,
     PenalisedFit,
-    gram,
+    Tables,
     smooth,
     solve,
-    tabulate,
 )  # fmt: skip
 from diamond_pricing.fitting.engine.smoothing import FLAT
-from diamond_pricing.fitting.engine.tables import grouped
 from diamond_pricing.fitting.held_out import Found, HeldOut, held_out
 from diamond_pricing.fitting.listing_odds import inferred
 from diamond_pricing.fitting.paired_lists import (
@@ -81,6 +78,7 @@ ENOUGH_LISTED = 0.5  # the same of the price list, which counts for more
 FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
 PASSES = 3  # of reweighting
 ROUGHLY = 0.3  # as FLAT, before the first reweighting
+SCREENED = 3.0  # as FLAT, to see which grades bend others
 FOLDS = 5
 SEED = 20081
 RANK = 128  # columns of the covariance that a document keeps
@@ -183,7 +181,8 @@ def _model(
     found = _fitted(laid, y, stones, likely)
     y = found.y
     training = training_of(sales, left_out)
-    beta = kept_rising(laid.design, found.gram, found.fit, averages, training, lists=lists)
+    rising = constraints(laid.design, averages, training, lists=lists)
+    beta = rising.shaped(found.fit.penalised, found.fit.coefficients)
     residual = y - laid.fitted(beta)
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
     terms, coefficients, wide = documented(laid.design, beta)
@@ -196,8 +195,7 @@ def _model(
     if not certificate.holds:
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
     inference = inferred(sales, shape, averages) if lists else None
-    moved = beta - found.fit.coefficients
-    prices = held_out(found, sales, markup, averages, moved)
+    prices = held_out(found, sales, markup, averages, rising)
     support = support_of(stones)
     model = PriceModel(
         family="monotone",
@@ -230,8 +228,8 @@ def _shown(
     if not further:
         return []
     laid = laid_out(terms, stones, averages)
-    tables = tabulate(laid.codes, laid.axes, grouped(laid.design), y)
-    fit = smooth(gram(laid.design, tables), laid.design.penalties, flat=ROUGHLY)
+    tables = Tables(laid.design, laid.axes, laid.codes)
+    fit = smooth(tables.gram(y), laid.design.penalties, flat=SCREENED)
     residual = y - laid.fitted(fit.coefficients)
     beside = ["carat", *(g.name for g in GRADES if g.required), *(SHAPES,) * (SHAPES in others)]
     codes = {name: stones[name] + 1 for name in (*further, *beside) if name != "carat"}
@@ -239,17 +237,13 @@ def _shown(
     return interactions(residual, _weights(residual, stones), codes, further, beside)
 
 
-def kept_rising(
-    design: Design, gram: Gram, fit: PenalisedFit, averages: Averages, training: Training,
-    *, lists: bool,
-) -> Vector:  # fmt: skip
-    """Coefficients nearest to those of a fit with which no price falls; shape (p,)."""
-    A = gram.XX + np.diag(fit.smoothing @ design.penalties)
-    codes = (0, 2) if lists else (-1,)
+def constraints(
+    design: Design, averages: Averages, training: Training, *, lists: bool
+) -> Constraints:
+    """What must hold for no price to fall."""
     terms = [sheet.term for sheet in design.sheets]
-    over_all = list(grids(training, terms, codes, jumps(terms)))
-    broken = Constraints(design, averages, over_all)
-    return broken.shaped(A, fit.coefficients)
+    over_all = grids(training, terms, (0, 2) if lists else (-1,), jumps(terms))
+    return Constraints(design, averages, list(over_all))
 
 
 def _rises(
@@ -281,21 +275,12 @@ def _fitted(
     rng = np.random.default_rng(SEED)
     keys = stone_keys(stones)
     fold = (rng.permutation(keys.max() + 1) % FOLDS)[keys]
-    groups = grouped(laid.design)
+    tables = Tables(laid.design, laid.axes, laid.codes)
     weight = np.ones(len(y))
     start = None
     for count in range(PASSES):
         rows = [fold == k for k in range(FOLDS)] if count == PASSES - 1 else [fold >= 0]
-        parts = [
-            gram(
-                laid.design,
-                tabulate(
-                    {f: code[inside] for f, code in laid.codes.items()},
-                    laid.axes, groups, y[inside], weight[inside],
-                ),
-            )
-            for inside in rows
-        ]  # fmt: skip
+        parts = [tables.gram(y, weight, inside) for inside in rows]
         whole = parts[0]
         for part in parts[1:]:
             whole = whole + part

@@ -156,10 +156,10 @@ def fit(
         ) as ready:
             moments = summed(ready, progress)
             told("fitting", 1.0, moments.n)
-            design, whole, solution, without = solved(moments, held_out=True)
+            solution = solved(moments, held_out=True, effective=effective)
             told("pricing held-out sales", 1.0, moments.n)
-            errors = held_out_errors(ready, without)
-        return finished(moments, design, whole, solution, errors, effective)
+            errors = held_out_errors(ready, solution.without)
+        return finished(moments, solution, errors, effective)
 
 
 def evaluate(
@@ -169,8 +169,7 @@ def evaluate(
     """Cross-validate by stone on sales wherever they are.
 
     Each fold is priced by a fit to the sums of the others; terms, weights and smoothing are
-    those of all. Shape constraints are not imposed, which leaves errors if anything a
-    little larger. Parameters and errors as `fit`.
+    those of all, and so are the rows of the shape that bind. Parameters and errors as `fit`.
     """
     with opened(source, memory=memory, threads=threads) as relation:
         frame = sampled(relation, _rows(relation), sample, leave_out)
@@ -178,7 +177,7 @@ def evaluate(
             relation, frame, folds=folds, leave_out=leave_out, progress=progress
         ) as ready:
             moments = summed(ready, progress)
-            without = solved(moments, held_out=True)[3]
+            without = solved(moments, held_out=True).without
             return HeldOutErrors(held_out_errors(ready, without), moments.n)
 
 

@@ -10,16 +10,15 @@ from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine import (
     Design,
     Gram,
-    gram,
+    Tables,
     learned,
     reml,
     sheets,
     smooth,
     solve,
-    tabulate,
 )
 from diamond_pricing.fitting.engine.smoothing import FLAT, _State
-from diamond_pricing.fitting.engine.tables import BINS, axis, coded, grouped
+from diamond_pricing.fitting.engine.tables import BINS, axis, coded
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.terms import Levels, Slope, Spline, Steps, dense
 
@@ -112,12 +111,9 @@ class Made:
             blocks.append(raw @ sheet.transform)
         return np.hstack(blocks)
 
-    def tables(self, part: slice | np.ndarray = slice(None), weight=None):
-        codes = {feature: code[part] for feature, code in self.codes.items()}
-        return tabulate(codes, self.axes, grouped(self.design), self.y[part], weight)
-
-    def gram(self) -> Gram:
-        return gram(self.design, self.tables(weight=self.weight))
+    def gram(self, some: np.ndarray | None = None, weight=None) -> Gram:
+        weight = self.weight if weight is None else weight
+        return Tables(self.design, self.axes, self.codes).gram(self.y, weight, some)
 
 
 @pytest.fixture(scope="module")
@@ -134,28 +130,6 @@ def test_a_value_stands_in_its_nearest_bin():
         np.testing.assert_array_equal(np.abs(values - bins[coded(values, bins)]), nearest)
 
 
-def test_tables_of_two_halves_add_up_to_those_of_the_whole(made):
-    # Sorted by weight, so that each half has cells that the other lacks.
-    order = np.argsort(made.values["carat"], kind="stable")
-    halves = made.tables(order[::2][:300]), made.tables(np.setdiff1d(order, order[::2][:300]))
-    merged, whole = halves[0] + halves[1], made.tables()
-    assert merged.rows == whole.rows
-    assert merged.squares == pytest.approx(whole.squares, rel=1e-14)
-    assert merged.tables.keys() == whole.tables.keys()
-    assert any(len(t.cell) < len(whole.tables[f].cell) for f, t in halves[0].tables.items())
-    for features, table in whole.tables.items():
-        np.testing.assert_array_equal(merged.tables[features].cell, table.cell)
-        np.testing.assert_array_equal(merged.tables[features].weight, table.weight)
-        # Sums of prices in another order.
-        np.testing.assert_allclose(merged.tables[features].total, table.total, rtol=1e-13)
-
-
-def test_tables_over_different_bins_are_refused(made):
-    other = Made(seed=2)
-    with pytest.raises(FitError, match="different bins"):
-        _ = made.tables() + other.tables()
-
-
 def test_the_gram_matrix_from_tables_is_that_of_the_rows():
     rng = np.random.default_rng(3)
     made = Made(weight=rng.uniform(0.2, 3, 900))
@@ -170,21 +144,19 @@ def test_the_gram_matrix_from_tables_is_that_of_the_rows():
 
 def test_a_weight_of_three_counts_as_three_rows(made):
     weight = np.random.default_rng(4).integers(0, 4, len(made.y))
-    weighted = made.tables(weight=weight.astype(float))
-    repeated = made.tables(np.repeat(np.arange(len(made.y)), weight))
-    for features, table in repeated.tables.items():
-        kept = weighted.tables[features].weight > 0
-        np.testing.assert_array_equal(weighted.tables[features].cell[kept], table.cell)
-        np.testing.assert_array_equal(weighted.tables[features].weight[kept], table.weight)
-    one, other = gram(made.design, weighted), gram(made.design, repeated)
-    np.testing.assert_allclose(one.XX, other.XX, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(one.Xy, other.Xy, rtol=0, atol=1e-9)
-    assert one.yy == pytest.approx(other.yy, rel=1e-13)
+    X, found = np.repeat(made.rows(), weight, axis=0), made.gram(weight=weight.astype(float))
+    y = np.repeat(made.y, weight)
+    np.testing.assert_allclose(found.XX, X.T @ X, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.Xy, X.T @ y, rtol=0, atol=1e-9)
+    assert found.yy == pytest.approx(y @ y, rel=1e-13)
 
 
-def test_parts_of_the_sales_can_be_taken_away(made):
-    whole, part = made.gram(), gram(made.design, made.tables(np.arange(300)))
-    rest = gram(made.design, made.tables(np.arange(300, 900)))
+def test_parts_of_the_sales_add_up_and_can_be_taken_away(made):
+    # By weight, so that each part has cells that the other lacks.
+    some = made.values["carat"] < np.median(made.values["carat"])
+    whole, part, rest = made.gram(), made.gram(some), made.gram(~some)
+    X = made.rows()[some]
+    np.testing.assert_allclose(part.XX, X.T @ X, rtol=0, atol=1e-10)
     for found, wanted in ((whole - part, rest), (part + rest, whole)):
         np.testing.assert_allclose(found.XX, wanted.XX, rtol=0, atol=1e-10)
         np.testing.assert_allclose(found.Xy, wanted.Xy, rtol=0, atol=1e-9)
@@ -232,7 +204,7 @@ def test_the_derivatives_of_the_reml_score_are_right(ridge):
 
     def gradient(at):
         state = _State(found, penalties, np.exp(at))
-        return state.derivatives(state.inverse())
+        return state.derivatives()
 
     first, second, _ = gradient(rho)
     h = 1e-3

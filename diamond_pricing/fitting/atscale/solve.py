@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -24,7 +24,7 @@ from diamond_pricing.fitting.engine import (
     solve,
     turned,
 )
-from diamond_pricing.fitting.monotone import RANK, fit_unpaired, kept_rising
+from diamond_pricing.fitting.monotone import RANK, constraints, fit_unpaired
 from diamond_pricing.fitting.scatter import BANDS, SUPPORT_BANDS, Scored, ranges_from
 from diamond_pricing.fitting.structure import columns
 from diamond_pricing.model import PriceModel, Training
@@ -85,16 +85,28 @@ def centred(design: Design, gram: Gram) -> Gram:
     return Gram((XX + XX.T) / 2, turned(design.sheets, gram.Xy[:, None])[:, 0], gram.yy, gram.n)
 
 
-def solved(
-    moments: Moments, *, held_out: bool = False
-) -> tuple[Design, Gram, PenalisedFit, list[Vector]]:
-    """Fit, smoothness by REML; with ``held_out`` also without each fold.
+class Solved(NamedTuple):
+    """A fit to sums.
 
-    Returns
-    -------
-    Design, Gram, PenalisedFit
-    list[Vector]
-        Coefficients as a document has them of the fit without each fold, shape (p,) each.
+    Attributes
+    ----------
+    design : Design
+    fit : PenalisedFit
+        Without constraints.
+    coefficients : Vector
+        With which no price falls, where there is a founding model; shape (p,).
+    without : list[Vector]
+        The same, as a document has them, of the fit without each fold.
+    """
+
+    design: Design
+    fit: PenalisedFit
+    coefficients: Vector
+    without: list[Vector]
+
+
+def solved(moments: Moments, *, held_out: bool = False, effective: str | None = None) -> Solved:
+    """Fit so that no price falls, smoothness by REML; with ``held_out`` also without folds.
 
     Raises
     ------
@@ -108,12 +120,21 @@ def solved(
         for part in parts[1:]:
             whole = whole + part
         fit = smooth(whole, design.penalties)
+        beta, rising = fit.coefficients, None
+        if (founding := moments.frame.founding) is not None:
+            lists = any(b.feature == LISTING.name for t in founding.terms for b in t.bases)
+            training = _training(moments, founding, effective)
+            rising = constraints(design, founding.averages, training, lists=lists)
+            beta = rising.shaped(fit.penalised, beta)
         without = []
         if held_out:
             for part in parts:
                 left = solve(whole - part, design.penalties, fit.smoothing)
-                without.append(documented(design, left.coefficients)[1])
-    return design, whole, fit, without
+                held = left.coefficients
+                if rising is not None:
+                    held = rising.shaped_alike(left.penalised, held)
+                without.append(documented(design, held)[1])
+    return Solved(design, fit, beta, without)
 
 
 def fit_moments(
@@ -140,23 +161,21 @@ def fit_moments(
     founding = moments.frame.founding
     if founding is None:
         raise FitError("sums without a founding model have no prices to begin with.")
-    design, whole, fit, _ = solved(moments)
-    return finished(moments, design, whole, fit, errors or moments.errors, effective)
+    solution = solved(moments, effective=effective)
+    return finished(moments, solution, errors or moments.errors, effective)
 
 
 def finished(
-    moments: Moments, design: Design, whole: Gram, fit: PenalisedFit, errors: Errors,
-    effective: str | None = None,
-) -> PriceModel:  # fmt: skip
-    """Make the model of a fit that `solved` gave: no price falls, ranges are stated."""
+    moments: Moments, solution: Solved, errors: Errors, effective: str | None = None
+) -> PriceModel:
+    """Make the model of a fit that `solved` gave, with its certificate and its ranges."""
     founding = moments.frame.founding
     assert founding is not None
     training = _training(moments, founding, effective)
-    lists = any(basis.feature == LISTING.name for t in founding.terms for basis in t.bases)
+    design, fit = solution.design, solution.fit
     with threadpool_limits(1):
-        beta = kept_rising(design, whole, fit, founding.averages, training, lists=lists)
         # A document keeps the bases with their mean rows, which those of the fit share.
-        _, coefficients, wide = documented(design, beta)
+        _, coefficients, wide = documented(design, solution.coefficients)
         certificate = certify(
             Effects.of(founding.terms, coefficients, founding.averages), None, training
         )

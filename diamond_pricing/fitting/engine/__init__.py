@@ -6,7 +6,7 @@ Nothing after the tables depends on the number of sales (Wood, Li, Shaddick & Au
 
 from diamond_pricing.fitting.engine.design import Design, Margin, Sheet, learned, sheets
 from diamond_pricing.fitting.engine.smoothing import PenalisedFit, reml, smooth, solve
-from diamond_pricing.fitting.engine.tables import Gram, Tables, gram, tabulate, turned
+from diamond_pricing.fitting.engine.tables import Gram, Tables, turned
 
 __all__ = [
     "Design",
@@ -15,12 +15,10 @@ __all__ = [
     "PenalisedFit",
     "Sheet",
     "Tables",
-    "gram",
     "learned",
     "reml",
     "sheets",
     "smooth",
     "solve",
-    "tabulate",
     "turned",
 ]

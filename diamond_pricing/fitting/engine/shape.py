@@ -16,7 +16,7 @@ import daqp
 import numpy as np
 from scipy.linalg import lapack
 
-from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 
 MARGIN = 1e-5  # log dollars that every step up must bring: under a cent, over all rounding
@@ -31,7 +31,39 @@ ACTIVE_BELOW = 3  # daqp's flags of a constraint to start from, at its lower bou
 Broken = Callable[[Vector], Matrix]
 
 
-def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
+class _Nearest:
+    """Solves for the coefficients nearest to the free ones, in the metric of A."""
+
+    def __init__(self, A: Matrix, free: Vector) -> None:
+        scale = 1 / np.sqrt(np.diag(A))
+        R, failed = lapack.dpotrf(A * scale * scale[:, None], lower=0)
+        if failed:
+            raise FitError("the penalised Gram matrix is not positive definite.")
+        inverse, _ = lapack.dtrtri(np.triu(R), lower=0)
+        # In u = R·β/scale the distance is Euclidean.
+        self.turn = scale[:, None] * inverse
+        self.target = R @ (free / scale)
+
+    def turned(self, rows: Matrix) -> tuple[Matrix, Vector]:
+        """Rows of length 1, so that the tolerances mean the same for each, and their length."""
+        turned = rows @ self.turn
+        length = np.maximum(np.linalg.norm(turned, axis=1), 1e-300)
+        return turned / length[:, None], length
+
+    def solved(
+        self, C: Matrix, least: Vector, sense: Integers, tolerance: float = TOLERANCES[0]
+    ) -> tuple[Vector, Vector, Vector]:
+        """Solution, the slack of each row and its multiplier."""
+        u, _, outcome, solver = daqp.solve(
+            np.eye(len(self.target)), -self.target, C, np.full(len(C), np.inf), least, sense,
+            primal_tol=tolerance,
+        )  # fmt: skip
+        if outcome != 1:
+            raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")
+        return self.turn @ u, C @ u - least, solver["lam"]
+
+
+def shaped(A: Matrix, free: Vector, broken: Broken) -> tuple[Vector, Matrix]:
     """Move the coefficients as little as possible to where no constraint is broken.
 
     Parameters
@@ -43,6 +75,13 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
     broken : callable
         Coefficients → the worst of the rows that they break, shape (m, p); none at the end.
 
+    Returns
+    -------
+    Vector
+        Coefficients, shape (p,).
+    Matrix
+        The rows that bind, shape (m, p).
+
     Raises
     ------
     FitError
@@ -50,42 +89,37 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> Vector:
     """
     found = broken(free)
     if not len(found):
-        return free
-    scale = 1 / np.sqrt(np.diag(A))
-    R, failed = lapack.dpotrf(A * scale * scale[:, None], lower=0)
-    if failed:
-        raise FitError("the penalised Gram matrix is not positive definite.")
-    inverse, _ = lapack.dtrtri(np.triu(R), lower=0)
-    # In u = R·β/scale the distance is Euclidean.
-    turn = scale[:, None] * inverse
-    target = R @ (free / scale)
-    C, least = np.empty((0, len(free))), np.empty(0)
+        return free, found
+    nearest = _Nearest(A, free)
+    rows, C, least = np.empty((0, len(free))), np.empty((0, len(free))), np.empty(0)
     active, beta, tight = np.empty(0, np.int32), free, 0
     for count in range(ROUNDS):
-        turned = found @ turn
-        length = np.maximum(np.linalg.norm(turned, axis=1), 1e-300)
-        # All rows of length 1, so that the solver's tolerances mean the same for each.
-        C = np.vstack([C, turned / length[:, None]])
+        turned, length = nearest.turned(found)
+        rows, C = np.vstack([rows, found]), np.vstack([C, turned])
         # Late rows ask for a little more, or each would only move the place that breaks.
         margin = MARGIN * min(max(count - LATE, 1), MOST_MARGINS)
         least = np.concatenate([least, margin / length])
         sense = np.concatenate([active, np.zeros(len(found), np.int32)])
-        u, _, outcome, solver = daqp.solve(
-            np.eye(len(free)), -target, C, np.full(len(C), np.inf), least, sense,
-            primal_tol=TOLERANCES[tight],
-        )  # fmt: skip
-        if outcome != 1:
-            raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")
-        before, beta = beta, np.asarray(turn @ u)
+        before = beta
+        beta, slack, multiplier = nearest.solved(C, least, sense, TOLERANCES[tight])
         if np.abs(beta - before).max() < STILL:
             tight = min(tight + 1, len(TOLERANCES) - 1)
-        near = C @ u < least + BINDING
-        active = np.where(solver["lam"][near] != 0, ACTIVE_BELOW, 0).astype(np.int32)
-        C, least = C[near], least[near]
+        near = slack < BINDING
+        active = np.where(multiplier[near] != 0, ACTIVE_BELOW, 0).astype(np.int32)
+        rows, C, least = rows[near], C[near], least[near]
         found = broken(beta)
         if not len(found):
-            return beta
+            return beta, rows
     raise FitError(
         f"prices could not be kept from falling within {ROUNDS} rounds: the sales are too few "
         "or contradict it too much. Bring more sales, or fit the family 'loglinear'."
     )
+
+
+def shaped_by(A: Matrix, free: Vector, rows: Matrix) -> Vector:
+    """Coefficients nearest to the free ones that break none of m rows; shape (p,)."""
+    if not len(rows):
+        return free
+    nearest = _Nearest(A, free)
+    C, length = nearest.turned(rows)
+    return nearest.solved(C, MARGIN / length, np.zeros(len(C), np.int32))[0]

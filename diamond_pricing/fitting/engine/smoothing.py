@@ -11,7 +11,7 @@ which is safe far from the optimum, and finished by Newton steps with exact deri
 which are fast near it.
 """
 
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,29 +32,47 @@ FLAT = 3e-3
 LONGEST = 6.0  # step of log λ
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class PenalisedFit:
-    """What a penalised least-squares solve found.
+    """What a penalised least-squares solve found; what takes an inverse is found when asked.
 
     Attributes
     ----------
     coefficients : Vector
         β̂, shape (p,), log dollars.
-    covariance : Matrix
-        Bayesian posterior covariance σ²A⁻¹, shape (p, p).
-    residual_variance : float
-        σ².
-    edf : Vector
-        Effective degrees of freedom of each column, the diagonal of A⁻¹X'X; shape (p,).
     smoothing : Vector
         λ, one for each penalty.
     """
 
-    coefficients: Vector
-    covariance: Matrix
-    residual_variance: float
-    edf: Vector
-    smoothing: Vector
+    def __init__(self, state: "_State") -> None:
+        self._state = state
+        self.coefficients, self.smoothing = state.beta, state.smoothing
+
+    @cached_property
+    def inverse(self) -> Matrix:
+        """A⁻¹, shape (p, p)."""
+        return self._state.inverse
+
+    @property
+    def penalised(self) -> Matrix:
+        """A = X'WX + S, shape (p, p)."""
+        A: Matrix = self._state.gram.XX + np.diag(self._state.S)
+        return A
+
+    @cached_property
+    def edf(self) -> Vector:
+        """Effective degrees of freedom of each column, the diagonal of A⁻¹X'X; shape (p,)."""
+        found: Vector = (self.inverse * self._state.gram.XX).sum(axis=1)
+        return found
+
+    @cached_property
+    def residual_variance(self) -> float:
+        """σ²."""
+        return float(self._state.rss / (self._state.gram.n - self.edf.sum()))
+
+    @property
+    def covariance(self) -> Matrix:
+        """Bayesian posterior covariance σ²A⁻¹, shape (p, p)."""
+        return self.residual_variance * self.inverse
 
 
 class _State:
@@ -91,6 +109,7 @@ class _State:
         log_S = np.log(self.S[self.penalised]).sum()
         return float((self.gram.n - self.free) * np.log(self.P) + log_A - log_S)
 
+    @cached_property
     def inverse(self) -> Matrix:
         """A⁻¹."""
         lower, failed = lapack.dpotri(self.L, lower=1)
@@ -101,8 +120,9 @@ class _State:
         V *= self.scale[:, None]
         return V
 
-    def derivatives(self, V: Matrix) -> tuple[Vector, Matrix, Vector]:
+    def derivatives(self) -> tuple[Vector, Matrix, Vector]:
         """Gradient and Hessian by log λ of the score, and the Fellner–Schall step."""
+        V = self.inverse
         a = self.penalties * self.smoothing[:, None]
         inverse_S = np.where(self.penalised, 1 / np.where(self.S > 0, self.S, 1.0), 0.0)
         quadratic, m = a @ self.beta**2, self.gram.n - self.free
@@ -151,16 +171,16 @@ def smooth(
     # Near an optimum, as from the λ of an earlier fit, Newton's steps need no safe ones.
     first = 0 if start is None else FELLNER_SCHALL
     for count in range(first, first + STEPS):
-        V = state.inverse()
-        gradient, hessian, safe = state.derivatives(V)
+        gradient, hessian, safe = state.derivatives()
         # At a bound λ is as good as infinite or nothing: it may stay there.
         stuck = ((rho >= high) & (gradient < 0)) | ((rho <= low) & (gradient > 0))
         if np.abs(np.where(stuck, 0.0, gradient)).max(initial=0) < flat:
-            return _fit(state, V)
+            return PenalisedFit(state)
         before = state
-        rho, state = _moved(state, rho, gradient, hessian, safe, ~stuck, (low, high), count)
+        steps = (gradient, hessian, safe if count < FELLNER_SCHALL else None)
+        rho, state = _moved(state, rho, *steps, ~stuck, (low, high))
         if state is before:  # no step lowers the score: rounding is all that is left
-            return _fit(state, V)
+            return PenalisedFit(state)
     raise FitError(
         f"the smoothing parameters did not settle in {STEPS} steps; the largest derivative of "
         f"the REML score is {np.abs(gradient[~stuck]).max():.2g}."
@@ -168,12 +188,13 @@ def smooth(
 
 
 def _moved(
-    state: _State, rho: Vector, gradient: Vector, hessian: Matrix, safe: Vector,
-    free: Flags, bounds: tuple[Vector, Vector], count: int,
+    state: _State, rho: Vector, gradient: Vector, hessian: Matrix, safe: Vector | None,
+    free: Flags, bounds: tuple[Vector, Vector],
 ) -> tuple[Vector, _State]:  # fmt: skip
-    """Take one step that does not raise the score."""
-    step = safe.clip(-LONGEST, LONGEST)
-    if count >= FELLNER_SCHALL:
+    """Take one step, safe or Newton's, that does not raise the score."""
+    if safe is not None:
+        step = safe.clip(-LONGEST, LONGEST)
+    else:
         values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
         values = np.maximum(np.abs(values), 1e-7 * max(np.abs(values).max(initial=0), 1e-7))
         step = np.zeros(len(rho))
@@ -182,7 +203,7 @@ def _moved(
     for _ in range(30):
         tried = (rho + np.where(free, step, 0.0)).clip(*bounds)
         new = _State(state.gram, state.penalties, np.exp(tried))
-        if count < FELLNER_SCHALL or new.score <= state.score + 1e-9 * abs(state.score):
+        if safe is not None or new.score <= state.score + 1e-9 * abs(state.score):
             return tried, new
         step = step / 2
     return rho, state  # nothing better is near
@@ -190,11 +211,4 @@ def _moved(
 
 def solve(gram: Gram, penalties: Matrix, smoothing: Vector) -> PenalisedFit:
     """Fit at given λ."""
-    state = _State(gram, penalties, smoothing)
-    return _fit(state, state.inverse())
-
-
-def _fit(state: _State, V: Matrix) -> PenalisedFit:
-    edf = (V * state.gram.XX).sum(axis=1)
-    variance = state.rss / (state.gram.n - edf.sum())
-    return PenalisedFit(state.beta, variance * V, variance, edf, state.smoothing)
+    return PenalisedFit(_State(gram, penalties, smoothing))

@@ -1,81 +1,30 @@
-"""One- and two-way tables over binned attributes, and the Gram matrix made from them.
+"""The Gram matrix of a fit, from one- and two-way tables over binned attributes.
 
 Sales repeat: there are 273 weights, 184 depths and 8 clarities in 54,000 of them. For two
 terms with columns B_i and B_j at their distinct cells,
 
-    X_i'X_j = B_i' N_ij B_j,
+    X_i'WX_j = B_i' N_ij B_j,
 
-where N_ij counts the sales in each pair of cells (Wood, Li, Shaddick & Augustin 2017).
-Tables of two parts of the sales add up to those of the whole.
+where N_ij holds the weights of the sales in each pair of cells (Wood, Li, Shaddick &
+Augustin 2017). Terms over the same attributes share their cells.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations_with_replacement
-from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sparse
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
-from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine.design import Design, Sheet
 
 BINS = 512  # of a feature with more distinct values
+FEW = 4  # sales for each column, below which their rows are multiplied as they stand
 
 Features = tuple[str, ...]
-
-
-class Table(NamedTuple):
-    """Sales by the cells of some features.
-
-    Attributes
-    ----------
-    cell : Integers
-        Flat index over the features' bins, the last fastest, ascending; shape (m,).
-    weight, total : Vector
-        Sum of weights, and of weight times log price; shape (m,).
-    """
-
-    cell: Integers
-    weight: Vector
-    total: Vector
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tables:
-    """What the fit needs to know of the sales.
-
-    Attributes
-    ----------
-    axes : Mapping[str, Vector]
-        For each feature the values of its bins, ascending.
-    tables : Mapping[Features, Table]
-        By features, for every pair of groups of terms.
-    squares : float
-        Sum of weight times squared log price.
-    rows : int
-        Number of sales.
-    """
-
-    axes: Mapping[str, Vector]
-    tables: Mapping[Features, Table]
-    squares: float
-    rows: int
-
-    def __add__(self, other: "Tables") -> "Tables":
-        """Merge the tables of two parts of the sales."""
-        if self.axes.keys() != other.axes.keys() or any(
-            not np.array_equal(self.axes[f], other.axes[f]) for f in self.axes
-        ):
-            raise FitError("tables over different bins cannot be added.")
-        return Tables(
-            self.axes,
-            {f: _added(table, other.tables[f]) for f, table in self.tables.items()},
-            self.squares + other.squares,
-            self.rows + other.rows,
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,104 +77,136 @@ def coded(values: Vector, bins: Vector) -> Integers:
     return np.searchsorted(middles, values).astype(np.int64)
 
 
-def grouped(design: Design) -> list[Features]:
-    """The largest sets of features that stand together in a term."""
-    found: list[Features] = []
-    every = {_features(sheet) for sheet in design.sheets}
-    for features in sorted(every, key=lambda f: (-len(f), f)):
-        if not any(set(features) <= set(larger) for larger in found):
-            found.append(features)
-    return found
-
-
-def _features(sheet: Sheet) -> Features:
-    return tuple(sorted({margin.basis.feature for margin in sheet.margins}))
-
-
-def tabulate(
-    codes: Mapping[str, Integers],
-    axes: Mapping[str, Vector],
-    groups: Sequence[Features],
-    y: Vector,
-    weight: Vector | None = None,
-) -> Tables:
-    """Count n sales.
+class Tables:
+    """Where n sales stand in the tables of a design.
 
     Parameters
     ----------
+    axes : Mapping[str, Vector]
+        For each feature the values of its bins, ascending.
     codes : Mapping[str, Integers]
         Bin of each sale in each feature, shape (n,).
-    y, weight : Vector
-        Log prices and, if any, weights; shape (n,).
     """
-    w = np.ones(len(y)) if weight is None else weight
-    tables = {}
-    for first, second in combinations_with_replacement(groups, 2):
-        features = tuple(sorted({*first, *second}))
-        if features not in tables:
-            cell, at = np.unique(_flat(codes, axes, features), return_inverse=True)
-            tables[features] = Table(cell, _sums(at, w, len(cell)), _sums(at, w * y, len(cell)))
-    return Tables(axes, tables, float(w @ y**2), len(y))
+
+    def __init__(
+        self, design: Design, axes: Mapping[str, Vector], codes: Mapping[str, Integers]
+    ) -> None:
+        features = [tuple(m.basis.feature for m in sheet.margins) for sheet in design.sheets]
+        groups = _largest(features)
+        home = [next(g for g in groups if set(g) >= set(f)) for f in features]
+        # The terms of a group side by side; where each column stands in the design.
+        self.sheets = [
+            sheet
+            for group in groups
+            for sheet, of in zip(design.sheets, home, strict=True)
+            if of == group
+        ]
+        every = np.arange(design.p)
+        self.places = np.concatenate([every[sheet.columns] for sheet in self.sheets])
+        self.blocks, at, stop = [], [], 0
+        self.columns: list[slice] = []
+        for group in groups:
+            cells, of_sale = _cells(axes, codes, group)
+            at.append(of_sale)
+            block = sparse.hstack(
+                [
+                    _columns(sheet, cells, axes)
+                    for sheet, of in zip(design.sheets, home, strict=True)
+                    if of == group
+                ]
+            ).tocsr()
+            self.blocks.append(block)
+            self.columns.append(slice(stop, stop + block.shape[1]))
+            stop += block.shape[1]
+        self.own = at
+        self.pairs: list[tuple[int, int, Integers, Integers, Integers]] = []
+        self.rows: Matrix | None = None
+        if len(at[0]) < FEW * design.p:  # as many cells as sales: nothing is gained by them
+            raw = sparse.hstack([b[of] for b, of in zip(self.blocks, at, strict=True)])
+            self.rows = turned(self.sheets, raw.toarray().T)[np.argsort(self.places)]
+            return
+        for g, h in combinations_with_replacement(range(len(groups)), 2):
+            wide = self.blocks[h].shape[0]
+            both, of_sale = np.unique(at[g] * wide + at[h], return_inverse=True)
+            self.pairs.append((g, h, both // wide, both % wide, of_sale))
+
+    def gram(
+        self, y: Vector, weight: Vector | None = None, some: NDArray[np.bool_] | None = None
+    ) -> Gram:
+        """Sum over all sales, or some.
+
+        Parameters
+        ----------
+        y, weight : Vector
+            Log prices and, if any, weights; shape (n,).
+        """
+        w = np.ones(len(y)) if weight is None else weight
+        if self.rows is not None:
+            if some is not None:
+                y, w = y[some], w[some]
+            X = self.rows if some is None else self.rows[:, some]
+            half = X * np.sqrt(w)
+            return Gram(half @ half.T, X @ (w * y), float(w @ y**2), len(y))
+        if some is not None:
+            w = np.where(some, w, 0.0)
+        width = self.columns[-1].stop
+        XX, Xy = np.zeros((width, width)), np.empty(width)
+        for g, block in enumerate(self.blocks):
+            total = np.bincount(self.own[g], w * y, block.shape[0])
+            Xy[self.columns[g]] = block.T @ total
+        for g, h, i, j, at in self.pairs:
+            count = np.bincount(at, w, len(i))
+            (sold,) = np.nonzero(count)
+            shape = (self.blocks[g].shape[0], self.blocks[h].shape[0])
+            N = sparse.csr_matrix((count[sold], (i[sold], j[sold])), shape)
+            found = (self.blocks[g].T @ (N @ self.blocks[h])).toarray()
+            XX[self.columns[g], self.columns[h]] = found
+            XX[self.columns[h], self.columns[g]] = found.T
+        back = np.argsort(self.places)
+        half = turned(self.sheets, XX)
+        XX = turned(self.sheets, np.ascontiguousarray(half.T))[np.ix_(back, back)]
+        Xy = turned(self.sheets, Xy[:, None])[back, 0]
+        n = len(y) if some is None else int(some.sum())
+        return Gram((XX + XX.T) / 2, Xy, float(w @ y**2), n)
 
 
-def _flat(codes: Mapping[str, Integers], axes: Mapping[str, Vector], f: Features) -> Integers:
-    flat = np.zeros(len(next(iter(codes.values()))), np.int64)
-    for name in f:
-        flat = flat * len(axes[name]) + codes[name]
-    return flat
+def _largest(features: Sequence[Features]) -> list[Features]:
+    """The largest sets of features that stand together in a term."""
+    found: list[Features] = []
+    for each in sorted({tuple(sorted({*f})) for f in features}, key=lambda f: (-len(f), f)):
+        if not any(set(each) <= set(larger) for larger in found):
+            found.append(each)
+    return found
 
 
-def _sums(at: Integers, values: Vector, n: int) -> Vector:
-    return np.bincount(at, values, n).astype(np.float64)
+def _cells(
+    axes: Mapping[str, Vector], codes: Mapping[str, Integers], features: Features
+) -> tuple[dict[str, Integers], Integers]:
+    """Bins of each feature in the cells that are sold in, and the cell of each sale."""
+    sizes = [len(axes[f]) for f in features]
+    if not features:
+        return {}, np.zeros(len(next(iter(codes.values()))), np.int64)
+    flat = np.ravel_multi_index([codes[f] for f in features], sizes)
+    cells, at = np.unique(flat, return_inverse=True)
+    return dict(zip(features, np.unravel_index(cells, sizes), strict=True)), at
 
 
-def _added(a: Table, b: Table) -> Table:
-    cell, at = np.unique(np.concatenate([a.cell, b.cell]), return_inverse=True)
-    return Table(
-        cell,
-        _sums(at, np.concatenate([a.weight, b.weight]), len(cell)),
-        _sums(at, np.concatenate([a.total, b.total]), len(cell)),
-    )
-
-
-def gram(design: Design, tables: Tables) -> Gram:
-    """X'WX, X'Wy and y'Wy from tables."""
-    groups = grouped(design)
-    home = [
-        next(g for g, features in enumerate(groups) if set(_features(sheet)) <= set(features))
-        for sheet in design.sheets
-    ]
-    members = [
-        [s for s, h in zip(design.sheets, home, strict=True) if h == g]
-        for g in range(len(groups))
-    ]
-    XX, Xy = np.zeros((design.p, design.p)), np.zeros(design.p)
-    own = [tables.tables[features] for features in groups]
-    blocks = [
-        _columns(sheets, features, table.cell, tables.axes)
-        for sheets, features, table in zip(members, groups, own, strict=True)
-    ]
-    places = [
-        np.concatenate([np.arange(design.p)[sheet.columns] for sheet in sheets])
-        for sheets in members
-    ]
-    for g, h in combinations_with_replacement(range(len(groups)), 2):
-        features = tuple(sorted({*groups[g], *groups[h]}))
-        table = tables.tables[features]
-        i, j = (
-            np.searchsorted(own[k].cell, _part(table.cell, features, groups[k], tables.axes))
-            for k in (g, h)
-        )
-        N = sparse.csr_matrix(
-            (table.weight, (i, j)), shape=(len(own[g].cell), len(own[h].cell))
-        )
-        raw = (blocks[g].T @ (N @ blocks[h])).toarray()
-        block = turned(members[h], turned(members[g], raw).T).T
-        XX[np.ix_(places[g], places[h])] = block
-        XX[np.ix_(places[h], places[g])] = block.T
-        if g == h:
-            Xy[places[g]] = turned(members[g], (blocks[g].T @ own[g].total)[:, None])[:, 0]
-    return Gram((XX + XX.T) / 2, Xy, tables.squares, tables.rows)
+def _columns(
+    sheet: Sheet, cells: Mapping[str, Integers], axes: Mapping[str, Vector]
+) -> sparse.csr_matrix:
+    """Columns of a term at cells, before they are centred; sparse."""
+    n = len(next(iter(cells.values()), np.zeros(1)))
+    position: Integers = np.zeros((n, 1), np.int64)
+    weight: Vector = np.ones((n, 1))
+    for margin in sheet.margins:
+        basis = margin.basis
+        rows = basis.placed(axes[basis.feature])
+        at = cells[basis.feature]
+        p, w = rows.position[at], rows.weight[at]
+        position = (position[:, :, None] * basis.width + p[:, None, :]).reshape(n, -1)
+        weight = (weight[:, :, None] * w[:, None, :]).reshape(n, -1)
+    start = np.arange(n + 1) * position.shape[1]
+    return sparse.csr_matrix((weight.ravel(), position.ravel(), start), (n, sheet.term.width))
 
 
 def turned(sheets: Sequence[Sheet], raw: Matrix) -> Matrix:
@@ -240,47 +221,3 @@ def turned(sheets: Sequence[Sheet], raw: Matrix) -> Matrix:
         made.append(part.reshape(-1, raw.shape[1]))
         row = stop
     return np.vstack(made)
-
-
-def _part(
-    cell: Integers, features: Features, wanted: Features, axes: Mapping[str, Vector]
-) -> Integers:
-    """Flat index over the wanted features of cells over more of them."""
-    index = dict(
-        zip(features, np.unravel_index(cell, [len(axes[f]) for f in features]), strict=True)
-    )
-    flat = np.zeros(len(cell), np.int64)
-    for name in wanted:
-        flat = flat * len(axes[name]) + index[name]
-    return flat
-
-
-def _columns(
-    sheets: Sequence[Sheet], features: Features, cell: Integers, axes: Mapping[str, Vector]
-) -> Any:
-    """Columns of the terms of a group at its cells, before they are centred; sparse."""
-    index = (
-        dict(
-            zip(features, np.unravel_index(cell, [len(axes[f]) for f in features]), strict=True)
-        )
-        if features
-        else {}
-    )
-    blocks = []
-    for sheet in sheets:
-        position, weight = np.zeros((len(cell), 1), np.int64), np.ones((len(cell), 1))
-        for margin in sheet.margins:
-            basis = margin.basis
-            rows = basis.placed(axes[basis.feature])
-            at = index[basis.feature]
-            p, w = rows.position[at], rows.weight[at]
-            position = (position[:, :, None] * basis.width + p[:, None, :]).reshape(
-                len(cell), -1
-            )
-            weight = (weight[:, :, None] * w[:, None, :]).reshape(len(cell), -1)
-        width = reduce(lambda a, m: a * m.basis.width, sheet.margins, 1)
-        start = np.arange(len(cell) + 1) * position.shape[1]
-        blocks.append(
-            sparse.csr_matrix((weight.ravel(), position.ravel(), start), (len(cell), width))
-        )
-    return sparse.hstack(blocks).tocsr()

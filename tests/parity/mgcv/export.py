@@ -18,13 +18,12 @@ from diamond_pricing.fitting.engine import (
     Design,
     Gram,
     Margin,
-    gram,
+    Tables,
     learned,
     sheets,
     smooth,
-    tabulate,
 )
-from diamond_pricing.fitting.engine.tables import axis, coded, grouped
+from diamond_pricing.fitting.engine.tables import axis, coded
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.terms import Levels, Spline, Steps, dense
 
@@ -64,8 +63,7 @@ class Case:
             made[1] = ((Margin(levels, np.eye(levels.width), np.zeros(levels.width)),), True)
         self.design: Design = sheets(made)
         y = np.log(sales["price"].to_numpy())
-        tables = tabulate(self.codes, self.axes, grouped(self.design), y)
-        self.gram: Gram = gram(self.design, tables)
+        self.gram: Gram = Tables(self.design, self.axes, self.codes).gram(y)
 
     def _margin(self, part: str) -> Margin:
         basis: Spline | Steps | Levels
