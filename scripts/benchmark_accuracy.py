@@ -31,9 +31,9 @@ from black_boxes import CONFIGURATIONS, PEERS, features, named_features, out_of_
 
 from diamond_pricing import load_sales
 from diamond_pricing.fitting import fit, read_sales
+from diamond_pricing.intake import Source, sales_to_fit
 from diamond_pricing.stones import ATTRIBUTES, stone_keys
 from diamond_pricing.validation import grouped_folds, scores
-from diamond_pricing.warehouse import Source, sales_to_fit
 
 SCORED_ON = 2026
 FOLDS = 5

@@ -23,12 +23,12 @@ import pandas as pd
 
 from diamond_pricing import PriceModel, load_sales
 from diamond_pricing.fitting import fit
+from diamond_pricing.intake import recorded_sales
 from diamond_pricing.refit import Gates, refit
 from diamond_pricing.refit.deliveries import arrived, doubts, screened, settled, without_known
 from diamond_pricing.registry import LocalStore
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.stones.keys import KnownSales
-from diamond_pricing.warehouse import recorded_sales
 
 COLUMNS = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
 ROWS = 1000

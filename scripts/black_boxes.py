@@ -66,7 +66,7 @@ def named_features(frame: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame
-        As `diamond_pricing.warehouse.sales_to_fit` reads it.
+        As `diamond_pricing.intake.sales_to_fit` reads it.
     """
     columns: dict[str, Any] = {}
     for name in frame.columns:

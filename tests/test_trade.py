@@ -16,10 +16,10 @@ from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.cli import main
 from diamond_pricing.errors import DocumentError, StoneError, TradeError, UnsupportedStoneError
 from diamond_pricing.fitting import fit
+from diamond_pricing.intake import read_sales_file, take_in, written_sales
 from diamond_pricing.model.words import ENGLISH, ITALIAN
 from diamond_pricing.registry import Registry
 from diamond_pricing.stones import ATTRIBUTES, LINES, OTHERS, trade
-from diamond_pricing.warehouse import read_sales_file, take_in, written_sales
 from diamond_pricing.warehouse.scoring import score, sql
 from tests.web.serving import serving
 

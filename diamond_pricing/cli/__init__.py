@@ -494,7 +494,7 @@ def _sales(
     if file is None:
         return load_sales(), {}
     from diamond_pricing.fitting.sales import UNSOUND
-    from diamond_pricing.warehouse import TOTAL, RejectedFileError, Source, sales_to_fit
+    from diamond_pricing.intake import TOTAL, RejectedFileError, Source, sales_to_fit
 
     source = Source.from_toml(declared.read_bytes()) if declared else None
     try:

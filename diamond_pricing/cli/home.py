@@ -140,15 +140,9 @@ def inspect(file: Path, source: Path | None, currency: str | None) -> None:
 
     The source goes to standard output, what would become of the rows to standard error.
     """
-    from diamond_pricing.warehouse import (
-        RejectedFileError,
-        Source,
-        guessed,
-        read_sheet,
-        take_in,
-    )
-    from diamond_pricing.warehouse.reading import TEXTS, encoding_of
-    from diamond_pricing.warehouse.suggestions import suggested, unfinished
+    from diamond_pricing.intake import RejectedFileError, Source, guessed, read_sheet, take_in
+    from diamond_pricing.intake.reading import TEXTS, encoding_of
+    from diamond_pricing.intake.suggestions import suggested, unfinished
 
     declared = Source.from_toml(source.read_bytes()) if source else Source()
     data = file.read_bytes()
@@ -373,9 +367,9 @@ def judge_(file: Path, home: str) -> None:
     import numpy as np
 
     from diamond_pricing.fitting import Sales
+    from diamond_pricing.intake import take_in
     from diamond_pricing.refit.expert import judge_expert
     from diamond_pricing.stones import Stones
-    from diamond_pricing.warehouse import take_in
 
     model = _active(_registry(home))
     intake = take_in(file.name, file.read_bytes(), currency=model.training.currency)

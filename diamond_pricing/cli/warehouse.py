@@ -43,7 +43,8 @@ def score(
     prefix: str, declared: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Price the stones of SOURCE, a Parquet or CSV file or a pattern, into TARGET."""
-    from diamond_pricing.warehouse import Source, scoring
+    from diamond_pricing.intake import Source
+    from diamond_pricing.warehouse import scoring
 
     known = Source.from_toml(declared.read_bytes()) if declared else Source()
     found, where = chosen(model, home)

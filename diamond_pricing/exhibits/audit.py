@@ -207,7 +207,7 @@ def _like(near: Comparables, model: PriceModel, stones: Stones, row: int) -> tup
 
 
 class AsideRow(Protocol):
-    """A row that was set aside: `diamond_pricing.warehouse.Quarantined`."""
+    """A row that was set aside: `diamond_pricing.intake.Quarantined`."""
 
     @property
     def row(self) -> int:

@@ -13,6 +13,16 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import DiamondPricingError
 from diamond_pricing.fitting import fit
+from diamond_pricing.intake import (
+    DUPLICATE,
+    LARGEST,
+    Intake,
+    RejectedFileError,
+    Source,
+    SourceError,
+    recorded_sales,
+    take_in,
+)
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.packaged import packaged_model
 from diamond_pricing.refit.gates import Gates
@@ -29,16 +39,6 @@ from diamond_pricing.validation.drift import (
     population_stability,
     shift,
 )  # fmt: skip
-from diamond_pricing.warehouse import (
-    DUPLICATE,
-    LARGEST,
-    Intake,
-    RejectedFileError,
-    Source,
-    SourceError,
-    recorded_sales,
-    take_in,
-)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,6 +12,7 @@ import numpy as np
 from diamond_pricing import __version__
 from diamond_pricing.errors import FitError, RegistryError, StoneError
 from diamond_pricing.fitting import DEFAULT, FAMILIES, Sales, read_sales
+from diamond_pricing.intake import Source, read_sales_file, recorded_sales
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
 from diamond_pricing.refit.deliveries import WITHDRAWN, Delivery, Withdrawal, declared
 from diamond_pricing.refit.gates import Gates
@@ -20,7 +21,6 @@ from diamond_pricing.registry import Entry, Store, activations
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones, stone_keys
 from diamond_pricing.stones.keys import KnownSales, in_share
-from diamond_pricing.warehouse import Source, read_sales_file, recorded_sales
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,9 +17,9 @@ from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.loglinear import regressors, right_side
 from diamond_pricing.fitting.recipe import WEIGHT
 from diamond_pricing.fitting.sales import read_sales
+from diamond_pricing.intake import FITTED, Source
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import GRADES, LISTING, stone_keys
-from diamond_pricing.warehouse import FITTED, Source
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from diamond_pricing.intake import quarantine_csv, written_sales
 from diamond_pricing.refit.deliveries import Arrival, Delivery
 from diamond_pricing.refit.judgement import TOLD, Finding
 from diamond_pricing.refit.ledger import Ledger
 from diamond_pricing.refit.offsets import Offset
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import several
-from diamond_pricing.warehouse import quarantine_csv, written_sales
 
 PROMOTED, KEPT, NOTHING, REJECTED = "promoted", "kept", "nothing new", "data rejected"
 

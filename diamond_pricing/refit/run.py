@@ -16,6 +16,7 @@ import numpy as np
 from diamond_pricing import __version__
 from diamond_pricing.errors import DiamondPricingError, FitError
 from diamond_pricing.fitting import DEFAULT, Sales, fit
+from diamond_pricing.intake import FITTED, Source, recorded_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit import home as homes
 from diamond_pricing.refit.deliveries import (
@@ -44,7 +45,6 @@ from diamond_pricing.registry import Entry, Registry, Store
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones
 from diamond_pricing.stones.keys import KnownSales
-from diamond_pricing.warehouse import FITTED, Source, recorded_sales
 
 if TYPE_CHECKING:
     import pandas as pd

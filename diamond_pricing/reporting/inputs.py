@@ -17,6 +17,7 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError, ReportError
 from diamond_pricing.exhibits import Priced, plain_markdown
 from diamond_pricing.fitting import Sales, fit, read_sales
+from diamond_pricing.intake import Quarantined, take_in
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.model.words import ENGLISH
 from diamond_pricing.refit import home as homes
@@ -25,7 +26,6 @@ from diamond_pricing.registry.signing import read_model
 from diamond_pricing.reporting.source import shipped
 from diamond_pricing.stones import Stone, Stones, load_sales, stone_keys
 from diamond_pricing.validation import Comparables, Evidence
-from diamond_pricing.warehouse import Quarantined, take_in
 
 if TYPE_CHECKING:
     import pandas as pd

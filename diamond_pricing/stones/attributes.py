@@ -242,6 +242,15 @@ _LONGEST = 60  # characters of a grade in any spelling
 _SEPARATORS = re.compile(r"[\s._]+|(?<=\w)-(?=\w)")
 
 
+# Cells that say nothing.
+BLANK = {"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "?", "unknown", "nil"}
+
+
+def blank(given: object) -> bool:
+    """Whether a cell says nothing; "None" may yet be a grade, of fluorescence."""
+    return absent(given) or (isinstance(given, str) and given.strip().casefold() in BLANK)
+
+
 def absent(given: object) -> bool:
     """Whether a value stands for none: None, NaN, or pandas' NA without importing pandas."""
     return (

@@ -1,15 +1,14 @@
 """Kinds of stone that one model does not price together unless its sales do: shape, origin."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.attributes import blank
 from diamond_pricing.stones.trade import attribute_named, graded
 
 SHAPE, ORIGIN = "shape", "origin"
 KINDS = {SHAPE: "Round", ORIGIN: "Natural"}  # what sales that do not tell are of
 OTHER = "other"  # what a source may say that a word means: none that is priced
-# Cells that say nothing.
-GONE = {"", "-", "–", "—", "n/a", "na", "nan", "null", "none", "?", "unknown", "nil"}
 
 
 def kinds_known(kind: str, grades: Mapping[str, Mapping[str, int]]) -> tuple[str, ...]:
@@ -17,30 +16,23 @@ def kinds_known(kind: str, grades: Mapping[str, Mapping[str, int]]) -> tuple[str
     return tuple(grades.get(kind, ())) or (KINDS[kind],)
 
 
-def of_other_kind(
-    kind: str, texts: Sequence[str | None], only: Sequence[str], said: dict[str, str]
-) -> dict[int, str]:
+def of_other_kind(kind: str, texts: Sequence[Any], only: Sequence[str]) -> dict[int, str]:
     """A sentence for each text that does not say a kind that is priced.
 
     Parameters
     ----------
     kind : str
         ``shape`` or ``origin``.
-    texts : Sequence[str | None]
+    texts : Sequence
         Those that say nothing are taken for one of them.
     only : Sequence[str]
         The kinds that are priced.
-    said : dict[str, str]
-        Words of the sender, and what they mean.
     """
     grade = graded(kind)
-    words = {fold(word): meant for word, meant in said.items()}
     return {
-        at: f"{kind} {text[:40]!r} is not {' or '.join(only)}, as far as known"
+        at: f"{kind} {str(text)[:40]!r} is not {' or '.join(only)}, as far as known"
         for at, text in enumerate(texts)
-        if text is not None
-        and text.strip().casefold() not in GONE
-        and grade.find(words.get(fold(text), text)) not in only
+        if not blank(text) and grade.find(text) not in only
     }
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import StoneError
-from diamond_pricing.stones.attributes import Attribute, Grade, Measure, absent, shown
+from diamond_pricing.stones.attributes import Attribute, Grade, Measure, absent, blank, shown
 from diamond_pricing.stones.checks import READ, Problem, implausible, in_words
 from diamond_pricing.stones.stone import ROUND, Stone
 from diamond_pricing.stones.trade import (
@@ -28,7 +28,6 @@ from diamond_pricing.stones.trade import (
 
 _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
 _SHOWN = 3  # rows named in an error
-BLANK = {"", "-", "n/a", "na", "nan", "null", "?", "unknown"}  # cells that say nothing
 _WRONG = -2  # a code for what is no grade
 
 
@@ -315,7 +314,7 @@ def _other(
     graded = isinstance(attribute, Grade)
     read = np.full(len(values), -1 if graded else nan)
     for i, value in enumerate(values.tolist()):
-        if absent(value) or (isinstance(value, str) and value.strip().casefold() in BLANK):
+        if blank(value):
             found = attribute.find(value) if isinstance(attribute, Grade) else None
             if found is None:
                 continue
@@ -385,7 +384,7 @@ def _codes(grade: Grade, values: NDArray[Any]) -> NDArray[np.int64]:
                 given=value,
             )
     for value in set(given.tolist()):
-        if absent(value) or (isinstance(value, str) and value.strip().casefold() in BLANK):
+        if blank(value):
             if not grade.required:
                 codes[value] = -1
                 continue

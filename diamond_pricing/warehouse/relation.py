@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.sales import DEAREST
+from diamond_pricing.intake.headers import PRICE, understood
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, attribute_named
 from diamond_pricing.stones.checks import (
     CARATS_PER_MM3,
@@ -23,7 +24,6 @@ from diamond_pricing.stones.checks import (
 )
 from diamond_pricing.stones.kinds import KINDS, mixed
 from diamond_pricing.terms.expression import parse, walked
-from diamond_pricing.warehouse.headers import PRICE, understood
 
 if TYPE_CHECKING:
     import duckdb

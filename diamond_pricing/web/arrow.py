@@ -7,17 +7,10 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from diamond_pricing.arrays import doubles
-from diamond_pricing.model.verdict import CAUTION, PRICED
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    Coded,
-    Day,
-    Measure,
-)
-from diamond_pricing.stones.kinds import KINDS
-from diamond_pricing.web.batch import REFUSED, Asked, Part, attributes_of, counted, facts
-from diamond_pricing.web.problems import Fault, ProblemError
+from diamond_pricing.errors import SourceError
+from diamond_pricing.intake.judged import STATUS
+from diamond_pricing.web.batch import Asked, Part, columns_named, counted, facts
+from diamond_pricing.web.problems import ProblemError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +38,7 @@ def arrow_batches(file: IO[bytes], most: int) -> "Iterator[pa.RecordBatch]":
     file.seek(0)
     try:
         with pa.ipc.open_stream(pa.py_buffer(file.read())) as reader:
-            _kinds(reader.schema)
+            columns_named(reader.schema.names).check_kinds(reader.schema)
             total = 0
             for batch in reader:
                 total += batch.num_rows
@@ -53,6 +46,8 @@ def arrow_batches(file: IO[bytes], most: int) -> "Iterator[pa.RecordBatch]":
                 batch.validate(full=True)
                 _small(batch)
                 yield batch
+    except SourceError as error:
+        raise ProblemError("unreadable", str(error)) from error
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
         raise ProblemError("unreadable", "The body is no sound Arrow stream.") from error
 
@@ -69,11 +64,11 @@ def arrow_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
         metadata={k: str(v) for k, v in facts(asked).items()},
     )
     out = io.BytesIO()
-    known = pa.array([PRICED, CAUTION, REFUSED])
+    known = pa.array(STATUS)
     with pa.ipc.new_stream(out, schema) as writer:
         for p in found:
             n = len(p)
-            gone = p.status == 2 if p.errors else None
+            gone = p.found.status == 2 if p.errors else None
             texts: list[Any] = [pa.nulls(n, pa.string())] * 2
             if p.errors:
                 faults = [p.errors.get(row) for row in range(n)]
@@ -81,11 +76,11 @@ def arrow_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
                     pa.array([f and f.code for f in faults], pa.string()),
                     pa.array([f and f.message for f in faults], pa.string()),
                 ]
-            columns = np.ascontiguousarray(p.cents.T)
+            columns = np.ascontiguousarray(p.found.cents.T)
             arrays = [
-                pa.DictionaryArray.from_arrays(pa.array(p.status), known),
-                pa.array(p.cents.sum(axis=1), mask=gone),
-                pa.array(p.low, mask=np.isnan(p.low)), pa.array(p.high, mask=np.isnan(p.high)),
+                pa.DictionaryArray.from_arrays(pa.array(p.found.status), known),
+                pa.array(p.found.cents.sum(axis=1), mask=gone),
+                *(pa.array(e, mask=np.isnan(e)) for e in (p.found.low, p.found.high)),
                 *(pa.array(column, mask=gone) for column in columns), *texts,
             ]  # fmt: skip
             writer.write_batch(pa.record_batch(arrays, schema=schema))
@@ -95,35 +90,6 @@ def arrow_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
     yield out.getvalue()
 
 
-def _kinds(schema: "pa.Schema") -> None:
-    """Refuse a column of a type that is not read, before anything is priced."""
-    import pyarrow as pa
-
-    for name, kind in zip(attributes_of(schema.names), schema.types, strict=True):
-        if name is None or pa.types.is_null(kind):
-            continue
-        if isinstance(ATTRIBUTES.get(name), Day) and pa.types.is_temporal(kind):
-            continue
-        number = type(ATTRIBUTES.get(name)) is Measure
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        if name in KINDS and (pa.types.is_boolean(kind) or pa.types.is_integer(kind)):
-            continue  # as of a column "lab grown"
-        fine = (
-            pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-            if number
-            else pa.types.is_string(kind)
-            or pa.types.is_large_string(kind)
-            or pa.types.is_string_view(kind)
-        )
-        if not fine:
-            wanted = "numbers" if number else "text"
-            raise ProblemError(
-                "unreadable", f"Column {name} must hold {wanted}, not {str(kind)[:60]}.",
-                [Fault(f"must hold {wanted}", f"/{name}", given=str(kind)[:60])],
-            )  # fmt: skip
-
-
 def _small(batch: "pa.RecordBatch") -> None:
     """Refuse a dictionary that is larger than all grades in all spellings."""
     import pyarrow as pa
@@ -131,39 +97,6 @@ def _small(batch: "pa.RecordBatch") -> None:
     for column in batch.columns:
         if isinstance(column, pa.DictionaryArray) and len(column.dictionary) > _TEXTS:
             raise ProblemError("unreadable", f"A dictionary has over {_TEXTS:,} entries.")
-
-
-def arrow_columns(batch: "pa.RecordBatch") -> dict[str, Any]:
-    """A record batch as columns that can be priced."""
-    import pyarrow as pa
-
-    columns: dict[str, Any] = {}
-    for name, column in zip(attributes_of(batch.schema.names), batch.columns, strict=True):
-        if name is None:
-            continue
-        if pa.types.is_null(column.type):
-            if name not in KINDS:
-                columns[name] = np.full(batch.num_rows, None, object)
-        elif isinstance(ATTRIBUTES.get(name), Day):
-            columns[name] = np.array([*column.to_pylist(), None], object)[:-1]
-        elif isinstance(ATTRIBUTES.get(name), Measure):
-            if isinstance(column, pa.DictionaryArray):
-                column = column.dictionary_decode()
-            if not pa.types.is_floating(column.type):
-                column = column.cast(pa.float64(), safe=False)
-            columns[name] = doubles(column.to_numpy(zero_copy_only=False))
-        else:
-            if not isinstance(column, pa.DictionaryArray):
-                if not (
-                    pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-                ):
-                    column = column.cast(pa.string())
-                column = column.dictionary_encode()
-            texts = column.dictionary.cast(pa.string()).to_pylist()
-            indices = column.indices.cast(pa.int64())  # small ones cannot count one entry more
-            codes = indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
-            columns[name] = Coded([*texts, None] if column.null_count else texts, codes)
-    return columns
 
 
 def refuse_compressed(file: IO[bytes]) -> None:

@@ -6,33 +6,18 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Integers, Vector
-from diamond_pricing.errors import StoneError
+from diamond_pricing.errors import SourceError
+from diamond_pricing.intake.columns import TableColumns
+from diamond_pricing.intake.judged import STATUS, Judged, judged
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import REFERENCE
-from diamond_pricing.model.support import ADVICE
-from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    OTHERS,
-    Coded,
-    Columns,
-    Grade,
-    Measure,
-    Stone,
-    Stones,
-    attribute_named,
-)
-from diamond_pricing.stones.kinds import KINDS, kinds_known, of_other_kind
+from diamond_pricing.stones import ATTRIBUTES, Coded, Measure
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 
 ROWS = 16_384  # priced at a time
 NAMES = tuple(n for n, a in ATTRIBUTES.items() if n != "listing")
-REFUSED = "refused"
 FEW_TEXTS = 64  # different grades that may be looked at anew for each part
-_STATUS = (PRICED, CAUTION, REFUSED)
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -42,29 +27,21 @@ class Part(msgspec.Struct, frozen=True):
     ----------
     first : int
         Number of the first row, from 0.
-    status : NDArray[np.int8]
-        0 priced, 1 with caution, 2 refused; shape (n,).
-    cents : Integers
-        Reference and lines, shape (n, 1 + k); zero where refused.
-    low, high : Vector
-        The range, shape (n,); NaN where refused.
+    found : Judged
     errors : dict[int, Fault]
         By row, counted from ``first``.
     """
 
     first: int
-    status: NDArray[np.int8]
-    cents: Integers
-    low: Vector
-    high: Vector
+    found: Judged
     errors: dict[int, Fault]
 
     def __len__(self) -> int:
-        return len(self.status)
+        return len(self.found.status)
 
     def words(self) -> list[str]:
         """The status of each row."""
-        return [_STATUS[code] for code in self.status.tolist()]
+        return [STATUS[code] for code in self.found.status.tolist()]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -80,8 +57,7 @@ class Asked(msgspec.Struct, frozen=True):
         return [REFERENCE, *self.model.lines]
 
 
-# Columns by name, of equal length; grades as lists or `Coded`. Shape and origin, which are no
-# attributes, are `Coded`.
+# Columns by name, of equal length, as `judged` takes them.
 Rows = Mapping[str, Any]
 
 
@@ -95,119 +71,9 @@ def parts(asked: Asked, columns: Rows, n: int, first: int = 0) -> Iterator[Part]
 
 def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
     """Price some rows."""
-    read = asked.model._effects.attributes
-    unread = {name: c for name, c in columns.items() if name not in read}
-    errors = _of_other_kinds(unread, asked.model.training.grades)
-    passed_over = {other.name for other in OTHERS} - read
-    columns = {name: column for name, column in columns.items() if name not in passed_over}
-    good = np.arange(n)
-    try:
-        stones = Stones.from_frame(Columns(columns))
-    except StoneError:
-        stones, good = _each(columns, n, errors)
-    for row, problem in stones.left_out:
-        at = int(good[row])
-        if at not in errors:
-            given = _given(columns[problem.attribute], at)
-            errors[at] = Fault(
-                f"{problem.reason}. Correct it, or leave it out.", f"/{problem.attribute}",
-                problem.code, given=given,
-            )  # fmt: skip
-    for found in asked.model._unsupported(stones):
-        for row in np.flatnonzero(found.stones).tolist():
-            at = int(good[row])
-            if at in errors:
-                continue
-            given = found.value(row)
-            errors[at] = Fault(
-                f"{found.sentence(row)} {ADVICE}",
-                f"/{found.attribute}" if found.attribute else "", found.code, given=given,
-                nearest=found.nearest(given),
-            )  # fmt: skip
-    if errors:
-        kept = np.array([at not in errors for at in good.tolist()], bool)
-        stones, good = stones.take(np.flatnonzero(kept)), good[kept]
-    return _priced(asked, stones, good, errors, n, first)
-
-
-def _given(column: Any, row: int) -> Any:
-    value = column.texts[column.codes[row]] if isinstance(column, Coded) else column[row]
-    return float(value) if isinstance(value, int | float | np.floating) else value
-
-
-def _of_other_kinds(columns: Rows, grades: Mapping[str, Mapping[str, int]]) -> dict[int, Fault]:
-    """An error for each row whose shape or origin the model does not price."""
-    errors: dict[int, Fault] = {}
-    for name in KINDS:
-        if name not in columns:
-            continue
-        texts, codes = columns[name].texts, columns[name].codes
-        only = kinds_known(name, grades)
-        wrong = of_other_kind(name, texts, only, {})
-        for row in np.flatnonzero(np.isin(codes, list(wrong))).tolist():
-            code = int(codes[row])
-            fault = Fault(
-                f"{wrong[code]}.", f"/{name}", f"{name}_not_priced", given=texts[code][:60],
-                allowed=list(only),
-            )  # fmt: skip
-            errors.setdefault(row, fault)
-    return errors
-
-
-def _priced(
-    asked: Asked, stones: Stones, good: Integers, errors: dict[int, Fault], n: int, first: int
-) -> Part:
-    model = asked.model
-    status = np.full(n, 2, np.int8)
-    cents = np.zeros((n, 1 + len(model.lines)), np.int64)
-    low, high = np.full(n, np.nan), np.full(n, np.nan)
-    if len(good):
-        found, *ends = model.appraise(stones, level=asked.level, listing=asked.listing)
-        whole = len(good) == n
-        near = model.support.near(stones) if model.support is not None else np.full(n, FEW)
-        status[good] = near < FEW
-        if whole:
-            cents = found
-        else:
-            cents[good] = found
-        low[good], high[good] = (np.round(end, 2) for end in ends)
-    return Part(first, status, cents, low, high, errors)
-
-
-def _each(columns: Rows, n: int, errors: dict[int, Fault]) -> tuple[Stones, Integers]:
-    """Read row by row, where not all of them can be read."""
-    read: dict[str, list[Any]] = {name: _listed(column) for name, column in columns.items()}
-    stones, good = [], []
-    for row in range(n):
-        if row in errors:
-            continue
-        given = {name: column[row] for name, column in read.items()}
-        try:
-            stone = Stone(**{**dict.fromkeys(_REQUIRED), **_present(given)})
-        except StoneError as error:
-            errors[row] = of_stone(error).faults[0]
-            continue
-        if problems := stone.problems():
-            p = problems[0]
-            errors[row] = Fault(
-                f"{p.reason}. Correct it, or leave it out.", f"/{p.attribute}", p.code,
-                given=given[p.attribute],
-            )  # fmt: skip
-            continue
-        stones.append(stone)
-        good.append(row)
-    return Stones.of(stones), np.array(good, np.int64)
-
-
-_REQUIRED = tuple(n for n in NAMES if ATTRIBUTES[n].required)
-
-
-def _present(given: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in given.items()
-        if value is not None and not (isinstance(value, float) and value != value)
-    }
+    found = judged(asked.model, columns, n, asked.level, asked.listing)
+    errors = {row: of_stone(error).faults[0] for row, error in found.errors.items()}
+    return Part(first, found, errors)
 
 
 def _cut(column: Any, rows: slice) -> Any:
@@ -219,10 +85,7 @@ def _cut(column: Any, rows: slice) -> Any:
     return column[rows]
 
 
-def _listed(column: Any) -> list[Any]:
-    if isinstance(column, Coded):
-        return [column.texts[code] for code in column.codes.tolist()]
-    return column.tolist() if isinstance(column, np.ndarray) else list(column)
+_REQUIRED = tuple(n for n in NAMES if ATTRIBUTES[n].required)
 
 
 # --------------------------------------------------------------------- JSON bodies
@@ -264,16 +127,7 @@ def _column(name: str, column: list[Any]) -> Any:
             with suppress(OverflowError):
                 return np.array(column, np.float64)
         return np.array([*column, None], object)[:-1]
-    if {type(value) for value in column} <= {str}:
-        return coded(column)
     return np.array([*column, None], object)[:-1]  # a list in it must not become a second axis
-
-
-def coded(column: list[str]) -> Coded:
-    """Texts as the different ones and which is where."""
-    texts = list(dict.fromkeys(column))
-    place = {text: code for code, text in enumerate(texts)}
-    return Coded(list(texts), np.array([place[text] for text in column], np.int64))
 
 
 def rows_of(given: Any, most: int) -> tuple[dict[str, Any], int, dict[int, Fault]]:
@@ -305,7 +159,6 @@ def rows_of(given: Any, most: int) -> tuple[dict[str, Any], int, dict[int, Fault
 
 
 _KNOWN = frozenset(NAMES)
-_OTHERS = frozenset(other.name for other in OTHERS)
 
 
 def with_errors(part: Part, wrong: dict[int, Fault]) -> Part:
@@ -327,38 +180,20 @@ def _shape(pointer: str, text: str, allowed: Sequence[str] = ()) -> ProblemError
     return ProblemError("wrong_shape", text[:1].upper() + text[1:], [fault])
 
 
-def text_of(value: str, name: str) -> Any:
-    """A cell of a CSV file as a value; what is no number stays text, and is refused later."""
-    if not value.strip():
-        return None
-    attribute = ATTRIBUTES[name]
-    if isinstance(attribute, Grade):
-        return value
+def columns_named(headers: list[str]) -> TableColumns:
+    """What the columns of a table are.
+
+    Raises
+    ------
+    ProblemError
+        When a column that is needed is not there, or two mean the same.
+    """
     try:
-        return attribute.parse(value)
-    except StoneError:
-        return value
-
-
-def attributes_of(given: list[str]) -> list[str | None]:
-    """What the columns are: attributes, shape, origin; None for a column that is none."""
-    names = [attribute_named(name) for name in given]
-    names = [name if name in NAMES else None for name in names]
-    for at, name in enumerate(names):  # of several that a further attribute may be, the first
-        if name in _OTHERS and name in names[:at]:
-            names[at] = None
-    for name in NAMES:
-        if names.count(name) > 1:
-            raise ProblemError("unreadable", f"Two columns mean {name}; keep one.")
-        if name in _REQUIRED and name not in names:
-            joined = ";" in "".join(given) or "\t" in "".join(given)
-            raise ProblemError(
-                "unreadable",
-                f"There is no column for {name}"
-                + ("; columns of CSV are parted by commas here." if joined else "."),
-                [Fault("the column is missing", f"/{name}", allowed=list(NAMES))],
-            )  # fmt: skip
-    return names
+        return TableColumns(headers)
+    except SourceError as error:
+        joined = len(headers) == 1 and {";", "\t"} & set(headers[0])
+        said = " Columns of CSV are parted by commas here." if joined else ""
+        raise ProblemError("unreadable", f"{error}{said}") from error
 
 
 def facts(asked: Asked, n: int | None = None) -> dict[str, Any]:

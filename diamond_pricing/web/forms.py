@@ -2,30 +2,25 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from diamond_pricing.stones import ATTRIBUTES, Measure
-from diamond_pricing.stones.kinds import KINDS
-from diamond_pricing.web.arrow import arrow_batches, arrow_columns, arrow_rows
+from diamond_pricing.intake.judged import REFUSED
+from diamond_pricing.web.arrow import arrow_batches, arrow_rows
 from diamond_pricing.web.batch import (
-    REFUSED,
     ROWS,
     Asked,
     Part,
-    attributes_of,
-    coded,
+    columns_named,
     columns_of,
     counted,
     facts,
     part,
     parts,
     rows_of,
-    text_of,
     with_errors,
 )
 from diamond_pricing.web.bodies import strict
@@ -39,9 +34,6 @@ ARROW = "application/vnd.apache.arrow.stream"
 FORMS = (JSON, CSV, ARROW)
 _FIELD = 10_000  # characters of a cell
 _LINE = 64 << 10  # and of a line
-
-# Of spaces only those that float takes too; what is around others is read as text.
-_NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t]*")
 
 
 class Batch:
@@ -88,8 +80,10 @@ class Batch:
         if self.media == CSV:
             found = self._parts(asked, self._csv())
             return _csv_rows(asked, (with_errors(p, self.wrong) for p in found))
-        coded = ((arrow_columns(batch), batch.num_rows) for batch in self._arrow())
-        return arrow_rows(asked, self._parts(asked, coded))
+        batches = self._arrow()
+        columns = columns_named(batches[0].schema.names)
+        read = ((columns.of_arrow(batch), batch.num_rows) for batch in batches)
+        return arrow_rows(asked, self._parts(asked, read))
 
     def _parts(
         self, asked: Asked, pieces: Iterable[tuple[dict[str, Any], int]]
@@ -122,7 +116,8 @@ class Batch:
         csv.field_size_limit(_FIELD)
         try:
             reader = csv.reader(_short(text), strict=True)
-            names = attributes_of(next(reader, []))
+            names = next(reader, [])
+            columns = columns_named(names)
             rows: list[list[str]] = []
             total = 0
             for row in reader:
@@ -132,16 +127,15 @@ class Batch:
                     at = total + len(rows)
                     said = f"the row has {len(row)} cells, the header {len(names)}."
                     self.wrong[at] = Fault(said, "", "wrong_shape")
-                    row = row[: len(names)]
-                rows.append(row)
+                rows.append([*row, *[""] * len(names)][: len(names)])
                 if len(rows) == ROWS:
                     total += ROWS
                     counted(total, self.most)
-                    yield _of_texts(names, rows), ROWS
+                    yield columns.of_texts(list(zip(*rows, strict=True))), ROWS
                     rows = []
             counted(total + len(rows), self.most)
             if rows:
-                yield _of_texts(names, rows), len(rows)
+                yield columns.of_texts(list(zip(*rows, strict=True))), len(rows)
         except UnicodeDecodeError as error:
             raise ProblemError("unreadable", "The CSV file is not UTF-8.") from error
         except csv.Error as error:
@@ -152,11 +146,11 @@ class Batch:
             if not self.file.closed:  # as it is when who asked went away before the end
                 text.detach()
 
-    def _arrow(self) -> "Iterator[pa.RecordBatch]":
+    def _arrow(self) -> "list[pa.RecordBatch]":
         if not self.batches:
             self.file.seek(0)
             self.batches = list(arrow_batches(self.file, self.most))
-        return iter(self.batches)
+        return self.batches
 
 
 def _short(text: io.TextIOWrapper) -> Iterator[str]:
@@ -165,27 +159,6 @@ def _short(text: io.TextIOWrapper) -> Iterator[str]:
         if len(line) > _LINE:
             raise ProblemError("unreadable", f"A line has more than {_LINE:,} characters.")
         yield line
-
-
-def _of_texts(names: list[str | None], rows: list[list[str]]) -> dict[str, Any]:
-    columns: dict[str, Any] = {}
-    for j, name in enumerate(names):
-        if name is None:
-            continue
-        texts = [row[j] if j < len(row) else "" for row in rows]
-        if name in KINDS:
-            columns[name] = coded(texts)
-            continue
-        if type(ATTRIBUTES[name]) is Measure and all(
-            not t or _NUMBER.fullmatch(t) for t in texts
-        ):
-            columns[name] = np.array([float(t) if t else np.nan for t in texts])
-            continue
-        read: dict[str, Any] = {t: text_of(t, name) for t in set(texts)}
-        column = np.empty(len(texts), object)
-        column[:] = [read[t] for t in texts]
-        columns[name] = column
-    return columns
 
 
 # ----------------------------------------------------------------------- answers
@@ -198,8 +171,10 @@ def _json_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
     comma = b""
     for p in found:
         out = []
-        cents, words = p.cents.tolist(), p.words()
-        for row, (low, high) in enumerate(zip(p.low.tolist(), p.high.tolist(), strict=True)):
+        cents, words = p.found.cents.tolist(), p.words()
+        for row, (low, high) in enumerate(
+            zip(p.found.low.tolist(), p.found.high.tolist(), strict=True)
+        ):
             if row in p.errors:
                 out.append({"status": REFUSED, "error": p.errors[row]})
                 continue
@@ -220,9 +195,9 @@ def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes
     """Columns follow one another, so all rows are priced before the first is sent."""
     encode = msgspec.json.encode
     every = list(found)
-    cents = np.concatenate([p.cents for p in every])
+    cents = np.concatenate([p.found.cents for p in every])
     columns: dict[str, Any] = {"status": [word for p in every for word in p.words()]}
-    refused = np.concatenate([p.status == 2 for p in every])
+    refused = np.concatenate([p.found.status == 2 for p in every])
 
     def amounts(column: Any) -> list[int | None]:
         values: list[int | None] = [
@@ -232,7 +207,7 @@ def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes
 
     columns["cents"] = amounts(cents.sum(axis=1))
     for name in ("low", "high"):
-        ends = np.concatenate([getattr(p, name) for p in every])
+        ends = np.concatenate([getattr(p.found, name) for p in every])
         columns[name] = ends.tolist()  # NaN is written as null
     errors = [
         {"row": p.first + row, "error": fault}
@@ -253,9 +228,11 @@ def _csv_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
     )  # fmt: skip
     tail = [known["currency"], known["effective"], known["model"]]
     for p in found:
-        cents, words = (p.cents / 100).tolist(), p.words()
-        totals = (p.cents.sum(axis=1) / 100).tolist()
-        for row, (low, high) in enumerate(zip(p.low.tolist(), p.high.tolist(), strict=True)):
+        cents, words = (p.found.cents / 100).tolist(), p.words()
+        totals = (p.found.cents.sum(axis=1) / 100).tolist()
+        for row, (low, high) in enumerate(
+            zip(p.found.low.tolist(), p.found.high.tolist(), strict=True)
+        ):
             number = p.first + row + 1
             fault = p.errors.get(row)
             if fault is not None:

@@ -10,10 +10,11 @@ import msgspec
 from litestar import Litestar
 
 from diamond_pricing import __version__
+from diamond_pricing.intake.judged import REFUSED
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import ENGLISH
 from diamond_pricing.stones import ATTRIBUTES, Day, Measure
-from diamond_pricing.web.batch import NAMES, REFUSED
+from diamond_pricing.web.batch import NAMES
 from diamond_pricing.web.forms import ARROW, CSV, JSON
 from diamond_pricing.web.messages import PairIn, QuoteIn, StoneIn
 from diamond_pricing.web.pricing import compared, price_list, priced, quoted, stepped

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 from diamond_pricing import Stone, Stones
+from diamond_pricing.intake.judged import judged
 from diamond_pricing.stones import Coded
 from diamond_pricing.warehouse.scoring import sql
-from diamond_pricing.warehouse.scoring.batches import outcome
 from tests.strategies import CLARITIES, COLORS, CUTS
 from tests.warehouse.test_scoring_sql import (
     COLUMNS,
@@ -125,7 +125,7 @@ def test_all_doors_say_the_same_cents_and_they_sum(packaged, api, database):
         for name in GRADES:
             codes, texts = pd.factorize(frame[name])
             columns[name] = Coded([*texts, None], np.where(codes < 0, len(texts), codes))
-        batch = outcome(packaged, columns, len(frame), 0.9, "blend")
+        batch = judged(packaged, columns, len(frame), 0.9, "blend")
         fine = batch.status != 2
         # In SQL.
         database.execute("DELETE FROM stones")

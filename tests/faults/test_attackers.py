@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from diamond_pricing.errors import StoneError
+from diamond_pricing.intake import Quarantined, quarantine_csv
 from diamond_pricing.stones import Stone
-from diamond_pricing.warehouse import Quarantined, quarantine_csv
 from diamond_pricing.web.storage import Caller, Database, Keys, Spend, create_key
 from diamond_pricing.web.storage.ledger import settled
 from tests.web.conftest import STONE

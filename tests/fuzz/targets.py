@@ -45,6 +45,11 @@ from diamond_pricing.errors import (
     UnsupportedStoneError,
 )
 from diamond_pricing.fitting import read_sales
+from diamond_pricing.intake import Source, read_sales_file, recorded_sales, take_in
+from diamond_pricing.intake.headers import understood
+from diamond_pricing.intake.numbers import currency_named, decimal_sign, number, sides
+from diamond_pricing.intake.sales import quarantine_csv
+from diamond_pricing.intake.stored import written_sales
 from diamond_pricing.model.words import ENGLISH, LANGUAGES
 from diamond_pricing.refit.deliveries import declared
 from diamond_pricing.refit.home import deliveries_of, gates_of, home_of, offsets_of, stock_of
@@ -53,9 +58,6 @@ from diamond_pricing.registry.registry import ENTRY, Entry, _sealed
 from diamond_pricing.reporting.source import parsed
 from diamond_pricing.stones import ATTRIBUTES, MEASURES, attribute_named
 from diamond_pricing.terms.expression import parse, walked
-from diamond_pricing.warehouse import Source, read_sales_file, recorded_sales, take_in
-from diamond_pricing.warehouse.headers import understood
-from diamond_pricing.warehouse.intake import quarantine_csv
 from diamond_pricing.warehouse.moments_file import (
     KEY,
     _digest,
@@ -64,8 +66,6 @@ from diamond_pricing.warehouse.moments_file import (
     read_moments,
     written_moments,
 )
-from diamond_pricing.warehouse.numbers import currency_named, decimal_sign, number, sides
-from diamond_pricing.warehouse.sales_file import written_sales
 from diamond_pricing.warehouse.scoring import score
 from diamond_pricing.web.batch import Asked
 from diamond_pricing.web.bodies import converted, strict

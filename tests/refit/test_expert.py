@@ -11,11 +11,11 @@ import pytest
 from diamond_pricing.cli import main
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting import Sales, read_sales
+from diamond_pricing.intake import Source, take_in
 from diamond_pricing.refit.expert import judge_expert, plan, sheet
 from diamond_pricing.refit.offsets import fitted_offsets, taken_off
 from diamond_pricing.registry import LocalStore
 from diamond_pricing.stones import stone_keys
-from diamond_pricing.warehouse import Source, take_in
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,8 @@ import pytest
 from diamond_pricing import Stone, Stones
 from diamond_pricing.cli import main
 from diamond_pricing.errors import SourceError, StoneError
-from diamond_pricing.warehouse import Source
+from diamond_pricing.intake import Source
 from diamond_pricing.warehouse.scoring import score
-from diamond_pricing.web.batch import Asked, part
 
 NAMES = ["carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z"]
 
@@ -81,19 +80,6 @@ def test_rows_that_cannot_be_priced_get_their_reason_and_stop_no_other(
     assert {row: codes[row] for row in expected} == expected
     assert answer["status"][21] == "priced"
     assert (answer["price_cents"].isna() == (answer["status"] == "refused")).all()
-    # One by one, as the API answers them.
-    asked = Asked(packaged, "blend", 0.9)
-    for i, row in answer.iterrows():
-        columns = {n: np.array([row[n], None], object)[:-1] for n in NAMES}
-        one = part(asked, columns, 1, 0)
-        assert one.words() == [row["status"]], i
-        if one.status[0] == 2:
-            # Alone a length of zero is a value that no stone has; in a batch it is a slip.
-            assert i == 11 or one.errors[0].code == row["code"], i
-        else:
-            assert round(100 * one.low[0]) == row["low_cents"]
-            assert round(100 * one.high[0]) == row["high_cents"]
-            assert one.cents.sum() == row["price_cents"]
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz"])
@@ -271,7 +257,7 @@ def test_other_peoples_headers_units_and_words_are_understood(packaged, tmp_path
 
 def test_a_declared_column_is_that_one(packaged, tmp_path):
     """Though another one has the plainer name."""
-    from diamond_pricing.warehouse import Source
+    from diamond_pricing.intake import Source
 
     (tmp_path / "in.csv").write_text("carat,w,cut,color,clarity\n9,1.01,Ideal,E,VS1\n")
     declared = Source(columns={"carat": "w"})

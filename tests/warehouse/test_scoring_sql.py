@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from diamond_pricing import Stone, Stones
 from diamond_pricing.cli import main
 from diamond_pricing.errors import NotCompilableError, SourceError
+from diamond_pricing.intake.judged import STATUS, code_of, judged
 from diamond_pricing.stones import Coded
 from diamond_pricing.warehouse.scoring import DIALECTS, sql
-from diamond_pricing.warehouse.scoring.batches import STATUS, outcome
 from tests.strategies import CLARITIES, COLORS, CUTS
 from tests.strategies import stones as made
 from tests.web.serving import postgres
@@ -94,11 +94,11 @@ def expected(model, frame, level=0.9):
     for name in GRADES:
         codes, texts = pd.factorize(frame[name])
         columns[name] = Coded([*texts, None], np.where(codes < 0, len(texts), codes))
-    found = outcome(model, columns, len(frame), level, "blend")
+    found = judged(model, columns, len(frame), level, "blend")
     rows = []
     for i, code in enumerate(found.status.tolist()):
         if code == 2:
-            rows.append((STATUS[2], *[None] * (4 + len(model.lines)), found.reasons[i][0]))
+            rows.append((STATUS[2], *[None] * (4 + len(model.lines)), code_of(found.errors[i])))
             continue
         ends = [None if e != e else round(e * 100) for e in (found.low[i], found.high[i])]
         lines = found.cents[i].tolist()

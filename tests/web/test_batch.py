@@ -291,7 +291,7 @@ def test_arrow_columns_of_other_types_are_refused_before_anything_is_charged(api
     before = units()
     for name, array in [
         ("cut", pa.array([1])), ("cut", pa.array([b"Ideal"])), ("cut", pa.array([["Ideal"]])),
-        ("carat", pa.array(["1.01"])), ("carat", pa.array([True])), ("depth", pa.array(["61"])),
+        ("carat", pa.array([True])), ("carat", pa.array([[1.01]])),
         ("cut", pa.array([{"a": 1}])),
     ]:  # fmt: skip
         columns = {n: pa.array([v]) for n, v in STONE.items()} | {name: array}
@@ -328,7 +328,7 @@ def test_a_csv_row_with_too_many_cells_is_refused_and_no_other(api):
     problem(send(api, long.encode(), CSV), 422, "unreadable")
 
 
-@pytest.mark.parametrize("depth", ["nan", "inf", "6_1", "0x3d", "61,5", "x"])
+@pytest.mark.parametrize("depth", ["inf", "6_1", "0x3d", "61,5", "x"])
 def test_a_csv_row_fares_the_same_in_any_company(api, depth):
     head = "carat,cut,color,clarity,depth\n"
     row, other = f'1.01,Ideal,E,VS1,"{depth}"\n', "1.01,Ideal,E,VS1,x\n"

@@ -14,7 +14,7 @@ from diamond_pricing.stones import (
     Grade,
     Measure,
 )
-from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.attributes import BLANK, fold
 from diamond_pricing.stones.checks import (
     BOX_TOLERANCE,
     CARATS_PER_MM3,
@@ -23,7 +23,7 @@ from diamond_pricing.stones.checks import (
     TYPICAL_DEPTH,
 )
 from diamond_pricing.stones.kinds import KINDS, kinds_known
-from diamond_pricing.stones.stones import _SLIP, BLANK
+from diamond_pricing.stones.stones import _SLIP
 from diamond_pricing.terms.basis import UNRECORDED
 from diamond_pricing.warehouse.scoring.arithmetic import number
 from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups

@@ -12,23 +12,21 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from diamond_pricing.errors import MissingExtraError, SourceError
+from diamond_pricing.errors import RejectedFileError, SourceError
 from diamond_pricing.files import folder, written_aside
-from diamond_pricing.warehouse.source import UTF_16, Source
+from diamond_pricing.intake.columns import arrow
+from diamond_pricing.intake.reading import (
+    DELIMITERS,
+    HEAD,
+    SPREADSHEETS,
+    header_row,
+    read_sheet,
+)
+from diamond_pricing.intake.source import UTF_16, Source
 
 ROWS = 65_536  # read at a time
 _CSV = (".csv", ".csv.gz")
-
-
-def arrow() -> Any:
-    """Pyarrow, or the extra that it needs."""
-    try:
-        import pyarrow
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError("scoring files", "scale") from error
-    return pyarrow
+_WHOLE = (*(f".{name}" for name in SPREADSHEETS), ".json", ".jsonl", ".ndjson")  # read at once
 
 
 def sources(given: str) -> list[Path]:
@@ -37,7 +35,7 @@ def sources(given: str) -> list[Path]:
     Raises
     ------
     SourceError
-        When there is none, or one is neither Parquet nor CSV.
+        When there is none, or one is of a kind that is not read.
     """
     named = Path(given)
     # A pattern may be absolute, which Path.glob does not take.
@@ -47,13 +45,15 @@ def sources(given: str) -> list[Path]:
     if not files:
         raise SourceError(f"there is no file {given}.")
     for file in files:
-        if not file.name.lower().endswith((".parquet", *_CSV)):
-            raise SourceError(f"{file} is neither .parquet, .csv nor .csv.gz.")
+        if not file.name.lower().endswith((".parquet", *_CSV, *_WHOLE)):
+            raise SourceError(
+                f"{file} is none of .parquet, .csv, .csv.gz, {', '.join(_WHOLE)}."
+            )
     return files
 
 
 def batches(file: Path, declared: Source) -> Iterator[Any]:
-    """Record batches of a file; of a CSV file all columns are text.
+    """Record batches of a file; all columns are text but those of a Parquet file.
 
     Parameters
     ----------
@@ -71,10 +71,18 @@ def batches(file: Path, declared: Source) -> Iterator[Any]:
             with pa.parquet.ParquetFile(file) as source:
                 yield from _parquet(pa, source, file)
             return
+        if file.name.lower().endswith(_WHOLE):
+            sheet = read_sheet(file.name, file.read_bytes())
+            names, width = sheet.header, len(sheet.header)
+            rows = ([*row, *[""] * width][:width] for row in sheet.rows)
+            texts = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+            yield pa.RecordBatch.from_arrays(texts, names=names)
+            return
         with pa.input_stream(str(file), compression="detect") as stream:
             yield from _csv(pa, stream, file, declared)
     except (
         pa.ArrowException, UnicodeError, EOFError, OSError, csv.Error, zlib.error,
+        RejectedFileError,
     ) as error:  # fmt: skip
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
@@ -102,10 +110,10 @@ def _parquet(pa: Any, source: Any, file: Path) -> Iterator[Any]:
 def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
     begun = _begun(file)
     encoding = "utf-16" if begun[:2] in UTF_16 else declared.encoding or "utf-8"
-    names, delimiter = _header(file, begun, encoding, declared.delimiter)
+    names, delimiter, above = _header(file, begun, encoding, declared.delimiter)
     with pa.csv.open_csv(
         stream,
-        read_options=pa.csv.ReadOptions(block_size=4 << 20, encoding=encoding),
+        read_options=pa.csv.ReadOptions(block_size=4 << 20, encoding=encoding, skip_rows=above),
         parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(
             column_types={name: pa.string() for name in names},
@@ -128,15 +136,28 @@ def _begun(file: Path) -> bytes:
         return found
 
 
-def _header(file: Path, begun: bytes, encoding: str, delimiter: str) -> tuple[list[str], str]:
-    """Columns of a CSV file, and what parts them; a name may go over several lines."""
+def _header(
+    file: Path, begun: bytes, encoding: str, delimiter: str
+) -> tuple[list[str], str, int]:
+    """Columns of a CSV file, what parts them, and how many lines stand above them."""
     text = getincrementaldecoder(encoding)().decode(begun).removeprefix("\ufeff")
     # Old spreadsheets end lines with \r alone.
-    line = re.split("[\r\n]", re.sub('"[^"]*"', '""', text), maxsplit=1)[0]
-    if not line.strip():
+    lines = re.split("[\r\n]+", re.sub('"[^"]*"', '""', text).lstrip(), maxsplit=HEAD)[:HEAD]
+    if not lines[0].strip():
         raise SourceError(f"{file} is empty.")
-    parted = delimiter or max(",;\t|", key=line.count)
-    return next(csv.reader(io.StringIO(text, newline=""), delimiter=parted)), parted
+    told = lines[0] if set(DELIMITERS) & set(lines[0]) else "".join(lines)  # a title has none
+    parted = delimiter or max(DELIMITERS, key=told.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=parted)
+    rows, above, line = [], [], 0
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            rows.append(row)
+            above.append(line)
+        line = reader.line_num
+        if len(rows) == HEAD:
+            break
+    at = header_row(rows)
+    return rows[at], parted, above[at]
 
 
 def rows_in(files: list[Path]) -> int | None:

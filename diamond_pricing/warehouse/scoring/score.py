@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from diamond_pricing.errors import SourceError
+from diamond_pricing.intake.columns import TableColumns, arrow
+from diamond_pricing.intake.judged import STATUS, Judged, code_of, judged
+from diamond_pricing.intake.source import Source
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.model.ranges import check_level
 from diamond_pricing.model.support import BLEND, listed
-from diamond_pricing.stones import GRADES, Stones
-from diamond_pricing.warehouse.scoring.batches import STATUS, Outcome, outcome
-from diamond_pricing.warehouse.scoring.columns import Columns
-from diamond_pricing.warehouse.scoring.files import arrow, batches, rows_in, sources, writing
-from diamond_pricing.warehouse.source import Source
+from diamond_pricing.stones import OTHERS, Stones
+from diamond_pricing.stones.kinds import KINDS
+from diamond_pricing.warehouse.scoring.files import batches, rows_in, sources, writing
 
 Progress = Callable[[int, int | None], None]
 
@@ -53,7 +54,8 @@ def score(
     Parameters
     ----------
     source : str or Path
-        A Parquet or CSV file (``.csv.gz`` too), or a pattern of several of the same columns.
+        A Parquet or CSV file (``.csv.gz`` too) of any size, a spreadsheet or JSON, or a
+        pattern of several of the same columns.
     target : str or Path
         ``.parquet`` or ``.csv``; has the columns of the source and behind them ours.
     level : float
@@ -92,7 +94,11 @@ def score(
     stream = (batch for file in files for batch in batches(file, how))
     first = next(stream)  # of no rows where a file has none
     ours = _schema(model, prefix)
-    columns = Columns(first.schema, {field.name for field in ours}, how, model)
+    try:
+        columns = TableColumns(first.schema.names, how, {field.name for field in ours})
+    except SourceError as error:
+        raise SourceError(f"{error} Say with --source what its columns are called.") from error
+    columns.check_kinds(first.schema)
     schema = arrow().schema([*first.schema, *ours])
     with writing(out, schema) as writer:
         batch: Any = first
@@ -103,17 +109,18 @@ def score(
                 batch = batch.select(first.schema.names)  # by name, whatever their order
             if not batch.schema.equals(first.schema):
                 raise SourceError("the files do not have the same columns of the same types.")
-            found = _one(model, batch, columns, level, listing)
+            found = judged(model, columns.of_arrow(batch), batch.num_rows, level, listing)
             answer = _answer(found, batch, schema)
             writer.write_batch(answer)
             done += batch.num_rows
-            counts.update(code for code, _ in found.reasons.values())
+            counts.update(map(code_of, found.errors.values()))
             statuses += np.bincount(found.status, minlength=3)
             if progress is not None:
                 progress(done, total)
             batch = next(stream, None)
     priced = int(statuses[0] + statuses[1])
-    unread = tuple(columns.unread)
+    read = {at for name, at in columns.known.items() if name not in _passed_over(model)}
+    unread = tuple(header for header in first.schema.names if header not in read)
     return Scored(done, priced, int(statuses[1]), dict(counts.most_common()), unread)
 
 
@@ -126,18 +133,12 @@ def _schema(model: PriceModel, prefix: str) -> list[Any]:
     return [pa.field(prefix + name, kind) for name, kind in fields]
 
 
-def _one(
-    model: PriceModel, batch: Any, columns: Columns, level: float, listing: str
-) -> Outcome:
-    others = columns.others(batch)
-    read = columns.read(batch)
-    for grade in GRADES:  # one that this model knows nothing of is not looked at
-        if grade.name in read and grade.name not in model.training.grades:
-            del read[grade.name]
-    return outcome(model, read, batch.num_rows, level, listing, others)
+def _passed_over(model: PriceModel) -> set[str]:
+    """Further attributes that a model does not read."""
+    return {other.name for other in OTHERS} - set(KINDS) - model._effects.attributes
 
 
-def _answer(found: Outcome, batch: Any, schema: Any) -> Any:
+def _answer(found: Judged, batch: Any, schema: Any) -> Any:
     """The batch with our columns behind."""
     pa = arrow()
     gone = found.status == 2
@@ -150,10 +151,10 @@ def _answer(found: Outcome, batch: Any, schema: Any) -> Any:
     lines = [pa.array(line, mask=gone) for line in np.ascontiguousarray(found.cents.T)]
     price = pa.array(found.cents.sum(axis=1), mask=gone)
     said = [pa.nulls(len(gone), pa.string())] * 2
-    if found.reasons:
-        rows = list(found.reasons)
-        for j in (0, 1):
+    if found.errors:
+        every = found.errors.values()
+        for j, told in enumerate(([code_of(e) for e in every], [str(e) for e in every])):
             column = np.full(len(gone), None, object)
-            column[rows] = [reason[j] for reason in found.reasons.values()]
+            column[list(found.errors)] = told
             said[j] = pa.array(column, pa.string())
     return pa.record_batch([*batch.columns, words, price, *ends, *lines, *said], schema=schema)

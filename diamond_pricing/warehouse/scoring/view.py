@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from diamond_pricing.intake.judged import REFUSED
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Measure
 from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polynomial, searched
-from diamond_pricing.warehouse.scoring.batches import REFUSED
 from diamond_pricing.warehouse.scoring.checking import (
     checked_depth,
     checked_height,

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from diamond_pricing.errors import MissingExtraError, RejectedFileError
-from diamond_pricing.warehouse.source import UTF_16
+from diamond_pricing.intake.source import UTF_16
 
 LARGEST = 512 * 2**20  # bytes
 WIDEST = 400  # columns
 LONGEST = 2_000  # characters of a cell
 MOST = 5_000_000  # rows
+DELIMITERS = ",;\t|"
 HEAD = 20  # rows within which the header stands
 TRIED = ("utf-8-sig", "cp1252")  # encodings of files that declare none
 _NUMBER = re.compile(r"[-+$€£]?\s?\d[\d.,]*%?$")
@@ -143,7 +144,7 @@ def _csv(text: str, delimiter: str) -> Sheet:
         before = 0
     if not delimiter:
         head = "\n".join(text.split("\n", HEAD)[:HEAD])
-        delimiter = max(",;\t|", key=head.count)
+        delimiter = max(DELIMITERS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows, lines = [], []
     start = before + 1
@@ -175,7 +176,7 @@ def _below_header(
     rows: list[list[str]], lines: list[int]
 ) -> tuple[list[str], list[list[str]], list[int]]:
     """The header, and the rows below it but for its repetitions."""
-    first = _header(rows)
+    first = header_row(rows)
     header = rows[first]
     while header and not header[-1].strip():  # delimiters behind the last column
         header = header[:-1]
@@ -190,7 +191,7 @@ def _below_header(
     return header, found, places
 
 
-def _header(rows: list[list[str]]) -> int:
+def header_row(rows: list[list[str]]) -> int:
     """The row of the header: above it there may be titles and totals, of fewer cells.
 
     It is the first of the rows that are filled as most are, as far as no cell of it is a

@@ -6,6 +6,24 @@ import msgspec
 import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
+from diamond_pricing.intake.headers import (
+    DISCOUNT,
+    LIST_PRICE,
+    MEASUREMENTS,
+    PER_CARAT,
+    PRICE,
+    UNITS,
+    understood,
+)
+from diamond_pricing.intake.numbers import (
+    currency_named,
+    decimal_sign,
+    number,
+    sides,
+    thousands_or_decimals,
+)
+from diamond_pricing.intake.reading import Sheet
+from diamond_pricing.intake.source import DROP, ROW, Source
 from diamond_pricing.stones import (
     ATTRIBUTES,
     GRADES,
@@ -15,27 +33,9 @@ from diamond_pricing.stones import (
     Grade,
     Measure,
 )
-from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE
-from diamond_pricing.warehouse.headers import (
-    DISCOUNT,
-    LIST_PRICE,
-    MEASUREMENTS,
-    PER_CARAT,
-    PRICE,
-    UNITS,
-    understood,
-)
-from diamond_pricing.warehouse.numbers import (
-    currency_named,
-    decimal_sign,
-    number,
-    sides,
-    thousands_or_decimals,
-)
-from diamond_pricing.warehouse.reading import Sheet
-from diamond_pricing.warehouse.source import DROP, ROW, Source
+from diamond_pricing.stones.kinds import ORIGIN, SHAPE
 
 LABORATORY = "laboratory"
 RISES = 0.5  # correlation of a price with the weight, at least
@@ -276,7 +276,7 @@ def _columns(
 def _identities(sheet: Sheet, headers: list[str], header: str) -> bool:
     """Whether a column can number the stones: most cells filled, and most different."""
     texts = [t.strip() for t in cells(sheet, headers.index(header))]
-    some = [t for t in texts if t.casefold() not in GONE]
+    some = [t for t in texts if not blank(t)]
     return 2 * len(some) >= len(texts) and 2 * len(set(some)) >= len(some)
 
 
@@ -327,7 +327,7 @@ def _readable(name: str, sheet: Sheet, headers: list[str], header: str) -> float
     """Share of the first cells that can be what a column is said to mean."""
     attribute = ATTRIBUTES.get(name)
     texts = cells(sheet, headers.index(header))[:SAMPLE]
-    some = [t.strip() for t in texts if t.strip().casefold() not in GONE]
+    some = [t.strip() for t in texts if not blank(t)]
     good = 0
     for text in some:
         if isinstance(attribute, Grade | Day):

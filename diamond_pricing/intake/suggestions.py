@@ -8,15 +8,15 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
+from diamond_pricing.intake.headers import MEASUREMENTS, UNITS, understood
+from diamond_pricing.intake.mapping import unsigned
+from diamond_pricing.intake.numbers import number, sides
+from diamond_pricing.intake.reading import Sheet
+from diamond_pricing.intake.source import DROP, REFUSE, ROW, Source
 from diamond_pricing.stones import GRADES
-from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.checks import expected_diameter
-from diamond_pricing.stones.kinds import GONE, ORIGIN, SHAPE
-from diamond_pricing.warehouse.headers import MEASUREMENTS, UNITS, understood
-from diamond_pricing.warehouse.mapping import unsigned
-from diamond_pricing.warehouse.numbers import number, sides
-from diamond_pricing.warehouse.reading import Sheet
-from diamond_pricing.warehouse.source import DROP, REFUSE, ROW, Source
+from diamond_pricing.stones.kinds import ORIGIN, SHAPE
 
 NEAR = 0.1  # of log size
 HEAVY = 10.0  # carats; a list whose median is above is in points
@@ -58,7 +58,7 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         words = source.grades.get(grade.name, {})
         for text, count in Counter(cells(grade.name)).items():
             try:
-                if text.casefold() not in GONE and text not in words:
+                if not blank(text) and text not in words:
                     grade.read(text if source.signs == REFUSE else unsigned(text))
             except StoneError:
                 strange[text[:30]] += count

@@ -2,10 +2,10 @@
 
 import re
 
+from diamond_pricing.intake.numbers import CURRENCIES
 from diamond_pricing.stones import attribute_named
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.warehouse.numbers import CURRENCIES
 
 PRICE, PER_CARAT = "price", "price_per_carat"
 # A list price per carat and what is taken off it, per cent.

@@ -17,6 +17,26 @@ import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.files import harmless
+from diamond_pricing.intake.headers import (
+    DISCOUNT,
+    LIST_PRICE,
+    MEASUREMENTS,
+    PER_CARAT,
+    PRICE,
+    SIDES,
+    UNITS,
+)
+from diamond_pricing.intake.mapping import ROUNDED, cells, guessed, money_column, unsigned
+from diamond_pricing.intake.numbers import (
+    currency_named,
+    decimal_sign,
+    number,
+    reduced,
+    sides,
+)
+from diamond_pricing.intake.reading import Sheet, read_sheet
+from diamond_pricing.intake.source import REFUSE, ROW, Source
+from diamond_pricing.intake.stored import OTHER as OTHERS_COLUMN
 from diamond_pricing.stones import (
     GRADES,
     MEASURES,
@@ -26,29 +46,9 @@ from diamond_pricing.stones import (
     Measure,
     Stones,
 )
-from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
-from diamond_pricing.stones.kinds import GONE, KINDS, OTHER
-from diamond_pricing.warehouse.headers import (
-    DISCOUNT,
-    LIST_PRICE,
-    MEASUREMENTS,
-    PER_CARAT,
-    PRICE,
-    SIDES,
-    UNITS,
-)
-from diamond_pricing.warehouse.mapping import ROUNDED, cells, guessed, money_column, unsigned
-from diamond_pricing.warehouse.numbers import (
-    currency_named,
-    decimal_sign,
-    number,
-    reduced,
-    sides,
-)
-from diamond_pricing.warehouse.reading import Sheet, read_sheet
-from diamond_pricing.warehouse.sales_file import OTHER as OTHERS_COLUMN
-from diamond_pricing.warehouse.source import REFUSE, ROW, Source
+from diamond_pricing.stones.kinds import KINDS, OTHER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,13 +275,13 @@ class _Reader:
         factor = UNITS.get(measure.name, {}).get(unit, 1.0)
 
         def read(text: str) -> tuple[float | None, str]:
-            if column == MEASUREMENTS and text.casefold() not in GONE:
+            if column == MEASUREMENTS and not blank(text):
                 parts = sides(text)
                 # Two are length and width beside a column of the height.
                 if not len(SIDES) - ("z" in self.source.columns) <= len(parts) <= len(SIDES):
                     return None, f"measurements are not three numbers: {text[:40]!r}"
                 text = parts[SIDES.index(measure.name)]
-            if text.casefold() in GONE:
+            if blank(text):
                 return None, f"{measure.name} is missing" if measure.required else ""
             value = number(text, self.source.decimal)
             if value is None:
@@ -313,7 +313,7 @@ class _Reader:
                     return (None if value is None else attribute.read(value)), ""
                 return attribute.parse(said), ""
             except StoneError:
-                if kind and text.strip().casefold() not in GONE:
+                if kind and not blank(text):
                     meant = "of another kind" if said == OTHER else "not known"
                     return None, f"{attribute.name} {text[:40]!r} is {meant}"
                 return None, ""
@@ -326,7 +326,7 @@ class _Reader:
 
         def read(text: str) -> tuple[str | None, str]:
             said = words.get(fold(text), own.sub("", text))
-            if text.casefold() in GONE and grade.find(said) is None:  # None is a fluorescence
+            if blank(text) and grade.find(said) is None:  # None is a fluorescence
                 if grade.ungraded:
                     return grade.ungraded, ""
                 return None, f"{grade.name} is missing" if grade.required else ""
@@ -387,7 +387,7 @@ class _Reader:
 
     def _why_no_price(self, text: str) -> str:
         """Why an amount could not be read."""
-        if text.casefold() in GONE:
+        if blank(text):
             return "price is missing"
         if currency_named(text) not in ("", self.currency):
             return f"price {text[:40]!r} is not in {self.currency}"

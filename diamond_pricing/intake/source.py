@@ -6,10 +6,7 @@ import tomllib
 import msgspec
 
 from diamond_pricing.errors import SourceError, StoneError
-from diamond_pricing.stones import ATTRIBUTES, Grade
-from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import KINDS, OTHER
-from diamond_pricing.warehouse.headers import (
+from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
     MEASUREMENTS,
@@ -17,6 +14,9 @@ from diamond_pricing.warehouse.headers import (
     PRICE,
     UNITS,
 )
+from diamond_pricing.stones import ATTRIBUTES, Grade
+from diamond_pricing.stones.keys import IDENTITY
+from diamond_pricing.stones.kinds import KINDS, OTHER
 
 ROW = "row"
 DROP, REFUSE = "drop", "refuse"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diamond_pricing.warehouse import (
+from diamond_pricing.intake import (
     RejectedFileError,
     Source,
     SourceError,
@@ -19,7 +19,7 @@ from diamond_pricing.warehouse import (
     take_in,
     written_sales,
 )
-from diamond_pricing.warehouse.numbers import number
+from diamond_pricing.intake.numbers import number
 
 PLAIN = "carat,cut,color,clarity,depth,table,price,x,y,z\n"
 ROW = "1.01,Ideal,E,VS1,61.8,57,7000,6.43,6.4,3.97\n"

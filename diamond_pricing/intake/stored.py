@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diamond_pricing.errors import StoneError
+from diamond_pricing.intake.headers import understood
 from diamond_pricing.stones import (
     GRADES,
     MEASURES,
@@ -14,7 +15,6 @@ from diamond_pricing.stones import (
     Measure,
 )
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.warehouse.headers import understood
 
 OTHER = "other:"  # before the name of a column that was kept as text
 

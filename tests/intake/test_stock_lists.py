@@ -12,7 +12,7 @@ import pytest
 
 from diamond_pricing import PriceModel
 from diamond_pricing.cli import main
-from diamond_pricing.warehouse import RejectedFileError, Source, take_in
+from diamond_pricing.intake import RejectedFileError, Source, take_in
 from diamond_pricing.warehouse.relation import opened
 from diamond_pricing.warehouse.scoring import score
 
@@ -88,7 +88,7 @@ def test_an_archive_of_several_files_or_a_damaged_one_is_refused():
 
 def test_a_spreadsheet_that_unpacks_to_too_much_is_refused(monkeypatch):
     data = spreadsheet([line.split(",") for line in PLAIN.splitlines()])
-    monkeypatch.setattr("diamond_pricing.warehouse.reading.LARGEST", len(data))
+    monkeypatch.setattr("diamond_pricing.intake.reading.LARGEST", len(data))
     with pytest.raises(RejectedFileError, match="unpacks to over"):
         taken(data, "a.xlsx")
 

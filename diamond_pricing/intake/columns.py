@@ -1,0 +1,267 @@
+"""Which column of a file is which attribute, and what its cells say."""
+
+import re
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from diamond_pricing.arrays import doubles
+from diamond_pricing.errors import MissingExtraError, SourceError, StoneError
+from diamond_pricing.intake.headers import (
+    MEASUREMENTS,
+    PER_CARAT,
+    PRICE,
+    SIDES,
+    UNITS,
+    understood,
+)
+from diamond_pricing.intake.numbers import number, sides
+from diamond_pricing.intake.source import Source
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    OTHERS,
+    Coded,
+    Day,
+    Grade,
+    Measure,
+    attribute_named,
+)
+from diamond_pricing.stones.attributes import blank, fold
+from diamond_pricing.stones.keys import IDENTITY
+from diamond_pricing.stones.kinds import KINDS
+
+NOT_PRICED = (PRICE, PER_CARAT, IDENTITY, "listing")  # what says nothing about a stone
+# Of spaces only those that float takes too; what is around others is read as text.
+_NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t]*")
+
+
+def arrow() -> Any:
+    """Pyarrow, or the extra that it needs."""
+    try:
+        import pyarrow
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("scoring files", "scale") from error
+    return pyarrow
+
+
+class TableColumns:
+    """The columns of tables that are alike.
+
+    Parameters
+    ----------
+    headers : Sequence[str]
+    declared : Source, optional
+        Names, units, words and decimal sign, as far as they cannot be told from the headers.
+    ours : Collection[str]
+        Names of columns that will be added, which none of theirs may have.
+
+    Raises
+    ------
+    SourceError
+        When a column that is needed is not there, or two mean the same.
+    """
+
+    def __init__(
+        self,
+        headers: Sequence[str],
+        declared: Source | None = None,
+        ours: Collection[str] = (),
+    ) -> None:
+        self.declared, self.headers = declared or Source(), headers
+        declared = self.declared
+        self.units = dict(declared.units)
+        self.known = self._known(headers, ours)
+        for name, attribute in ATTRIBUTES.items():
+            if attribute.required and name not in self.known:
+                given = ", ".join(headers) or "none"
+                raise SourceError(f"no column for {name}; the source has {given}.")
+
+    def _known(self, headers: Sequence[str], ours: Collection[str]) -> dict[str, str]:
+        """By our name the column that means it."""
+        for header in headers:
+            if header in ours:
+                raise SourceError(
+                    f"the source has a column {header!r} itself; put a prefix before ours."
+                )
+        known = {}
+        for name, column in self.declared.columns.items():
+            if name in NOT_PRICED:
+                continue
+            meant = [header for header in headers if header.strip() == column.strip()]
+            if len(meant) != 1:
+                how = "is there twice" if meant else "is not there"
+                raise SourceError(f"the column {column!r} declared for {name} {how}.")
+            known[name] = meant[0]
+        taken = set(known) | set(NOT_PRICED)
+        # Names that are surely ours come first; other people's words fill what is left.
+        for named in (attribute_named, _in_other_words):
+            found: dict[str, str] = {}
+            for column in headers:
+                name = named(column) or ""
+                if not name or name in taken or column in known.values():
+                    continue
+                if name in found:
+                    if name in _FURTHER:  # the first of several that may be meant
+                        continue
+                    raise SourceError(
+                        f"columns {found[name]!r} and {column!r} both mean {name}."
+                    )
+                found[name] = column
+            known |= found
+            taken |= set(found)
+        for name, column in known.items():
+            unit = (understood(column) or ("", "", ""))[1]
+            if name not in self.units and unit in UNITS.get(name, ()):
+                self.units[name] = unit
+        if any(side in known for side in SIDES):
+            known.pop(MEASUREMENTS, None)
+        return known
+
+    def check_kinds(self, schema: Any) -> None:
+        """Raise SourceError for a column of another Arrow type than its attribute can have."""
+        types = arrow().types
+        for name, column in self.known.items():
+            kind, attribute = schema.field(column).type, ATTRIBUTES.get(name)
+            kind = kind.value_type if types.is_dictionary(kind) else kind
+            whole = types.is_integer(kind)
+            numeric = whole or types.is_floating(kind) or types.is_decimal(kind)
+            measure = isinstance(attribute, Measure)
+            fine = types.is_null(kind) or _text(kind) or (numeric and measure)
+            fine |= isinstance(attribute, Day) and types.is_temporal(kind)
+            # As of a column "lab grown".
+            fine |= name in KINDS and (types.is_boolean(kind) or whole)
+            if not fine:
+                wanted = "numbers" if measure else "text"
+                raise SourceError(f"column {column!r} must hold {wanted}, not {kind}.")
+
+    def of_texts(self, columns: Sequence[Sequence[str]]) -> dict[str, Any]:
+        """What n rows of text say, as `judged` takes it; the columns as the headers stand."""
+        at = {header: i for i, header in enumerate(self.headers)}
+        return self._read({name: _folded(columns[at[h]]) for name, h in self.known.items()})
+
+    def of_arrow(self, batch: Any) -> dict[str, Any]:
+        """What a record batch says."""
+        pa = arrow()
+        given: dict[str, Any] = {}
+        for name, column in self.known.items():
+            values, attribute = batch.column(column), ATTRIBUTES.get(name)
+            if isinstance(attribute, Day) and pa.types.is_temporal(values.type):
+                given[name] = np.array([*values.to_pylist(), None], object)[:-1]
+                continue
+            if isinstance(attribute, Measure) and not isinstance(attribute, Day):
+                if pa.types.is_dictionary(values.type):
+                    values = values.dictionary_decode()
+                if not (self.declared.decimal and _text(values.type)):
+                    with suppress(pa.ArrowInvalid):
+                        if not pa.types.is_floating(values.type):
+                            values = values.cast(pa.float64(), safe=False)
+                        given[name] = doubles(values.to_numpy(zero_copy_only=False))
+                        continue
+            given[name] = _texts(values)
+        return self._read(given)
+
+    def _read(self, given: dict[str, Any]) -> dict[str, Any]:
+        columns: dict[str, Any] = {}
+        for name, column in given.items():
+            attribute = ATTRIBUTES.get(name)
+            if name == MEASUREMENTS:
+                columns |= self._sides(column)
+            elif isinstance(attribute, Grade):
+                columns[name] = self._grades(name, column)
+            elif isinstance(column, Coded) and isinstance(attribute, Day):
+                columns[name] = _spread(column.texts, column)
+            elif isinstance(column, Coded):
+                columns[name] = self._numbers(attribute, column)
+            elif isinstance(attribute, Measure) and (factor := self._factor(name)) != 1.0:
+                columns[name] = np.round(column * factor, 4)
+            else:
+                columns[name] = column
+        return columns
+
+    def _grades(self, name: str, column: Coded) -> Coded:
+        words = {fold(k): v for k, v in self.declared.grades.get(name, {}).items()}
+        if not words:
+            return column
+        return Coded(
+            [t if t is None else words.get(fold(t), t) for t in column.texts], column.codes
+        )
+
+    def _numbers(self, attribute: Any, column: Coded) -> Any:
+        """Numbers of a column; what is none in a text stays text, to be refused."""
+        factor = self._factor(attribute.name)
+        plain = not self.declared.decimal and factor == 1.0
+        if plain and all(not t or _NUMBER.fullmatch(t) for t in column.texts):
+            return np.array([float(t) if t else np.nan for t in column.texts])[column.codes]
+        read = [self._number(attribute, text, factor) for text in column.texts]
+        return _spread(read, column)
+
+    def _factor(self, name: str) -> float:
+        unit = self.units.get(name, self.units.get(MEASUREMENTS, "") if name in SIDES else "")
+        return UNITS.get(name, {}).get(unit, 1.0)
+
+    def _number(self, attribute: Measure, text: str | None, factor: float) -> Any:
+        if text is None or blank(text):
+            return np.nan
+        if not self.declared.decimal and factor == 1.0:
+            with suppress(StoneError):
+                return attribute.parse(text)
+        value = number(text, self.declared.decimal or ".")
+        return text if value is None else round(value * factor, 4)
+
+    def _sides(self, column: Coded) -> dict[str, Any]:
+        """Length, width and height out of one column."""
+        parts = []
+        for text in column.texts:
+            found = ["", "", ""] if blank(text) else sides(str(text))
+            parts.append(found if len(found) == len(SIDES) else [str(text)] * len(SIDES))
+        columns = {}
+        for i, name in enumerate(SIDES):
+            attribute, factor = ATTRIBUTES[name], self._factor(name)
+            assert isinstance(attribute, Measure)
+            read = [self._number(attribute, part[i], factor) for part in parts]
+            columns[name] = _spread(read, column)
+        return columns
+
+
+_FURTHER = {other.name for other in OTHERS}
+
+
+def _in_other_words(header: str) -> str | None:
+    meant = understood(header)
+    return meant[0] if meant else None
+
+
+def _spread(values: list[Any], column: Coded) -> Any:
+    """Values of the different texts at the rows of the column; objects where some are text."""
+    if any(isinstance(value, str | None) for value in values):
+        return np.array([*values, None], object)[:-1][column.codes]
+    return np.array(values, float)[column.codes]
+
+
+def _folded(column: Sequence[str]) -> Coded:
+    """Texts as the different ones and which is where."""
+    place: dict[str, int] = {}
+    codes = [place.setdefault(text, len(place)) for text in column]
+    return Coded(list(place), np.array(codes, np.int64))
+
+
+def _text(kind: Any) -> bool:
+    types = arrow().types
+    return bool(
+        types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+    )
+
+
+def _texts(values: Any) -> Coded:
+    pa = arrow()
+    if not pa.types.is_dictionary(values.type):
+        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+            values = values.cast(pa.string())
+        values = values.dictionary_encode()
+    texts = values.dictionary.cast(pa.string()).to_pylist()
+    indices = values.indices.cast(pa.int64())  # small ones cannot count one entry more
+    return Coded([*texts, None], indices.fill_null(len(texts)).to_numpy(zero_copy_only=False))
