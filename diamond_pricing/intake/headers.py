@@ -30,7 +30,7 @@ _NAMES = {
     PER_CARAT: """price per carat, price/carat, price/ct, price/cts, price per ct, ppc, $/ct
         per carat, pricepercarat, price ct, rate
         net rate, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
-    LIST_PRICE: """rap, rap price, raprate, rap rate, rapaport, rap price/ct, rap $/ct
+    LIST_PRICE: """rap, rapo, rap price, raprate, rap rate, rapaport, rap price/ct, rap $/ct
         list price per carat, rap/ct""",
     DISCOUNT: """disc, discount, rap discount, %rap, rap %, disc %, discount %, rap disc, back
         off, disc%, % off""",
@@ -38,8 +38,9 @@ _NAMES = {
         mesures, medidas""",
     IDENTITY: """certificate, certificate number, certificate no, certificate #, cert, cert #
         cert no, cert number, report, report number, report no, report #, lab report
-        stock number, stock no, stock #, stock id, sku, item id, item number, lot, diamond id
-        stone id, zertifikat, certificat, certificato""",
+        stock number, stock no, stock #, stock id, vendor stock no, packet no, packet id
+        packet, ref no, stone no, sku, item id, item number, lot, diamond id
+        stone id, zertifikat, zertifikat nr, zertifikatsnummer, certificat, certificato""",
     "carat": """size, carat size, stone weight, diamond weight, gewicht, karat, poids, peso
         carati, carato, quilates""",
     "cut": "make, cut quality, disp cut, cutting, schliff, schliffgüte, taille, taglio, talla",
@@ -62,6 +63,7 @@ def listed(text: str) -> set[str]:
 
 
 _MEANT = {word: name for name, words in _NAMES.items() for word in listed(words)}
+_A_CARAT = re.compile(r"(?:/|\b[àa] |\bper |\bp/) ?(?:cts?|carats?|karat|carato)\b", re.I)
 _TOKENS = re.compile(r"[^\W_]+|[%$€£/]")
 
 
@@ -70,7 +72,7 @@ def understood(header: str) -> tuple[str, str, str] | None:
 
     Units and currencies around the name are read too: ``Carat Weight (ct)``, ``price_usd``.
     """
-    header = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header.strip())
+    header = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header.strip().rstrip(".:"))
     tokens = _TOKENS.findall(header.casefold())
     unit = currency = ""
     for word in tokens:
@@ -83,8 +85,10 @@ def understood(header: str) -> tuple[str, str, str] | None:
         elif last in _WORDS or last in CURRENCIES or last == "in":
             tokens.pop()
         else:
-            return None
+            break
         name = _named(" ".join(tokens))
+    if name is None and _A_CARAT.search(header):
+        name = PER_CARAT
     if name == "depth" and unit in UNITS["z"]:
         name = "z"
     if name is None or name == "listing":

@@ -23,7 +23,7 @@ from diamond_pricing.intake.numbers import (
     thousands_or_decimals,
 )
 from diamond_pricing.intake.reading import Sheet
-from diamond_pricing.intake.source import DROP, ROW, Source
+from diamond_pricing.intake.source import DROP, REFUSE, ROW, Source
 from diamond_pricing.stones import (
     ATTRIBUTES,
     GRADES,
@@ -70,6 +70,8 @@ def guessed(sheet: Sheet, source: Source, *, by_cells: bool = False) -> Source:
     columns, units, currency = _columns(sheet, headers, source)
     ours: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
     needed = [a.name for a in ours if a.required and not (isinstance(a, Grade) and a.ungraded)]
+    if LIST_PRICE in columns and DISCOUNT not in columns and "%" in headers:
+        columns[DISCOUNT] = "%"
     if by_cells:
         _told_by_cells(sheet, headers, columns, needed)
     lacking = [n for n in needed if n not in columns]
@@ -115,6 +117,22 @@ def _signed(texts: dict[str, list[str]]) -> bool:
     return any(unsigned(text) != text.strip() for name in grades for text in set(texts[name]))
 
 
+def grade_meant(grade: Grade, text: str, source: Source) -> str:
+    """A cell as a grade reads it: by the source's words, without what stands around it.
+
+    ``VS1 -`` is VS1, ``IdealIdeal`` Ideal, ``H Color`` H, ``Ideal Cut`` Ideal.
+    """
+    words = {fold(k): v for k, v in source.grades.get(grade.name, {}).items()}
+    said = words.get(fold(text), text)
+    if grade.find(said) is not None:
+        return said
+    said = re.sub(rf"\s+(?:{grade.name}|colour|grade)$", "", said, flags=re.I)
+    if grade.find(said) is None and source.signs != REFUSE:
+        said = unsigned(said)
+    half = said[: len(said) // 2]
+    return half if half * 2 == said and grade.find(said) is None else said
+
+
 def unsigned(text: str) -> str:
     """A grade without a sign behind it: ``VS1 -`` is ``VS1``."""
     return re.sub(r"(?<=[A-Za-z0-9])\s*[+-]+$", "", text.strip())
@@ -136,9 +154,10 @@ def _told_by_cells(
         return
     free = [h for h in headers if h and h not in columns.values()]
     dear = [h for h in free if _median(sheet, headers, h) > LEAST_PRICE]
-    likely = [h for h in dear if _rises(sheet, headers, columns["carat"], h)]
+    slopes = {h: _rises(sheet, headers, columns["carat"], h) for h in dear}
+    likely = [h for h in dear if slopes[h] > 0]
     if len(likely) == 1:
-        columns[PRICE] = likely[0]
+        columns[PRICE if slopes[likely[0]] > 1 else PER_CARAT] = likely[0]
 
 
 def _values(sheet: Sheet, headers: list[str], header: str) -> list[float]:
@@ -158,16 +177,22 @@ def _median(sheet: Sheet, headers: list[str], header: str) -> float:
     return values[len(values) // 2] if values else 0.0
 
 
-def _rises(sheet: Sheet, headers: list[str], weight: str, header: str) -> bool:
-    """Whether a number rises with the weight, as a price does and the number of a stone not."""
+def _rises(sheet: Sheet, headers: list[str], weight: str, header: str) -> float:
+    """Per cent that a number rises with one more of the weight; zero where it hardly does.
+
+    The price of a carat rises too, but by less than one: two carats cost more than twice one.
+    """
     pairs = zip(
         *(cells(sheet, headers.index(h))[:SAMPLE] for h in (weight, header)), strict=True
     )
     read = [[number(t, decimal_sign([t]) or ".") or 0.0 for t in pair] for pair in pairs]
     known = np.array([row for row in read if min(row) > 0]).reshape(-1, 2)
     if len(known) < 3 or (np.ptp(known, axis=0) == 0).any():
-        return False
-    return bool(np.corrcoef(np.log(known).T)[0, 1] > RISES)
+        return 0.0
+    carat, price = np.log(known).T
+    if np.corrcoef(carat, price)[0, 1] < RISES:
+        return 0.0
+    return float(np.polyfit(carat, price, 1)[0])
 
 
 def _sides_by_name(

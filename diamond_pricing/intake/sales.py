@@ -26,7 +26,7 @@ from diamond_pricing.intake.headers import (
     SIDES,
     UNITS,
 )
-from diamond_pricing.intake.mapping import ROUNDED, cells, guessed, money_column, unsigned
+from diamond_pricing.intake.mapping import ROUNDED, cells, grade_meant, guessed, money_column
 from diamond_pricing.intake.numbers import (
     currency_named,
     decimal_sign,
@@ -35,7 +35,7 @@ from diamond_pricing.intake.numbers import (
     sides,
 )
 from diamond_pricing.intake.reading import Sheet, read_sheet
-from diamond_pricing.intake.source import REFUSE, ROW, Source
+from diamond_pricing.intake.source import ROW, Source
 from diamond_pricing.intake.stored import OTHER as OTHERS_COLUMN
 from diamond_pricing.stones import (
     GRADES,
@@ -46,7 +46,7 @@ from diamond_pricing.stones import (
     Measure,
     Stones,
 )
-from diamond_pricing.stones.attributes import blank, fold
+from diamond_pricing.stones.attributes import blank
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
 from diamond_pricing.stones.kinds import KINDS, OTHER
 
@@ -303,10 +303,11 @@ class _Reader:
         But a shape or origin that is not known is not priced as if nobody had said it.
         """
         kind = attribute.name in KINDS
-        words = {fold(k): v for k, v in self.source.grades.get(attribute.name, {}).items()}
 
         def read(text: str) -> tuple[Any, str]:
-            said = words.get(fold(text), text)
+            said = text
+            if isinstance(attribute, Grade):
+                said = grade_meant(attribute, text, self.source)
             try:
                 if type(attribute) is Measure:
                     value = number(said, self.source.decimal)
@@ -321,18 +322,12 @@ class _Reader:
         return self._column(attribute.name, read)
 
     def _grade(self, grade: Grade) -> list[str | None]:
-        words = {fold(k): v for k, v in self.source.grades.get(grade.name, {}).items()}
-        own = re.compile(rf"\s+(?:{grade.name}|colour|grade)$", re.I)  # "H Color" is H
-
         def read(text: str) -> tuple[str | None, str]:
-            said = words.get(fold(text), own.sub("", text))
+            said = grade_meant(grade, text, self.source)
             if blank(text) and grade.find(said) is None:  # None is a fluorescence
                 if grade.ungraded:
                     return grade.ungraded, ""
                 return None, f"{grade.name} is missing" if grade.required else ""
-            if grade.find(said) is None:
-                said = said if self.source.signs == REFUSE else unsigned(said)
-                said = said[: len(said) // 2] if said[: len(said) // 2] * 2 == said else said
             try:
                 return grade.read(said), ""
             except StoneError as error:

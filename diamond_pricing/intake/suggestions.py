@@ -9,14 +9,15 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
 from diamond_pricing.intake.headers import MEASUREMENTS, UNITS, understood
-from diamond_pricing.intake.mapping import unsigned
+from diamond_pricing.intake.mapping import grade_meant
 from diamond_pricing.intake.numbers import number, sides
 from diamond_pricing.intake.reading import Sheet
-from diamond_pricing.intake.source import DROP, REFUSE, ROW, Source
+from diamond_pricing.intake.source import DROP, ROW, Source
 from diamond_pricing.stones import GRADES
 from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.checks import expected_diameter
-from diamond_pricing.stones.kinds import ORIGIN, SHAPE
+from diamond_pricing.stones.kinds import KINDS, ORIGIN, OTHER, SHAPE
+from diamond_pricing.stones.trade import graded
 
 NEAR = 0.1  # of log size
 HEAVY = 10.0  # carats; a list whose median is above is in points
@@ -51,15 +52,14 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
     if source.identity == ROW:
         notes.append("nothing numbers or measures the stones: every row counts as one.")
     words_open: list[str] = []
-    for grade in GRADES:
+    for grade in (*GRADES, *map(graded, KINDS)):
         if grade.name not in source.columns:
             continue
         strange: Counter[str] = Counter()
-        words = source.grades.get(grade.name, {})
         for text, count in Counter(cells(grade.name)).items():
             try:
-                if not blank(text) and text not in words:
-                    grade.read(text if source.signs == REFUSE else unsigned(text))
+                if not blank(text) and (said := grade_meant(grade, text, source)) != OTHER:
+                    grade.read(said)
             except StoneError:
                 strange[text[:30]] += count
         words_open += [f"# [grades.{grade.name}]"] if strange else []

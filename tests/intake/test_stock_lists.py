@@ -10,7 +10,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from diamond_pricing import PriceModel
+from diamond_pricing import PriceModel, Stone
 from diamond_pricing.cli import main
 from diamond_pricing.intake import RejectedFileError, Source, take_in
 from diamond_pricing.warehouse.relation import opened
@@ -207,7 +207,7 @@ def test_a_comma_of_decimals_is_one_where_the_file_says_so():
 def test_headers_of_another_script_are_told_by_what_stands_below(tmp_path, capsys):
     text = "Форма,Вес,Цвет,Чистота,Огранка,Цена\n"
     text += "".join(
-        f"Round,{0.5 + i / 100},{'DEFG'[i % 4]},VVS2,Ideal,{1500 + 7 * i}\n" for i in range(40)
+        f"Round,{0.5 + i / 100},{'DEFG'[i % 4]},VVS2,Ideal,{1500 + 70 * i}\n" for i in range(40)
     )
     with pytest.raises(RejectedFileError, match="no column for carat"):
         taken(text)  # not without somebody who confirms it
@@ -218,7 +218,7 @@ def test_headers_of_another_script_are_told_by_what_stands_below(tmp_path, capsy
     sales = take_in("a.csv", text.encode(), Source.from_toml(declaration)).sales
     assert len(sales) == 40
     assert sales["carat"].iloc[1] == 0.51
-    assert sales["price"].iloc[1] == 1507.0
+    assert sales["price"].iloc[1] == 1570.0
     assert set(sales["cut"]) == {"Ideal"}
 
 
@@ -267,3 +267,63 @@ def test_fit_reads_what_inspect_reads(tmp_path, catalog, capsys):
     assert f"row {len(some) + 2}, cut: cut 'Lovely'" in capsys.readouterr().err
     again = ["fit", "--data", str(tmp_path / "list.csv"), "--leave-out", "--out", str(target)]
     assert main(again) == 0
+
+
+def test_a_list_in_german_is_read_as_it_stands():
+    head = (
+        "Zertifikat-Nr.;Form;Gewicht (ct);Farbe;Reinheit;Schliff;Politur;Symmetrie;"
+        "Fluoreszenz;Labor;Maße (mm);Preis (EUR)\n"
+    )
+    rows = (
+        "21;Smaragd;1,01;E;VS1;;Exzellent;Sehr gut;Keine;GIA;6,10 x 4,40 x 2,90;4.100 €\n"
+        "22;Rund;0,50;F;SI1;Exzellent;Gut;Gut;Sehr stark;IGI;5,10 x 5,12 x 3,15;1.400,50 €\n"
+    )
+    sales = taken((head + rows).encode("cp1252"), currency="EUR").sales
+    assert sales["shape"].tolist() == ["Emerald", "Round"]
+    assert sales["cut"].tolist() == ["Not graded", "Excellent"]
+    assert sales["polish"].tolist() == ["Excellent", "Good"]
+    assert sales["fluorescence"].tolist() == ["None", "Very Strong"]
+    assert sales["laboratory"].tolist() == ["GIA", "IGI"]
+    assert sales["x"].tolist() == [6.1, 5.1]
+    assert sales["identity"].tolist() == ["21", "22"]
+    assert sales["price"].tolist() == [4100, 1400.5]
+
+
+@pytest.mark.parametrize("header", ["ask/ct", "Offer per carat", "US$/Cts"])
+def test_an_amount_by_the_carat_is_never_a_price(header):
+    assert prices(f"carat,color,clarity,{header}\n2.00,E,VS1,3000\n") == [6000]
+
+
+def test_what_rises_less_than_the_weight_is_the_price_of_a_carat(tmp_path, capsys):
+    carats = np.linspace(0.3, 3, 40)
+    each = pd.DataFrame({"ширина": carats.round(2), "б": "E", "в": "VS1"})
+    for power, name in ((0.6, "price_per_carat"), (1.6, "price")):
+        each.assign(г=(5000 * carats**power).round()).to_csv(tmp_path / "a.csv", index=False)
+        assert main(["inspect", str(tmp_path / "a.csv")]) == 0
+        assert f'\n{name} = "г"\n' in capsys.readouterr().out
+
+
+def test_a_column_of_per_cent_beside_a_list_price_is_taken_off_it():
+    head = "carat,color,clarity,Rap,%\n"
+    assert prices(head + "2.00,E,VS1,3000,-40\n") == [3600]
+
+
+def test_what_stands_around_a_grade_is_neither_refused_nor_asked_about(tmp_path, capsys):
+    text = "carat,cut,color,clarity,shape,price\n1,Ideal Cut,E color,VS1 Clarity,X1,5000\n"
+    assert taken(text + "1,Ideal,E,VS1,round,5000\n").sales["color"].tolist() == ["E"]
+    (tmp_path / "a.csv").write_text(text + "1,Ideal,E,VS1,round,5000\n")
+    assert main(["inspect", str(tmp_path / "a.csv")]) == 0
+    told = capsys.readouterr().out
+    assert "[grades.color]" not in told
+    assert '# [grades.shape]\n# "X1" = ""' in told
+
+
+def test_a_spreadsheet_is_priced_and_so_is_a_list_below_its_title(packaged, tmp_path):
+    rows = [["Carats", "Cut", "Color", "Clarity"], [1.01, "Ideal", "E", "VS1"]]
+    (tmp_path / "a.xlsx").write_bytes(spreadsheet([["Stock of May"], [], *rows]))
+    text = "\n".join(",".join(map(str, row)) for row in rows)
+    (tmp_path / "a.csv").write_text(f"Stock of May\n\n{text}\n")
+    for name in ("a.xlsx", "a.csv"):
+        score(tmp_path / name, tmp_path / "out.csv", packaged)
+        price = pd.read_csv(tmp_path / "out.csv")["price_cents"].tolist()
+        assert price == [packaged.explain(Stone(1.01, "Ideal", "E", "VS1")).cents]
