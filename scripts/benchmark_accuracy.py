@@ -9,8 +9,9 @@ can be stopped and taken up again; all of it takes about two hours on one core. 
 compares them. The extra ``bench`` brings the peers.
 
 ``--data`` compares on anybody's sales, in one table: ours with all that the file records and
-with the four Cs alone, and the peers with all of its columns, categories as they are. Equal
-rows are in one fold.
+with the four Cs alone, and the peers with all of its columns, categories as they are. A column
+of few words that the trade does not know is a category for all of them; ``--without`` leaves
+such a column out for all. Equal rows are in one fold.
 
 Folds are grouped by stone. Those of seed ``SCORED_ON`` are reported; the structure of our
 model was chosen on those of seed 0. Each peer is searched on inner folds of the training
@@ -21,10 +22,13 @@ forest, and get dimensions put back where they cannot be right.
 import json
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 import numpy as np
 import pandas as pd
 from black_boxes import CONFIGURATIONS, PEERS, features, named_features, out_of_fold
@@ -32,7 +36,9 @@ from black_boxes import CONFIGURATIONS, PEERS, features, named_features, out_of_
 from diamond_pricing import load_sales
 from diamond_pricing.fitting import fit, read_sales
 from diamond_pricing.intake import Source, sales_to_fit
+from diamond_pricing.intake.stored import OTHER
 from diamond_pricing.stones import ATTRIBUTES, stone_keys
+from diamond_pricing.stones.trade import use
 from diamond_pricing.validation import grouped_folds, scores
 
 SCORED_ON = 2026
@@ -59,21 +65,36 @@ def data(name: str, collection: Path | None) -> pd.DataFrame:
 @click.option("--data", "file", type=click.Path(path_type=Path), help="Anybody's sales.")
 @click.option("--source", type=click.Path(path_type=Path), help="How the file is written.")
 @click.option("--peers", default="CatBoost,LightGBM,XGBoost,EBM", show_default=True)
+@click.option("--without", multiple=True, help="A column that none of them is given.")
 @click.option("--seed", default=SCORED_ON, show_default=True, help="Of the folds.")
 @click.pass_context
 def main(
-    context: click.Context, file: Path | None, source: Path | None, peers: str, seed: int
-) -> None:
+    context: click.Context, file: Path | None, source: Path | None, peers: str,
+    without: tuple[str, ...], seed: int,
+) -> None:  # fmt: skip
     """Compare held-out accuracy."""
     if context.invoked_subcommand is None and file is not None:
         warnings.filterwarnings("ignore", module="sklearn|lightgbm|interpret|xgboost")
-        _on_file(file, source, [name for name in peers.split(",") if name], seed)
+        _on_file(file, source, [name for name in peers.split(",") if name], without, seed)
 
 
-def _on_file(file: Path, source: Path | None, peers: list[str], seed: int) -> None:
-    declared = Source.from_toml(source.read_bytes()) if source else None
+def _on_file(
+    file: Path, source: Path | None, peers: list[str], without: Sequence[str], seed: int
+) -> None:
+    declared = Source.from_toml(source.read_bytes()) if source else Source()
     frame = sales_to_fit(file.name, file.read_bytes(), declared).sales
     X = named_features(frame)
+    X = X.drop(columns=[name for name in X if name.removeprefix(OTHER) in without])
+    words = [name for name in X if name.startswith(OTHER)]
+    if words:  # what no trade knows, added to ours as anybody can in trade.toml
+        names = {name: f"word_{i}" for i, name in enumerate(words)}
+        use({"attribute": [_category(names[name], name, X[name]) for name in words]})
+        columns = {names[name]: name.removeprefix(OTHER) for name in words}
+        declared = msgspec.structs.replace(declared, columns=declared.columns | columns)
+        frame = sales_to_fit(file.name, file.read_bytes(), declared).sales
+        X = named_features(frame).drop(
+            columns=[f"{OTHER}{name}" for name in without], errors="ignore"
+        )
     groups = pd.factorize(X.astype(str).agg("|".join, axis=1))[0]
     fold = grouped_folds(groups, FOLDS, seed)
     y, n = np.log(frame["price"].to_numpy(float)), len(frame)
@@ -123,6 +144,12 @@ def _on_file(file: Path, source: Path | None, peers: list[str], seed: int) -> No
         f"{100 * worst[0]:.1f} % "
         f"({worst[1]}, {worst[2]} sales)"
     )
+
+
+def _category(name: str, column: str, values: pd.Series) -> dict[str, Any]:
+    grades = sorted({str(value) for value in values} - {"-"})
+    label = column.removeprefix(OTHER)
+    return {"name": name, "label": label, "kind": "category", "grades": grades}
 
 
 def _known(model, rows, stones):

@@ -76,7 +76,7 @@ def stone_options(command: Callable[..., None]) -> Callable[..., None]:
             *names,
             attribute.name,
             type=AsTyped(attribute),
-            required=attribute.required,
+            required=attribute.needed,
             help=f"{attribute.label}{allowed}.",
         )(command)
     command = click.option(
@@ -162,12 +162,12 @@ def explain(
 
 def _stone(given: dict[str, str | None], others: dict[str, str]) -> Stone:
     """The stone of the options, and what ``--with`` names in any spelling of the name."""
-    read: dict[str, Any] = {
+    read: dict[str, Any] = {"cut": None} | {
         name: ATTRIBUTES[name].parse(text) for name, text in given.items() if text is not None
     }
     for word, text in others.items():
         name = attribute_named(word)
-        if name is None or name in read:
+        if name is None or read.get(name) is not None:
             raise StoneError(
                 f"--with {word}={text}: {word!r} is no attribute of a stone; "
                 "'diamond-pricing trade show' lists them."

@@ -27,8 +27,8 @@ from diamond_pricing.terms import Averages, Term, dense, interleaved
 
 Flags = NDArray[np.bool_]
 
-SHAPE_ROWS = 250  # broken constraints added at a time, for each axis, over all shapes
-FEWEST_ROWS = 120
+SHAPE_ROWS = 120  # broken constraints added at a time, for each axis, over all shapes
+FEWEST_ROWS = 60
 CHUNK = 1_000  # rows at once
 SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
 # The steps that must be kept from falling; all others follow from these, as proportions

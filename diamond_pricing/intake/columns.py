@@ -76,7 +76,7 @@ class TableColumns:
         self.units = dict(declared.units)
         self.known = self._known(headers, ours)
         for name, attribute in ATTRIBUTES.items():
-            if attribute.required and name not in self.known:
+            if attribute.needed and name not in self.known:
                 given = ", ".join(headers) or "none"
                 raise SourceError(f"no column for {name}; the source has {given}.")
 

@@ -158,7 +158,7 @@ def _read(attribute: Attribute, column: Any) -> tuple[Flags, Any]:
         wrong, values = np.zeros(len(column), bool), column
     else:
         every = [_number(attribute, value) for value in column.tolist()]
-        wrong = np.array([value is None for value in every])
+        wrong = np.array([value is None for value in every], bool)
         values = np.array([np.nan if value is None else value for value in every], float)
     fine = (values >= attribute.low) & (values <= attribute.high)
     if attribute.name in ("x", "y", "z"):

@@ -69,11 +69,14 @@ def guessed(sheet: Sheet, source: Source, *, by_cells: bool = False) -> Source:
         raise RejectedFileError(f"two columns are called {twice!r}.")
     columns, units, currency = _columns(sheet, headers, source)
     ours: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
-    needed = [a.name for a in ours if a.required and not (isinstance(a, Grade) and a.ungraded)]
+    needed = [a.name for a in ours if a.needed]
     if LIST_PRICE in columns and DISCOUNT not in columns and "%" in headers:
         columns[DISCOUNT] = "%"
+    # A list of several shapes must never be taken for one of round stones.
+    _told_by_cells(sheet, headers, columns, [SHAPE])
     if by_cells:
-        _told_by_cells(sheet, headers, columns, needed)
+        _told_by_cells(sheet, headers, columns, [*needed, "cut"])
+        _price_by_cells(sheet, headers, columns)
     lacking = [n for n in needed if n not in columns]
     if not {PRICE, PER_CARAT} & set(columns) and not {LIST_PRICE, DISCOUNT} <= set(columns):
         lacking.append(PRICE)
@@ -139,17 +142,20 @@ def unsigned(text: str) -> str:
 
 
 def _told_by_cells(
-    sheet: Sheet, headers: list[str], columns: dict[str, str], needed: list[str]
+    sheet: Sheet, headers: list[str], columns: dict[str, str], names: list[str]
 ) -> None:
-    """Find columns that are needed by what is in them, where no header is understood."""
-    lacking = [name for name in needed if name not in columns]
-    for name in [*lacking, "shape", "cut"] if lacking else []:
+    """Find columns by what is in them, where no header is understood."""
+    for name in (name for name in names if name not in columns):
         free = [h for h in headers if h and h not in columns.values()]
         likely = [h for h in free if _readable(name, sheet, headers, h) >= READABLE]
         if name == "carat":
             likely = [h for h in likely if _weights(sheet, headers, h)]
-        if name not in columns and len(likely) == 1:
+        if len(likely) == 1:
             columns[name] = likely[0]
+
+
+def _price_by_cells(sheet: Sheet, headers: list[str], columns: dict[str, str]) -> None:
+    """Find the price as what rises with the weight."""
     if PRICE in columns or PER_CARAT in columns or "carat" not in columns:
         return
     free = [h for h in headers if h and h not in columns.values()]

@@ -57,6 +57,11 @@ class Measure:
     of_shape: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def needed(self) -> bool:
+        """Whether somebody who describes a stone must say it."""
+        return self.required
+
     def shown(self, value: float) -> str:
         """A value as people read it, with its unit."""
         return f"{value:g} {self.unit}".strip()
@@ -170,6 +175,11 @@ class Grade:
     of_shape: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     ungraded: str = ""
+
+    @property
+    def needed(self) -> bool:
+        """Whether somebody who describes a stone must say it; of some nobody grades it."""
+        return self.required and not self.ungraded
 
     def shown(self, value: str) -> str:
         """A grade as people read it."""

@@ -85,7 +85,7 @@ def _cut(column: Any, rows: slice) -> Any:
     return column[rows]
 
 
-_REQUIRED = tuple(n for n in NAMES if ATTRIBUTES[n].required)
+_REQUIRED = tuple(n for n in NAMES if ATTRIBUTES[n].needed)
 
 
 # --------------------------------------------------------------------- JSON bodies

@@ -57,7 +57,7 @@ def _field(attribute: Attribute) -> tuple[Any, ...]:
         order = "from worst to best" if attribute.ordered else "one of"
         words = f"{attribute.label}, {order}: {', '.join(attribute.grades)}."
         kind = Annotated[str, msgspec.Meta(description=words)]
-    if attribute.required:
+    if attribute.needed:
         return (attribute.name, kind)
     return (attribute.name, kind | None, None)
 

@@ -327,3 +327,8 @@ def test_a_spreadsheet_is_priced_and_so_is_a_list_below_its_title(packaged, tmp_
         score(tmp_path / name, tmp_path / "out.csv", packaged)
         price = pd.read_csv(tmp_path / "out.csv")["price_cents"].tolist()
         assert price == [packaged.explain(Stone(1.01, "Ideal", "E", "VS1")).cents]
+
+
+def test_a_column_of_shapes_is_one_whatever_it_is_called():
+    text = "carat,color,clarity,Modell,price\n1,E,VS1,oval,5000\n1,E,VS1,BR,7000\n"
+    assert taken(text, identity="row").sales["shape"].tolist() == ["Oval", "Round"]

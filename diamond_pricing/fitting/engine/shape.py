@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import daqp
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack, qr
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
@@ -25,7 +25,6 @@ LATE, MOST_MARGINS = 8, 4
 # Of a row of length 1; smaller ones where the largest makes no headway.
 TOLERANCES = (1e-6, 1e-8, 1e-10)
 STILL = 1e-9  # change of the coefficients
-BINDING = 1e-4  # slack, of a row of length 1, below which it is kept for the next round
 ACTIVE_BELOW = 3  # daqp's flags of a constraint to start from, at its lower bound
 
 Broken = Callable[[Vector], Matrix]
@@ -35,18 +34,16 @@ class _Nearest:
     """Solves for the coefficients nearest to the free ones, in the metric of A."""
 
     def __init__(self, A: Matrix, free: Vector) -> None:
-        scale = 1 / np.sqrt(np.diag(A))
-        R, failed = lapack.dpotrf(A * scale * scale[:, None], lower=0)
+        self.scale = 1 / np.sqrt(np.diag(A))
+        self.R, failed = lapack.dpotrf(A * self.scale * self.scale[:, None], lower=0)
         if failed:
             raise FitError("the penalised Gram matrix is not positive definite.")
-        inverse, _ = lapack.dtrtri(np.triu(R), lower=0)
         # In u = R·β/scale the distance is Euclidean.
-        self.turn = scale[:, None] * inverse
-        self.target = R @ (free / scale)
+        self.target = self.R @ (free / self.scale)
 
     def turned(self, rows: Matrix) -> tuple[Matrix, Vector]:
         """Rows of length 1, so that the tolerances mean the same for each, and their length."""
-        turned = rows @ self.turn
+        turned = blas.dtrsm(1.0, self.R, rows * self.scale, side=1, lower=0)
         length = np.maximum(np.linalg.norm(turned, axis=1), 1e-300)
         return turned / length[:, None], length
 
@@ -54,13 +51,17 @@ class _Nearest:
         self, C: Matrix, least: Vector, sense: Integers, tolerance: float = TOLERANCES[0]
     ) -> tuple[Vector, Vector, Vector]:
         """Solution, the slack of each row and its multiplier."""
-        u, _, outcome, solver = daqp.solve(
-            np.eye(len(self.target)), -self.target, C, np.full(len(C), np.inf), least, sense,
-            primal_tol=tolerance,
+        # The way from the target is a sum of rows, which are fewer than the coefficients.
+        Q, R = qr(C.T, mode="economic", check_finite=False)
+        least = least - C @ self.target
+        z, _, outcome, solver = daqp.solve(
+            np.eye(Q.shape[1]), np.zeros(Q.shape[1]), np.ascontiguousarray(R.T),
+            np.full(len(C), np.inf), least, sense, primal_tol=tolerance,
         )  # fmt: skip
         if outcome != 1:
             raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")
-        return self.turn @ u, C @ u - least, solver["lam"]
+        moved, _ = lapack.dtrtrs(self.R, self.target + Q @ z, lower=0)
+        return moved * self.scale, R.T @ z - least, solver["lam"]
 
 
 def shaped(A: Matrix, free: Vector, broken: Broken) -> tuple[Vector, Matrix]:
@@ -104,12 +105,12 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> tuple[Vector, Matrix]:
         beta, slack, multiplier = nearest.solved(C, least, sense, TOLERANCES[tight])
         if np.abs(beta - before).max() < STILL:
             tight = min(tight + 1, len(TOLERANCES) - 1)
-        near = slack < BINDING
+        near = multiplier != 0
         active = np.where(multiplier[near] != 0, ACTIVE_BELOW, 0).astype(np.int32)
         rows, C, least = rows[near], C[near], least[near]
         found = broken(beta)
         if not len(found):
-            return beta, rows
+            return beta, rows[active != 0]
     raise FitError(
         f"prices could not be kept from falling within {ROUNDS} rounds: the sales are too few "
         "or contradict it too much. Bring more sales, or fit the family 'loglinear'."
