@@ -1,6 +1,7 @@
 """The shape: which coefficients make a better stone cheaper, and the nearest that do not."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,9 @@ from diamond_pricing.terms import Averages, Term, dense, interleaved
 
 Flags = NDArray[np.bool_]
 
-SHAPE_ROWS = 120  # broken constraints added at a time, for each axis, over all shapes
+SHAPE_ROWS = 120
 FEWEST_ROWS = 60
+MORE = 1.1  # times as many in each round, so that what is hard ends too
 CHUNK = 1_000  # rows at once
 SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
 # The steps that must be kept from falling; all others follow from these, as proportions
@@ -120,6 +122,7 @@ class Constraints:
         terms, coefficients, _ = documented(self.design, beta[: self.p])
         effects = Effects.of(terms, coefficients, self.averages)
         broken = _Broken(self)
+        self.most = ceil(MORE * self.most)
         for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
             here = over(effects, grid, at)
             for axis in self.needed[grid.dimensions]:

@@ -20,7 +20,7 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 
 MARGIN = 1e-5  # log dollars that every step up must bring: under a cent, over all rounding
-ROUNDS = 40
+ROUNDS = 150
 LATE, MOST_MARGINS = 8, 4
 # Of a row of length 1; smaller ones where the largest makes no headway.
 TOLERANCES = (1e-6, 1e-8, 1e-10)
@@ -49,8 +49,8 @@ class _Nearest:
 
     def solved(
         self, C: Matrix, least: Vector, sense: Integers, tolerance: float = TOLERANCES[0]
-    ) -> tuple[Vector, Vector, Vector]:
-        """Solution, the slack of each row and its multiplier."""
+    ) -> tuple[Vector, Vector]:
+        """Solution, and the multiplier of each row."""
         # The way from the target is a sum of rows, which are fewer than the coefficients.
         Q, R = qr(C.T, mode="economic", check_finite=False)
         least = least - C @ self.target
@@ -61,7 +61,7 @@ class _Nearest:
         if outcome != 1:
             raise FitError(f"the shape constraints cannot be met (daqp says {outcome}).")
         moved, _ = lapack.dtrtrs(self.R, self.target + Q @ z, lower=0)
-        return moved * self.scale, R.T @ z - least, solver["lam"]
+        return moved * self.scale, solver["lam"]
 
 
 def shaped(A: Matrix, free: Vector, broken: Broken) -> tuple[Vector, Matrix]:
@@ -102,7 +102,7 @@ def shaped(A: Matrix, free: Vector, broken: Broken) -> tuple[Vector, Matrix]:
         least = np.concatenate([least, margin / length])
         sense = np.concatenate([active, np.zeros(len(found), np.int32)])
         before = beta
-        beta, slack, multiplier = nearest.solved(C, least, sense, TOLERANCES[tight])
+        beta, multiplier = nearest.solved(C, least, sense, TOLERANCES[tight])
         if np.abs(beta - before).max() < STILL:
             tight = min(tight + 1, len(TOLERANCES) - 1)
         near = multiplier != 0

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.fitting.engine.design import Design, Sheet
 
+CHUNK = 2_000  # rows multiplied at once
 BINS = 512  # of a feature with more distinct values
-FEW = 4  # sales for each column, below which their rows are multiplied as they stand
+FEW = 10  # sales for each column, below which their rows are multiplied as they stand
 
 Features = tuple[str, ...]
 
@@ -142,11 +143,15 @@ class Tables:
         """
         w = np.ones(len(y)) if weight is None else weight
         if self.rows is not None:
+            X = self.rows
             if some is not None:
-                y, w = y[some], w[some]
-            X = self.rows if some is None else self.rows[:, some]
-            half = X * np.sqrt(w)
-            return Gram(half @ half.T, X @ (w * y), float(w @ y**2), len(y))
+                X, y, w = X[:, some], y[some], w[some]
+            XX = np.zeros((len(X), len(X)))
+            for start in range(0, len(y), CHUNK):
+                here = slice(start, start + CHUNK)
+                half = X[:, here] * np.sqrt(w[here])
+                XX += half @ half.T
+            return Gram(XX, X @ (w * y), float(w @ y**2), len(y))
         if some is not None:
             w = np.where(some, w, 0.0)
         width = self.columns[-1].stop
