@@ -52,7 +52,8 @@ class Constraints:
 
     def __init__(self, design: Design, averages: Averages, over_grids: list[Grid]) -> None:
         self.design, self.averages, self.grids = design, averages, over_grids
-        terms = tuple(sheet.term for sheet in design.sheets)
+        self.terms = terms = tuple(sheet.term for sheet in design.sheets)
+        self.transforms = [sheet.transform for sheet in design.sheets]
         self.at = [located(terms, averages, grid) for grid in over_grids]
         self.p = self.size = design.p
         self.proportions = np.zeros(design.p, bool)
@@ -119,8 +120,9 @@ class Constraints:
 
     def __call__(self, beta: Vector) -> Matrix:
         """Rows that the coefficients break, shape (m, p and the least steps)."""
-        terms, coefficients, _ = documented(self.design, beta[: self.p])
-        effects = Effects.of(terms, coefficients, self.averages)
+        parts = zip(self.transforms, self.design.sheets, strict=True)
+        coefficients = np.concatenate([T @ beta[sheet.columns] for T, sheet in parts])
+        effects = Effects.of(self.terms, coefficients, self.averages)
         broken = _Broken(self)
         self.most = ceil(MORE * self.most)
         for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
