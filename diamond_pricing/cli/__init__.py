@@ -507,7 +507,7 @@ def _sales(
     if not leave_out:
         first = "".join(f"\n  row {q.row}, {q.field}: {q.reason}" for q in wrong[:SHOWN])
         raise FitError(
-            f"{len(wrong):,} of {intake.read:,} rows of {file} cannot be read:{first}\n"
+            f"{len(wrong):,} of {intake.read:,} rows of {file} cannot be read:{first}.\n"
             "Leave them out with --leave-out, or say with --source how the file is written; "
             "'diamond-pricing inspect' shows how it is understood."
         )

@@ -94,8 +94,8 @@ def refit(
 ) -> None:
     """Take new sales in, refit, judge, and promote or keep.
 
-    Reads the CSV, Parquet and JSON-lines files of INBOX that this home has not seen; a file
-    in a folder belongs to the source of that name. Nothing is moved or changed there.
+    Reads the spreadsheets, CSV, Parquet and JSON files of INBOX that this home has not seen;
+    a file in a folder belongs to the source of that name. Nothing is moved or changed there.
     """
     from diamond_pricing.errors import DiamondPricingError
     from diamond_pricing.refit import refit as run

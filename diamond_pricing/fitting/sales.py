@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,8 @@ def read_sales(
             f"sales need one column 'price'; found {len(columns)} among {there or 'none'}."
         )
     given = np.asarray(frame[columns[0]])
+    if given.dtype == object:
+        given = np.array([float(v) if isinstance(v, Decimal) else v for v in given], object)
     numbers = given.dtype.kind not in "Mm"  # a date would come out as nanoseconds
     wrong: list[int] = []
     if given.dtype.kind not in "iuf":

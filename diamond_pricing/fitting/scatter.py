@@ -8,7 +8,7 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.model.ranges import Ranges, kept_quantiles
 from diamond_pricing.model.support import Support
 from diamond_pricing.stones import GRADES, OTHERS, Grade, Stones, stone_keys
-from diamond_pricing.stones.kinds import KINDS
+from diamond_pricing.stones.kinds import KINDS, ORIGIN
 from diamond_pricing.stones.trade import graded
 
 BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of the segments of errors and of the ranges
@@ -145,7 +145,9 @@ def support_of(stones: Stones) -> Support:
                 )
                 for grade in np.unique(labels)
             }
-            # A stone that does not say is one of any of them.
-            kinds[name][""] = tuple(np.bincount(band, minlength=len(counts)).tolist())
+            # A stone that does not say is one of any of them; but natural and grown stones are
+            # priced together only where sales do not say either.
+            unsaid = band if name != ORIGIN else band[labels == ""]
+            kinds[name][""] = tuple(np.bincount(unsaid, minlength=len(counts)).tolist())
     every = tuple(counts.ravel().tolist())
     return Support(SUPPORT_BANDS, seen["color"], seen["clarity"], every, kinds)

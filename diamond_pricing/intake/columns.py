@@ -10,6 +10,8 @@ import numpy as np
 from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import MissingExtraError, SourceError, StoneError
 from diamond_pricing.intake.headers import (
+    DISCOUNT,
+    LIST_PRICE,
     MEASUREMENTS,
     PER_CARAT,
     PRICE,
@@ -17,6 +19,7 @@ from diamond_pricing.intake.headers import (
     UNITS,
     understood,
 )
+from diamond_pricing.intake.mapping import grade_meant
 from diamond_pricing.intake.numbers import number, sides
 from diamond_pricing.intake.source import Source
 from diamond_pricing.stones import (
@@ -28,11 +31,19 @@ from diamond_pricing.stones import (
     Measure,
     attribute_named,
 )
-from diamond_pricing.stones.attributes import blank, fold
+from diamond_pricing.stones.attributes import blank
 from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import KINDS
+from diamond_pricing.stones.trade import graded
 
-NOT_PRICED = (PRICE, PER_CARAT, IDENTITY, "listing")  # what says nothing about a stone
+NOT_PRICED = (
+    PRICE,
+    PER_CARAT,
+    LIST_PRICE,
+    DISCOUNT,
+    IDENTITY,
+    "listing",
+)  # what says nothing about a stone
 # Of spaces only those that float takes too; what is around others is read as text.
 _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t]*")
 
@@ -174,21 +185,20 @@ class TableColumns:
                 columns[name] = self._grades(name, column)
             elif isinstance(column, Coded) and isinstance(attribute, Day):
                 columns[name] = _spread(column.texts, column)
-            elif isinstance(column, Coded):
-                columns[name] = self._numbers(attribute, column)
-            elif isinstance(attribute, Measure) and (factor := self._factor(name)) != 1.0:
-                columns[name] = np.round(column * factor, 4)
-            else:
+            elif isinstance(attribute, Measure):
+                if isinstance(column, Coded):
+                    column = self._numbers(attribute, column)
+                elif (factor := self._factor(name)) != 1.0:
+                    column = np.round(column * factor, 4)
                 columns[name] = column
-        return columns
+        return _measured(columns)
 
     def _grades(self, name: str, column: Coded) -> Coded:
-        words = {fold(k): v for k, v in self.declared.grades.get(name, {}).items()}
-        if not words:
-            return column
-        return Coded(
-            [t if t is None else words.get(fold(t), t) for t in column.texts], column.codes
-        )
+        grade = graded(name)
+        texts = [
+            t if blank(t) else grade_meant(grade, str(t), self.declared) for t in column.texts
+        ]
+        return Coded(texts, column.codes)
 
     def _numbers(self, attribute: Any, column: Coded) -> Any:
         """Numbers of a column; what is none in a text stays text, to be refused."""
@@ -225,6 +235,19 @@ class TableColumns:
             read = [self._number(attribute, part[i], factor) for part in parts]
             columns[name] = _spread(read, column)
         return columns
+
+
+def _measured(columns: dict[str, Any]) -> dict[str, Any]:
+    """The same, where zero says that nothing was measured: of all sides at once, or a share."""
+    sides_of = [name for name in SIDES if name in columns]
+    zero = {
+        name: columns[name] == 0 for name in (*sides_of, "depth", "table") if name in columns
+    }
+    none = np.logical_and.reduce([zero[name] for name in sides_of]) if sides_of else False
+    for name, nothing in zero.items():
+        gone = none if name in SIDES else nothing
+        columns[name] = np.where(gone, np.nan, columns[name])
+    return columns
 
 
 _FURTHER = {other.name for other in OTHERS}

@@ -21,18 +21,21 @@ UNITS = {
 UNITS |= {"y": UNITS["x"], "z": UNITS["x"], MEASUREMENTS: UNITS["x"], "table": UNITS["depth"]}
 _WORDS = {"mm": "mm", "cm": "cm", "inch": "in", "inches": "in", "g": "g",
           "gram": "g", "grams": "g", "mg": "mg", "ct": "ct", "cts": "ct", "carat": "ct",
-          "points": "pt", "%": "%", "percent": "%", "percentage": "%", "pct": "%"}  # fmt: skip
+          "points": "pt", "pts": "pt",
+          "%": "%", "percent": "%", "percentage": "%", "pct": "%"}  # fmt: skip
 _NAMES = {
     PRICE: """price, total price, amount, total, total amount, sale price, selling price
         sold price, sold for, net price, value, cost, asking price, list price, retail price
-        wholesale price, final price, price total, preis, gesamtpreis, prix, prix total
+        wholesale price, trade price, price ex vat, price inc vat, final price
+        price total, preis, gesamtpreis, prix, prix total
         prezzo, prezzo totale, precio""",
     PER_CARAT: """price per carat, price/carat, price/ct, price/cts, price per ct, ppc, $/ct
         per carat, pricepercarat, price ct, rate
         net rate, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",
     LIST_PRICE: """rap, rapo, rap price, raprate, rap rate, rapaport, rap price/ct, rap $/ct
         list price per carat, rap/ct""",
-    DISCOUNT: """disc, discount, rap discount, %rap, rap %, disc %, discount %, rap disc, back
+    DISCOUNT: """disc, discount, rap discount, %rap, rap %, disc %, discount %, rap disc, dis
+        % below, below, % back, back
         off, disc%, % off""",
     MEASUREMENTS: """measurements, measurement, dimensions, meas, mm, masse, maße, misure
         mesures, medidas""",
@@ -77,6 +80,8 @@ def understood(header: str) -> tuple[str, str, str] | None:
     unit = currency = ""
     for word in tokens:
         unit, currency = _WORDS.get(word, unit), CURRENCIES.get(word, currency)
+    if {"cent", "cents"} & set(tokens):
+        return None  # amounts of another unit than all others
     name = _named(header) or _named(" ".join(tokens))
     while name is None and len(tokens) > 1:
         last = tokens[-1]

@@ -43,6 +43,7 @@ _CURRENCY = {fold(w) for w in ("currency", "currency code", "ccy", "cur", "curr"
                                "währung", "valuta", "devise", "monnaie", "moneda")}  # fmt: skip
 _FOUR = {g.name for g in GRADES}
 LEAST_PRICE = 50.0  # median of a column of prices, in any currency
+NO_WIDTH = " \t\u200b\u200e\u200f\ufeff"  # what spreadsheets and pages leave around words
 FLAT = 0.8  # of the width; a height is less
 ROUNDED = 0.02  # share by which a price may differ from weight times that of a carat
 SAMPLE = 500  # rows that tell which of two columns is meant
@@ -126,6 +127,7 @@ def grade_meant(grade: Grade, text: str, source: Source) -> str:
     ``VS1 -`` is VS1, ``IdealIdeal`` Ideal, ``H Color`` H, ``Ideal Cut`` Ideal.
     """
     words = {fold(k): v for k, v in source.grades.get(grade.name, {}).items()}
+    text = text.strip(NO_WIDTH)
     said = words.get(fold(text), text)
     if grade.find(said) is not None:
         return said
@@ -259,7 +261,7 @@ def _columns(
         found = understood(header)
         if header in taken or found is None or found[0] in source.columns:
             continue
-        name, unit, told = found
+        name, unit, _ = found
         if name == IDENTITY:
             if _readable(LABORATORY, sheet, headers, header) >= READABLE:
                 name = LABORATORY  # a column "Report" may say whose
@@ -300,7 +302,9 @@ def _columns(
         columns[name] = header
         if unit and name not in units:
             units[name] = unit
-        currency = currency or told
+    for name in (PRICE, PER_CARAT, LIST_PRICE):
+        meant = understood(columns[name]) if name in columns else None
+        currency = currency or (meant[2] if meant else "")
     return columns, units, currency
 
 

@@ -18,7 +18,8 @@ _WORDS = re.compile(r"[^\W\d_]*[$€£¥₹₪]|[^\W\d_]+")
 _REDUCED = re.compile(r"was:? ?([^a-z]+?) ?now:? ?([^a-z]+)", re.I)
 _DASH = re.compile(r"[.,]\s*[-–—]+$")  # 16.499,- is 16.499
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)
-_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+# By three, or as in India by two before the last three.
+_GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3})(?:\.\d*)?")
 _BETWEEN = re.compile(r"\s?(?:mm|cm)?\s?[x×*/–—-]\s?(?:by\s)?|\sby\s", re.I)
 
 

@@ -105,7 +105,7 @@ def _read(name: str, data: bytes, encoding: str, delimiter: str) -> Sheet:
                 f"files that end in .{ending} are not read; give CSV, Parquet, JSON or a "
                 "spreadsheet."
             )
-    return _checked(sheet)
+    return _checked(_once_each(sheet))
 
 
 def _decoded(data: bytes, encoding: str) -> str:
@@ -371,6 +371,21 @@ def _text(value: object) -> str:
         if isinstance(value, float)
         else str(value)
     )
+
+
+def _once_each(sheet: Sheet) -> Sheet:
+    """A sheet without the second of two columns of one header whose cells are equal."""
+    header = sheet.header
+    twice = [i for i, name in enumerate(header) if name.strip() and name in header[:i]]
+    same = [
+        i for i in twice
+        if all(len(r) == len(header) and r[i] == r[header.index(header[i])] for r in sheet.rows)
+    ]  # fmt: skip
+    if not same:
+        return sheet
+    kept = [i for i in range(len(header)) if i not in same]
+    rows = [[row[i] for i in kept] for row in sheet.rows]
+    return Sheet([header[i] for i in kept], rows, sheet.lines)
 
 
 def _checked(sheet: Sheet) -> Sheet:

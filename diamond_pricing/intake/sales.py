@@ -46,7 +46,7 @@ from diamond_pricing.stones import (
     Measure,
     Stones,
 )
-from diamond_pricing.stones.attributes import blank
+from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
 from diamond_pricing.stones.kinds import KINDS, OTHER
 
@@ -206,6 +206,10 @@ class _Reader:
                 )
             elif self._of_no_stone(row):
                 self._set_aside(i, TOTAL, "a total or a remark, no stone")
+        if (pieces := _pieces(self.headers)) is not None:
+            for i, text in enumerate(cells(self.sheet, pieces)):
+                if (number(text) or 1) > 1:
+                    self._set_aside(i, TOTAL, f"{text.strip()[:20]} stones in one row")
         columns: dict[str, Any] = {}
         for measure in MEASURES:
             columns[measure.name] = self._measure(measure)
@@ -452,6 +456,13 @@ class _Reader:
                 self._set_aside(i, DUPLICATE, f"the same sale as row {first}")
             else:
                 seen[key] = i
+
+
+def _pieces(headers: list[str]) -> int | None:
+    """Place of a column that counts the stones of a row."""
+    words = {"pcs", "pc", "pieces", "no of pcs", "qty", "quantity", "stones"}
+    named = [i for i, header in enumerate(headers) if fold(header) in map(fold, words)]
+    return named[0] if named else None
 
 
 def recorded_sales(frame: "pd.DataFrame") -> list[Sale]:

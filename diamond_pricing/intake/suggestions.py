@@ -8,7 +8,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
-from diamond_pricing.intake.headers import MEASUREMENTS, UNITS, understood
+from diamond_pricing.intake.headers import MEASUREMENTS, PER_CARAT, PRICE, UNITS, understood
 from diamond_pricing.intake.mapping import grade_meant
 from diamond_pricing.intake.numbers import number, sides
 from diamond_pricing.intake.reading import Sheet
@@ -22,8 +22,7 @@ from diamond_pricing.stones.trade import graded
 NEAR = 0.1  # of log size
 HEAVY = 10.0  # carats; a list whose median is above is in points
 # Laboratories' words for what these sales call Ideal; a person has to agree.
-BEST_CUTS = {"excellent", "ex", "exc", "x", "3x", "superideal", "idealplus", "astor",
-             "astorideal", "trueideal", "truehearts", "aaa"}  # fmt: skip
+BEST_CUTS = {"trueideal", "aaa"}  # fmt: skip
 
 
 def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
@@ -49,6 +48,8 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
     ]
     if source.signs == DROP:
         notes.append("signs behind grades, as in F+ or VS1-, are dropped.")
+    if PRICE not in source.columns and PER_CARAT not in source.columns:
+        notes.append("prices are derived: the list price less the discount, by the weight.")
     if source.identity == ROW:
         notes.append("nothing numbers or measures the stones: every row counts as one.")
     words_open: list[str] = []
@@ -113,7 +114,11 @@ def _units(source: Source, cells: Callable[[str], list[str]]) -> dict[str, str]:
 
 def unfinished(sheet: Sheet, source: Source) -> str:
     """The declaration with the columns that can be told, and as comments those that cannot."""
-    known = {f[0]: h.strip() for h in sheet.header if (f := understood(h)) is not None}
+    means = [f[0] for h in sheet.header if (f := understood(h)) is not None]
+    known = {
+        f[0]: h.strip() for h in sheet.header
+        if (f := understood(h)) is not None and means.count(f[0]) == 1
+    }  # fmt: skip
     wanted = ("carat", "cut", "color", "clarity", "price", "depth", "table", "x", "y", "z",
               SHAPE, ORIGIN)  # fmt: skip
     told = {name: known[name] for name in wanted if name in known} | source.columns

@@ -23,7 +23,7 @@ from diamond_pricing.stones import (
     Stones,
     shown,
 )
-from diamond_pricing.stones.kinds import KINDS, kinds_known
+from diamond_pricing.stones.kinds import KINDS, ORIGIN, kinds_known
 from diamond_pricing.stones.trade import graded
 
 BLEND, RECORDED = "blend", "recorded"
@@ -295,10 +295,17 @@ def unsupported(
             )
             yield Unsupported(code, measure.name, outside, values, why, (low, high))
     if support is not None and not extrapolate:
-        alone = support.near(stones) == 0
-        if alone.any():
-            of = f"{', '.join(['weight', *support.kinds, 'color'])} and clarity"
-            why = f"has no sale of about its {of} behind it"
+        near = support.near(stones)
+        of = f"{', '.join(['weight', *support.kinds, 'color'])} and clarity"
+        unsaid = np.zeros(len(stones), bool)
+        if ORIGIN in support.kinds:
+            unsaid = stones[ORIGIN] < 0
+        for alone, why in (
+            ((near == 0) & unsaid, "is not said to be natural or laboratory-grown"),
+            ((near == 0) & ~unsaid, f"has no sale of about its {of} behind it"),
+        ):
+            if not alone.any():
+                continue
             some = stones.take(alone)
             parts = [some.labels(name) for name in (*support.kinds, "color", "clarity")]
             words = [

@@ -332,3 +332,38 @@ def test_a_spreadsheet_is_priced_and_so_is_a_list_below_its_title(packaged, tmp_
 def test_a_column_of_shapes_is_one_whatever_it_is_called():
     text = "carat,color,clarity,Modell,price\n1,E,VS1,oval,5000\n1,E,VS1,BR,7000\n"
     assert taken(text, identity="row").sales["shape"].tolist() == ["Oval", "Round"]
+
+
+def test_a_list_price_beside_the_stones_stops_no_score(packaged, tmp_path):
+    head = "Carats,Cut,Color,Clarity,Rap,Disc,Length,Width,Height,Table"
+    (tmp_path / "a.tsv").write_text(
+        f"{head}\n1.01,Ideal,E,VS1,9000,-30,0,0,0,0\n".replace(",", "\t")
+    )
+    score(tmp_path / "a.tsv", tmp_path / "out.csv", packaged)
+    price = pd.read_csv(tmp_path / "out.csv")["price_cents"].tolist()
+    assert price == [packaged.explain(Stone(1.01, "Ideal", "E", "VS1")).cents]
+
+
+def test_what_is_no_single_stone_or_no_whole_amount_is_not_taken_for_one():
+    sound = "carat,color,clarity,price\n1,E,VS1,5000\n"
+    assert prices(sound) == [5000]
+    intake = taken(sound.replace("price", "price,Pcs").replace("5000", "5000,5"))
+    assert [(q.field, q.reason) for q in intake.quarantined] == [
+        ("total", "5 stones in one row")
+    ]
+    with pytest.raises(RejectedFileError, match="no column for price"):
+        taken(sound.replace("price", "Price in cents"))
+
+
+def test_amounts_grouped_as_in_india_and_the_currency_of_the_chosen_column():
+    assert prices('carat,color,clarity,price\n1,E,VS1,"1,69,886"\n') == [169886]
+    head = "carat,color,clarity,HKD Total,USD Total\n1,E,VS1,39000,5000\n"
+    with pytest.raises(RejectedFileError, match="prices are in HKD, this home's in USD"):
+        taken(head, columns={"price": "HKD Total"})
+
+
+def test_a_column_that_is_there_twice_with_equal_cells_is_one():
+    text = "carat,color,clarity,price,color\n1,E,VS1,5000,{}\n"
+    assert prices(text.format("E")) == [5000]
+    with pytest.raises(RejectedFileError, match="two columns are called 'color'"):
+        taken(text.format("F"))

@@ -19,13 +19,14 @@ from diamond_pricing.intake.reading import (
     DELIMITERS,
     HEAD,
     SPREADSHEETS,
+    encoding_of,
     header_row,
     read_sheet,
 )
-from diamond_pricing.intake.source import UTF_16, Source
+from diamond_pricing.intake.source import Source
 
 ROWS = 65_536  # read at a time
-_CSV = (".csv", ".csv.gz")
+_CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
 _WHOLE = (*(f".{name}" for name in SPREADSHEETS), ".json", ".jsonl", ".ndjson")  # read at once
 
 
@@ -46,9 +47,7 @@ def sources(given: str) -> list[Path]:
         raise SourceError(f"there is no file {given}.")
     for file in files:
         if not file.name.lower().endswith((".parquet", *_CSV, *_WHOLE)):
-            raise SourceError(
-                f"{file} is none of .parquet, .csv, .csv.gz, {', '.join(_WHOLE)}."
-            )
+            raise SourceError(f"{file} is none of .parquet, .csv, .tsv, {', '.join(_WHOLE)}.")
     return files
 
 
@@ -109,7 +108,7 @@ def _parquet(pa: Any, source: Any, file: Path) -> Iterator[Any]:
 
 def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
     begun = _begun(file)
-    encoding = "utf-16" if begun[:2] in UTF_16 else declared.encoding or "utf-8"
+    encoding = declared.encoding or encoding_of(begun[: begun.rfind(b"\n") + 1]) or "utf-8"
     names, delimiter, above = _header(file, begun, encoding, declared.delimiter)
     with pa.csv.open_csv(
         stream,
