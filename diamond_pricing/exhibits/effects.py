@@ -257,7 +257,7 @@ def surface(model: PriceModel, carat: float = 1.0, cut: str = "Ideal") -> Figure
 
     seen = model.training.grades
     colors, clarities = list(seen["color"])[::-1], list(seen["clarity"])
-    stones = Stones.of([Stone(carat, cut, c, q) for c in colors for q in clarities])
+    stones = Stones.of([model.alike(carat, cut, c, q) for c in colors for q in clarities])
     fine = model.supports(stones)
     price = np.full(len(stones), np.nan)
     if not fine.any():
@@ -277,7 +277,7 @@ def surface(model: PriceModel, carat: float = 1.0, cut: str = "Ideal") -> Figure
         axes.set_xlabel("clarity")
         axes.set_ylabel("color")
         alt = (
-            f"Price of a {carat:g} ct {cut} stone by color and clarity, from "
+            f"Price of a {carat:g} ct {stones.stone(0).cut} stone by color and clarity, from "
             f"{money(np.nanmin(grid))} to {money(np.nanmax(grid))}."
         )
         return sheet.exhibit(alt, frame)

@@ -14,7 +14,7 @@ from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.exhibit import Prose, Table, safe
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.verdict import FEW
-from diamond_pricing.stones import Stone, Stones
+from diamond_pricing.stones import Stones
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +175,7 @@ def price_list(
                 for clarity in reversed(list(seen["clarity"]))
             ]
     frame = pd.DataFrame(rows, columns=["band", "carat", "color", "clarity"])
-    stones = Stones.of([Stone(carat, cut, color, clarity) for _, carat, color, clarity in rows])
+    stones = Stones.of([model.alike(carat, cut, *grades) for _, carat, *grades in rows])
     cells = priced_cells(model, stones)
     thin = cells["support"] < FEW
     cells |= {name: np.where(thin, np.nan, cells[name]) for name in ("price", "low", "high")}

@@ -8,7 +8,7 @@ applied.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import exp, inf
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -293,6 +293,18 @@ class PriceModel:
         for name, likely in self.inference.probabilities(stones, self.averages).items():
             mixed += likely * self._total(listed(stones, name, self.training))[0]
         return mixed
+
+    def alike(self, carat: float, cut: str, color: str, clarity: str) -> Stone:
+        """A stone of that weight and grades, and else as the reference is.
+
+        Of a grade that the model has not seen it has the reference's.
+        """
+        given = {"cut": cut, "color": color, "clarity": clarity}
+        seen = self.training.grades
+        known: dict[str, Any] = {
+            name: grade for name, grade in given.items() if grade in seen.get(name, ())
+        }
+        return replace(self.reference, carat=carat, **known)
 
     def supports(self, stones: Stones, *, extrapolate: bool = False) -> NDArray[np.bool_]:
         """Say which stones `price` would not refuse, shape (n,)."""

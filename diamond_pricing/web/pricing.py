@@ -251,7 +251,7 @@ def price_list(
         raise ProblemError(
             "bad_request", f"{len(cells):,} cells are too many; a list has at most {CELLS:,}."
         )
-    stones = Stones.of([Stone(carat, cut, color, clarity) for carat, color, clarity in cells])
+    stones = Stones.of([model.alike(carat, cut, *grades) for carat, *grades in cells])
     found = priced_cells(model, stones)
     columns = (found[name].tolist() for name in ("price", "low", "high", "support"))
     out = []

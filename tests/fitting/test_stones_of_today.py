@@ -364,3 +364,32 @@ def test_support_is_of_the_shape_too(model):
         model.support.near_one(light), model.support.near_one(heavy)
     ]  # fmt: skip
     assert PriceModel.from_json(model.to_json()).support == model.support
+
+
+def test_natural_and_grown_stones_are_never_priced_between_the_two(catalog):
+    some = catalog[catalog["stone"] % 60 == 1][["carat", "cut", "color", "clarity", "price"]]
+    some = some.reset_index(drop=True).astype({"price": float})
+    grown = np.arange(len(some)) % 3 == 0
+    some.loc[grown, "price"] *= 0.15
+    mixed = fit(some.assign(origin=np.where(grown, "Laboratory-grown", "Natural")))
+    stone = mixed.reference
+    unsaid = Stone(stone.carat, stone.cut, stone.color, stone.clarity)
+    with pytest.raises(
+        UnsupportedStoneError, match="not said to be natural or laboratory-grown"
+    ):
+        mixed.explain(unsaid)
+    alike = mixed.alike(stone.carat, "Not seen", stone.color, stone.clarity)
+    assert mixed.explain(alike).price == mixed.explain(stone).price  # as the reference is
+    lab = Stone(stone.carat, stone.cut, stone.color, stone.clarity, origin="lab grown")
+    assert stone.origin == "Natural"
+    ratio = mixed.explain(lab).price / mixed.explain(stone).price
+    assert ratio == pytest.approx(0.15, rel=0.1)
+
+
+def test_very_few_sales_always_end_in_a_model(catalog):
+    for seed in range(4):
+        for n in (33, 45):
+            few = catalog[["carat", "cut", "color", "clarity", "price"]].sample(
+                n, random_state=seed
+            )
+            assert fit(few).certificate.holds

@@ -129,13 +129,14 @@ class PageController(Controller):
                 row = []
                 for clarity in found.clarities:
                     cell = cells[weight, color, clarity]
+                    stone = model.alike(weight, cut, color, clarity)
                     value = cell.per_carat if per == "carat" else cell.price
                     row.append(
                         {
                             "amount": value is not None
                             and words.amount(round(100 * value), found.currency, digits=0),
                             "support": count_text(cell.support, words),
-                            "link": f"/?{query_of(Stone(weight, cut, color, clarity), lang)}",
+                            "link": f"/?{query_of(stone, lang)}",
                         }
                     )
                 rows.append((color, row))
