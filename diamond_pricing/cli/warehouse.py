@@ -42,7 +42,7 @@ def score(
     source: str, target: Path, model: str | None, home: str | None, level: float, listing: str,
     prefix: str, declared: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Price the stones of SOURCE, a Parquet or CSV file or a pattern, into TARGET."""
+    """Price the stones of SOURCE, a table in a file or a pattern of several, into TARGET."""
     from diamond_pricing.intake import Source
     from diamond_pricing.warehouse import scoring
 
