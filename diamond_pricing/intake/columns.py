@@ -69,6 +69,9 @@ class TableColumns:
         Names, units, words and decimal sign, as far as they cannot be told from the headers.
     ours : Collection[str]
         Names of columns that will be added, which none of theirs may have.
+    strict : bool
+        Whether a sign behind a grade and a size of zero are wrong, as in a single stone; in
+        other people's files the one is dropped and the other says that nothing was measured.
 
     Raises
     ------
@@ -81,7 +84,10 @@ class TableColumns:
         headers: Sequence[str],
         declared: Source | None = None,
         ours: Collection[str] = (),
+        *,
+        strict: bool = False,
     ) -> None:
+        self.strict = strict
         self.declared, self.headers = declared or Source(), headers
         declared = self.declared
         self.units = dict(declared.units)
@@ -116,7 +122,9 @@ class TableColumns:
                 if not name or name in taken or column in known.values():
                     continue
                 if name in found:
-                    if name in _FURTHER:  # the first of several that may be meant
+                    if (
+                        name in _FURTHER and column != found[name]
+                    ):  # the first of several that may be meant
                         continue
                     raise SourceError(
                         f"columns {found[name]!r} and {column!r} both mean {name}."
@@ -191,9 +199,11 @@ class TableColumns:
                 elif (factor := self._factor(name)) != 1.0:
                     column = np.round(column * factor, 4)
                 columns[name] = column
-        return _measured(columns)
+        return columns if self.strict else _measured(columns)
 
     def _grades(self, name: str, column: Coded) -> Coded:
+        if self.strict:
+            return column
         grade = graded(name)
         texts = [
             t if blank(t) else grade_meant(grade, str(t), self.declared) for t in column.texts

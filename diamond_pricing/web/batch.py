@@ -10,7 +10,6 @@ import numpy as np
 from diamond_pricing.errors import SourceError
 from diamond_pricing.intake.columns import TableColumns
 from diamond_pricing.intake.judged import STATUS, Judged, judged
-from diamond_pricing.intake.source import REFUSE, Source
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.stones import ATTRIBUTES, Coded, Measure
@@ -190,7 +189,7 @@ def columns_named(headers: list[str]) -> TableColumns:
         When a column that is needed is not there, or two mean the same.
     """
     try:
-        return TableColumns(headers, Source(signs=REFUSE))
+        return TableColumns(headers, strict=True)
     except SourceError as error:
         joined = len(headers) == 1 and {";", "\t"} & set(headers[0])
         said = " Columns of CSV are parted by commas here." if joined else ""
