@@ -136,8 +136,10 @@ def test_a_model_card_says_which_model_and_how_it_was_tried(report, some, packag
     assert "nan" not in re.sub(r"<[^>]*>|data:[^\"']*", "", page).casefold().split()
 
 
-def test_the_development_runs_on_any_sales(report, some):
-    out, _ = report("model_development", "--data", some, "--to", "html")
+def test_the_development_runs_on_any_sales(report, some, tmp_path):
+    plain = tmp_path / "plain.csv"  # fitted in a third of the time
+    pd.read_csv(some).drop(columns=MEASURES).to_csv(plain, index=False)
+    out, _ = report("model_development", "--data", plain, "--to", "html")
     page = (out / "model_development.html").read_text()
     for name in ("OLS: log carat", "additive (pyGAM)", "default", "CatBoost"):
         assert name in page
