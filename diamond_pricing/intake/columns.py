@@ -36,14 +36,8 @@ from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.stones.trade import graded
 
-NOT_PRICED = (
-    PRICE,
-    PER_CARAT,
-    LIST_PRICE,
-    DISCOUNT,
-    IDENTITY,
-    "listing",
-)  # what says nothing about a stone
+# Columns that say nothing about a stone.
+NOT_PRICED = (PRICE, PER_CARAT, LIST_PRICE, DISCOUNT, IDENTITY, "listing")
 # Of spaces only those that float takes too; what is around others is read as text.
 _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t]*")
 
@@ -66,9 +60,9 @@ class TableColumns:
     ----------
     headers : Sequence[str]
     declared : Source, optional
-        Names, units, words and decimal sign, as far as they cannot be told from the headers.
+        Names, units, words and decimal sign that the headers do not give.
     ours : Collection[str]
-        Names of columns that will be added, which none of theirs may have.
+        Names of the columns to be added; the table must not have them already.
     strict : bool
         Whether a sign behind a grade and a size of zero are wrong, as in a single stone; in
         other people's files the one is dropped and the other says that nothing was measured.
@@ -122,10 +116,8 @@ class TableColumns:
                 if not name or name in taken or column in known.values():
                     continue
                 if name in found:
-                    if (
-                        name in _FURTHER and column != found[name]
-                    ):  # the first of several that may be meant
-                        continue
+                    if name in _FURTHER and column != found[name]:
+                        continue  # the first of several that may be meant
                     raise SourceError(
                         f"columns {found[name]!r} and {column!r} both mean {name}."
                     )
@@ -211,7 +203,7 @@ class TableColumns:
         return Coded(texts, column.codes)
 
     def _numbers(self, attribute: Any, column: Coded) -> Any:
-        """Numbers of a column; what is none in a text stays text, to be refused."""
+        """Numbers of a column. Text that is no number stays text, and is refused later."""
         factor = self._factor(attribute.name)
         plain = not self.declared.decimal and factor == 1.0
         if plain and all(not t or _NUMBER.fullmatch(t) for t in column.texts):

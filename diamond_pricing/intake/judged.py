@@ -191,14 +191,10 @@ def _coded(column: Any) -> Coded:
     """A column of grades, whatever is in it, as its different values and which is where."""
     if isinstance(column, Coded):
         return column
-    values: dict[Any, int] = {}
-    keys = [v if isinstance(v, Hashable) else id(v) for v in column]
-    texts: list[Any] = []
-    for key, value in zip(keys, column, strict=True):
-        if values.setdefault((type(value), key), len(texts)) == len(texts):
-            texts.append(value)
-    pairs = [(type(v), k) for k, v in zip(keys, column, strict=True)]
-    return Coded(texts, np.array([values[pair] for pair in pairs], np.int64))
+    keys = [(type(v), v if isinstance(v, Hashable) else id(v)) for v in column]
+    texts = dict(zip(keys, column, strict=True))
+    place = {key: i for i, key in enumerate(texts)}
+    return Coded(list(texts.values()), np.array([place[key] for key in keys], np.int64))
 
 
 def _given(column: Any, row: int) -> Any:
