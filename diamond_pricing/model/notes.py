@@ -107,9 +107,9 @@ def _described(stone: Stone, members: Sequence[Attribute], read: Features, words
 def _usual(stone: Stone) -> str:
     """The cut, and the shape if given, that usual proportions depend on."""
     shape = stone.shape if stone.others else None
-    if shape in (None, ROUND):
-        return stone.cut
-    return shape if stone.cut == graded("cut").ungraded else f"{shape} {stone.cut}"
+    if stone.cut == graded("cut").ungraded:
+        return shape or ROUND
+    return stone.cut if shape in (None, ROUND) else f"{shape} {stone.cut}"
 
 
 def _labels(members: Sequence[Attribute], names: Set[str], words: Words) -> str:

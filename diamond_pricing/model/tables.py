@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
-from diamond_pricing.stones import LISTING, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
 from diamond_pricing.terms import AnyBasis, Averages, Term, parse
 from diamond_pricing.terms.basis import codes_to_positions
 from diamond_pricing.terms.over import in_both_orders
@@ -147,6 +147,8 @@ class Tables:
                 found = np.tensordot(spreads[basis], values, (2, i))
                 values = np.moveaxis(found, (0, 1), (i, -1))
             parts.append((tuple(axis[basis] for basis in term.bases), values))
+        if averages.shapes:
+            parts = [told for part in parts for told in _by_kind(*part, averages)]
         homes: list[tuple[Axis, ...]] = []
         for axes in sorted({a for a, _ in parts}, key=lambda a: (-len(a), a)):
             if _home(axes, homes) is None:
@@ -296,6 +298,52 @@ def _spread(basis: AnyBasis, axis: Axis, averages: Averages) -> Values:
         if means > 1 and (i + 1) % nodes:  # a straight line to the next weight
             row[1, basis.width + i], row[1, basis.width + i + 1] = -1.0, 1.0
     return spread
+
+
+def _by_kind(
+    axes: tuple[Axis, ...], values: Values, averages: Averages
+) -> list[tuple[tuple[Axis, ...], Values]]:
+    """Effects of a measure, and apart from it what they come to in the usual stone of a kind.
+
+    Measures of one shape are unlike those of another, and so are the curves over them. What
+    is usual for a shape and weight is told on their lines; the line of the measure tells how
+    a stone differs from that.
+    """
+    measures = [a for a in axes if not a.graded]
+    if len(measures) != 1 or measures[0].attributes == ("carat",):
+        return [(axes, values)]
+    (axis,), groups, nodes = measures, averages.groups, np.log(averages.carats)
+    i, k = axes.index(axis), len(axes)
+    means = np.moveaxis(values, (i, k + i), (0, 1))[axis.known :, :2]
+    means = means.reshape(len(groups), len(nodes), *means.shape[1:])
+    ends = means[:, [0, -1]].copy()  # beyond the outermost weights a mean stays
+    ends[:, :, 1:] = 0
+    means = np.concatenate([ends[:, :1], means[:, :-1], ends[:, 1:]], 1)
+    rest = [a for a in axes if a != axis]
+    for j in reversed(range(len(rest))):
+        if rest[j].feature == averages.grade:  # the curve of the shape itself
+            place = [rest[j].marks.index(g) if g in rest[j].marks else 0 for g in groups]
+            means = np.stack([m.take(p, 2 + j) for m, p in zip(means, place, strict=True)])
+            means = means.squeeze(2 + len(rest) + j)
+            del rest[j]
+    powers = means.shape[2]
+    means = np.expand_dims(np.moveaxis(means, 2, 2 + len(rest)), 2 + len(rest))
+    marks = (nodes[0] - 10, *nodes, nodes[-1] + 10)
+    own = tuple(a._replace(line=axis.line) if a.feature == averages.grade else a for a in axes)
+    return [(own, values)] + [
+        (
+            (
+                Axis(averages.grade, kind, groups, 1),
+                Axis("log(carat)", weight, tuple(map(float, marks)), powers),
+                *rest,
+            ),
+            means * sign,
+        )
+        for kind, weight, sign in (
+            (ATTRIBUTES[averages.grade].line, ATTRIBUTES["carat"].line, 1.0),
+            (axis.line, axis.line, -1.0),
+        )
+    ]
 
 
 def _home(axes: tuple[Axis, ...], homes: Iterable[tuple[Axis, ...]]) -> tuple[Axis, ...] | None:

@@ -10,7 +10,7 @@ from typing import Any
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones.attributes import Day, absent, carats, shown
 from diamond_pricing.stones.checks import READ, Problem, plainly_fine, problems
-from diamond_pricing.stones.trade import ATTRIBUTES, LISTING, attribute_named
+from diamond_pricing.stones.trade import ATTRIBUTES, LISTING, attribute_named, graded
 
 ROUND, GROWN = "Round", "Laboratory-grown"
 
@@ -149,7 +149,8 @@ class Stone:
 
         ``Ideal E VS1``, ``Oval Very Good E VS1 laboratory-grown``.
         """
-        usual = f"{self.cut} {self.color} {self.clarity}"
+        cut = "" if self.cut == graded("cut").ungraded else f"{self.cut} "
+        usual = f"{cut}{self.color} {self.clarity}"
         if not self.others:
             return usual
         shape = f"{self.shape} " if self.shape not in (None, ROUND) else ""

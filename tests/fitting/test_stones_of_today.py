@@ -237,6 +237,23 @@ def test_what_a_stone_lacks_is_usual_for_its_shape(deep):
     )
 
 
+def test_what_is_usual_for_a_shape_is_told_on_its_line(deep):
+    def factors(stone):
+        return {line.name: line.factor for line in deep.explain(stone).lines}
+
+    bare = factors(Stone(0.8, None, "F", "VS1", shape="Princess"))
+    assert bare["proportions"] == pytest.approx(1, abs=1e-12)
+    usual = factors(Stone(0.8, None, "F", "VS1", shape="Princess", depth=70.8, table=57))
+    assert usual["proportions"] == pytest.approx(1.03, abs=0.03)
+    away = factors(Stone(0.8, None, "F", "VS1", shape="Princess", depth=73.8, table=57))
+    assert away["proportions"] < 0.95 * usual["proportions"]
+    for found in (usual, away):
+        assert found["shape"] == pytest.approx(bare["shape"], rel=1e-9)
+    round_one = factors(Stone(0.8, "Ideal", "F", "VS1", shape="Round"))
+    assert round_one["proportions"] == pytest.approx(1, abs=1e-12)
+    assert round_one["shape"] * round_one["cut"] > 1.05  # a princess is the reference
+
+
 def test_the_database_knows_what_is_usual_for_a_shape(deep):
     rng = np.random.default_rng(6)
     n = 300
