@@ -7,8 +7,9 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.fitting.engine import Tables, smooth, solve
+from diamond_pricing.fitting.engine.tables import columns
 from diamond_pricing.fitting.sales import Sales
-from diamond_pricing.fitting.structure import WEIGHT, Part, columns, laid_out
+from diamond_pricing.fitting.structure import WEIGHT, Part, laid_out
 from diamond_pricing.model.inference import Inference, Odds
 from diamond_pricing.stones import LISTING
 from diamond_pricing.terms import Averages

@@ -8,7 +8,8 @@ grid.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -68,7 +69,7 @@ from diamond_pricing.stones import (
     Stones,
     stone_keys,
 )
-from diamond_pricing.terms import Averages, parse
+from diamond_pricing.terms import Averages, Term, parse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
 ENOUGH = 0.5  # share of the sales that must record a measure for it to be used
 ENOUGH_LISTED = 0.5  # the same of the price list, which counts for more
 FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
-PASSES = 3  # of reweighting
+TELLING = 0.05  # effective degrees of freedom of an interaction; one of fewer is left out
 ROUGHLY = 0.3  # as FLAT, before the first reweighting
 SCREENED = 3.0  # as FLAT, to see which grades bend others
 FOLDS = 5
@@ -172,14 +173,17 @@ def _model(
     partings = parted_at(pairs) if ladder else ()
     y = taken_off(pairs, partings, sales) if ladder else np.log(sales.price)
     many = len(sales) >= MANY
-    shown = _shown(y, stones, averages, structure(many, shape, lists, others), others)
+    shown, before = _screened(
+        y, stones, averages, structure(many, shape, lists, others), others
+    )
     laid = laid_out(structure(many, shape, lists, others, shown), stones, averages)
+    tried = len(laid.design.sheets)
 
     def likely(fitted: Vector, sd: float) -> Vector:
         return taken_off(pairs, partings, sales, fitted, sd) if ladder else y
 
-    found = _fitted(laid, y, stones, likely)
-    y = found.y
+    found = _fitted(laid, y, stones, likely, before)
+    laid, y = found.laid, found.y
     training = training_of(sales, left_out)
     rising = constraints(laid.design, averages, training, lists=lists)
     beta = rising.shaped(found.fit.penalised, found.fit.coefficients)
@@ -200,7 +204,7 @@ def _model(
     model = PriceModel(
         family="monotone",
         origin=_origin(
-            len(shape), lists, pairs if ladder else None, found.fit, laid.design, shown
+            len(shape), lists, pairs if ladder else None, found.fit, laid.design, tried, shown
         ),
         terms=terms,
         coefficients=coefficients,
@@ -219,22 +223,41 @@ def _model(
     return model, prices, found
 
 
-def _shown(
+class _Before(NamedTuple):
+    """What a fit without some of the terms says of one with them.
+
+    Attributes
+    ----------
+    weight : Vector
+        Of each sale, shape (n,).
+    smoothing : dict[Term, list[float]]
+        λ of the terms that it had.
+    """
+
+    weight: Vector
+    smoothing: dict[Term, list[float]]
+
+
+def _screened(
     y: Vector, stones: Stones, averages: Averages, terms: Sequence[tuple[Part, ...]],
     others: Sequence[str],
-) -> list[tuple[str, str]]:  # fmt: skip
+) -> tuple[list[tuple[str, str]], _Before | None]:  # fmt: skip
     """What bends the effects of further grades, by the errors of a model without."""
     further = [a for a in others if isinstance(ATTRIBUTES[a], Grade) and a != SHAPES]
     if not further:
-        return []
+        return [], None
     laid = laid_out(terms, stones, averages)
     tables = Tables(laid.design, laid.axes, laid.codes)
     fit = smooth(tables.gram(y), laid.design.penalties, flat=SCREENED)
     residual = y - laid.fitted(fit.coefficients)
+    weight = _weights(residual, stones)
     beside = ["carat", *(g.name for g in GRADES if g.required), *(SHAPES,) * (SHAPES in others)]
     codes = {name: stones[name] + 1 for name in (*further, *beside) if name != "carat"}
     codes["carat"] = np.searchsorted(SUPPORT_BANDS, stones["carat"], side="right")
-    return interactions(residual, _weights(residual, stones), codes, further, beside)
+    smoothing: dict[Term, list[float]] = {}
+    for of, value in zip(laid.design.owners, fit.smoothing.tolist(), strict=True):
+        smoothing.setdefault(laid.design.sheets[of].term, []).append(value)
+    return interactions(residual, weight, codes, further, beside), _Before(weight, smoothing)
 
 
 def constraints(
@@ -263,39 +286,55 @@ def _rises(
 
 
 def _fitted(
-    laid: Structure, y: Vector, stones: Stones, likely: Callable[[Vector, float], Vector]
-) -> Found:
+    laid: Structure, y: Vector, stones: Stones, likely: Callable[[Vector, float], Vector],
+    before: _Before | None,
+) -> Found:  # fmt: skip
     """Penalised least squares, reweighted until the errors are Student's t.
+
+    Interactions that come to nothing are left out in the end.
 
     Parameters
     ----------
     likely : callable
         Gives the log base prices anew from what is fitted and its standard deviation.
+    before : _Before, optional
+        What is known from a fit of fewer terms.
     """
     rng = np.random.default_rng(SEED)
     keys = stone_keys(stones)
     fold = (rng.permutation(keys.max() + 1) % FOLDS)[keys]
-    tables = Tables(laid.design, laid.axes, laid.codes)
-    weight = np.ones(len(y))
-    start = None
-    for count in range(PASSES):
-        rows = [fold == k for k in range(FOLDS)] if count == PASSES - 1 else [fold >= 0]
+    design = laid.design
+    tables = Tables(design, laid.axes, laid.codes)
+    weight, start = np.ones(len(y)), None
+    rounds: list[float | None] = [ROUGHLY, None, FLAT]  # None: with the λ of before
+    if before is not None:
+        weight, rounds = before.weight, [None, FLAT]
+        known = {term: iter(values) for term, values in before.smoothing.items()}
+        start = np.array([next(known.get(design.sheets[i].term, iter(())), np.nan)
+                          for i in design.owners])  # fmt: skip
+    for flat in rounds:
+        rows = [fold == k for k in range(FOLDS)] if flat == FLAT else [fold >= 0]
         parts = [tables.gram(y, weight, inside) for inside in rows]
         whole = parts[0]
         for part in parts[1:]:
             whole = whole + part
-        if 0 < count < PASSES - 1:
-            assert start is not None
-            fit = solve(whole, laid.design.penalties, start)
+        if flat is None:
+            fit = solve(whole, design.penalties, start)
         else:
-            flat = FLAT if count else ROUGHLY
-            fit = smooth(whole, laid.design.penalties, start, flat=flat)
-        start = fit.smoothing
-        if count < PASSES - 1:
+            fit = smooth(whole, design.penalties, start, flat=flat)
+            start = fit.smoothing
+        if flat != FLAT:
             fitted = laid.fitted(fit.coefficients)
             y = likely(fitted, float(np.std(y - fitted)))
             weight = _weights(y - fitted, stones)
-    return Found(laid, fit, whole, parts, fold, y, weight)
+    telling = [
+        len(sheet.margins) < 2 or fit.edf[sheet.columns].sum() >= TELLING
+        for sheet in design.sheets
+    ]
+    design, at, of = design.only(telling)
+    whole, parts = whole.only(at), [part.only(at) for part in parts]
+    fit = solve(whole, design.penalties, fit.smoothing[of])
+    return Found(replace(laid, design=design), fit, whole, parts, fold, y, weight)
 
 
 def _weights(residual: Vector, stones: Stones) -> Vector:
@@ -311,15 +350,18 @@ def _weights(residual: Vector, stones: Stones) -> Vector:
 
 def _origin(
     shape: int, lists: bool, pairs: Pairs | None, fit: PenalisedFit, design: Design,
-    shown: Sequence[tuple[str, str]],
+    tried: int, shown: Sequence[tuple[str, str]],
 ) -> str:  # fmt: skip
     listed = "no price lists told apart"
     if lists:
         listed = "price lists as contrasts"
         listed += f", mark-up from {len(pairs):,} pairs" if pairs else ", no paired sales"
+    terms = f"{len(design.sheets) - 1} terms"
+    if gone := tried - len(design.sheets):
+        terms += f" ({gone} that the sales do not show left out)"
     bent = "; bent as the sales show: " + ", ".join(map(":".join, shown)) if shown else ""
     return (
-        f"penalised least squares from tables, {len(design.sheets) - 1} terms, {shape} of "
+        f"penalised least squares from tables, {terms}, {shape} of "
         f"proportions, {listed}{bent}; {len(fit.smoothing)} smoothing parameters by REML; "
         f"Student's t errors with {FREEDOM:g} degrees of freedom; constrained to rise with "
         "carat, cut, color and clarity; covariance: Bayesian posterior of the fit without "

@@ -16,7 +16,7 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine import Design, Margin, learned, sheets
-from diamond_pricing.fitting.engine.tables import axis, coded
+from diamond_pricing.fitting.engine.tables import axis, coded, columns, rows_of
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Measure, Stones
 from diamond_pricing.terms import (
     AnyBasis,
@@ -25,7 +25,6 @@ from diamond_pricing.terms import (
     Levels,
     Spline,
     Steps,
-    interleaved,
     looked_up,
     parse,
 )
@@ -160,15 +159,8 @@ class Structure:
 
     def rows(self, some: Integers) -> Matrix:
         """Rows of the design matrix of some sales, shape (m, p)."""
-        found = np.ones((len(some), self.design.p))
-        for sheet in self.design.sheets[1:]:
-            sides = []
-            for margin in sheet.margins:
-                bins = self.axes[margin.basis.feature]
-                columned = columns(margin.basis, bins) @ margin.transform
-                sides.append(columned[self.codes[margin.basis.feature][some]])
-            found[:, sheet.columns] = interleaved(sides, len(some))
-        return found
+        codes = {feature: code[some] for feature, code in self.codes.items()}
+        return rows_of(self.design, self.axes, codes)
 
 
 def laid_out(
@@ -199,15 +191,6 @@ def laid_out(
         if len(sides) == 1 or not wide:
             made.append((sides, False))
     return Structure(sheets(made), axes, codes)
-
-
-def columns(basis: AnyBasis, values: Vector) -> Matrix:
-    """Dense columns of a basis at values of its feature, shape (m, w)."""
-    rows = basis.placed(values)
-    full = np.zeros((len(values), basis.width))
-    for i, w in zip(rows.position.T, rows.weight.T, strict=True):
-        full[np.arange(len(values)), i] += w
-    return full
 
 
 def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:

@@ -69,12 +69,12 @@ def test_a_better_stone_of_the_same_proportions_is_never_cheaper(packaged, catal
 
 
 def test_an_inversion_would_be_counted(monotone):
-    """Plant one in the effect of depth by cut, where only given depths show it."""
+    """Plant one in the effect of proportions by cut, where only given ones show it."""
     effects = monotone._effects
     place = next(
         i
         for i, term in enumerate(effects.terms)
-        if [basis.attributes for basis in term.bases] == [("depth",), ("cut",)]
+        if len(term.bases) == 2 and term.lines == ("proportions", "cut")
     )
     table = effects.tables[place].copy()
     table[0, 1] += 1.0

@@ -24,9 +24,9 @@ from diamond_pricing.fitting.engine import (
     solve,
     turned,
 )
+from diamond_pricing.fitting.engine.tables import columns
 from diamond_pricing.fitting.monotone import RANK, constraints, fit_unpaired
 from diamond_pricing.fitting.scatter import BANDS, SUPPORT_BANDS, Scored, ranges_from
-from diamond_pricing.fitting.structure import columns
 from diamond_pricing.model import PriceModel, Training
 from diamond_pricing.model.certificate import certify
 from diamond_pricing.model.effects import Effects

@@ -9,14 +9,17 @@ Models*, 2nd ed., §5.6; centred margins are his ``ti`` terms).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.stones import ATTRIBUTES, Grade
 from diamond_pricing.terms import AnyBasis, Levels, Spline, Steps, Term
 from diamond_pricing.terms.basis import UNRECORDED
+
+Flags = NDArray[np.bool_]
 
 NULL = 1e-9  # an eigenvalue of a penalty below this part of the largest is none
 
@@ -88,6 +91,34 @@ class Design:
     def p(self) -> int:
         """Number of columns."""
         return int(self.penalties.shape[1])
+
+    @property
+    def owners(self) -> list[int]:
+        """Which sheet each penalty is of."""
+        stops = [sheet.columns.stop for sheet in self.sheets]
+        first = (self.penalties != 0).argmax(axis=1)
+        return [int(i) for i in np.searchsorted(stops, first, side="right")]
+
+    def only(self, some: Sequence[bool]) -> tuple["Design", Integers, Flags]:
+        """The design of some of the terms.
+
+        Returns
+        -------
+        Design
+        ndarray
+            Where its columns stood, shape (q,).
+        ndarray
+            Which of the penalties it has kept, shape (penalties,).
+        """
+        kept = [sheet for sheet, is_kept in zip(self.sheets, some, strict=True) if is_kept]
+        at = np.concatenate([np.arange(self.p)[sheet.columns] for sheet in kept])
+        laid, stop = [], 0
+        for sheet in kept:
+            width = sheet.columns.stop - sheet.columns.start
+            laid.append(replace(sheet, columns=slice(stop, stop + width)))
+            stop += width
+        of: Flags = np.asarray(self.penalties[:, at].any(axis=1))
+        return Design(tuple(laid), self.penalties[np.ix_(of, at)]), at, of
 
 
 def kron(parts: Sequence[Matrix], start: Matrix) -> Matrix:

@@ -24,6 +24,7 @@ from diamond_pricing.fitting.engine.tables import Gram
 Flags = NDArray[np.bool_]
 
 SMALLEST, LARGEST = 1e-8, 1e7  # of λ over the scale of its columns
+PLAIN = 0.01  # λ over the scale of its columns, where none is known
 FELLNER_SCHALL = 6  # safe steps before the first Newton step
 SINGULAR = 1e-13  # pivot of a column of unit length that the others determine
 STEPS = 60
@@ -154,7 +155,7 @@ def smooth(
     penalties : Matrix
         Diagonals D_j, shape (penalties, p).
     start : Vector, optional
-        λ to start from, as of an earlier fit to similar sales.
+        λ to start from, as of an earlier fit to similar sales; NaN where that had none.
     flat : float
         Largest derivative of twice the REML score by log λ at the end.
 
@@ -163,14 +164,14 @@ def smooth(
     FitError
         When the columns are collinear or the sales too few.
     """
-    diagonal = np.diag(gram.XX)
-    scale = np.array([diagonal[row > 0].mean() for row in penalties])
+    scale = _scale(gram, penalties)
     low, high = np.log(SMALLEST * scale), np.log(LARGEST * scale)
-    rho = np.log(scale * 0.01 if start is None else start).clip(low, high)
+    rho = np.log(_known(start, scale)).clip(low, high)
     state = _State(gram, penalties, np.exp(rho))
     # Near an optimum, as from the λ of an earlier fit, Newton's steps need no safe ones.
-    first = 0 if start is None else FELLNER_SCHALL
-    for count in range(first, first + STEPS):
+    known = np.ones(0) if start is None else ~np.isnan(start)
+    done = round(FELLNER_SCHALL * known.mean()) if len(known) else 0
+    for count in range(done, done + STEPS):
         gradient, hessian, safe = state.derivatives()
         # At a bound λ is as good as infinite or nothing: it may stay there.
         stuck = ((rho >= high) & (gradient < 0)) | ((rho <= low) & (gradient > 0))
@@ -206,6 +207,18 @@ def _moved(
     return rho, state  # nothing better is near
 
 
-def solve(gram: Gram, penalties: Matrix, smoothing: Vector) -> PenalisedFit:
-    """Fit at given λ."""
-    return PenalisedFit(_State(gram, penalties, smoothing))
+def solve(gram: Gram, penalties: Matrix, smoothing: Vector | None = None) -> PenalisedFit:
+    """Fit at given λ, or one that is as good as any where it is NaN or None."""
+    return PenalisedFit(_State(gram, penalties, _known(smoothing, _scale(gram, penalties))))
+
+
+def _scale(gram: Gram, penalties: Matrix) -> Vector:
+    """Mean of X'WX over the columns of each penalty."""
+    diagonal = np.diag(gram.XX)
+    return np.array([diagonal[row > 0].mean() for row in penalties])
+
+
+def _known(smoothing: Vector | None, scale: Vector) -> Vector:
+    if smoothing is None:
+        return scale * PLAIN
+    return np.where(np.isnan(smoothing), scale * PLAIN, smoothing)

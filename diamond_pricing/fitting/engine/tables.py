@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.fitting.engine.design import Design, Sheet
+from diamond_pricing.terms import AnyBasis, interleaved
 
-CHUNK = 2_000  # rows multiplied at once
 BINS = 512  # of a feature with more distinct values
 FEW = 10  # sales for each column, below which their rows are multiplied as they stand
 
@@ -60,6 +60,10 @@ class Gram:
         return Gram(
             self.XX - other.XX, self.Xy - other.Xy, self.yy - other.yy, self.n - other.n
         )
+
+    def only(self, columns: Integers) -> "Gram":
+        """Of some of the columns."""
+        return Gram(self.XX[np.ix_(columns, columns)], self.Xy[columns], self.yy, self.n)
 
 
 def axis(values: Vector, bins: int = BINS) -> Vector:
@@ -123,8 +127,7 @@ class Tables:
         self.pairs: list[tuple[int, int, Integers, Integers, Integers]] = []
         self.rows: Matrix | None = None
         if len(at[0]) < FEW * design.p:  # as many cells as sales: nothing is gained by them
-            raw = sparse.hstack([b[of] for b, of in zip(self.blocks, at, strict=True)])
-            self.rows = turned(self.sheets, raw.toarray().T)[np.argsort(self.places)]
+            self.rows = rows_of(design, axes, codes)
             return
         for g, h in combinations_with_replacement(range(len(groups)), 2):
             wide = self.blocks[h].shape[0]
@@ -145,13 +148,9 @@ class Tables:
         if self.rows is not None:
             X = self.rows
             if some is not None:
-                X, y, w = X[:, some], y[some], w[some]
-            XX = np.zeros((len(X), len(X)))
-            for start in range(0, len(y), CHUNK):
-                here = slice(start, start + CHUNK)
-                half = X[:, here] * np.sqrt(w[here])
-                XX += half @ half.T
-            return Gram(XX, X @ (w * y), float(w @ y**2), len(y))
+                X, y, w = X[some], y[some], w[some]
+            half = X * np.sqrt(w)[:, None]
+            return Gram(half.T @ half, (w * y) @ X, float(w @ y**2), len(y))
         if some is not None:
             w = np.where(some, w, 0.0)
         width = self.columns[-1].stop
@@ -212,6 +211,32 @@ def _columns(
         weight = (weight[:, :, None] * w[:, None, :]).reshape(n, -1)
     start = np.arange(n + 1) * position.shape[1]
     return sparse.csr_matrix((weight.ravel(), position.ravel(), start), (n, sheet.term.width))
+
+
+def rows_of(
+    design: Design, axes: Mapping[str, Vector], codes: Mapping[str, Integers]
+) -> Matrix:
+    """Rows of the design matrix of n sales at their bins, shape (n, p)."""
+    n = len(next(iter(codes.values())))
+    found = np.ones((n, design.p))
+    sides: dict[int, Matrix] = {}
+    for sheet in design.sheets[1:]:
+        for margin in sheet.margins:
+            if id(margin) not in sides:
+                feature = margin.basis.feature
+                at = columns(margin.basis, axes[feature]) @ margin.transform
+                sides[id(margin)] = at[codes[feature]]
+        found[:, sheet.columns] = interleaved([sides[id(m)] for m in sheet.margins], n)
+    return found
+
+
+def columns(basis: AnyBasis, values: Vector) -> Matrix:
+    """Dense columns of a basis at values of its feature, shape (m, w)."""
+    rows = basis.placed(values)
+    full = np.zeros((len(values), basis.width))
+    for i, w in zip(rows.position.T, rows.weight.T, strict=True):
+        full[np.arange(len(values)), i] += w
+    return full
 
 
 def turned(sheets: Sequence[Sheet], raw: Matrix) -> Matrix:
