@@ -50,7 +50,9 @@ SAMPLE = 500  # rows that tell which of two columns is meant
 READABLE, OTHERWISE = 0.9, 0.5  # shares of them
 
 
-def guessed(sheet: Sheet, source: Source, *, by_cells: bool = False) -> Source:
+def guessed(
+    sheet: Sheet, source: Source, *, by_cells: bool = False, priced: bool = True
+) -> Source:
     """Complete a declaration from the headers and cells of a sheet.
 
     Parameters
@@ -58,6 +60,8 @@ def guessed(sheet: Sheet, source: Source, *, by_cells: bool = False) -> Source:
     by_cells : bool
         Find needed columns by what is in them where no header is understood, for a person to
         confirm.
+    priced : bool
+        Whether there must be prices.
 
     Raises
     ------
@@ -79,7 +83,8 @@ def guessed(sheet: Sheet, source: Source, *, by_cells: bool = False) -> Source:
         _told_by_cells(sheet, headers, columns, [*needed, "cut"])
         _price_by_cells(sheet, headers, columns)
     lacking = [n for n in needed if n not in columns]
-    if not {PRICE, PER_CARAT} & set(columns) and not {LIST_PRICE, DISCOUNT} <= set(columns):
+    told = {PRICE, PER_CARAT} & set(columns) or {LIST_PRICE, DISCOUNT} <= set(columns)
+    if priced and not told:
         lacking.append(PRICE)
     if lacking:
         raise RejectedFileError(

@@ -286,11 +286,9 @@ def _json_lines(text: str) -> Sheet:
             raise RejectedFileError(
                 f"line {number} is not JSON: the file is cut off or no JSON lines."
             ) from error
-        if not isinstance(found, dict) or any(
-            isinstance(v, dict | list) for v in found.values()
-        ):
+        if (flat := _flat(found)) is None:
             raise RejectedFileError(f"line {number} is not an object of plain values.")
-        objects.append(found)
+        objects.append(flat)
         lines.append(number)
         if len(objects) > MOST:
             raise RejectedFileError(f"the file has more than {MOST:,} rows.")
@@ -304,14 +302,27 @@ def _json_array(text: str) -> Sheet:
         raise RejectedFileError("the file is cut off or no JSON.") from error
     if isinstance(found, dict) and len(found) == 1:  # {"stones": [...]}
         (found,) = found.values()
-    if not isinstance(found, list) or not all(
-        isinstance(row, dict) and not any(isinstance(v, dict | list) for v in row.values())
-        for row in found
-    ):
+    rows = [_flat(row) for row in found] if isinstance(found, list) else [None]
+    if None in rows:
         raise RejectedFileError("the file is not a list of objects of plain values.")
-    if len(found) > MOST:
+    if len(rows) > MOST:
         raise RejectedFileError(f"the file has more than {MOST:,} rows.")
-    return _of_objects(found, list(range(1, len(found) + 1)))
+    return _of_objects([row for row in rows if row is not None], list(range(1, len(rows) + 1)))
+
+
+def _flat(found: object) -> dict[str, Any] | None:
+    """An object with those inside it laid open; None where there is a list.
+
+    ``{"price": {"amount": 4200, "currency": "USD"}}`` has a price and a currency.
+    """
+    if not isinstance(found, dict):
+        return None
+    flat = {name: value for name, value in found.items() if not isinstance(value, dict)}
+    for name, inside in ((n, v) for n, v in found.items() if isinstance(v, dict)):
+        for inner, value in inside.items():
+            header = name if inner.casefold() in ("amount", "value") else inner
+            flat[header if header not in flat else f"{name} {inner}"] = value
+    return None if any(isinstance(v, dict | list) for v in flat.values()) else flat
 
 
 def _of_objects(objects: list[dict[str, Any]], lines: list[int]) -> Sheet:

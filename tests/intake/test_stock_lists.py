@@ -367,3 +367,13 @@ def test_a_column_that_is_there_twice_with_equal_cells_is_one():
     assert prices(text.format("E")) == [5000]
     with pytest.raises(RejectedFileError, match="two columns are called 'color'"):
         taken(text.format("F"))
+
+
+def test_objects_within_objects_are_laid_open():
+    text = (
+        b'[{"weight": {"value": 1.01, "unit": "ct"}, "price": {"amount": 6200.5},'
+        b' "grading": {"color": "E", "clarity": "VS1", "cut": "Ideal"}}]'
+    )
+    sales = taken(text, "a.json").sales
+    (row,) = sales[["carat", "cut", "color", "clarity", "price"]].to_numpy().tolist()
+    assert row == [1.01, "Ideal", "E", "VS1", 6200.5]

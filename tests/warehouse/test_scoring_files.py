@@ -257,6 +257,16 @@ def test_other_peoples_headers_units_and_words_are_understood(packaged, tmp_path
     assert "'Princess' is not Round" in found[2]["error"]
 
 
+def test_a_column_of_shapes_is_one_whatever_it_is_called(packaged, tmp_path):
+    """Or ovals would be priced as round stones."""
+    line = "1.01,Ideal,E,VS1"
+    (tmp_path / "in.csv").write_text(
+        f"carat,cut,color,clarity,Artikel\n{line},BR\n{line},OV\n{line},Oval\n"
+    )
+    scored = score(tmp_path / "in.csv", tmp_path / "out.csv", packaged)
+    assert (scored.priced, scored.refused) == (1, {"shape_not_priced": 2})
+
+
 def test_a_declared_column_is_that_one(packaged, tmp_path):
     """Though another one has the plainer name."""
     from diamond_pricing.intake import Source

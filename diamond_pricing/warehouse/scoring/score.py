@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diamond_pricing.errors import SourceError
+from diamond_pricing.errors import RejectedFileError, SourceError
 from diamond_pricing.intake.columns import TableColumns, arrow
 from diamond_pricing.intake.judged import STATUS, Judged, code_of, judged
+from diamond_pricing.intake.mapping import guessed
+from diamond_pricing.intake.reading import Sheet
 from diamond_pricing.intake.source import Source
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
@@ -19,6 +22,8 @@ from diamond_pricing.model.support import BLEND, listed
 from diamond_pricing.stones import OTHERS, Stones
 from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.warehouse.scoring.files import batches, rows_in, sources, writing
+
+SAMPLE = 5_000  # rows that tell what the columns are
 
 Progress = Callable[[int, int | None], None]
 
@@ -92,7 +97,9 @@ def score(
     statuses = np.zeros(3, np.int64)
     how = declared or Source()
     stream = (batch for file in files for batch in batches(file, how))
-    first = next(stream)  # of no rows where a file has none
+    begun = list(islice(stream, 2))  # the first may have no rows
+    first, stream = begun[0], chain(begun, stream)
+    how = _told(begun[-1], how)
     ours = _schema(model, prefix)
     try:
         columns = TableColumns(first.schema.names, how, {field.name for field in ours})
@@ -101,8 +108,7 @@ def score(
     columns.check_kinds(first.schema)
     schema = arrow().schema([*first.schema, *ours])
     with writing(out, schema) as writer:
-        batch: Any = first
-        while batch is not None:
+        for batch in stream:
             if batch.schema.names != first.schema.names and sorted(
                 batch.schema.names
             ) == sorted(set(first.schema.names)):
@@ -117,11 +123,25 @@ def score(
             statuses += np.bincount(found.status, minlength=3)
             if progress is not None:
                 progress(done, total)
-            batch = next(stream, None)
     priced = int(statuses[0] + statuses[1])
     read = {at for name, at in columns.known.items() if name not in _passed_over(model)}
     unread = tuple(header for header in first.schema.names if header not in read)
     return Scored(done, priced, int(statuses[1]), dict(counts.most_common()), unread)
+
+
+def _told(batch: Any, declared: Source) -> Source:
+    """What the cells say of the columns, as where sales are read."""
+    names = batch.schema.names
+    some = [[_text(cell) for cell in column.to_pylist()] for column in batch.slice(0, SAMPLE)]
+    try:
+        rows = [list(row) for row in zip(*some, strict=True)]
+        return guessed(Sheet(names, rows, list(range(len(rows)))), declared, priced=False)
+    except RejectedFileError:
+        return declared  # and the columns are known by their names alone
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell)
 
 
 def _schema(model: PriceModel, prefix: str) -> list[Any]:
