@@ -118,20 +118,21 @@ def fit_unpaired(
     by their sums (`diamond_pricing.fitting.atscale`).
     """
     read = read_sales(sales, currency=currency, effective=effective)
-    kept, _, left_out, shape, _ = _prepared(read, others=False)
+    kept, _, left_out, shape, others = _prepared(read)
+    graded = tuple(name for name in others if isinstance(ATTRIBUTES[name], Grade))
     with threadpool_limits(1):
-        return _model(kept, shape, left_out, paired_lists=False)[0]
+        return _model(kept, shape, left_out, graded, paired_lists=False)[0]
 
 
 def _prepared(
-    sales: Sales, *, others: bool = True
+    sales: Sales,
 ) -> tuple[Sales, Integers, dict[str, int], tuple[str, ...], tuple[str, ...]]:
     """Choose what is recorded, and keep the sales of which it can be read.
 
     Sales that do not record a measure stay. Where most tell their price list, those that do
     not are left out; stones of several shapes have none.
     """
-    more = tuple(a.name for a in OTHERS if others and _varies(sales.stones, a.name))
+    more = tuple(a.name for a in OTHERS if _varies(sales.stones, a.name))
     listed = sales.stones.known(LISTING.name).mean() >= ENOUGH_LISTED and "shape" not in more
     shape = tuple(
         text

@@ -1,10 +1,10 @@
 """Kinds of stone that one model does not price together unless its sales do: shape, origin."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diamond_pricing.stones.attributes import blank
-from diamond_pricing.stones.trade import attribute_named, graded
+from diamond_pricing.stones.trade import graded
 
 SHAPE, ORIGIN = "shape", "origin"
 KINDS = {SHAPE: "Round", ORIGIN: "Natural"}  # what sales that do not tell are of
@@ -34,21 +34,3 @@ def of_other_kind(kind: str, texts: Sequence[Any], only: Sequence[str]) -> dict[
         for at, text in enumerate(texts)
         if not blank(text) and grade.find(text) not in only
     }
-
-
-def mixed(header: str, texts: Iterable[str]) -> str:
-    """A sentence if a column says that stones are of more than one kind, else nothing.
-
-    Words that are not known are passed over.
-    """
-    kind = attribute_named(header)
-    if kind not in KINDS:
-        return ""
-    found = {grade: text for text in sorted(texts) if (grade := graded(kind).find(text))}
-    if len(found) < 2:
-        return ""
-    named = ", ".join(repr(text[:20]) for text in list(found.values())[:4])
-    return (
-        f"the column {header!r} names stones of different kinds: {named}. Sums are of one "
-        "kind: keep only its sales, and fit the others apart."
-    )

@@ -235,10 +235,10 @@ def fetched(
     if share is not None:
         t = t.filter(in_sample(hashed(Relation(t, relation.own)), share))
     frame: pd.DataFrame = t.drop("listing").to_pandas()
-    for name in ("cut", "color", "clarity"):
+    for name in ("cut", "color", "clarity", *relation.others):
         grade = ATTRIBUTES[name]
         assert isinstance(grade, Grade)
-        frame[name] = np.array(grade.grades, object)[frame[name].to_numpy()]
+        frame[name] = np.array([*grade.grades, None], object)[frame[name].to_numpy()]
     # Rows come in any order; a fit should not depend on it.
     ordered = frame.sort_values(sorted(map(str, frame.columns))).reset_index(drop=True)
     return ordered, survey.left_out

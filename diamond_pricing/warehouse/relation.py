@@ -16,13 +16,15 @@ from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.sales import DEAREST
 from diamond_pricing.intake.headers import PRICE, understood
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, attribute_named
+from diamond_pricing.stones.attributes import blank
 from diamond_pricing.stones.checks import (
     CARATS_PER_MM3,
     DIAMETER_TOLERANCE,
     HEIGHT_TOLERANCE,
     TYPICAL_DEPTH,
 )
-from diamond_pricing.stones.kinds import KINDS, mixed
+from diamond_pricing.stones.kinds import KINDS, SHAPE
+from diamond_pricing.stones.trade import OTHERS, graded
 from diamond_pricing.terms.expression import parse, walked
 
 if TYPE_CHECKING:
@@ -51,8 +53,8 @@ class Relation:
     ----------
     table : ibis.Table
         Columns carat, depth, table, x, y, z as far as there are any, price: numbers. cut,
-        color, clarity: position of the grade in its scale. listing: −1 where length and
-        width are not there. Nothing is filtered.
+        color, clarity and further grades as far as there are any: position of the grade in
+        its scale. listing: −1 where length and width are not there. Nothing is filtered.
     own : bool
         Whether the engine is a DuckDB of ours, which may write tables as it likes.
     """
@@ -64,6 +66,11 @@ class Relation:
     def measures(self) -> tuple[str, ...]:
         """The measures that there is a column for."""
         return tuple(m.name for m in MEASURES if m.name in self.table.columns)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The further grades that there is a column for, as shape and fluorescence."""
+        return tuple(a.name for a in OTHERS if a.name in self.table.columns)
 
 
 @contextmanager
@@ -185,14 +192,9 @@ def _canonical(given: Any) -> Any:
                 f"columns {named[name]!r} and {column!r} both mean {name}; keep one."
             )
         named[name] = column
-    for name in ("carat", "cut", "color", "clarity", PRICE):
+    for name in ("carat", "color", "clarity", PRICE):
         if name not in named:
             raise FitError(f"no column for {name}; there are {', '.join(given.columns)[:300]}.")
-    for column in given.columns:
-        if attribute_named(column) in KINDS:
-            words = _words(given, column, given[column].cast("string"))
-            if said := mixed(column, [word for word in words if word is not None]):
-                raise FitError(said)
     made = {}
     for name in (*(m.name for m in MEASURES), PRICE):
         if name in named:
@@ -210,9 +212,13 @@ def _canonical(given: Any) -> Any:
                 if (column.type().is_floating())
                 else number
             )
-    for grade in GRADES:
-        if grade.name in named and grade.required:
-            made[grade.name] = _graded(grade, given, named[grade.name])
+    for grade in (*GRADES, *OTHERS):
+        if isinstance(grade, Grade) and grade.name in named:
+            codes = _graded(grade, given, named[grade.name])
+            if codes is not None:
+                made[grade.name] = codes
+        elif isinstance(grade, Grade) and grade.ungraded:
+            made[grade.name] = ibis.literal(grade.grades.index(grade.ungraded), "int16")
     table = given.select(**made)
     if "x" in made and "y" in made:
         known = table.x.notnull() & table.y.notnull()
@@ -224,25 +230,38 @@ def _canonical(given: Any) -> Any:
 
 
 def _graded(grade: Grade, given: Any, column: str) -> Any:
-    """Codes of a column of grades, −1 where there is none, −2 where it is no grade."""
+    """Codes of a column of grades, −1 where there is none, −2 where it is no grade.
+
+    None for a column of a further grade that holds no word of it: it says something else.
+    """
     import ibis
 
-    kind = given[column].type()
-    if not kind.is_string():
+    kind, texts = given[column].type(), given[column]
+    if grade not in GRADES:
+        texts = texts.cast("string")
+    elif not kind.is_string():
         raise FitError(f"column {column!r} must hold words for {grade.name}, not {kind}.")
-    words = _words(given, column, given[column])
+    words = _words(given, column, texts)
     if len(words) > MANY_TEXTS:
         raise FitError(
             f"column {column!r} holds over {MANY_TEXTS:,} words; it is no {grade.name}."
         )
+    none = grade.grades.index(grade.ungraded) if grade.ungraded else -1
     branches = []
     for word in sorted(word for word in words if word is not None):
         found = grade.find(word)
+        if found is None and not grade.needed and blank(word):
+            branches.append((word, none))
+            continue
         branches.append((word, -2 if found is None else grade.grades.index(found)))
     if not branches:
-        raise FitError(f"column {column!r} holds no {grade.name}; there are no sales.")
-    codes = given[column].cases(*branches, else_=-1)
-    return ibis.ifelse(given[column].isnull(), -1, codes).cast("int16")
+        if grade.needed:
+            raise FitError(f"column {column!r} holds no {grade.name}; there are no sales.")
+        return ibis.literal(none, "int16")
+    if grade not in GRADES and all(code in (-2, none) for _, code in branches):
+        return None
+    codes = texts.cases(*branches, else_=none)
+    return ibis.ifelse(texts.isnull(), none, codes).cast("int16")
 
 
 def _words(given: Any, column: str, texts: Any) -> list[str | None]:
@@ -277,6 +296,8 @@ def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:
         else:
             found[f"{name} missing"] = t[name].isnull()
             found[f"{name} impossible"] = ~t[name].between(attribute.low, attribute.high)
+    for name in relation.others:
+        found[f"{name} is no grade"] = t[name] == -2
     for name in needed:
         if name not in relation.measures:
             raise FitError(f"no column for {name}, which the founding model reads.")
@@ -311,6 +332,8 @@ def _contradictions(relation: Relation, needed: tuple[str, ...]) -> list[Any]:
     found = off[0]
     for one in off[1:]:
         found = found | one
+    if SHAPE in relation.others:  # the rules are of round stones
+        found = found & t[SHAPE].isin([-1, graded(SHAPE).grades.index(KINDS[SHAPE])])
     return [found]
 
 

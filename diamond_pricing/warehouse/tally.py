@@ -38,7 +38,10 @@ from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
 from diamond_pricing.fitting.engine import Gram
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model.effects import Effects
-from diamond_pricing.stones import ATTRIBUTES, LISTING, MEASURES, Grade
+from diamond_pricing.stones import ATTRIBUTES, LISTING, MEASURES, OTHERS, Grade
+from diamond_pricing.stones.kinds import KINDS, kinds_known
+from diamond_pricing.stones.trade import graded
+from diamond_pricing.terms.basis import UNRECORDED
 from diamond_pricing.warehouse.relation import (
     MEMORY,
     Relation,
@@ -206,6 +209,15 @@ def against_use(relation: Relation, frame: Frame | None) -> dict[str, Any]:
     """Conditions under which a sale is not used, in the order in which they count."""
     needed = () if frame is None else measures(frame)
     found = dict(reasons(relation, needed))
+    read = set() if frame is None else set(frame.bins)
+    if lacking := (read & {a.name for a in OTHERS}) - set(relation.others):
+        raise FitError(f"no column for {min(lacking)}, which the founding model reads.")
+    founding = None if frame is None else frame.founding
+    for kind in KINDS:
+        if founding is not None and kind in relation.others and kind not in read:
+            known = kinds_known(kind, founding.training.grades)
+            codes = [-1, *map(graded(kind).grades.index, known)]
+            found[f"{kind} {UNSEEN}"] = ~relation.table[kind].isin(codes)
     for term in () if frame is None else frame.terms:
         for basis in term.bases:
             levels = getattr(basis, "levels", None)
@@ -213,7 +225,9 @@ def against_use(relation: Relation, frame: Frame | None) -> dict[str, Any]:
             if levels is not None and reason not in found:
                 grade = ATTRIBUTES[basis.feature]
                 assert isinstance(grade, Grade)
-                codes = [grade.grades.index(level) for level in levels]
+                codes = [
+                    -1 if level == UNRECORDED else grade.grades.index(level) for level in levels
+                ]
                 found[reason] = ~relation.table[basis.feature].isin(codes)
     # A condition on something missing is itself missing, and must count as a reason.
     return {reason: no.fill_null(True) for reason, no in found.items()}
@@ -290,8 +304,11 @@ def between(number: Any, low: int, high: int) -> Any:
 
 
 def _code(bins: Bins, feature: str, t: Any) -> Any:
+    import ibis
+
     if bins.kind == "grade":
-        return t[feature]
+        none = len(bins) - 1  # the last bin, where a stone may lack the grade
+        return ibis.ifelse(t[feature] < 0, none, t[feature])
     if bins.kind == "weight":
         node = (t.carat * 100 + A_LITTLE).floor()
     else:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from diamond_pricing import PriceModel, Stones
+from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.errors import DocumentError, FitError
 from diamond_pricing.fitting import fit as fit_in_memory
 from diamond_pricing.fitting.atscale import Frame, Moments, fit_moments, founded
@@ -439,3 +439,51 @@ def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, three_million, mome
         if how != signal.SIGKILL:
             assert b"Traceback" not in said
             assert not list(scratch.iterdir())
+
+
+# ---------------------------------------------------------------- stones as sold today
+
+
+@pytest.fixture(scope="module")
+def today(catalog) -> pd.DataFrame:
+    rng = np.random.default_rng(4)
+    names = ["carat", "cut", "color", "clarity", "price"]
+    some = catalog[catalog["stone"] % 12 == 3][names].reset_index(drop=True)
+    n = len(some)
+    shape = rng.choice(["Round", "Oval"], n, p=[0.7, 0.3])
+    polish = rng.choice(["Good", "Excellent", None], n, p=[0.3, 0.6, 0.1])
+    effect = -0.25 * (shape == "Oval") - 0.08 * (polish == "Good")
+    return some.assign(
+        cut=some["cut"].astype(object).where(shape == "Round"), shape=shape, polish=polish,
+        price=(some["price"] * np.exp(effect)).round(2),
+    )  # fmt: skip
+
+
+def test_shapes_and_further_grades_are_counted_at_scale(today, tmp_path):
+    today.to_parquet(tmp_path / "a.parquet")
+    counted = fit(tmp_path / "a.parquet", in_memory=100, sample=2_000)
+    assert counted.origin.startswith("penalised least squares from sums over")
+    in_memory = fit_in_memory(today)
+    stones = [
+        Stone(1.0, cut, "F", "VS1", shape=shape, polish=polish)
+        for cut, shape in (("Ideal", "Round"), (None, "Oval"))
+        for polish in ("Good", "Excellent", None)
+    ]
+    here, there = (m.price(Stones.of(stones)) for m in (counted, in_memory))
+    np.testing.assert_allclose(here, there, rtol=0.03)
+    assert np.log(here[0] / here[1]) == pytest.approx(-0.08, abs=0.03)
+    assert counted.certificate.holds
+    assert counted.assess(Stone(1.0, None, "F", "VS1", shape="Pear")).status == "declined"
+    assert sum(counted.training.grades["shape"].values()) == pytest.approx(len(today), abs=2)
+
+
+def test_other_shapes_than_those_of_the_founding_model_are_left_out(today, other, frame):
+    rounds = other.assign(shape=np.where(np.arange(len(other)) < 100, "Oval", "Round"))
+    found = tally(rounds, frame)
+    assert found.left_out["shape not seen by the founding model"] > 50
+    of_shapes = founded(today)
+    with pytest.raises(FitError, match="no column for polish, which the founding model reads"):
+        tally(today.drop(columns="polish"), of_shapes)
+    words = today.assign(polish=today["polish"].where(today.index > 2, "shiny"))
+    with pytest.raises(FitError, match=r"3 of .* sales: polish is no grade"):
+        tally(words, of_shapes)

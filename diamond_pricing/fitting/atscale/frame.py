@@ -18,7 +18,7 @@ from diamond_pricing.errors import FitError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.ranges import Ranges
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, OTHERS, Grade, Stones
 from diamond_pricing.terms import AnyBasis, Rows, Spline, Steps, Term, looked_up
 from diamond_pricing.terms.expression import parse
 
@@ -43,9 +43,9 @@ class Bins:
     values : Vector
         Where the bases are evaluated for the sales of each bin, shape (m,).
     kind : str
-        ``grade``: bin i holds grade i. ``weight``: bin i holds i hundredths of a carat and
-        less than one more. ``bands``: bins of ``weight`` joined. ``number``: the nearest of
-        evenly spaced nodes.
+        ``grade``: bin i holds grade i, and the last none where a stone may lack it.
+        ``weight``: bin i holds i hundredths of a carat and less than one more. ``bands``:
+        bins of ``weight`` joined. ``number``: the nearest of evenly spaced nodes.
     held : int
         Bins with stones in the sample that they were learned from.
     low, step : float
@@ -68,7 +68,7 @@ class Bins:
         """Bin of each value of the feature, shape (n,)."""
         match self.kind:
             case "grade":
-                return given.astype(np.int64)
+                return np.where(given < 0, len(self) - 1, given).astype(np.int64)
             case "weight":
                 floor = np.floor(given * 100 + A_LITTLE)
                 return floor.clip(0, len(self) - 1).astype(np.int64)
@@ -155,7 +155,7 @@ class Frame:
             names == set(self.bins)
             and all(b.kind in KINDS and len(b) and b.step > 0 for b in self.bins.values())
             and all(
-                len(b) == len(_grades(name))
+                len(b) == len(_codes(name))
                 for name, b in self.bins.items()
                 if isinstance(ATTRIBUTES.get(name), Grade)
             )
@@ -307,6 +307,13 @@ def _grades(name: str) -> tuple[str, ...]:
     return grade.grades
 
 
+def _codes(name: str) -> Vector:
+    """Codes of a grade by bin; the last is of no grade, where a stone may lack it."""
+    codes = np.arange(len(_grades(name)), dtype=float)
+    optional = name in {a.name for a in OTHERS}
+    return np.append(codes, -1.0) if optional else codes
+
+
 def feature_of(basis: AnyBasis, term: Term) -> str:
     """The feature that a basis of a term is counted by."""
     if isinstance(basis, Steps) and len(term.bases) > 2:
@@ -323,7 +330,7 @@ def weights(offset: float) -> Vector:
 def _learned(name: str, basis: AnyBasis, stones: Stones, bins: dict[str, Bins]) -> Bins:
     if isinstance(ATTRIBUTES.get(name), Grade):
         held = len(np.unique(stones[name]))
-        return Bins(np.arange(len(_grades(name)), dtype=float), "grade", held)
+        return Bins(_codes(name), "grade", held)
     if name == "carat":
         hundredths = np.floor(stones["carat"] * 100 + A_LITTLE)
         # Where weights are given in thousandths, those of a bin are on average heavier.

@@ -211,6 +211,11 @@ def _training(moments: Moments, founding: PriceModel, effective: str | None) -> 
         found = {g: int(c) for g, c in zip(scale, count, strict=True) if c}
         if found:
             grades[name] = found
+    share = moments.n / seen.rows  # further grades are not counted apart
+    others = {
+        name: {of: max(1, round(share * n)) for of, n in found.items()}
+        for name, found in seen.grades.items() if name not in grades
+    }  # fmt: skip
     return Training(
         rows=moments.n,
         stones=max(1, round(moments.n * seen.stones / seen.rows)),
@@ -218,7 +223,7 @@ def _training(moments: Moments, founding: PriceModel, effective: str | None) -> 
         currency=seen.currency,
         effective=effective or seen.effective,
         ranges=dict(moments.extent),
-        grades={**{k: v for k, v in seen.grades.items() if k not in grades}, **grades},
+        grades=others | grades,
     )
 
 
@@ -238,7 +243,13 @@ def _support(moments: Moments, founding: PriceModel) -> Support:
     np.add.at(counts, (band, codes["color"], codes["clarity"]), moments.grid.count)
     share = seen.stones / seen.rows
     stones = [ceil(count * share) for count in counts.ravel().tolist()]
-    return Support(SUPPORT_BANDS, names["color"], names["clarity"], tuple(stones))
+    # Of shapes and origins as among the founding sales.
+    more = sum(stones) / max(sum(founding.support.counts), 1) if founding.support else 1.0
+    kinds = {
+        name: {of: tuple(ceil(more * n) for n in by_band) for of, by_band in grades.items()}
+        for name, grades in (founding.support.kinds if founding.support else {}).items()
+    }
+    return Support(SUPPORT_BANDS, names["color"], names["clarity"], tuple(stones), kinds)
 
 
 _SCALES = {grade.name: len(grade.grades) for grade in GRADES}

@@ -1,7 +1,7 @@
 """Price files of any size."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -96,7 +96,7 @@ def score(
     counts: Counter[str] = Counter()
     statuses = np.zeros(3, np.int64)
     how = declared or Source()
-    stream = (batch for file in files for batch in batches(file, how))
+    stream: Iterator[Any] = (batch for file in files for batch in batches(file, how))
     begun = list(islice(stream, 2))  # the first may have no rows
     first, stream = begun[0], chain(begun, stream)
     how = _told(begun[-1], how)
