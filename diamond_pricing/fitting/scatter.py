@@ -7,7 +7,7 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.model.ranges import Ranges, kept_quantiles
 from diamond_pricing.model.support import Support
-from diamond_pricing.stones import GRADES, OTHERS, Grade, Stones, stone_keys
+from diamond_pricing.stones import OTHERS, Grade, Stones, stone_keys
 from diamond_pricing.stones.kinds import KINDS, ORIGIN
 from diamond_pricing.stones.trade import graded
 
@@ -124,16 +124,13 @@ def _parts(
 
 def support_of(stones: Stones) -> Support:
     """Distinct stones by weight band, color and clarity."""
-    seen = {}
-    for name in ("color", "clarity"):
-        labels = stones.labels(name)
-        grade = next(g for g in GRADES if g.name == name)
-        seen[name] = tuple(g for g in grade.grades if (labels == g).any())
+    codes = {name: np.unique(stones[name]) for name in ("color", "clarity")}
+    seen = {name: tuple(graded(name).grades[c] for c in of) for name, of in codes.items()}
     _, first = np.unique(stone_keys(stones), return_index=True)
     one = stones.take(first)
     band = np.searchsorted(SUPPORT_BANDS, one["carat"], side="right")
     counts = np.zeros((len(SUPPORT_BANDS) + 1, len(seen["color"]), len(seen["clarity"])), int)
-    place = [np.array([seen[n].index(g) for g in one.labels(n)]) for n in ("color", "clarity")]
+    place = [np.searchsorted(codes[name], one[name]) for name in ("color", "clarity")]
     np.add.at(counts, (band, *place), 1)
     kinds = {}
     for name in KINDS:

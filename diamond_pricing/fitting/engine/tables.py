@@ -146,11 +146,11 @@ class Tables:
         """
         w = np.ones(len(y)) if weight is None else weight
         if self.rows is not None:
-            X = self.rows
-            if some is not None:
-                X, y, w = X[some], y[some], w[some]
-            half = X * np.sqrt(w)[:, None]
-            return Gram(half.T @ half, (w * y) @ X, float(w @ y**2), len(y))
+            kept = slice(None) if some is None else some
+            y, w = y[kept], w[kept]
+            root = np.sqrt(w)
+            half = self.rows[kept] * root[:, None]
+            return Gram(half.T @ half, (root * y) @ half, float(w @ y**2), len(y))
         if some is not None:
             w = np.where(some, w, 0.0)
         width = self.columns[-1].stop
