@@ -18,7 +18,7 @@ import click
 from click.core import ParameterSource
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__
-from diamond_pricing.cli import home, reports, service, sums, warehouse
+from diamond_pricing.cli import home, market, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
 from diamond_pricing.cli.models import PACKAGED, chosen, model_options
 from diamond_pricing.cli.sums import Bar, added, large
@@ -540,6 +540,7 @@ def _answer(
 
 
 for _command in (
-    *home.COMMANDS, *reports.COMMANDS, *service.COMMANDS, *sums.COMMANDS, *warehouse.COMMANDS
+    *home.COMMANDS, *market.COMMANDS, *reports.COMMANDS, *service.COMMANDS, *sums.COMMANDS,
+    *warehouse.COMMANDS,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -25,6 +25,7 @@ from diamond_pricing.stones import (
     LISTING,
     MEASURES,
     OTHERS,
+    Day,
     Grade,
     Measure,
     Stone,
@@ -212,9 +213,10 @@ def reference_of(
     """The most common grades at the median weight: a stone that everybody knows.
 
     Where no sale supports that one, the stone of the sales with most others near it. Of the
-    further attributes that a model reads the most common grade, or the median.
+    further attributes that a model reads the most common grade, or the median; no date.
     """
-    others = [(name, _usual(stones, name)) for name in read]
+    dated = {name for name in read if isinstance(ATTRIBUTES[name], Day)}
+    others = [(name, _usual(stones, name)) for name in read if name not in dated]
     common: dict[str, Any] = {}
     for grade in (grade for grade in GRADES if grade.required):
         names, counts = np.unique(stones.labels(grade.name), return_counts=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -64,11 +65,13 @@ from diamond_pricing.stones import (
     GRADES,
     LISTING,
     OTHERS,
+    Day,
     Grade,
     Measure,
     Stones,
     stone_keys,
 )
+from diamond_pricing.stones.attributes import iso
 from diamond_pricing.terms import Averages, Term, parse
 
 if TYPE_CHECKING:
@@ -185,7 +188,7 @@ def _model(
 
     found = _fitted(laid, y, stones, likely, before)
     laid, y = found.laid, found.y
-    training = training_of(sales, left_out)
+    training = _dated(training_of(sales, left_out), stones, others)
     rising = constraints(laid.design, averages, training, lists=lists)
     beta = rising.shaped(found.fit.penalised, found.fit.coefficients)
     residual = y - laid.fitted(beta)
@@ -237,6 +240,18 @@ class _Before(NamedTuple):
 
     weight: Vector
     smoothing: dict[Term, list[float]]
+
+
+def _dated(training: Training, stones: Stones, others: Sequence[str]) -> Training:
+    """With the sales of each month; prices are as of the last day."""
+    for name in (a for a in others if isinstance(ATTRIBUTES[a], Day)):
+        days = stones[name][stones.known(name)]
+        months, count = np.unique([iso(day)[:7] for day in days], return_counts=True)
+        training = msgspec.structs.replace(
+            training, effective=iso(days.max()),
+            months=dict(zip(months.tolist(), count.tolist(), strict=True)),
+        )  # fmt: skip
+    return training
 
 
 def _screened(

@@ -9,7 +9,7 @@ what smaller terms could not say. docs/explanation/experiments.md tells what was
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 
 import numpy as np
 
@@ -17,12 +17,15 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine import Design, Margin, learned, sheets
 from diamond_pricing.fitting.engine.tables import axis, coded, columns, rows_of
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Measure, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Grade, Measure, Stones
+from diamond_pricing.stones.attributes import parts_of_calendar
+from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.terms import (
     AnyBasis,
     Averages,
     Contrast,
     Levels,
+    Periods,
     Spline,
     Steps,
     looked_up,
@@ -53,9 +56,13 @@ STATED = "log(200 * z / ((x + y) * depth))"  # measured against stated depth
 SHAPE = ("depth", "table", SPREAD, RATIO, DENSITY, STATED)
 OUTSIDE = 0.001  # share of the sales at either end over which a curve of proportions is level
 
+MOST_MONTHS = 60  # of a market that are told apart; more go together
+
 MANY = 15_000  # sales from which curves may bend more
 
-Curve = tuple[str, int] | tuple[str, int, int]  # expression, B-splines, degree if not 3
+Curve = (
+    tuple[str, int] | tuple[str, int, int]
+)  # expression, B-splines, degree if not 3; or date, months, 0
 Part = str | Curve
 
 
@@ -90,6 +97,10 @@ def structure(
         if text != RATIO:
             terms.append((curve(text, 8, 6), "cut"))
     for name in others:
+        if isinstance(ATTRIBUTES[name], Day):
+            terms.append(((name, 1, 0),))  # by month, and by quarter for shape and origin
+            terms += [((name, 3, 0), kind) for kind in KINDS if kind in others]
+            continue
         if isinstance(ATTRIBUTES[name], Measure):
             terms.append((curve(name, 14, 8),))
             continue
@@ -224,6 +235,8 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
     text, k, degree = part if len(part) == 3 else (*part, 3)
     expression = parse(text)
     values = _filled(expression.evaluate(stones.columns), stones)
+    if isinstance(ATTRIBUTES.get(text), Day):
+        return _periods(text, values, k)
     if text != WEIGHT:
         low, high = (float(f"{v:.4g}") for v in np.quantile(values, (OUTSIDE, 1 - OUTSIDE)))
         low = 0.0 if text == RATIO else low
@@ -237,6 +250,20 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
     k = max(degree + 1, min(k, len(distinct) - 1))
     spline = Spline(expression.text, _knots(values, distinct, k, degree), degree)
     return spline, stones["carat"] if spline.feature == "carat" else values
+
+
+def _periods(name: str, days: Vector, months: int) -> tuple[AnyBasis | None, Vector]:
+    """Parts of the calendar of some months each; the days as the first ones of theirs.
+
+    Markets jump, and quotes hold for a while: a level for each month, drawn to those beside
+    it as far as the sales show nothing else.
+    """
+    first, last = days.min(), days.max()
+    each = ceil((len(parts_of_calendar(first, last, 1)) - 1) / MOST_MONTHS)
+    fine = np.array(parts_of_calendar(first, last, each))
+    parts = parts_of_calendar(first, last, months * each)
+    month = fine[np.searchsorted(fine, days, side="right") - 1]
+    return (Periods(name, parts) if len(parts) > 2 else None), month
 
 
 def _filled(values: Vector, stones: Stones) -> Vector:

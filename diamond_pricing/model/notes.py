@@ -54,6 +54,8 @@ def note(
         members = _members(line)
         here = _described(second, members, read, words)
         if all(getattr(first, a.name) is None for a in members):
+            if isinstance(members[0], Day) and here != words.today:
+                return words.as_of.format(date=here)
             return here  # the usual reference stone lacks them
         there = _described(first, members, read, words)
     if here == there:
@@ -88,6 +90,8 @@ def _described(stone: Stone, members: Sequence[Attribute], read: Features, words
     parts = []
     if missing and len(members) == 1 and isinstance(members[0], Grade):
         parts.append(words.unsaid)
+    elif missing and all(isinstance(ATTRIBUTES[name], Day) for name in missing):
+        parts.append(words.today)
     elif missing:
         template = words.missing_some if used else words.missing
         parts.append(

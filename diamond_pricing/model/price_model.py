@@ -52,12 +52,14 @@ from diamond_pricing.stones import (
     ATTRIBUTES,
     LINES,
     LISTING,
+    Day,
     Grade,
     Measure,
     Stone,
     Stones,
     several,
 )
+from diamond_pricing.stones.attributes import iso
 from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.stones.trade import entries_of
 from diamond_pricing.terms import Averages, Term
@@ -210,6 +212,17 @@ class PriceModel:
     def lines(self) -> tuple[str, ...]:
         """The k lines of an explanation behind the reference price."""
         return self._effects.lines
+
+    @cached_property
+    def dates(self) -> str | None:
+        """The date that it reads, if any."""
+        read = self._effects.attributes
+        return next((n for n in read if isinstance(ATTRIBUTES[n], Day)), None)
+
+    def _as_of(self, stone: Stone) -> str:
+        """When the price of a stone is true: its own date, else when all are."""
+        day = None if self.dates is None else getattr(stone, self.dates)
+        return self.training.effective if day is None else iso(day)
 
     @property
     def magic_weights(self) -> tuple[float, ...]:
@@ -464,7 +477,7 @@ class PriceModel:
             reference_price=base,
             lines=tuple(lines),
             currency=self.training.currency,
-            effective=self.training.effective,
+            effective=self._as_of(second) if second.others else self.training.effective,
             model=self.sha256[:12],
             details=details,
         )

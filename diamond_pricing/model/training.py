@@ -9,10 +9,11 @@ from diamond_pricing.errors import DocumentError
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Measure
 
 CURRENCY = re.compile("[A-Z]{3}")
+MONTH = re.compile("[0-9]{4}-(0[1-9]|1[0-2])")
 EFFECTIVE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?|undated")
 
 
-class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a model was fitted on. A model prices within these ranges and grades only.
 
     Attributes
@@ -30,6 +31,8 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Smallest and largest value of each measure.
     grades : dict[str, dict[str, int]]
         Sales of each grade, worst grade first.
+    months : dict[str, int]
+        Sales of each month, as ``2026-09``, where the model reads their dates.
     """
 
     rows: int
@@ -39,6 +42,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effective: str
     ranges: dict[str, tuple[float, float]]
     grades: dict[str, dict[str, int]]
+    months: dict[str, int] = {}
 
     def check(self, read: Set[str]) -> None:
         """Refuse a summary that makes no sense or lacks what pricing needs.
@@ -69,6 +73,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 if counts
             )
             and all(count > 0 for count in self.left_out.values())
+            and all(MONTH.fullmatch(m) and count > 0 for m, count in self.months.items())
         )
         if not sound:
             raise DocumentError("the training summary contradicts itself.")

@@ -30,6 +30,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     shorter: str = "{list} (shorter side first)"
     longer: str = "{list} (longer side first)"
     marked: str = "{list}, whose mark-up depends on the price"
+    today: str = "as of the last day of the sales"
+    as_of: str = "as of {date} rather than the last day of the sales"
     unsaid: str = "not given: the average of such stones"
     missing: str = "not given: averaged over {cut} stones of about {carat}"
     missing_some: str = "{names} not given: averaged over {cut} stones of about {carat}"
@@ -108,7 +110,7 @@ ITALIAN = Words(
             "carat": "Peso", "magic": "Soglia di peso", "cut": "Taglio", "color": "Colore",
             "clarity": "Purezza", "proportions": "Proporzioni", "depth": "Profondità",
             "table": "Tavola", "x": "Lunghezza", "y": "Larghezza", "z": "Altezza",
-            "listing": "Listino",
+            "listing": "Listino", "market": "Mercato",
         }
     ),
     not_in="Non compresi nel prezzo: {names}.",
@@ -127,6 +129,8 @@ ITALIAN = Words(
     shorter="{list} (prima il lato corto)",
     longer="{list} (prima il lato lungo)",
     marked="{list}, con un ricarico che dipende dal prezzo",
+    today="all'ultimo giorno delle vendite",
+    as_of="al {date} invece dell'ultimo giorno delle vendite",
     unsaid="non indicata: la media di tali pietre",
     missing="non indicate: media delle pietre {cut} di circa {carat}",
     missing_some="{names} non indicate: media delle pietre {cut} di circa {carat}",

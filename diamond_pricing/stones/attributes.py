@@ -115,7 +115,7 @@ class Day(Measure):
 
     def shown(self, value: float) -> str:
         """The date: ``2026-11-23``."""
-        return date.fromordinal(round(value)).isoformat()
+        return iso(round(value))
 
     def parse(self, text: str) -> float:
         """Read a date that a person typed."""
@@ -139,6 +139,25 @@ class Day(Measure):
             else f"must be a date as 2026-11-23, not {shown(given)}"
         )
         raise StoneError(f"{self.name} {wrong}.", attribute=self.name, given=given)
+
+
+def iso(day: float) -> str:
+    """A day as people write it to machines: ``2026-11-23``."""
+    return date.fromordinal(int(day)).isoformat()
+
+
+def day_of(text: str) -> int:
+    """The day that ``2026-11-23`` is."""
+    return date.fromisoformat(text).toordinal()
+
+
+def parts_of_calendar(first: float, last: float, months: int) -> tuple[float, ...]:
+    """First days of parts of some months each, from that of ``first`` to behind ``last``."""
+    ends = (date.fromordinal(int(day)) for day in (first, last))
+    begun, ended = (12 * day.year + day.month - 1 for day in ends)
+    parts = -(-(ended - begun + 1) // months)
+    after = range(begun, begun + parts * months + 1, months)
+    return tuple(float(date(m // 12, m % 12 + 1, 1).toordinal()) for m in after)
 
 
 @dataclass(frozen=True, slots=True)

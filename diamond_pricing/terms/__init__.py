@@ -9,6 +9,7 @@ from diamond_pricing.terms.basis import Averages, Basis, Rows, dense
 from diamond_pricing.terms.contrast import Contrast
 from diamond_pricing.terms.expression import Expression, parse
 from diamond_pricing.terms.levels import Levels
+from diamond_pricing.terms.periods import Periods
 from diamond_pricing.terms.slope import Slope
 from diamond_pricing.terms.spline import Spline
 from diamond_pricing.terms.steps import Steps
@@ -21,6 +22,7 @@ __all__ = [
     "Contrast",
     "Expression",
     "Levels",
+    "Periods",
     "Rows",
     "Slope",
     "Spline",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError, UnsupportedStoneError
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Grade, Stones
 
 ROUNDING = 9  # decimals of a stored mean row
 UNRECORDED = ""  # the level of stones of which a grade is not recorded
@@ -103,9 +103,14 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         """Mean row of ``basis`` over the stones of each cell, shape (cells, w).
 
         Stones that lack one of its attributes do not count. A cell with few stones leans
-        on the mean of its cut or shape, one of these with few on that of all.
+        on the mean of its cut or shape, one of these with few on that of all. What is priced
+        without a date is priced as of the last day.
         """
         stones = stones.take(np.all([stones.known(a) for a in basis.attributes], axis=0))
+        if isinstance(ATTRIBUTES[basis.attributes[0]], Day):
+            last = stones.take(slice(int(stones[basis.attributes[0]].argmax()), None))
+            row = dense(basis, basis.rows(last.take(slice(0, 1)), self))[0]
+            return (tuple(row.round(ROUNDING).tolist()),) * self.cells
         rows = dense(basis, basis.rows(stones, self))
         overall = rows.mean(axis=0)
         index, weight = self.rows(stones)

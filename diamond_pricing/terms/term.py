@@ -18,6 +18,7 @@ from diamond_pricing.stones import Stones
 from diamond_pricing.terms.basis import Averages, Rows, expansion
 from diamond_pricing.terms.contrast import Contrast
 from diamond_pricing.terms.levels import Levels
+from diamond_pricing.terms.periods import Periods
 from diamond_pricing.terms.slope import Slope
 from diamond_pricing.terms.spline import Spline
 from diamond_pricing.terms.steps import Steps
@@ -26,7 +27,7 @@ MOST_BASES = 5
 LARGEST = 2_000_000  # coefficients and mean rows of one term
 
 AnyBasis = (
-    Levels | Slope | Spline | Steps | Contrast
+    Levels | Slope | Spline | Steps | Contrast | Periods
 )  # one entry here registers a kind of basis
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.stones import ATTRIBUTES, Grade
-from diamond_pricing.terms import AnyBasis, Levels, Spline, Steps, Term
+from diamond_pricing.terms import AnyBasis, Levels, Periods, Spline, Steps, Term
 from diamond_pricing.terms.basis import UNRECORDED
 
 Flags = NDArray[np.bool_]
@@ -164,7 +164,7 @@ def _penalty(basis: AnyBasis) -> Matrix:
             D = np.diff(first, axis=0)
         case Levels():
             D = _between(basis)
-        case Steps():
+        case Steps() | Periods():
             D = np.diff(np.eye(w), axis=0)
         case _:
             D = np.zeros((1, w))

@@ -1,0 +1,95 @@
+"""What the market did: an index of prices by month or quarter, from the dates of the sales.
+
+The index is the curve of time of the model itself, so that it is of equal stones: a hedonic
+index by the time dummy method, its months smoothed as far as the sales show nothing else
+(Eurostat 2013, *Handbook on Residential Property Prices Indices*, ch. 5).
+"""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+
+from diamond_pricing.errors import ReportError
+from diamond_pricing.model.price_model import PriceModel
+from diamond_pricing.stones import Stone, Stones
+from diamond_pricing.stones.attributes import day_of
+
+FEWEST = 5  # sales of a period whose index is stated
+MIDDLE = 15  # of a month
+By = Literal["month", "quarter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The level of prices in a month or quarter.
+
+    Attributes
+    ----------
+    period : str
+        ``2026-09`` or ``2026-Q3``.
+    sales : int
+    index, low, high : float or None
+        The first period stated is 100; the ends hold the truth with the level asked for.
+        None where too few were sold.
+    """
+
+    period: str
+    sales: int
+    index: float | None
+    low: float | None
+    high: float | None
+
+
+def market_index(
+    model: PriceModel, by: By = "month", *, of: Stone | None = None, level: float = 0.9
+) -> list[Period]:
+    """Index of the prices of equal stones.
+
+    Parameters
+    ----------
+    by : str
+        ``month`` or ``quarter``.
+    of : Stone, optional
+        Of which stones, where the market of one shape or origin is not that of another.
+        Default: the reference stone.
+    level : float
+        Chance that the ends hold the truth.
+
+    Raises
+    ------
+    ReportError
+        For a model whose sales have no dates, or a period that is none.
+    """
+    if (name := model.dates) is None:
+        raise ReportError("the sales of this model have no dates; there is no index to show.")
+    if by not in ("month", "quarter"):
+        raise ReportError(f"an index is by month or quarter, not {by!r}.")
+    if not 0 < level < 1:
+        raise ReportError(f"a level lies between 0 and 1, not {level}.")
+    first, last = model.training.ranges[name]
+    months = sorted(model.training.months)
+    days = [day_of(f"{month}-{MIDDLE}") for month in months]
+    stone = of or model.reference
+    alike: dict[str, Any] = {n: v for n, v in stone.given().items() if n != name}
+    rows = model.design(
+        Stones.of([Stone(**{**alike, name: min(max(d, first), last)}) for d in days])
+    )
+    sales = np.array([model.training.months[month] for month in months])
+    label = [m if by == "month" else f"{m[:4]}-Q{(int(m[5:]) + 2) // 3}" for m in months]
+    periods = list(dict.fromkeys(label))
+    inside = np.array([[one == period for one in label] for period in periods])
+    count = inside @ sales
+    mean = (inside * sales) @ rows / count[:, None]
+    stated = count >= FEWEST
+    start = mean[int(stated.argmax())]
+    log = (mean - start) @ model.coefficients
+    half = NormalDist().inv_cdf(0.5 + level / 2) * np.linalg.norm(
+        (mean - start) @ model.factor, axis=1
+    )
+    levels = 100 * np.exp(np.column_stack([log, log - half, log + half]))
+    return [
+        Period(period, int(n), *(np.round(at, 2).tolist() if known else (None,) * 3))
+        for period, n, at, known in zip(periods, count, levels, stated, strict=True)
+    ]

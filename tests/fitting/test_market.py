@@ -1,0 +1,158 @@
+"""Dates of sales: a line for the market, prices as of a day, an index."""
+
+import csv
+import io
+import json
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from diamond_pricing import PriceModel, Stone, Stones
+from diamond_pricing.cli import main
+from diamond_pricing.errors import FitError, ReportError, UnsupportedStoneError
+from diamond_pricing.fitting import fit
+from diamond_pricing.model.market import market_index
+from diamond_pricing.terms import Periods
+from diamond_pricing.warehouse.scoring import sql
+
+MONTHS = pd.date_range("2023-11-01", periods=36, freq="MS")
+EMPTY = (7, 8, 25)
+JUMP = 20
+STONE = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1"}
+
+
+@pytest.fixture(scope="module")
+def path() -> np.ndarray:
+    """Log level of each month: a drawn walk that jumps once."""
+    walk = np.cumsum(np.random.default_rng(7).normal(0, 0.015, len(MONTHS)))
+    walk[JUMP:] -= 0.12
+    return walk
+
+
+@pytest.fixture(scope="module")
+def dated(catalog, path) -> pd.DataFrame:
+    rng = np.random.default_rng(8)
+    names = ["carat", "cut", "color", "clarity", "price"]
+    some = catalog[catalog["stone"] % 9 == 4][names].reset_index(drop=True)
+    month = rng.choice([i for i in range(len(MONTHS)) if i not in EMPTY], len(some))
+    day = pd.to_timedelta(rng.integers(0, 28, len(some)), unit="D")
+    return some.assign(
+        sold=(MONTHS[month] + day).strftime("%Y-%m-%d"),
+        price=(some["price"] * np.exp(path[month])).round(2),
+    )
+
+
+@pytest.fixture(scope="module")
+def model(dated) -> PriceModel:
+    return fit(dated)
+
+
+def test_a_known_path_comes_back_with_bands_that_hold(model, path):
+    found = market_index(model)
+    truth = {str(m)[:7]: level for m, level in zip(MONTHS, path, strict=True)}
+    assert [p.period for p in found] == [m for i, m in enumerate(truth) if i not in EMPTY]
+    assert sum(p.sales for p in found) == model.training.rows
+    log = np.array([truth[p.period] - truth[found[0].period] for p in found])
+    index, low, high = (
+        np.log([getattr(p, end) / 100 for p in found]) for end in ("index", "low", "high")
+    )
+    assert np.sqrt(np.mean((index - log) ** 2)) < 0.012
+    assert ((low - 1e-4 <= log) & (log <= high + 1e-4)).mean() > 0.75
+    assert (high - low).mean() < 0.06
+
+
+def test_a_price_is_as_of_the_last_day_and_says_so(model, dated):
+    last = dated["sold"].max()
+    why = model.explain(Stone(**STONE))
+    assert why.effective == model.training.effective == last
+    assert "Market: as of the last day of the sales" in str(why)
+    assert why.cents == model.explain(Stone(**STONE, sold=last)).cents
+    assert next(line.factor for line in why.lines if line.name == "market") == 1
+
+
+def test_another_day_is_a_line_of_the_price(model, path):
+    now, then = Stone(**STONE), Stone(**STONE, sold="2025-03-05")
+    why = model.explain(then)
+    assert why.effective == "2025-03-05"
+    (line,) = [line for line in why.lines if line.name == "market"]
+    assert np.log(line.factor) == pytest.approx(path[16] - path[-1], abs=0.03)
+    assert why.price / model.explain(now).price == pytest.approx(line.factor, abs=1e-4)
+    assert "as of 2025-03-05 rather than the last day of the sales" in str(why)
+    for day in ("2023-10-31", "2027-01-01"):
+        with pytest.raises(UnsupportedStoneError, match="outside what this model has seen"):
+            model.explain(Stone(**STONE, sold=day))
+
+
+def test_months_without_sales_follow_their_neighbors(model):
+    price = {
+        day: model.explain(Stone(**STONE, sold=day)).price
+        for day in ("2024-05-15", "2024-06-15", "2024-07-15", "2024-08-15")
+    }
+    before, *between, after = price.values()
+    for one in between:
+        assert min(before, after) * 0.99 <= one <= max(before, after) * 1.01
+
+
+def test_the_market_is_no_scatter(dated, model):
+    assert model.residual_sd < 0.8 * fit(dated.drop(columns="sold")).residual_sd
+
+
+def test_one_month_is_no_market(dated):
+    of_one = dated[dated["sold"].str.startswith("2026-03")].reset_index(drop=True)
+    model = fit(of_one)
+    assert "market" not in model.lines
+    with pytest.raises(ReportError, match="no dates"):
+        market_index(model)
+
+
+def test_shapes_may_move_apart(dated):
+    rng = np.random.default_rng(3)
+    oval = rng.random(len(dated)) < 0.4
+    later = dated["sold"] >= "2025-05-01"
+    price = dated["price"] * np.where(oval & later, 0.7, 1.0)
+    model = fit(dated.assign(shape=np.where(oval, "Oval", "Round"), price=price.round(2)))
+    apart = [
+        np.log(market_index(model, "quarter", of=Stone(**STONE, shape=shape))[-1].index)
+        for shape in ("Oval", "Round")
+    ]
+    assert apart[0] - apart[1] == pytest.approx(np.log(0.7), abs=0.06)
+
+
+def test_the_database_gives_the_same_cents_on_any_day(model):
+    days = ["2023-12-24", "2025-06-30", "2025-07-01", "2026-10-01", None, "2030-01-01"]
+    table = pd.DataFrame([{**STONE, "id": i, "sold": day} for i, day in enumerate(days)])
+    table["sold"] = pd.to_datetime(table["sold"])
+    connection = duckdb.connect()
+    connection.register("given", table)
+    connection.execute("CREATE TABLE stones AS SELECT * FROM given")
+    connection.execute(sql(model, "duckdb", columns=["id", *STONE, "sold"]))
+    priced = connection.execute("SELECT * FROM diamond_prices ORDER BY id").df()
+    assert priced["status"].tolist()[-1] == "refused"
+    wanted = [model.explain(Stone(**STONE, sold=day)).cents for day in days[:-1]]
+    assert priced["price_cents"].tolist()[:-1] == wanted
+
+
+def test_a_model_of_dates_goes_through_its_document(model):
+    again = PriceModel.from_json(model.to_json())
+    assert again == model
+    stones = Stones.of([Stone(**STONE, sold="2025-03-05"), Stone(**STONE)])
+    np.testing.assert_array_equal(again.price(stones), model.price(stones))
+    with pytest.raises(FitError, match="ascend"):
+        Periods("sold", (3.0, 2.0))
+
+
+def test_the_index_on_the_command_line(model, tmp_path, capsys):
+    (tmp_path / "m.json").write_text(model.to_json())
+    words = ["index", "--model", str(tmp_path / "m.json")]
+    assert main([*words, "--by", "quarter"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0]["period"] == "2023-Q4"
+    assert float(rows[0]["index"]) == 100
+    assert len(rows) == 13
+    assert main([*words, "--json", "--stone", "0.5 Premium G SI1"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["periods"][0]["index"] == 100
+    assert main(["index"]) != 0
+    assert "the sales of this model have no dates" in capsys.readouterr().err
