@@ -42,7 +42,9 @@ from diamond_pricing.fitting.scatter import BANDS, LEAN, SUPPORT_BANDS, ranges_o
 from diamond_pricing.fitting.screening import interactions
 from diamond_pricing.fitting.structure import (
     FEWEST_BESIDE,
+    LENGTH_TO_WIDTH,
     MANY,
+    RATIO,
     SHAPE,
     SHAPES,
     Part,
@@ -142,6 +144,8 @@ def _prepared(
         for text in SHAPE
         if all(sales.stones.known(name).mean() >= ENOUGH for name in parse(text).attributes)
     )
+    if RATIO in shape:  # length and width say it
+        more = tuple(name for name in more if name != LENGTH_TO_WIDTH)
     needed = tuple(dict.fromkeys(name for text in shape for name in parse(text).attributes))
     return *usable(sales, needed, (LISTING.name,) if listed else ()), shape, more
 

@@ -20,6 +20,7 @@ from diamond_pricing.fitting.engine.tables import axis, coded, columns, rows_of
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Grade, Measure, Stones
 from diamond_pricing.stones.attributes import parts_of_calendar
 from diamond_pricing.stones.kinds import KINDS
+from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms import (
     AnyBasis,
     Averages,
@@ -50,6 +51,7 @@ SALES_PER_COLUMN = 2  # of an interaction, at least; few sales are left with few
 WEIGHT = "log(carat)"
 SPREAD = "log(x * y) / 2 - log(carat) / 3"  # how large a stone looks for its weight
 RATIO = "log(max(x, y) / min(x, y))"  # how far from round
+LENGTH_TO_WIDTH = "ratio"  # the attribute that says the same
 DENSITY = "log(carat / (x * y * z))"  # weight in its box
 SHAPES = "shape"  # the attribute that says the outline
 STATED = "log(200 * z / ((x + y) * depth))"  # measured against stated depth
@@ -192,7 +194,8 @@ def laid_out(
         bins = axes[basis.feature]
         count = np.bincount(codes[basis.feature], minlength=len(bins)).astype(float)
         basis = basis.averaged(stones, averages)
-        margins[part] = learned(basis, columns(basis, bins), count)
+        alike = _undecided(basis, stones) if part == "cut" else None
+        margins[part] = learned(basis, columns(basis, bins), count, alike=alike)
     made = []
     for term in terms:
         sides = tuple(m for part in term if (m := margins[part]) is not None)
@@ -202,6 +205,25 @@ def laid_out(
         if len(sides) == 1 or not wide:
             made.append((sides, False))
     return Structure(sheets(made), axes, codes)
+
+
+def _undecided(basis: AnyBasis, stones: Stones) -> tuple[int, int] | None:
+    """Columns of a cut that nobody graded, and of the most usual one, where it counts as that.
+
+    Where shapes are either graded or not, as rounds and fancies often are, sales do not tell
+    what is of the missing grade and what of the shape: it is of the shape.
+    """
+    cut = graded("cut")
+    if not isinstance(basis, Levels) or cut.ungraded not in basis.levels:
+        return None
+    none = stones["cut"] == cut.grades.index(cut.ungraded)
+    shape = stones.columns.get("shape", np.zeros(len(none)))
+    for of in (shape == code for code in np.unique(shape)):
+        if min((of & none).sum(), (of & ~none).sum()) >= FEWEST_BESIDE:
+            return None  # stones of one shape are both
+    codes, count = np.unique(stones["cut"][~none], return_counts=True)
+    usual = cut.grades[codes[count.argmax()]]
+    return basis.levels.index(cut.ungraded), basis.levels.index(usual)
 
 
 def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:

@@ -27,7 +27,7 @@ _NAMES = {
     PRICE: """price, total price, amount, total, total amount, sale price, selling price
         sold price, sold for, net price, value, cost, asking price, list price, retail price
         wholesale price, trade price, price ex vat, price inc vat, final price
-        price total, preis, gesamtpreis, prix, prix total
+        price total, preis, gesamtpreis, preis netto, prix, prix total, prix ht, prix ttc
         prezzo, prezzo totale, precio""",
     PER_CARAT: """price per carat, price/carat, price/ct, price/cts, price per ct, ppc, $/ct
         per carat, pricepercarat, price ct, rate
@@ -44,11 +44,11 @@ _NAMES = {
         stock number, stock no, stock #, stock id, vendor stock no, packet no, packet id
         packet, ref no, stone no, sku, item id, item number, lot, diamond id
         stone id, zertifikat, zertifikat nr, zertifikatsnummer, certificat, certificato""",
-    "carat": """size, carat size, stone weight, diamond weight, gewicht, karat, poids, peso
-        carati, carato, quilates""",
+    "carat": """size, carat size, carat wt, carat wt., stone weight, diamond weight, gewicht
+        karat, poids, peso, carati, carato, quilates""",
     "cut": "make, cut quality, disp cut, cutting, schliff, schliffgüte, taille, taglio, talla",
     "color": "colour grade, disp color, display color, farbe, couleur, colore",
-    "clarity": """purity, clarity grade, disp clarity, display clarity, reinheit, pureté
+    "clarity": """pur, purity, clarity grade, disp clarity, display clarity, reinheit, pureté
         purezza, pureza""",
     "depth": "total depth, depth total, depth ratio, tiefe, profondeur, profondità",
     "table": "table size, table ratio, tafel, tavola",
@@ -102,6 +102,12 @@ def understood(header: str) -> tuple[str, str, str] | None:
         return name, "", currency
     plain = next(iter(UNITS.get(name, {})), "")
     return name, unit if unit in UNITS.get(name, ()) and unit != plain else "", ""
+
+
+def currency_of(header: str) -> str:
+    """The currency that a header names, whatever else it says; empty for none."""
+    words = _TOKENS.findall(header.casefold())
+    return next((CURRENCIES[word] for word in words if word in CURRENCIES), "")
 
 
 def _named(words: str) -> str | None:

@@ -13,6 +13,7 @@ from diamond_pricing.intake.headers import (
     PER_CARAT,
     PRICE,
     UNITS,
+    currency_of,
     understood,
 )
 from diamond_pricing.intake.numbers import (
@@ -104,7 +105,8 @@ def guessed(
         columns.pop(MEASUREMENTS)
     _sides_by_name(sheet, headers, columns, source)
     texts = {n: cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
-    currency = currency or _currency(sheet, headers, texts)
+    money = columns.get(PRICE) or columns.get(PER_CARAT) or ""
+    currency = currency or currency_of(money) or _currency(sheet, headers, texts)
     decimal = source.decimal or _decimal(texts)
     numbered = {IDENTITY, MEASUREMENTS, "x"} & set(columns) or {"depth", "table"} <= set(
         columns

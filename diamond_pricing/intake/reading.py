@@ -310,6 +310,11 @@ def _json_array(text: str) -> Sheet:
     return _of_objects([row for row in rows if row is not None], list(range(1, len(rows) + 1)))
 
 
+# What an object says of itself, and what may be said of anything.
+_ITSELF = ("amount", "value", "intensity", "strength", "grade")
+_OF_ANYTHING = ("number", "no", "id", "type", "name")
+
+
 def _flat(found: object) -> dict[str, Any] | None:
     """An object with those inside it laid open; None where there is a list.
 
@@ -320,8 +325,13 @@ def _flat(found: object) -> dict[str, Any] | None:
     flat = {name: value for name, value in found.items() if not isinstance(value, dict)}
     for name, inside in ((n, v) for n, v in found.items() if isinstance(v, dict)):
         for inner, value in inside.items():
-            header = name if inner.casefold() in ("amount", "value") else inner
-            flat[header if header not in flat else f"{name} {inner}"] = value
+            word = inner.casefold()
+            header = name if word in _ITSELF else inner
+            # The color of a fluorescence is not that of the stone.
+            of_its_own = word in _OF_ANYTHING or (word == "color" and attribute_named(name))
+            if word not in _ITSELF and (of_its_own or inner in flat or inner in found):
+                header = f"{name} {inner}"
+            flat[header] = value
     return None if any(isinstance(v, dict | list) for v in flat.values()) else flat
 
 

@@ -48,6 +48,11 @@ class Details(Protocol):
         """Of a line's log effect."""
         ...
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Attributes that were given and that the model does not read."""
+        ...
+
     def range(self, level: float) -> tuple[float, float] | None:
         """Where that share of such prices lies."""
         ...
@@ -187,6 +192,11 @@ class PriceExplanation:
         """Say what the amounts are: ``2008 US dollars``."""
         return f"{self.effective} {ENGLISH.money.get(self.currency, self.currency)}"
 
+    @property
+    def not_counted(self) -> tuple[str, ...]:
+        """Attributes that were given and that the model does not read."""
+        return self.details.unread
+
     def sentence(self, line: Line, words: Words = ENGLISH) -> str:
         """Say a line in words: ``Clarity VS1 rather than SI1: +$812, ×1.14``."""
         told, cents = self.details.told(line.name, words), line.cents
@@ -211,6 +221,7 @@ class PriceExplanation:
             "effective": self.effective,
             "model": self.model,
             "reference_price": self.reference_price,
+            "not_counted": list(self.not_counted),
             "lines": [
                 {
                     "name": line.name,
@@ -273,6 +284,8 @@ class PriceExplanation:
             low, high = (written(round(100 * end), self.currency, digits=0) for end in found)
             text += ["", f"  {100 * RANGE:g} % of such sales lie between {low} and {high}."]
         text += [f"  Caution: {reason.message}" for reason in self.verdict.reasons]
+        if names := [ENGLISH.attribute(name).lower() for name in self.not_counted]:
+            text.append("  " + ENGLISH.not_in.format(names=", ".join(names)))
         return "\n".join(text)
 
 
@@ -305,6 +318,8 @@ def explanation_html(why: PriceExplanation) -> str:
         low, high = (_written(why, round(100 * end)) for end in found)
         below.append(f"{100 * RANGE:g} % of such sales lie between {low} and {high}.")
     below += [f"Caution: {escape(reason.message)}" for reason in why.verdict.reasons]
+    if names := [ENGLISH.attribute(name).lower() for name in why.not_counted]:
+        below.append(ENGLISH.not_in.format(names=", ".join(names)))
     return (
         f'<table class="price-explanation"><caption>{told}</caption>\n{reasons_html(why)}\n'
         f"</table>\n<p>{' '.join(below)} Model {escape(why.model)}.</p>"

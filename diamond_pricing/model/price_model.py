@@ -60,7 +60,8 @@ from diamond_pricing.stones import (
     several,
 )
 from diamond_pricing.stones.attributes import iso
-from diamond_pricing.stones.kinds import KINDS
+from diamond_pricing.stones.kinds import KINDS, ORIGIN
+from diamond_pricing.stones.stone import GROWN
 from diamond_pricing.stones.trade import entries_of
 from diamond_pricing.terms import Averages, Term
 
@@ -470,8 +471,12 @@ class PriceModel:
         lines = [Line(REFERENCE, "Reference stone", 0.0, start, details)]
         for name, effect, cents in zip(self.lines, effects, amounts, strict=True):
             lines.append(Line(name, LINES[name], effect, cents, details))
+        stone = second
+        if second.origin is None and set(self.training.grades.get(ORIGIN, ())) == {GROWN}:
+            given: dict[str, Any] = second.given()
+            stone = Stone(**given | {ORIGIN: GROWN})
         return PriceExplanation(
-            stone=second,
+            stone=stone,
             reference=first,
             listing=listings[1],
             reference_price=base,

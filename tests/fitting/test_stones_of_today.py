@@ -254,6 +254,43 @@ def test_what_is_usual_for_a_shape_is_told_on_its_line(deep):
     assert round_one["shape"] * round_one["cut"] > 1.05  # a princess is the reference
 
 
+def test_what_sales_do_not_tell_of_cut_or_shape_is_of_the_shape(deep):
+    """No princess was graded, and no round stone was not."""
+    why = deep.explain(Stone(0.8, None, "F", "VS1", shape="Princess"))
+    assert next(line.factor for line in why.lines if line.name == "cut") == pytest.approx(1)
+    usual = Stone(0.8, "Ideal", "F", "VS1", shape="Princess")
+    assert deep.explain(usual).price == pytest.approx(why.price, rel=1e-6)
+    of_round = deep.explain(Stone(0.8, "Ideal", "F", "VS1", shape="Round"))
+    assert np.log(why.price / of_round.price) == pytest.approx(-0.2, abs=0.06)
+    unsaid = deep.explain(Stone(0.8, None, "F", "VS1", shape="Round"))
+    assert unsaid.price == pytest.approx(of_round.price, rel=1e-6)
+
+
+def test_what_is_given_and_does_not_count_is_named(model, deep):
+    stone = Stone(0.8, "Ideal", "F", "VS1", shape="Round", fluorescence="Strong", x=6, y=6.02)
+    assert "fluorescence" not in model.explain(stone).not_counted
+    why = deep.explain(stone)
+    assert why.not_counted == ("x", "y", "fluorescence")
+    assert "Not in this price: length, width, fluorescence." in str(why)
+    assert why.to_dict()["not_counted"] == ["x", "y", "fluorescence"]
+
+
+def test_length_to_width_is_told_once(catalog):
+    some = catalog[catalog["stone"] % 30 == 4].reset_index(drop=True)
+    names = ["carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z", "price"]
+    some = some[names].assign(ratio=(some["x"] / some["y"]).round(3))
+    assert "ratio" not in fit(some)._effects.attributes
+    assert "ratio" in fit(some.drop(columns=["x", "y", "z"]))._effects.attributes
+
+
+def test_a_model_of_grown_stones_says_so(catalog):
+    some = catalog[catalog["stone"] % 60 == 4][["carat", "cut", "color", "clarity", "price"]]
+    model = fit(some.assign(origin="Laboratory-grown").reset_index(drop=True))
+    assert str(model.explain(Stone(1, "Ideal", "F", "VS1"))).startswith(
+        "1.00 ct Ideal F VS1 laboratory-grown: $"
+    )
+
+
 def test_the_database_knows_what_is_usual_for_a_shape(deep):
     rng = np.random.default_rng(6)
     n = 300

@@ -12,7 +12,7 @@ import pytest
 
 from diamond_pricing import PriceModel, Stone
 from diamond_pricing.cli import main
-from diamond_pricing.intake import RejectedFileError, Source, take_in
+from diamond_pricing.intake import RejectedFileError, Source, guessed, read_sheet, take_in
 from diamond_pricing.warehouse.relation import opened
 from diamond_pricing.warehouse.scoring import score
 
@@ -377,3 +377,35 @@ def test_objects_within_objects_are_laid_open():
     sales = taken(text, "a.json").sales
     (row,) = sales[["carat", "cut", "color", "clarity", "price"]].to_numpy().tolist()
     assert row == [1.01, "Ideal", "E", "VS1", 6200.5]
+
+
+def test_what_an_object_says_of_itself_is_not_another_column():
+    text = (
+        b'[{"carat": 1.01, "fluorescence": {"intensity": "Faint", "color": "Blue"},'
+        b' "certificate": {"lab": "GIA", "number": "28111"}, "color": "E", "price": 6200,'
+        b' "grading": {"clarity": "VS1", "cut": "Ideal"}}]'
+    )
+    found = taken(text, "a.json")
+    row = found.sales.iloc[0]
+    assert (row["fluorescence"], row["fluorescence_color"], row["color"]) == (
+        "Faint",
+        "Blue",
+        "E",
+    )
+    assert row["laboratory"] == "GIA"
+
+
+def test_fluorescence_with_its_color_is_the_fluorescence():
+    text = "carat,cut,color,clarity,price,Fluorescence\n"
+    for word in ("Faint Blue", "Strong Yellow", "None", "very strong blue"):
+        text += f"1.01,Ideal,E,VS1,6200,{word}\n"
+    assert taken(text).sales["fluorescence"].tolist() == [
+        "Faint", "Strong", "None", "Very Strong",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", ["Prix HT (€)", "Prix € HT", "Montant HT (EUR)"])
+def test_the_currency_is_read_from_any_header(header):
+    text = f"Poids (ct);Taille;Couleur;Pureté;{header}\n1,01;Excellent;E;VS1;6 200,50\n"
+    found = guessed(read_sheet("a.csv", text.encode()), Source(), by_cells=True)
+    assert found.currency == "EUR"

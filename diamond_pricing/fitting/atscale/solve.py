@@ -1,6 +1,7 @@
 """From sums over sales to a model."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,6 +39,7 @@ from diamond_pricing.terms import AnyBasis
 if TYPE_CHECKING:
     import pandas as pd
 
+SAME = 1e-12  # difference of coefficients that are one
 FEWEST = 1_000  # sales that errors are known of, for ranges to be stated
 
 
@@ -72,10 +74,22 @@ def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
             if key not in margins:
                 sold = np.flatnonzero(weight[key[0]] > 0)
                 at = columns(basis, frame.bins[key[0]].values[sold])
-                margins[key] = learned(basis, at, weight[key[0]][sold])
+                alike = _alike(basis, frame.founding) if basis.feature == "cut" else None
+                margins[key] = learned(basis, at, weight[key[0]][sold], alike=alike)
             sides.append(margins[key])
         made.append((tuple(sides), False))
     return sheets(made)
+
+
+def _alike(basis: AnyBasis, founding: PriceModel | None) -> tuple[int, int] | None:
+    """Columns of two cuts that have one coefficient in the founding model, if any."""
+    if founding is None:
+        return None
+    stops = np.cumsum([term.width for term in founding.terms])
+    (k,) = (i for i, term in enumerate(founding.terms) if term.bases == (basis,))
+    values = founding.coefficients[stops[k] - founding.terms[k].width : stops[k]]
+    pairs = [p for p in combinations(range(len(values)), 2) if np.ptp(values[[*p]]) < SAME]
+    return pairs[0] if len(pairs) == 1 else None
 
 
 def centred(design: Design, gram: Gram) -> Gram:

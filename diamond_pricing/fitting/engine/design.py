@@ -129,11 +129,16 @@ def kron(parts: Sequence[Matrix], start: Matrix) -> Matrix:
     return product
 
 
-def learned(basis: AnyBasis, rows: Matrix, weight: Vector, *, centred: bool = True) -> Margin:
+def learned(
+    basis: AnyBasis, rows: Matrix, weight: Vector, *, centred: bool = True,
+    alike: tuple[int, int] | None = None,
+) -> Margin:  # fmt: skip
     """Centre a basis over the sales and diagonalise its penalty.
 
     Parameters
     ----------
+    alike : tuple[int, int], optional
+        Two columns that have one coefficient.
     rows : Matrix
         Its columns at the distinct values of its feature, shape (m, w).
     weight : Vector
@@ -141,9 +146,12 @@ def learned(basis: AnyBasis, rows: Matrix, weight: Vector, *, centred: bool = Tr
     """
     S = _penalty(basis)
     null = np.eye(basis.width)
-    if centred and basis.width > 1:
-        mean = weight @ rows / weight.sum()
-        null = np.linalg.qr(mean[:, None], mode="complete")[0][:, 1:]
+    if alike is not None:
+        null[alike, :] = null[alike, :].sum(axis=0)
+        null = np.delete(null, alike[0], axis=1)
+    if centred and null.shape[1] > 1:
+        mean = weight @ rows @ null / weight.sum()
+        null = null @ np.linalg.qr(mean[:, None], mode="complete")[0][:, 1:]
     values, vectors = np.linalg.eigh(null.T @ S @ null)
     if values[-1] <= 0:
         return Margin(basis, null, np.zeros(null.shape[1]))
