@@ -15,6 +15,7 @@ from typing import Any
 
 from diamond_pricing.errors import MissingExtraError, RejectedFileError
 from diamond_pricing.intake.source import UTF_16
+from diamond_pricing.stones import attribute_named
 
 LARGEST = 512 * 2**20  # bytes
 WIDEST = 400  # columns

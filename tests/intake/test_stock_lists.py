@@ -406,6 +406,8 @@ def test_fluorescence_with_its_color_is_the_fluorescence():
 
 @pytest.mark.parametrize("header", ["Prix HT (€)", "Prix € HT", "Montant HT (EUR)"])
 def test_the_currency_is_read_from_any_header(header):
-    text = f"Poids (ct);Taille;Couleur;Pureté;{header}\n1,01;Excellent;E;VS1;6 200,50\n"
+    text = f"Poids (ct);Taille;Couleur;Pureté;{header}\n"
+    for i in range(30):
+        text += f"{1 + i / 100:.2f};Excellent;E;VS1;{6000 + 97 * i},50\n".replace(".", ",")
     found = guessed(read_sheet("a.csv", text.encode()), Source(), by_cells=True)
     assert found.currency == "EUR"
