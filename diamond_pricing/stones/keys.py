@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Vector
-from diamond_pricing.stones.attributes import absent
+from diamond_pricing.stones.attributes import Day, absent
 from diamond_pricing.stones.stone import Stone
 from diamond_pricing.stones.stones import Stones
 from diamond_pricing.stones.trade import OTHERS
@@ -35,14 +35,15 @@ def stone_columns(stones: Stones) -> tuple[Vector, ...]:
 
     Weight, color, clarity and the pair {length, width} in whichever order it was written.
     Depth and table take the place of the pair where length or width is missing; without any
-    of them, all else that is recorded.
+    of them, all else that is recorded of the stone; a date is not of the stone.
     """
     low, high = np.minimum(stones["x"], stones["y"]), np.maximum(stones["x"], stones["y"])
     measured = ~np.isnan(low)
     low = np.where(measured, low, -np.nan_to_num(stones["depth"]))
     high = np.where(measured, high, -np.nan_to_num(stones["table"]))
     known = measured | (low != 0) | (high != 0)
-    rest = ["cut", *(other.name for other in OTHERS if other.name in stones.columns)]
+    others = (a.name for a in OTHERS if not isinstance(a, Day))
+    rest = ["cut", *(name for name in others if name in stones.columns)]
     further = [np.where(known, -1.0, np.nan_to_num(stones[name], nan=-1)) for name in rest]
     return stones["carat"], stones["color"], stones["clarity"], low, high, *further
 

@@ -14,6 +14,7 @@ from diamond_pricing.cli import main
 from diamond_pricing.errors import FitError, ReportError, UnsupportedStoneError
 from diamond_pricing.fitting import fit
 from diamond_pricing.model.market import market_index
+from diamond_pricing.stones import stone_keys
 from diamond_pricing.terms import Periods
 from diamond_pricing.warehouse.scoring import sql
 
@@ -97,6 +98,17 @@ def test_months_without_sales_follow_their_neighbors(model):
 
 def test_the_market_is_no_scatter(dated, model):
     assert model.residual_sd < 0.8 * fit(dated.drop(columns="sold")).residual_sd
+
+
+def test_a_stone_is_one_on_any_day():
+    alike = {
+        "carat": [1.01] * 2,
+        "cut": ["Ideal"] * 2,
+        "color": ["E"] * 2,
+        "clarity": ["VS1"] * 2,
+    }
+    days = pd.DataFrame(alike | {"sold": ["2025-03-05", "2026-03-05"]})
+    assert len(set(stone_keys(Stones.from_frame(days)))) == 1
 
 
 def test_one_month_is_no_market(dated):
