@@ -9,16 +9,17 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
 from diamond_pricing.intake.headers import MEASUREMENTS, PER_CARAT, PRICE, UNITS, understood
+from diamond_pricing.intake.mapping import cells as cells_of
 from diamond_pricing.intake.mapping import grade_meant
 from diamond_pricing.intake.numbers import number, sides
 from diamond_pricing.intake.reading import Sheet
 from diamond_pricing.intake.source import DROP, ROW, Source
-from diamond_pricing.stones import GRADES
+from diamond_pricing.stones import GRADES, OTHERS, Grade, several
 from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.checks import expected_diameter
 from diamond_pricing.stones.kinds import KINDS, ORIGIN, OTHER, SHAPE
-from diamond_pricing.stones.trade import graded
 
+PARTIES = {"source", "supplier", "vendor", "retailer", "seller", "company"}
 NEAR = 0.1  # of log size
 HEAVY = 10.0  # carats; a list whose median is above is in points
 # Laboratories' words for what these sales call Ideal; a person has to agree.
@@ -37,8 +38,7 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
     headers = [header.strip() for header in sheet.header]
 
     def cells(name: str) -> list[str]:
-        at = headers.index(source.columns[name].strip())
-        return [row[at].strip() if at < len(row) else "" for row in sheet.rows]
+        return cells_of(sheet, headers.index(source.columns[name].strip()))
 
     units = _units(source, cells)
     notes = [
@@ -53,9 +53,12 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
     if source.identity == ROW:
         notes.append("nothing numbers or measures the stones: every row counts as one.")
     words_open: list[str] = []
-    for grade in (*GRADES, *map(graded, KINDS)):
+    for grade in (*GRADES, *(a for a in OTHERS if isinstance(a, Grade))):
         if grade.name not in source.columns:
             continue
+        lost = "its rows are set aside"
+        if grade not in GRADES and grade.name not in KINDS:
+            lost = "it counts as not given"
         strange: Counter[str] = Counter()
         for text, count in Counter(cells(grade.name)).items():
             try:
@@ -66,14 +69,23 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         words_open += [f"# [grades.{grade.name}]"] if strange else []
         for text, count in strange.most_common(12):
             notes.append(
-                f"{grade.name} {text!r} ({count:,} rows) is no grade of ours; declare it under "
-                f"[grades.{grade.name}] or its rows are set aside."
+                f"{grade.name} {text!r} ({several(count, 'row')}) is no grade of ours; declare "
+                f"it under [grades.{grade.name}] or {lost}."
             )
             best = grade.name == "cut" and fold(text) in BEST_CUTS
             key, meant = (msgspec.json.encode(t).decode() for t in (text, best * "Ideal"))
-            words_open.append(f"# {key} = {meant}  # {count:,} rows")
+            words_open.append(f"# {key} = {meant}  # {several(count, 'row')}")
     ours = set(source.columns.values())
     others = [header for header in headers if header and header not in ours]
+    for header in others:
+        if (
+            fold(header) in PARTIES
+            and 1 < len(set(cells_of(sheet, headers.index(header)))) < 20
+        ):
+            notes.append(
+                f"{header} names several whose prices may differ throughout: divide the file, "
+                'one source each, and give them offset = "fitted".'
+            )
     if others:
         notes.append(f"kept as text, not used by any model: {', '.join(others)}.")
     comments = ["", "# Their words for grades; complete them.", *words_open] * bool(words_open)

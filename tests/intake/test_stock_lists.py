@@ -411,3 +411,16 @@ def test_the_currency_is_read_from_any_header(header):
         text += f"{1 + i / 100:.2f};Excellent;E;VS1;{6000 + 97 * i},50\n".replace(".", ",")
     found = guessed(read_sheet("a.csv", text.encode()), Source(), by_cells=True)
     assert found.currency == "EUR"
+
+
+def test_words_that_are_lost_are_named(tmp_path, capsys):
+    text = "carat,cut,color,clarity,price,fluorescence,Supplier\n"
+    for i in range(20):
+        word = "glowing" if i < 2 else "Faint"
+        text += f"1.0{i % 9},Ideal,E,VS1,{6200 + i},{word},{'AB'[i % 2]}\n"
+    (tmp_path / "a.csv").write_text(text)
+    assert main(["inspect", str(tmp_path / "a.csv")]) == 0
+    said = capsys.readouterr().err
+    assert "fluorescence 'glowing' (2 rows) is no grade of ours" in said
+    assert "or it counts as not given" in said
+    assert "Supplier names several whose prices may differ throughout" in said
