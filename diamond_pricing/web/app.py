@@ -3,6 +3,7 @@
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
 from diamond_pricing import __version__
 from diamond_pricing.web.api.batches import BatchController
@@ -38,7 +39,10 @@ def create_app(settings: Settings) -> Door:
         exception_handlers={Exception: answered_problem},
         lifespan=[service.running],
         state=State({"service": service}),
-        openapi_config=OpenAPIConfig("diamond_pricing", __version__, render_plugins=[]),
+        # With no plugins named it would serve pages that load scripts from other hosts.
+        openapi_config=OpenAPIConfig(
+            "diamond_pricing", __version__, render_plugins=[JsonRenderPlugin()]
+        ),
         logging_config=None,
     )
     door = Door(app, service, service.keys, service.metrics, access_log=settings.access_log)

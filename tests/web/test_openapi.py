@@ -1,6 +1,7 @@
 """The description of the API is exact: what it allows is answered, what it forbids refused."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import httpx
 from openapi_spec_validator import validate
 
+from diamond_pricing.web.app import create_app
+from diamond_pricing.web.settings import Settings
 from tests.web.conftest import STONE
 
 CASES = os.environ.get("SCHEMATHESIS_CASES", "1000")
@@ -29,6 +32,22 @@ def test_the_description_is_valid_and_has_examples_everywhere(api):
     inputs = [s for n, s in document["components"]["schemas"].items() if n.endswith("In")]
     assert len(inputs) == 5
     assert all(schema["additionalProperties"] is False for schema in inputs)
+
+
+def test_no_page_asks_another_host_for_anything(api, tmp_path):
+    app = create_app(Settings(data=tmp_path, store=False)).app
+    paths = {route.path for route in app.routes if "{" not in route.path}
+    pages = 0
+    for path in sorted({*paths, "/schema", "/schema/swagger", "/schema/redoc", "/docs"}):
+        answer = api.get(path)
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            pages += answer.status_code == 200
+            asked = re.findall(
+                r"""(?:src|href|action)=["']?(?:https?:)?//[^"'> ]+""", answer.text
+            )
+            assert not asked, (path, asked)
+    assert pages >= 4
+    assert api.get("/schema/swagger").status_code == 404
 
 
 def test_the_examples_are_answered_as_they_say(api):
