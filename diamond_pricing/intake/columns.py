@@ -9,6 +9,7 @@ import numpy as np
 
 from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import MissingExtraError, SourceError, StoneError
+from diamond_pricing.intake.dates import day_in
 from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
@@ -31,7 +32,7 @@ from diamond_pricing.stones import (
     Measure,
     attribute_named,
 )
-from diamond_pricing.stones.attributes import blank
+from diamond_pricing.stones.attributes import blank, iso
 from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.stones.trade import graded
@@ -184,7 +185,7 @@ class TableColumns:
             elif isinstance(attribute, Grade):
                 columns[name] = self._grades(name, column)
             elif isinstance(column, Coded) and isinstance(attribute, Day):
-                columns[name] = _spread(column.texts, column)
+                columns[name] = _spread(self._days(column.texts), column)
             elif isinstance(attribute, Measure):
                 if isinstance(column, Coded):
                     column = self._numbers(attribute, column)
@@ -192,6 +193,13 @@ class TableColumns:
                     column = np.round(column * factor, 4)
                 columns[name] = column
         return columns if self.strict else _measured(columns)
+
+    def _days(self, texts: Sequence[str | None]) -> list[str | None]:
+        """Dates as ``2026-11-23``; what is none stays, to be refused by name."""
+        if self.strict:
+            return list(texts)
+        days = [None if t is None else day_in(t, self.declared.dates) for t in texts]
+        return [t if day is None else iso(day) for t, day in zip(texts, days, strict=True)]
 
     def _grades(self, name: str, column: Coded) -> Coded:
         if self.strict:

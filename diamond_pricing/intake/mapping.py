@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
+from diamond_pricing.intake.dates import DAY_FIRST, MONTH_FIRST, day_in, order_of
 from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
@@ -105,6 +106,14 @@ def guessed(
         columns.pop(MEASUREMENTS)
     _sides_by_name(sheet, headers, columns, source)
     texts = {n: cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
+    dates = source.dates
+    for name in [n for n in columns if isinstance(ATTRIBUTES.get(n), Day)]:
+        order = dates or order_of(texts[name])
+        if order is None and name in source.columns:
+            raise RejectedFileError(f"{unclear_dates(columns[name])}.")
+        if order is None:  # never guessed, and not needed
+            del columns[name], texts[name]
+        dates = order or dates
     money = columns.get(PRICE) or columns.get(PER_CARAT) or ""
     currency = currency or currency_of(money) or _currency(sheet, headers, texts)
     decimal = source.decimal or _decimal(texts)
@@ -117,8 +126,17 @@ def guessed(
         units=units,
         currency=currency,
         decimal=decimal,
+        dates=dates,
         identity=source.identity or ("" if numbered else ROW),
         signs=source.signs or (DROP if _signed(texts) else ""),
+    )
+
+
+def unclear_dates(header: str) -> str:
+    """A sentence on a column whose days may be months."""
+    return (
+        f"the days of {header!r} may be months: declare the column as sold, and dates = "
+        f'"{DAY_FIRST}" or "{MONTH_FIRST}"'
     )
 
 
@@ -372,7 +390,9 @@ def _readable(name: str, sheet: Sheet, headers: list[str], header: str) -> float
     some = [t.strip() for t in texts if not blank(t)]
     good = 0
     for text in some:
-        if isinstance(attribute, Grade | Day):
+        if isinstance(attribute, Day):
+            good += any(day_in(text, order) is not None for order in (DAY_FIRST, MONTH_FIRST))
+        elif isinstance(attribute, Grade):
             try:
                 attribute.parse(unsigned(text) if name in _FOUR else text)
                 good += 1

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +18,7 @@ import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.files import harmless
+from diamond_pricing.intake.dates import day_in
 from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
@@ -42,6 +44,7 @@ from diamond_pricing.stones import (
     MEASURES,
     OTHERS,
     Attribute,
+    Day,
     Grade,
     Measure,
     Stones,
@@ -312,6 +315,13 @@ class _Reader:
             said = text
             if isinstance(attribute, Grade):
                 said = grade_meant(attribute, text, self.source)
+            if isinstance(attribute, Day):
+                day = day_in(text, self.source.dates)
+                if day is None or not attribute.low <= day <= attribute.high:
+                    return None, ""
+                if day > date.today().toordinal() + 1:
+                    return None, f"{attribute.name} {text[:40]!r} lies in the future"
+                return float(day), ""
             try:
                 if type(attribute) is Measure:
                     value = number(said, self.source.decimal)

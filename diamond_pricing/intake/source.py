@@ -6,6 +6,7 @@ import tomllib
 import msgspec
 
 from diamond_pricing.errors import SourceError, StoneError
+from diamond_pricing.intake.dates import DAY_FIRST, MONTH_FIRST
 from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
@@ -22,6 +23,7 @@ ROW = "row"
 DROP, REFUSE = "drop", "refuse"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning of a text
 FITTED = "fitted"  # an offset that is estimated with each model
+_WORDS = ("currency", "decimal", "delimiter", "encoding", "identity", "signs", "dates")
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "iso-8859-1", "iso-8859-15",
              "mac-roman", "shift-jis", "gb18030", "big5")  # fmt: skip
 
@@ -56,6 +58,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signs : str
         What a sign behind a grade (``F+``, ``VS1-``) means: ``drop``, the default, or
         ``refuse``, which sets such rows aside.
+    dates : str
+        ``day first`` or ``month first``; empty to tell from the dates.
     """
 
     columns: dict[str, str] = {}
@@ -69,6 +73,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encoding: str = ""
     identity: str = ""
     signs: str = ""
+    dates: str = ""
 
     @classmethod
     def from_toml(cls, text: str | bytes) -> "Source":
@@ -114,6 +119,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SourceError(f"identity must be {ROW!r}, not {read.identity!r}.")
         if read.signs not in ("", DROP, REFUSE):
             raise SourceError(f"signs must be {DROP!r} or {REFUSE!r}, not {read.signs!r}.")
+        if read.dates not in ("", DAY_FIRST, MONTH_FIRST):
+            raise SourceError(f"dates must be {DAY_FIRST!r} or {MONTH_FIRST!r}.")
         if read.decimal not in ("", ".", ","):
             raise SourceError(f"decimal must be '.' or ',', not {read.decimal!r}.")
         if not all(1e-6 < rate < 1e6 for rate in read.rates.values()):
@@ -126,9 +133,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def to_toml(self) -> str:
         """Write the declaration, as a person would complete it."""
         lines = [
-            f"{name} = {_quoted(getattr(self, name))}"
-            for name in ("currency", "decimal", "delimiter", "encoding", "identity", "signs")
-            if getattr(self, name)
+            f"{name} = {_quoted(getattr(self, name))}" for name in _WORDS if getattr(self, name)
         ]
         if self.offset != 1:
             lines.append(f"offset = {_written(self.offset)}")

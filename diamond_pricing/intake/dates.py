@@ -1,0 +1,95 @@
+"""Dates as files have them: day or month first, names of months, numbers of spreadsheets."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+
+from diamond_pricing.stones.attributes import blank
+
+DAY_FIRST, MONTH_FIRST = "day first", "month first"
+SPREADSHEET = date(1899, 12, 30).toordinal()  # day 0 of theirs
+_TIME = re.compile(r"[T ]+\d{1,2}:\d{2}.*$")
+_NUMBER = re.compile(r"\d{5}(?:\.\d+)?")
+_TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})")
+_PARTS = re.compile(r"\d+|[^\W\d_]+")
+# English, German, French, Italian, Spanish; the first letters that tell them apart.
+_MONTHS = (
+    "jan gen ene", "feb fev fév", "mar mär", "apr avr abr", "may mai mag", "jun juin giu",
+    "jul juil lug", "aug aou aoû ago", "sep set", "oct okt ott", "nov", "dec dez dic déc",
+)  # fmt: skip
+
+
+def day_in(text: str, order: str = "") -> int | None:
+    """The day that a text says; None for none, or where it may be two.
+
+    Parameters
+    ----------
+    order : str
+        ``day first`` or ``month first``, where numbers alone do not tell. With it years of
+        two digits are of this century.
+    """
+    text = _TIME.sub("", text.strip())
+    if _NUMBER.fullmatch(text):
+        return SPREADSHEET + int(float(text))
+    if found := _TOGETHER.fullmatch(text):
+        return _ordinal(*map(int, found.groups()))
+    parts = _PARTS.findall(text.casefold())
+    numbers = [int(part) for part in parts if part.isdigit()]
+    months = [m for part in parts if not part.isdigit() if (m := _month(part))]
+    wide = [part for part in parts if part.isdigit() and len(part) == 4]
+    if months and len(numbers) == 2 and (wide or order):
+        day, year = numbers
+        if wide and int(wide[0]) == day:
+            day, year = year, day
+        return _ordinal(_century(year), months[0], day)
+    if months or len(numbers) != 3:
+        return None
+    first, second, third = numbers
+    if wide and int(wide[0]) == first:
+        return _ordinal(first, second, third)
+    if not wide and not order:
+        return None
+    year = _century(third)
+    told = {
+        DAY_FIRST: _ordinal(year, second, first), MONTH_FIRST: _ordinal(year, first, second)
+    }  # fmt: skip
+    if order:
+        return told[order]
+    days = {day for day in told.values() if day is not None}
+    return days.pop() if len(days) == 1 else None
+
+
+def order_of(texts: Iterable[str]) -> str | None:
+    """The order in which dates are written; empty where it does not count, None if unclear."""
+    some = {text for text in texts if not blank(text)}
+    if all(day_in(text) is not None for text in some if _read_at_all(text)):
+        return ""
+    lost = {
+        order: sum(day_in(text, order) is None for text in some)
+        for order in (DAY_FIRST, MONTH_FIRST)
+    }
+    if min(lost.values()) == max(lost.values()):
+        return None
+    return min(lost, key=lambda order: lost[order])
+
+
+def _read_at_all(text: str) -> bool:
+    return any(day_in(text, order) is not None for order in (DAY_FIRST, MONTH_FIRST))
+
+
+def _month(word: str) -> int | None:
+    for number, names in enumerate(_MONTHS, 1):
+        if any(word.startswith(name) for name in names.split()):
+            return number
+    return None
+
+
+def _century(year: int) -> int:
+    return year + 2000 if year < 100 else year
+
+
+def _ordinal(year: int, month: int, day: int) -> int | None:
+    try:
+        return date(year, month, day).toordinal()
+    except ValueError:
+        return None
