@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import json
+from dataclasses import asdict
 from decimal import Decimal
 
 import duckdb
@@ -17,6 +18,7 @@ from diamond_pricing.cli import main
 from diamond_pricing.errors import DocumentError, StoneError, TradeError, UnsupportedStoneError
 from diamond_pricing.fitting import fit
 from diamond_pricing.intake import read_sales_file, take_in, written_sales
+from diamond_pricing.model.market import market_index
 from diamond_pricing.model.words import ENGLISH, ITALIAN
 from diamond_pricing.registry import Registry
 from diamond_pricing.stones import ATTRIBUTES, LINES, OTHERS, trade
@@ -385,6 +387,16 @@ def test_a_served_home_takes_its_attributes(home, model, server):
     assert 'name="fire"' in page
     assert 'name="fluorescence"' not in page
     assert "Not in this price: fluorescence, polish, symmetry, laboratory." in page
+
+
+def test_a_served_home_tells_what_the_market_did(model, server):
+    told = server.get("/v1/index", params={"by": "quarter"}).json()
+    assert told["periods"] == [asdict(p) for p in market_index(model, "quarter")]
+    assert told["model"] == model.sha256
+    assert len(server.get("/v1/index").json()["periods"]) == 23
+    wrong = server.get("/v1/index", params={"shape": "Oval"})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "stone_declined")
+    assert server.get("/v1/index", params={"by": "day"}).status_code == 400
 
 
 def test_the_others_of_the_packaged_trade_are_those_of_grading_reports():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from diamond_pricing.model.market import By
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.stones import (
     GRADES,
@@ -356,6 +357,25 @@ class PriceListOut(msgspec.Struct, frozen=True):
     colors: list[str]
     clarities: list[str]
     cells: list[CellOut]
+    model: str
+
+
+class PeriodOut(msgspec.Struct, frozen=True):
+    """The level of prices in a month or quarter; null where too few were sold."""
+
+    period: Annotated[str, msgspec.Meta(description="As 2026-09 or 2026-Q3.")]
+    sales: int
+    index: float | None
+    low: float | None
+    high: float | None
+
+
+class IndexOut(msgspec.Struct, frozen=True):
+    """An index of the prices of equal stones; the first period stated is 100."""
+
+    by: By
+    level: Annotated[float, msgspec.Meta(description="Chance that the ends hold the truth.")]
+    periods: list[PeriodOut]
     model: str
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from diamond_pricing.errors import StoneError
 from diamond_pricing.exhibits import priced_cells
 from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.model.explanation import RANGE
+from diamond_pricing.model.market import By, market_index
 from diamond_pricing.model.words import LANGUAGES, Words
 from diamond_pricing.stones import (
     ATTRIBUTES,
@@ -25,8 +27,10 @@ from diamond_pricing.web.messages import (
     ComparableOut,
     ComparablesOut,
     ComparisonOut,
+    IndexOut,
     LineOut,
     PairIn,
+    PeriodOut,
     PriceListOut,
     QuoteIn,
     QuoteOut,
@@ -265,6 +269,19 @@ def price_list(
         cut, model.training.currency, model.training.effective, weights, wanted["color"],
         wanted["clarity"], out, model.sha256,
     )  # fmt: skip
+
+
+def index_of(model: PriceModel, by: By, shape: str) -> IndexOut:
+    """What the market did, by the dates of the sales."""
+    if model.dates is None:
+        raise ProblemError("not_dated", "The sales of this model have no dates: no index.")
+    try:
+        of: dict[str, Any] = model.reference.given() | ({"shape": shape} if shape else {})
+        periods = market_index(model, by, of=Stone(**of), level=RANGE)
+    except StoneError as error:
+        raise of_parameter(error) from error
+    told = [PeriodOut(p.period, p.sales, p.index, p.low, p.high) for p in periods]
+    return IndexOut(by, RANGE, told, model.sha256)
 
 
 def _usual(model: PriceModel) -> list[float]:

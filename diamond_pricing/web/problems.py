@@ -32,6 +32,7 @@ TITLES: Mapping[str, tuple[int, str]] = MappingProxyType(
         "forbidden": (403, "This key may not do that"),
         "not_found": (404, "There is nothing here"),
         "model_not_found": (404, "There is no such model"),
+        "not_dated": (404, "The sales of this model have no dates"),
         "quote_not_found": (404, "There is no such quote"),
         "method_not_allowed": (405, "This method is not served here"),
         "not_acceptable": (406, "The answer cannot be given in that form"),

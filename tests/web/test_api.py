@@ -128,6 +128,7 @@ def test_a_pinned_model_must_exist(api, packaged):
         api.post("/v1/quotes", json=STONE | {"effective": "2031"}), 422, "effective_not_known"
     )
     assert later["errors"][0]["allowed"] == ["2008"]
+    problem(api.get("/v1/index"), 404, "not_dated")
 
 
 DEEP = b"[" * 50_000

@@ -6,17 +6,26 @@ from litestar import Controller, get, post
 from litestar.params import JSONBody, QueryParameter
 
 from diamond_pricing.errors import StoneError
+from diamond_pricing.model.market import By
 from diamond_pricing.model.words import LANGUAGES
 from diamond_pricing.web.messages import (
     ComparablesIn,
     ComparablesOut,
     ComparisonOut,
+    IndexOut,
     PairIn,
     PriceListOut,
     WhatIfIn,
     WhatIfOut,
 )
-from diamond_pricing.web.pricing import comparables, compared, price_list, stepped, stone_at
+from diamond_pricing.web.pricing import (
+    comparables,
+    compared,
+    index_of,
+    price_list,
+    stepped,
+    stone_at,
+)
 from diamond_pricing.web.problems import of_stone
 from diamond_pricing.web.requests import StrictRequest
 
@@ -72,6 +81,22 @@ class StoneController(Controller):
         stone = stone_at(data.stone, "/stone")
         answer = stepped(found, stone, data.listing, LANGUAGES[data.language])
         await service.charge(known, "what-if", 1 + len(answer.steps))
+        return answer
+
+    @get("/index", operation_id="readIndex", summary="What did the market do?")
+    async def index(
+        self, request: StrictRequest,
+        by: Annotated[By, QueryParameter(description="Length of a period.")] = "month",
+        shape: Annotated[
+            str, QueryParameter(description="Of stones of this shape. Default: the usual one.")
+        ] = "",
+    ) -> IndexOut:  # fmt: skip
+        """Give an index of the prices of equal stones, with limits and numbers of sales."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        found = await service.model(*request.pins)
+        answer = index_of(found, by, shape)
+        await service.charge(known, "index", len(answer.periods))
         return answer
 
     @get(
