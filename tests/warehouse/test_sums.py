@@ -297,7 +297,7 @@ def test_sums_with_other_founding_models_are_not_added(other, frame, moments):
 
 
 def test_few_sales_are_fitted_in_memory(other, tmp_path):
-    other = other.drop(columns=MEASURES)
+    other = other.drop(columns=MEASURES).head(2_500)
     expected = fit_in_memory(other, effective="2008")
     assert fit(other, effective="2008") == expected
     other.to_parquet(tmp_path / "few.parquet")
@@ -448,7 +448,7 @@ def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, three_million, mome
 def today(catalog) -> pd.DataFrame:
     rng = np.random.default_rng(4)
     names = ["carat", "cut", "color", "clarity", "price"]
-    some = catalog[catalog["stone"] % 12 == 3][names].reset_index(drop=True)
+    some = catalog[catalog["stone"] % 18 == 3][names].reset_index(drop=True)
     n = len(some)
     shape = rng.choice(["Round", "Oval"], n, p=[0.7, 0.3])
     polish = rng.choice(["Good", "Excellent", None], n, p=[0.3, 0.6, 0.1])
@@ -461,7 +461,7 @@ def today(catalog) -> pd.DataFrame:
 
 def test_shapes_and_further_grades_are_counted_at_scale(today, tmp_path):
     today.to_parquet(tmp_path / "a.parquet")
-    counted = fit(tmp_path / "a.parquet", in_memory=100, sample=2_000)
+    counted = fit(tmp_path / "a.parquet", in_memory=100, sample=1_500, folds=2)
     assert counted.origin.startswith("penalised least squares from sums over")
     in_memory = fit_in_memory(today)
     stones = [
@@ -470,7 +470,7 @@ def test_shapes_and_further_grades_are_counted_at_scale(today, tmp_path):
         for polish in ("Good", "Excellent", None)
     ]
     here, there = (m.price(Stones.of(stones)) for m in (counted, in_memory))
-    np.testing.assert_allclose(here, there, rtol=0.03)
+    np.testing.assert_allclose(here, there, rtol=0.04)
     assert np.log(here[0] / here[1]) == pytest.approx(-0.08, abs=0.03)
     assert counted.certificate.holds
     assert counted.assess(Stone(1.0, None, "F", "VS1", shape="Pear")).status == "declined"
