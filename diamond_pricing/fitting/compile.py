@@ -32,6 +32,7 @@ from diamond_pricing.stones import (
     Stones,
     stone_keys,
 )
+from diamond_pricing.stones.kinds import SHAPE
 from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms import AnyBasis, Averages, Term
 from diamond_pricing.terms.basis import UNRECORDED
@@ -218,8 +219,14 @@ def reference_of(
     dated = {name for name in read if isinstance(ATTRIBUTES[name], Day)}
     others = [(name, _usual(stones, name)) for name in read if name not in dated]
     common: dict[str, Any] = {}
+    alike = stones
+    if SHAPE in dict(others):
+        alike = stones.take(stones.labels(SHAPE) == dict(others)[SHAPE])
     for grade in (grade for grade in GRADES if grade.required):
-        names, counts = np.unique(stones.labels(grade.name), return_counts=True)
+        labels = alike.labels(grade.name)
+        if (labels != grade.ungraded).any():
+            labels = labels[labels != grade.ungraded]
+        names, counts = np.unique(labels, return_counts=True)
         common[grade.name] = str(names[counts.argmax()])
     reference = Stone(
         float(np.sort(stones["carat"])[len(stones) // 2]), **common, others=others

@@ -20,7 +20,7 @@ from diamond_pricing.fitting.engine.tables import axis, coded, columns, rows_of
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Grade, Measure, Stones
 from diamond_pricing.stones.attributes import parts_of_calendar
 from diamond_pricing.stones.kinds import KINDS
-from diamond_pricing.stones.trade import graded
+from diamond_pricing.stones.trade import OTHERS, graded
 from diamond_pricing.terms import (
     AnyBasis,
     Averages,
@@ -32,7 +32,7 @@ from diamond_pricing.terms import (
     looked_up,
     parse,
 )
-from diamond_pricing.terms.basis import UNRECORDED
+from diamond_pricing.terms.basis import UNRECORDED, codes_to_positions
 
 # Weights that sellers cut to: below each there are few stones, at it there are many. All
 # bands are among them, so that no stone need be cheaper for having reached the next.
@@ -201,10 +201,43 @@ def laid_out(
         sides = tuple(m for part in term if (m := margins[part]) is not None)
         if len(sides) < len(term):
             continue  # what does not vary says nothing
+        if (silent := _silent(term, sides, stones)) is not None:
+            of = sides[1].basis
+            if of.width - len(silent) < 2:
+                continue
+            bins = axes[of.feature]
+            count = np.bincount(codes[of.feature], minlength=len(bins)).astype(float)
+            sides = (sides[0], learned(of, columns(of, bins), count, silent=silent))
         wide = prod(m.transform.shape[1] for m in sides) * SALES_PER_COLUMN > len(stones)
         if len(sides) == 1 or not wide:
             made.append((sides, False))
     return Structure(sheets(made), axes, codes)
+
+
+def _silent(
+    term: tuple[Part, ...], sides: tuple[Margin, ...], stones: Stones
+) -> list[int] | None:
+    """Levels of a further grade at which the grade beside it does not vary.
+
+    Where fancies are all of one cut, what is of a fancy could as well be of that cut in a
+    fancy; and turned around for round stones, it would say that a better cut is worth less.
+    """
+    grades = [ATTRIBUTES.get(part) if isinstance(part, str) else None for part in term]
+    if len(term) != 2 or not all(isinstance(grade, Grade) for grade in grades):
+        return None
+    of = sides[1].basis
+    if grades[1] not in OTHERS.items or not isinstance(of, Levels):
+        return None
+    beside = stones[str(term[0])]
+    if isinstance(grades[0], Grade) and grades[0].ungraded:
+        beside = np.where(beside == grades[0].grades.index(grades[0].ungraded), -1, beside)
+    place = codes_to_positions(of.attribute, of.levels)[stones[of.attribute]]
+    silent = []
+    for level in range(of.width):
+        some = beside[(place == level) & (beside >= 0)]
+        if len(some) - np.unique(some, return_counts=True)[1].max(initial=0) < FEWEST_BESIDE:
+            silent.append(level)
+    return silent or None
 
 
 def _undecided(basis: AnyBasis, stones: Stones) -> tuple[int, int] | None:

@@ -319,6 +319,40 @@ def test_the_database_knows_what_is_usual_for_a_shape(deep):
         assert deep.explain(stones.stone(i)).cents == priced["price_cents"][i]
 
 
+@pytest.mark.parametrize("of_fancies", [None, "Excellent"])
+def test_cheap_shapes_of_one_cut_leave_the_cut_of_rounds_alone(of_fancies):
+    rng = np.random.default_rng(11)
+    n = 2_500
+    shape = rng.choice(["Round", "Oval", "Pear"], n, p=[0.5, 0.3, 0.2])
+    cut = rng.choice(["Good", "Very Good", "Excellent"], n, p=[0.2, 0.3, 0.5]).astype(object)
+    cut[shape != "Round"] = of_fancies
+    carat = np.exp(rng.normal(-0.1, 0.4, n)).clip(0.3, 4).round(2)
+    color, clarity = rng.integers(0, 6, n), rng.integers(0, 5, n)
+    worth = {"Good": -0.12, "Very Good": -0.06}
+    log_price = 8.6 + 1.9 * np.log(carat) - 0.08 * color - 0.1 * clarity
+    log_price += np.select([shape == "Oval", shape == "Pear"], [-0.18, -0.25], 0.0)
+    log_price += [worth.get(grade, 0.0) for grade in cut] + rng.normal(0, 0.06, n)
+    model = fit(
+        pd.DataFrame(
+            {
+                "carat": carat, "cut": cut, "color": [*np.array(list("DEFGHI"))[color]],
+                "clarity": [*np.array(["VVS1", "VVS2", "VS1", "VS2", "SI1"])[clarity]],
+                "shape": shape, "price": np.exp(log_price).round(2),
+            }
+        )
+    )  # fmt: skip
+    best = np.log(model.explain(Stone(1, "Excellent", "F", "VS1", shape="Round")).price)
+    for grade, effect in worth.items():
+        price = model.explain(Stone(1, grade, "F", "VS1", shape="Round")).price
+        assert np.log(price) - best == pytest.approx(effect, abs=0.02)
+    for name, effect in (("Oval", -0.18), ("Pear", -0.25)):
+        why = model.explain(Stone(1, of_fancies, "F", "VS1", shape=name))
+        assert np.log(why.price) - best == pytest.approx(effect, abs=0.02)
+        of = {line.name: np.log(line.factor) for line in why.lines}
+        assert of["shape"] == pytest.approx(effect, abs=0.02)
+    assert (model.reference.shape, model.reference.cut) == ("Round", "Excellent")
+
+
 # ------------------------------------------------------------------ price grids
 
 

@@ -34,7 +34,7 @@ from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import Support
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, Grade, Stones
-from diamond_pricing.terms import AnyBasis
+from diamond_pricing.terms import AnyBasis, Levels, Term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,8 +77,23 @@ def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
                 alike = _alike(basis, frame.founding) if basis.feature == "cut" else None
                 margins[key] = learned(basis, at, weight[key[0]][sold], alike=alike)
             sides.append(margins[key])
+        if silent := _silent(term, frame.founding):
+            basis = term.bases[1]
+            feature = feature_of(basis, term)
+            sold = np.flatnonzero(weight[feature] > 0)
+            at = columns(basis, frame.bins[feature].values[sold])
+            sides[1] = learned(basis, at, weight[feature][sold], silent=silent)
         made.append((tuple(sides), False))
     return sheets(made)
+
+
+def _silent(term: Term, founding: PriceModel | None) -> list[int]:
+    """Levels of a further grade that have no effect in a term of the founding model."""
+    if founding is None or len(term.bases) != 2 or not isinstance(term.bases[1], Levels):
+        return []
+    stop = np.cumsum([t.width for t in founding.terms])[founding.terms.index(term)]
+    values = founding.coefficients[stop - term.width : stop].reshape(-1, term.bases[1].width)
+    return np.flatnonzero(~values.any(axis=0)).tolist()
 
 
 def _alike(basis: AnyBasis, founding: PriceModel | None) -> tuple[int, int] | None:

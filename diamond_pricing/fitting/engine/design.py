@@ -131,7 +131,7 @@ def kron(parts: Sequence[Matrix], start: Matrix) -> Matrix:
 
 def learned(
     basis: AnyBasis, rows: Matrix, weight: Vector, *, centred: bool = True,
-    alike: tuple[int, int] | None = None,
+    alike: tuple[int, int] | None = None, silent: Sequence[int] = (),
 ) -> Margin:  # fmt: skip
     """Centre a basis over the sales and diagonalise its penalty.
 
@@ -139,6 +139,8 @@ def learned(
     ----------
     alike : tuple[int, int], optional
         Two columns that have one coefficient.
+    silent : Sequence[int]
+        Columns that have none.
     rows : Matrix
         Its columns at the distinct values of its feature, shape (m, w).
     weight : Vector
@@ -149,6 +151,7 @@ def learned(
     if alike is not None:
         null[alike, :] = null[alike, :].sum(axis=0)
         null = np.delete(null, alike[0], axis=1)
+    null = np.delete(null, silent, axis=1)
     if centred and null.shape[1] > 1:
         mean = weight @ rows @ null / weight.sum()
         null = null @ np.linalg.qr(mean[:, None], mode="complete")[0][:, 1:]
