@@ -501,6 +501,8 @@ def _sales(
         intake = sales_to_fit(file.name, file.read_bytes(), source, currency=currency)
     except RejectedFileError as error:
         raise FitError(f"{file}: {error}") from error
+    for note in intake.notes:
+        _tell(f"Note: {note}")
     wrong = [q for q in intake.quarantined if q.field != TOTAL]
     if not wrong:
         return intake.sales, {}

@@ -48,7 +48,7 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
     help="Formats, parted by commas; quarto renders through the Quarto on the path.",
 )  # fmt: skip
 @click.option("--stone", help="Of a quote: '1.01 Ideal E VS1 depth=61.8'.")
-@click.option("--cut", help="Of a price list. Default: Ideal.")
+@click.option("--cut", help="Of a price list. Default: Ideal, or the best of the model.")
 @click.option("--entry", help="Of a refit: its number in the log. Default: the last.")
 @click.option(
     "--language", type=click.Choice(("en", "it")), default="en", show_default=True,

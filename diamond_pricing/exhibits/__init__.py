@@ -62,6 +62,7 @@ from diamond_pricing.exhibits.price_list import (
     price_list,
     price_list_pages,
     priced_cells,
+    usual_cut,
 )
 from diamond_pricing.exhibits.priced import Priced, middle, rms_limits
 from diamond_pricing.exhibits.reasons import (
@@ -153,6 +154,7 @@ __all__ = [
     "support_text",
     "surface",
     "unpriced",
+    "usual_cut",
     "waterfall",
     "waterfall_svg",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.exhibit import Figure, Table
+from diamond_pricing.exhibits.exhibit import Figure, Prose, Table
 from diamond_pricing.exhibits.style import (
     BLUE,
     NAVY,
@@ -43,8 +43,10 @@ CHUNK = 1_000  # rows of the design matrix at once
 def partial_effect(
     model: PriceModel, attribute: str, over: tuple[float, float] | None = None,
     stone: Stone | None = None, level: float = LEVEL,
-) -> Figure:  # fmt: skip
+) -> Figure | Prose:  # fmt: skip
     """Draw the price of a stone as one attribute changes and all else stays, with its band.
+
+    In place of the picture a sentence, where the model does not read the attribute.
 
     Parameters
     ----------
@@ -66,6 +68,8 @@ def partial_effect(
             attribute=attribute,
         )
     attribute, at = name, ATTRIBUTES[name]
+    if attribute not in model._effects.attributes:
+        return Prose(f"This model does not read {at.label.lower()}.")
     if isinstance(at, Grade):
         return _grades(model, at, stone, level)
     low, high = over or model.training.ranges[attribute]

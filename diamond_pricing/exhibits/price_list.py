@@ -130,6 +130,12 @@ NAMES = {
 }
 
 
+def usual_cut(model: PriceModel) -> str:
+    """Ideal, or else the best cut that a model knows."""
+    known = list(model.training.grades["cut"])
+    return "Ideal" if "Ideal" in known else known[-1]
+
+
 def price_list(
     model: PriceModel, cut: str = "Ideal", edges: Sequence[float] = EDGES,
     sold: Vector | None = None, dearest: float | None = None,

@@ -66,8 +66,10 @@ def in_order(stones: Stones, by: str) -> tuple[NDArray[np.str_], list[str]]:
 
 
 def middle(stones: Stones, attribute: str, share: float = 0.99) -> tuple[float, float]:
-    """Ends of the middle of a measure, which holds that share of the stones."""
+    """Ends of the middle of a measure, which holds that share of the stones; 0 without any."""
     known = stones[attribute][stones.known(attribute)]
+    if not len(known):
+        return 0.0, 0.0
     low, high = np.quantile(known, ((1 - share) / 2, (1 + share) / 2))
     return float(low), float(high)
 

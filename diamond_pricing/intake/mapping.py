@@ -133,11 +133,31 @@ def guessed(
 
 
 def unclear_dates(header: str) -> str:
-    """A sentence on a column whose days may be months."""
+    """A sentence on a column of dates that may be read in two ways."""
     return (
-        f"the days of {header!r} may be months: declare the column as sold, and dates = "
-        f'"{DAY_FIRST}" or "{MONTH_FIRST}"'
+        f"the dates of {header!r} may be read in two ways and are not read: declare the column "
+        f'as sold, and dates = "{DAY_FIRST}" or "{MONTH_FIRST}"'
     )
+
+
+def dates_notes(sheet: Sheet, source: Source) -> list[str]:
+    """What a person should know of the dates of a sheet that are not read."""
+    notes = []
+    read = {header: name for name, header in source.columns.items()}
+    for at, header in enumerate(header.strip() for header in sheet.header):
+        name = read.get(header) or (understood(header) or ("", "", ""))[0]
+        if not isinstance(ATTRIBUTES.get(name), Day):
+            continue
+        texts = [text for text in cells(sheet, at) if not blank(text)]
+        if header not in read and order_of(texts) is None:
+            notes.append(f"{unclear_dates(header)}.")
+        lost = sum(day_in(text, source.dates) is None for text in texts)
+        if header in read and lost:
+            dates = "dates" if lost > 1 else "date"
+            notes.append(
+                f"{lost:,} {dates} of {header!r} cannot be read and count as not given."
+            )
+    return notes
 
 
 def _signed(texts: dict[str, list[str]]) -> bool:

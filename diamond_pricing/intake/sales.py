@@ -28,7 +28,14 @@ from diamond_pricing.intake.headers import (
     SIDES,
     UNITS,
 )
-from diamond_pricing.intake.mapping import ROUNDED, cells, grade_meant, guessed, money_column
+from diamond_pricing.intake.mapping import (
+    ROUNDED,
+    cells,
+    dates_notes,
+    grade_meant,
+    guessed,
+    money_column,
+)
 from diamond_pricing.intake.numbers import (
     currency_named,
     decimal_sign,
@@ -96,12 +103,15 @@ class Intake:
         Rows of the file; the sum of the two.
     originals : list[str]
         The accepted rows as they stood in the file.
+    notes : tuple[str, ...]
+        What a person should know of it.
     """
 
     sales: "pd.DataFrame"
     quarantined: list[Quarantined]
     read: int
     originals: list[str]
+    notes: tuple[str, ...] = ()
 
     def aside(self, rows: Iterable[tuple[int, str, str]]) -> "Intake":
         """Set accepted rows aside too: position, field and reason of each."""
@@ -116,6 +126,7 @@ class Intake:
             sorted([*self.quarantined, *more], key=lambda q: q.row),
             self.read,
             [self.originals[i] for i in kept],
+            self.notes,
         )
 
     def reasons(self) -> dict[str, int]:
@@ -242,7 +253,8 @@ class _Reader:
             for i in sorted(self.wrong)
         ]
         accepted = frame.iloc[kept].reset_index(drop=True)
-        return Intake(accepted, aside, self.n, [self._original(i) for i in kept])
+        notes = tuple(dates_notes(self.sheet, self.source))
+        return Intake(accepted, aside, self.n, [self._original(i) for i in kept], notes)
 
     def _of_no_stone(self, row: list[str]) -> bool:
         """Whether a row is nearly empty and has neither color nor clarity."""

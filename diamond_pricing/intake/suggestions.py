@@ -8,14 +8,13 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
-from diamond_pricing.intake.dates import order_of
 from diamond_pricing.intake.headers import MEASUREMENTS, PER_CARAT, PRICE, UNITS, understood
 from diamond_pricing.intake.mapping import cells as cells_of
-from diamond_pricing.intake.mapping import grade_meant, unclear_dates
+from diamond_pricing.intake.mapping import dates_notes, grade_meant
 from diamond_pricing.intake.numbers import number, sides
 from diamond_pricing.intake.reading import Sheet
 from diamond_pricing.intake.source import DROP, ROW, Source
-from diamond_pricing.stones import ATTRIBUTES, GRADES, OTHERS, Day, Grade, several
+from diamond_pricing.stones import GRADES, OTHERS, Grade, several
 from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.checks import expected_diameter
 from diamond_pricing.stones.kinds import KINDS, ORIGIN, OTHER, SHAPE
@@ -53,6 +52,7 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         notes.append("prices are derived: the list price less the discount, by the weight.")
     if source.identity == ROW:
         notes.append("nothing numbers or measures the stones: every row counts as one.")
+    notes += dates_notes(sheet, source)
     words_open: list[str] = []
     for grade in (*GRADES, *(a for a in OTHERS if isinstance(a, Grade))):
         if grade.name not in source.columns:
@@ -79,10 +79,6 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
     ours = set(source.columns.values())
     others = [header for header in headers if header and header not in ours]
     for header in others:
-        name = (understood(header) or ("", "", ""))[0]
-        texts = cells_of(sheet, headers.index(header))
-        if isinstance(ATTRIBUTES.get(name), Day) and order_of(texts) is None:
-            notes.append(f"{unclear_dates(header)}.")
         if (
             fold(header) in PARTIES
             and 1 < len(set(cells_of(sheet, headers.index(header)))) < 20

@@ -14,10 +14,10 @@ import numpy as np
 from diamond_pricing.errors import ReportError
 from diamond_pricing.model.price_model import PriceModel
 from diamond_pricing.stones import Stone, Stones
-from diamond_pricing.stones.attributes import day_of
+from diamond_pricing.stones.attributes import iso, parts_of_calendar
 
 FEWEST = 5  # sales of a period whose index is stated
-MIDDLE = 15  # of a month
+MIDDLE = 14  # days from the first of a month
 By = Literal["month", "quarter"]
 
 
@@ -69,19 +69,18 @@ def market_index(
     if not 0 < level < 1:
         raise ReportError(f"a level lies between 0 and 1, not {level}.")
     first, last = model.training.ranges[name]
-    months = sorted(model.training.months)
-    days = [day_of(f"{month}-{MIDDLE}") for month in months]
+    ends = parts_of_calendar(first, last, 1)
+    months = [iso(day)[:7] for day in ends[:-1]]
     stone = of or model.reference
     alike: dict[str, Any] = {n: v for n, v in stone.given().items() if n != name}
-    rows = model.design(
-        Stones.of([Stone(**{**alike, name: min(max(d, first), last)}) for d in days])
-    )
-    sales = np.array([model.training.months[month] for month in months])
+    days = [min(max(day + MIDDLE, first), last) for day in ends[:-1]]
+    rows = model.design(Stones.of([Stone(**{**alike, name: day}) for day in days]))
+    sales = np.array([model.training.months.get(month, 0) for month in months])
     label = [m if by == "month" else f"{m[:4]}-Q{(int(m[5:]) + 2) // 3}" for m in months]
     periods = list(dict.fromkeys(label))
     inside = np.array([[one == period for one in label] for period in periods])
     count = inside @ sales
-    mean = (inside * sales) @ rows / count[:, None]
+    mean = (inside * sales) @ rows / np.maximum(count, 1)[:, None]
     stated = count >= FEWEST
     start = mean[int(stated.argmax())]
     log = (mean - start) @ model.coefficients

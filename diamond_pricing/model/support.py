@@ -225,7 +225,9 @@ class Unsupported(NamedTuple):
             place = grade.grades.index
             return min(self.known, key=lambda name: abs(place(name) - place(given)))
         low, high = self.known
-        return min(max(given, low), high)
+        nearest = min(max(given, low), high)
+        attribute = ATTRIBUTES.get(self.attribute)
+        return attribute.shown(nearest) if isinstance(attribute, Day) else nearest
 
 
 def unsupported(
@@ -331,12 +333,15 @@ def refuse(found: Iterator[Unsupported]) -> None:
             more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             where = f" (row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)"
         given = reason.value(rows[0])
+        nearest, attribute = reason.nearest(given), ATTRIBUTES.get(reason.attribute)
+        if isinstance(attribute, Day):
+            given = attribute.shown(given)
         raise UnsupportedStoneError(
             f"{reason.sentence(rows[0], where)} {ADVICE}",
             attribute=reason.attribute,
             given=given,
             code=reason.code,
-            nearest=reason.nearest(given),
+            nearest=nearest,
         )
 
 

@@ -124,7 +124,7 @@ class Day(Measure):
     def read(self, given: object) -> float:
         """Turn a date, or text such as ``2026-11-23``, into its day, or say why not."""
         if isinstance(given, Real):
-            return Measure.read(self, given)
+            return self._within(float(given))
         found = given.date() if isinstance(given, datetime) else given
         if isinstance(found, str):
             try:
@@ -132,7 +132,7 @@ class Day(Measure):
             except ValueError:
                 found = None
         if isinstance(found, date):
-            return Measure.read(self, float(found.toordinal()))
+            return self._within(float(found.toordinal()))
         wrong = (
             "is missing"
             if given is None
@@ -140,15 +140,20 @@ class Day(Measure):
         )
         raise StoneError(f"{self.name} {wrong}.", attribute=self.name, given=given)
 
+    def _within(self, day: float) -> float:
+        if not self.low <= day <= self.high:
+            low, high = iso(self.low), iso(self.high)
+            told = iso(day) if 1 <= day <= date.max.toordinal() else f"{day:g}"
+            raise StoneError(
+                f"{self.name} must be a date from {low} to {high}, not {told}.",
+                attribute=self.name, given=told, nearest=low if day < self.low else high,
+            )  # fmt: skip
+        return day
+
 
 def iso(day: float) -> str:
     """A day as people write it to machines: ``2026-11-23``."""
     return date.fromordinal(int(day)).isoformat()
-
-
-def day_of(text: str) -> int:
-    """The day that ``2026-11-23`` is."""
-    return date.fromisoformat(text).toordinal()
 
 
 def parts_of_calendar(first: float, last: float, months: int) -> tuple[float, ...]:

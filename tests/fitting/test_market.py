@@ -11,7 +11,7 @@ import pytest
 
 from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.cli import main
-from diamond_pricing.errors import FitError, ReportError, UnsupportedStoneError
+from diamond_pricing.errors import FitError, ReportError, StoneError, UnsupportedStoneError
 from diamond_pricing.fitting import fit
 from diamond_pricing.model.market import market_index
 from diamond_pricing.stones import stone_keys
@@ -53,7 +53,9 @@ def model(dated) -> PriceModel:
 def test_a_known_path_comes_back_with_bands_that_hold(model, path):
     found = market_index(model)
     truth = {str(m)[:7]: level for m, level in zip(MONTHS, path, strict=True)}
-    assert [p.period for p in found] == [m for i, m in enumerate(truth) if i not in EMPTY]
+    assert [p.period for p in found] == list(truth)
+    assert {p.period for p in found if p.index is None} == {[*truth][i] for i in EMPTY}
+    found = [p for p in found if p.sales]
     assert sum(p.sales for p in found) == model.training.rows
     log = np.array([truth[p.period] - truth[found[0].period] for p in found])
     index, low, high = (
@@ -73,7 +75,7 @@ def test_a_price_is_as_of_the_last_day_and_says_so(model, dated):
     assert next(line.factor for line in why.lines if line.name == "market") == 1
 
 
-def test_another_day_is_a_line_of_the_price(model, path):
+def test_another_day_is_a_line_of_the_price(model, path, dated):
     now, then = Stone(**STONE), Stone(**STONE, sold="2025-03-05")
     why = model.explain(then)
     assert why.effective == "2025-03-05"
@@ -81,9 +83,15 @@ def test_another_day_is_a_line_of_the_price(model, path):
     assert np.log(line.factor) == pytest.approx(path[16] - path[-1], abs=0.03)
     assert why.price / model.explain(now).price == pytest.approx(line.factor, abs=1e-4)
     assert "as of 2025-03-05 rather than the last day of the sales" in str(why)
-    for day in ("2023-10-31", "2027-01-01"):
-        with pytest.raises(UnsupportedStoneError, match="outside what this model has seen"):
+    for day, near in (("2023-10-31", 0), ("2027-01-01", 1)):
+        with pytest.raises(UnsupportedStoneError, match="outside what this model has") as told:
             model.explain(Stone(**STONE, sold=day))
+        assert told.value.given == day
+        assert told.value.nearest == (dated["sold"].min(), dated["sold"].max())[near]
+    with pytest.raises(
+        StoneError, match="a date from 1990-01-01 to 2100-01-01, not 1950-01-01"
+    ):
+        Stone(**STONE, sold="1950-01-01")
 
 
 def test_months_without_sales_follow_their_neighbors(model):

@@ -59,7 +59,9 @@ def test_a_column_of_dates_is_read_as_one():
     assert sold("06/01/2026", "13/01/2026", "") == ["2026-01-06", "2026-01-13", None]
     declared = {"columns": {"sold": "Sale date"}, "dates": "month first"}
     assert sold("06/01/2026", "07/01/2026", **declared) == ["2026-06-01", "2026-07-01"]
-    with pytest.raises(RejectedFileError, match="the days of 'Sale date' may be months"):
+    with pytest.raises(
+        RejectedFileError, match="the dates of 'Sale date' may be read in two ways"
+    ):
         sold("06/01/2026", "07/01/2026", columns={"sold": "Sale date"})
 
 
@@ -68,7 +70,9 @@ def test_days_that_may_be_months_are_asked_about(tmp_path, capsys):
     assert main(["inspect", str(tmp_path / "a.csv")]) == 0
     told = capsys.readouterr()
     assert "sold" not in told.out
-    assert "the days of 'Sale date' may be months: declare the column as sold" in told.err
+    assert (
+        "the dates of 'Sale date' may be read in two ways and are not read: declare" in told.err
+    )
 
 
 def test_a_date_in_the_future_sets_its_row_aside():
@@ -76,3 +80,15 @@ def test_a_date_in_the_future_sets_its_row_aside():
     intake = take_in("a.csv", listed("2026-01-06", late), Source(), currency="USD")
     assert len(intake.sales) == 1
     assert "lies in the future" in intake.quarantined[0].reason
+
+
+def test_dates_that_are_not_read_are_told_where_a_model_is_fitted(catalog, tmp_path, capsys):
+    some = catalog.head(120)[["carat", "cut", "color", "clarity", "price"]]
+    days = ["2026-01-06"] * 117 + ["soon", "2025-02-30", ""]
+    some.assign(date=days).to_csv(tmp_path / "a.csv", index=False)
+    words = ["fit", "--family", "loglinear", "--data", str(tmp_path / "a.csv")]
+    assert main([*words, "--out", str(tmp_path / "m.json")]) == 0
+    assert "2 dates of 'date' cannot be read and count as not given" in capsys.readouterr().err
+    some.assign(date="15/Jan/26").to_csv(tmp_path / "a.csv", index=False)
+    assert main([*words, "--out", str(tmp_path / "m.json")]) == 0
+    assert "the dates of 'date' may be read in two ways" in capsys.readouterr().err
