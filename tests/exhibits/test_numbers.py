@@ -332,3 +332,14 @@ def test_the_curve_of_the_weight_is_within_its_chart(packaged, monkeypatch):
     ((left, right, bottom, top),) = limits
     assert left <= frame["carat"].min() < frame["carat"].max() <= right < 10
     assert bottom <= frame["log_change"].min() < frame["log_change"].max() <= top
+
+
+def test_a_model_that_lacks_an_attribute_has_a_sentence_for_its_picture(catalog):
+    from diamond_pricing.fitting import fit
+
+    some = catalog.head(400)[["carat", "cut", "color", "clarity", "price"]]
+    few = fit(some[some["cut"] != "Ideal"].reset_index(drop=True), "loglinear")
+    assert show.partial_effect(few, "depth").text == "This model does not read depth."
+    assert show.usual_cut(few) == "Premium"
+    stones = Stones.from_frame(some)
+    assert show.priced.middle(stones, "depth") == (0.0, 0.0)
