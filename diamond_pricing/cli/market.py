@@ -32,7 +32,7 @@ from diamond_pricing.stones import Stone
     help="Chance that low and high hold the truth.",
 )  # fmt: skip
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Write CSV here, not to the screen."
+    "--out", type=click.Path(path_type=Path), help="CSV file to write. Default: the screen."
 )
 @model_options
 @json_option

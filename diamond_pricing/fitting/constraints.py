@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.arrays import Flags, Integers, Matrix, Vector
 from diamond_pricing.fitting.engine import Design
 from diamond_pricing.fitting.engine.shape import shaped, shaped_by
 from diamond_pricing.model.certificate import (
@@ -25,8 +24,6 @@ from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.proportions import Feature, features, is_proportion
 from diamond_pricing.stones import Stones
 from diamond_pricing.terms import Averages, Term, dense, interleaved
-
-Flags = NDArray[np.bool_]
 
 SHAPE_ROWS = 120
 FEWEST_ROWS = 60

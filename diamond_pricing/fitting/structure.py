@@ -58,13 +58,12 @@ STATED = "log(200 * z / ((x + y) * depth))"  # measured against stated depth
 SHAPE = ("depth", "table", SPREAD, RATIO, DENSITY, STATED)
 OUTSIDE = 0.001  # share of the sales at either end over which a curve of proportions is level
 
-MOST_MONTHS = 60  # of a market that are told apart; more go together
+MOST_MONTHS = 60  # with a level of their own; a longer history has longer periods
 
 MANY = 15_000  # sales from which curves may bend more
 
-Curve = (
-    tuple[str, int] | tuple[str, int, int]
-)  # expression, B-splines, degree if not 3; or date, months, 0
+# Expression, B-splines, and the degree if not 3; or a date, months of a period, and 0.
+Curve = tuple[str, int] | tuple[str, int, int]
 Part = str | Curve
 
 
@@ -219,8 +218,9 @@ def _silent(
 ) -> list[int] | None:
     """Levels of a further grade at which the grade beside it does not vary.
 
-    Where fancies are all of one cut, what is of a fancy could as well be of that cut in a
-    fancy; and turned around for round stones, it would say that a better cut is worth less.
+    If all fancies have one cut, an interaction of cut and shape can stand in for the effect of
+    the shape. It would then reverse the effect of cut in fancies, and the shape constraint,
+    which allows no such fall, would flatten the effect of cut in round stones too.
     """
     grades = [ATTRIBUTES.get(part) if isinstance(part, str) else None for part in term]
     if len(term) != 2 or not all(isinstance(grade, Grade) for grade in grades):
@@ -241,10 +241,10 @@ def _silent(
 
 
 def _undecided(basis: AnyBasis, stones: Stones) -> tuple[int, int] | None:
-    """Columns of a cut that nobody graded, and of the most usual one, where it counts as that.
+    """Columns of the ungraded cut and of the most common grade, where they share a coefficient.
 
-    Where shapes are either graded or not, as rounds and fancies often are, sales do not tell
-    what is of the missing grade and what of the shape: it is of the shape.
+    Where every shape is either graded or not, as rounds and fancies often are, the sales cannot
+    separate the missing grade from the shape. The difference is given to the shape.
     """
     cut = graded("cut")
     if not isinstance(basis, Levels) or cut.ungraded not in basis.levels:

@@ -41,7 +41,8 @@ def day_in(text: str, order: str = "") -> int | None:
         day, year = numbers
         if wide and int(wide[0]) == day:
             day, year = year, day
-        return _ordinal(_century(year), months[0], day)
+        # A day of the week stands in front, and mardi begins as March does.
+        return _ordinal(_century(year), months[-1], day)
     if months or len(numbers) != 3:
         return None
     first, second, third = numbers

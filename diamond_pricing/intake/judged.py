@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.arrays import Flags, Integers, Vector
 from diamond_pricing.errors import StoneError, UnknownGradeError, UnsupportedStoneError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.support import ADVICE
@@ -29,7 +29,6 @@ from diamond_pricing.stones.stones import _SLIP
 
 REFUSED = "refused"
 STATUS = (PRICED, CAUTION, REFUSED)
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from diamond_pricing.stones import (
     Day,
     Grade,
     Measure,
+    several,
 )
 from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.keys import IDENTITY
@@ -153,9 +154,8 @@ def dates_notes(sheet: Sheet, source: Source) -> list[str]:
             notes.append(f"{unclear_dates(header)}.")
         lost = sum(day_in(text, source.dates) is None for text in texts)
         if header in read and lost:
-            dates = "dates" if lost > 1 else "date"
             notes.append(
-                f"{lost:,} {dates} of {header!r} cannot be read and count as not given."
+                f"{several(lost, 'date')} of {header!r} cannot be read and count as not given."
             )
     return notes
 

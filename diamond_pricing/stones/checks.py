@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from math import isnan, log
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Vector
-
-Flags = NDArray[np.bool_]
+from diamond_pricing.arrays import Flags, Vector
 
 CARATS_PER_MM3 = 0.00613  # median of carat/(x·y·z) over the packaged sales
 TYPICAL_DEPTH = 61.8  # per cent, the median of the packaged sales

@@ -17,7 +17,7 @@ DAY = date(2026, 9, 30)
     [
         "2026-09-30", "2026/09/30", "2026-09-30T10:15:00Z", "20260930", "30/09/2026",
         "30.9.2026", "9/30/2026", "30-Sep-2026", "Sep 30, 2026", "30 septembre 2026",
-        "30. September 2026", "September 30th 2026", "30 settembre 2026", "46295", "46295.5",
+        "30. September 2026", "September 30th 2026", "30 settembre 2026", "46295", "mercredi 30 septembre 2026", "46295.5",
         "30/09/2026 14:30",
     ],
 )  # fmt: skip
@@ -30,6 +30,11 @@ def test_a_date_is_read_in_any_form(text):
 )
 def test_what_may_be_two_days_or_none_is_not_guessed(text):
     assert day_in(text) is None
+
+
+def test_a_day_of_the_week_is_no_month():
+    assert day_in("mardi 29 septembre 2026") == DAY.toordinal() - 1
+    assert day_in("martedì 29 settembre 2026") == DAY.toordinal() - 1
 
 
 def test_an_order_is_told_by_all_dates():

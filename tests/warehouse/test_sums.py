@@ -472,6 +472,11 @@ def test_shapes_and_further_grades_are_counted_at_scale(today, tmp_path):
     here, there = (m.price(Stones.of(stones)) for m in (counted, in_memory))
     np.testing.assert_allclose(here, there, rtol=0.04)
     assert np.log(here[0] / here[1]) == pytest.approx(-0.08, abs=0.03)
+    # No oval was graded, and no round stone was not: the difference is of the shape.
+    for shape in ("Round", "Oval"):
+        some = [Stone(1.0, cut, "F", "VS1", shape=shape) for cut in ("Ideal", None)]
+        graded, not_graded = counted.price(Stones.of(some))
+        assert graded == pytest.approx(not_graded, rel=1e-6)
     assert counted.certificate.holds
     assert counted.assess(Stone(1.0, None, "F", "VS1", shape="Pear")).status == "declined"
     assert sum(counted.training.grades["shape"].values()) == pytest.approx(len(today), abs=2)

@@ -87,12 +87,18 @@ def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
     return sheets(made)
 
 
+def _coefficients(founding: PriceModel, term: Term) -> Vector:
+    """Those of one term of the founding model."""
+    stops = np.cumsum([t.width for t in founding.terms])
+    stop = stops[founding.terms.index(term)]
+    return founding.coefficients[stop - term.width : stop]
+
+
 def _silent(term: Term, founding: PriceModel | None) -> list[int]:
     """Levels of a further grade that have no effect in a term of the founding model."""
     if founding is None or len(term.bases) != 2 or not isinstance(term.bases[1], Levels):
         return []
-    stop = np.cumsum([t.width for t in founding.terms])[founding.terms.index(term)]
-    values = founding.coefficients[stop - term.width : stop].reshape(-1, term.bases[1].width)
+    values = _coefficients(founding, term).reshape(-1, term.bases[1].width)
     return np.flatnonzero(~values.any(axis=0)).tolist()
 
 
@@ -100,9 +106,7 @@ def _alike(basis: AnyBasis, founding: PriceModel | None) -> tuple[int, int] | No
     """Columns of two cuts that have one coefficient in the founding model, if any."""
     if founding is None:
         return None
-    stops = np.cumsum([term.width for term in founding.terms])
-    (k,) = (i for i, term in enumerate(founding.terms) if term.bases == (basis,))
-    values = founding.coefficients[stops[k] - founding.terms[k].width : stops[k]]
+    values = _coefficients(founding, Term((basis,)))
     pairs = [p for p in combinations(range(len(values)), 2) if np.ptp(values[[*p]]) < SAME]
     return pairs[0] if len(pairs) == 1 else None
 

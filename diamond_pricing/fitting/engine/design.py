@@ -12,14 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.arrays import Flags, Integers, Matrix, Vector
 from diamond_pricing.stones import ATTRIBUTES, Grade
 from diamond_pricing.terms import AnyBasis, Levels, Periods, Spline, Steps, Term
 from diamond_pricing.terms.basis import UNRECORDED
-
-Flags = NDArray[np.bool_]
 
 NULL = 1e-9  # an eigenvalue of a penalty below this part of the largest is none
 

@@ -14,14 +14,11 @@ which are fast near it.
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.arrays import Flags, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine.tables import Gram
-
-Flags = NDArray[np.bool_]
 
 SMALLEST, LARGEST = 1e-8, 1e7  # of λ over the scale of its columns
 PLAIN = 0.01  # λ over the scale of its columns, where none is known
