@@ -94,12 +94,12 @@ class HeldOut:
 
 
 def held_out(
-    found: Found, sales: Sales, markup: Markup | None, averages: Averages, rising: Constraints
+    found: Found, sales: Sales, averages: Averages, rising: Constraints
 ) -> dict[str, Vector]:
-    """Log price of each sale by a fit without its fold, as recorded and at the blend.
+    """Log base price of each sale by a fit without its fold, as recorded and at the blend.
 
-    NaN for a stone that a model of the other folds would decline. Smoothing parameters,
-    weights and mark-up are those of all sales.
+    NaN for a stone that a model of the other folds would decline. Smoothing parameters and
+    weights are those of all sales.
 
     Parameters
     ----------
@@ -122,17 +122,27 @@ def held_out(
         recorded = laid.fitted(beta, rows)
         blend = recorded
         if lists:
-            shares = zip(laid.axes[LISTING.name].tolist(), _shares(laid, averages), strict=True)
+            shares = zip(
+                laid.axes[LISTING.name].tolist(), shares_of(laid, averages), strict=True
+            )
             blend = np.zeros(len(rows))
             for code, share in shares:
                 blend = blend + share * laid.fitted(beta, rows, int(code))
         for name, base in (("recorded", recorded), ("blend", blend)):
-            placed = stones
-            if name == "blend":
-                placed = stones.with_columns(listing=np.full(len(rows), -1))
-            held[name][rows] = base + (0.0 if markup is None else markup.of(base, placed))
+            held[name][rows] = base
             held[name][rows[beyond]] = np.nan
     return held
+
+
+def marked(base: dict[str, Vector], stones: Stones, markup: Markup | None) -> dict[str, Vector]:
+    """Log prices with the mark-up of their lists."""
+    if markup is None:
+        return base
+    blind = stones.with_columns(listing=np.full(len(stones), -1))
+    on = {"recorded": stones, "blend": blind}
+    return {
+        name: price + markup.of(np.nan_to_num(price), on[name]) for name, price in base.items()
+    }
 
 
 def _beyond(stones: Stones, others: Sales, read: Set[str]) -> NDArray[np.bool_]:
@@ -144,7 +154,8 @@ def _beyond(stones: Stones, others: Sales, read: Set[str]) -> NDArray[np.bool_]:
     return beyond
 
 
-def _shares(laid: Structure, averages: Averages) -> list[float]:
+def shares_of(laid: Structure, averages: Averages) -> list[float]:
+    """Share of each price list that the sales know in the blend."""
     codes = [int(code) for code in laid.axes[LISTING.name]]
     seen = sum(averages.listings[code] for code in codes)
     return [averages.listings[code] / seen for code in codes]

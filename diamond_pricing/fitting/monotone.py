@@ -27,7 +27,8 @@ from diamond_pricing.fitting.engine import (
     solve,
 )  # fmt: skip
 from diamond_pricing.fitting.engine.smoothing import FLAT
-from diamond_pricing.fitting.held_out import Found, HeldOut, held_out
+from diamond_pricing.fitting.held_out import Found, HeldOut, held_out, marked
+from diamond_pricing.fitting.like_sales import like_sales
 from diamond_pricing.fitting.listing_odds import inferred
 from diamond_pricing.fitting.paired_lists import (
     FEWEST,
@@ -61,6 +62,7 @@ from diamond_pricing.model.certificate import (
     over,
 )
 from diamond_pricing.model.effects import Effects
+from diamond_pricing.model.like_sales import Likeness
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import (
     ATTRIBUTES,
@@ -87,6 +89,7 @@ ROUGHLY = 0.3  # as FLAT, before the first reweighting
 SCREENED = 3.0  # as FLAT, to see which grades bend others
 FOLDS = 5
 SEED = 20081
+FEWEST_LIKE = 2_000  # sales from which like sales may have a line
 RANK = 128  # columns of the covariance that a document keeps
 
 
@@ -199,15 +202,22 @@ def _model(
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
     terms, coefficients, wide = documented(laid.design, beta)
     effects = Effects.of(terms, coefficients, averages)
+    base = held_out(found, sales, averages, rising)
     markup = None
     if ladder:
         rises = _rises(effects, training, partings)
         markup = put_back(pairs, partings, rises, averages.listings[2], sd)
-    certificate = certify(effects, markup, training)
+    prices, log_price = marked(base, stones, markup), np.log(sales.price)
+    like = None
+    if len(sales) >= FEWEST_LIKE and SHAPES not in others:
+        like = like_sales(stones, prices, log_price, found.fold, effects, training, markup)
+    if like is not None:
+        prices = marked({name: base[name] + like[1][name] for name in base}, stones, markup)
+    told = None if like is None else Likeness(like[0])
+    certificate = certify(effects, markup, training, told)
     if not certificate.holds:
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
     inference = inferred(sales, shape, averages) if lists else None
-    prices = held_out(found, sales, markup, averages, rising)
     support = support_of(stones)
     model = PriceModel(
         family="monotone",
@@ -224,9 +234,10 @@ def _model(
         training=training,
         markup=markup,
         inference=inference,
-        ranges=ranges_of(stones, prices, np.log(sales.price)),
+        ranges=ranges_of(stones, prices, log_price),
         support=support,
         certificate=certificate,
+        like_sales=None if like is None else like[0],
     )
     return model, prices, found
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.model.effects import Effects
+from diamond_pricing.model.like_sales import Likeness
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.proportions import features, is_proportion
 from diamond_pricing.model.training import Training
@@ -284,13 +285,18 @@ class Over(NamedTuple):
         return np.diff(sum(parts[1:], start=parts[0])[list(ordered)], axis=0)
 
 
-def over(effects: Effects, grid: Grid, at: Sequence[Located | None] | None = None) -> Over:
+def over(
+    effects: Effects, grid: Grid, at: Sequence[Located | None] | None = None,
+    like: Likeness | None = None,
+) -> Over:  # fmt: skip
     """Effects at every stone of a grid.
 
     Parameters
     ----------
     at : Sequence, optional
         Saves working it out again for other coefficients.
+    like : Likeness, optional
+        What like sales fetched beyond.
     """
     base = np.zeros(grid.sizes)
     others: dict[str, list[Vector]] = {}
@@ -303,6 +309,8 @@ def over(effects: Effects, grid: Grid, at: Sequence[Located | None] | None = Non
             others.setdefault(where.other, []).append(found)
         else:
             base += found[0]
+    if like is not None:
+        base += like.of(grid.stones()).reshape(grid.sizes)
     return Over(base, others)
 
 
@@ -320,13 +328,15 @@ def rising(terms: Sequence[Term]) -> dict[str, list[int]]:
     return found
 
 
-def steps(effects: Effects, grid: Grid, markup: Markup | None = None) -> dict[str, Vector]:
+def steps(
+    effects: Effects, grid: Grid, markup: Markup | None = None, like: Likeness | None = None
+) -> dict[str, Vector]:
     """Log price of each stone less that of its neighbour one step worse, by attribute.
 
     Further grades are those at which the step is least. Where the dimensions may be any, so
     are they, before the mark-up; that rises with the base price and turns no order round.
     """
-    here = over(effects, grid)
+    here = over(effects, grid, like=like)
     of_axis = {axis: here.steps(axis)[0] for axis in AXES}
     if grid.dimensions == ANY:
         cuts = np.asarray(grid.values["cut"], np.int64)
@@ -336,6 +346,10 @@ def steps(effects: Effects, grid: Grid, markup: Markup | None = None) -> dict[st
             np.zeros(len(cuts) - 1),
         )
         of_axis["cut"] = of_axis["cut"] + least[None, :, None, None]
+        if like is not None:
+            names = [graded("cut").grades[code] for code in cuts]
+            worst = like.worst_cuts(np.asarray(grid.values["carat"]), names, grid.listing)
+            of_axis["cut"] = of_axis["cut"] + worst[:, :, None, None]
     elif markup is not None:
         part = markup.part(np.asarray(grid.values["carat"]))[:, None, None, None]
         how = np.full((1, 1, 1, 1), 2 if grid.listing < 0 else 0)
@@ -351,7 +365,9 @@ def steps(effects: Effects, grid: Grid, markup: Markup | None = None) -> dict[st
     return of_axis
 
 
-def certify(effects: Effects, markup: Markup | None, training: Training) -> Certificate:
+def certify(
+    effects: Effects, markup: Markup | None, training: Training, like: Likeness | None = None
+) -> Certificate:
     """Compare every stone of the grids with its worse neighbours."""
     listings = {"blend": -1}
     if LISTING.name in effects.attributes:
@@ -360,7 +376,7 @@ def certify(effects: Effects, markup: Markup | None, training: Training) -> Cert
     compared = 0
     jumps_at = jumps(effects.terms, markup)
     for grid in grids(training, effects.terms, list(listings.values()), jumps_at):
-        for axis, step in steps(effects, grid, markup).items():
+        for axis, step in steps(effects, grid, markup, like).items():
             found[axis] += int((step < 0).sum())
             compared += step.size
     return Certificate(

@@ -12,7 +12,7 @@ from diamond_pricing.model.notes import note
 from diamond_pricing.model.support import BLEND, RECORDED, listed
 from diamond_pricing.model.verdict import CAUTION, PRICED, Verdict
 from diamond_pricing.model.words import ENGLISH, Words
-from diamond_pricing.stones import ATTRIBUTES, LISTING, MAGIC_LINE, Stone, Stones
+from diamond_pricing.stones import ATTRIBUTES, LIKE_LINE, LISTING, MAGIC_LINE, Stone, Stones
 from diamond_pricing.stones.kinds import KINDS
 
 NOTES = 20_000  # kept ready
@@ -21,6 +21,8 @@ NOTES = 20_000  # kept ready
 @cache
 def _read(line: str) -> Callable[[Stone], Any]:
     """What the note of a line depends on."""
+    if line == LIKE_LINE:
+        return attrgetter("carat", "cut", "color", "clarity")
     if line in (MAGIC_LINE, REFERENCE):
         return attrgetter("carat")
     names = [a.name for a in ATTRIBUTES.values() if a.line == line and a.name != LISTING.name]
@@ -46,6 +48,8 @@ class StoneDetails:
         """What a line compares."""
         if name == REFERENCE:
             return words.stone(self.first)
+        if name == LIKE_LINE:
+            return words.alike.format(count=self._alike(self.second, self.listings[1]))
         effects = self.model._effects
         read, marked = effects.features[name], self.model.markup is not None
         return note(
@@ -83,7 +87,19 @@ class StoneDetails:
             )
             errors = self.model._effects.errors(here, there, self.model.factor).tolist()
             self.errors = {REFERENCE: 0.0} | dict(zip(self.model.lines, errors, strict=True))
+            if LIKE_LINE in self.errors:
+                behind = (
+                    self._alike(stone, how) + self.model.like_sales.lean
+                    for stone, how in zip((self.first, self.second), self.listings, strict=True)
+                )
+                spread = sum(1 / count for count in behind) * (self.first != self.second)
+                self.errors[LIKE_LINE] = self.model.residual_sd * spread**0.5
         return self.errors[name]
+
+    def _alike(self, stone: Stone, listing: str) -> int:
+        """Sales like a stone, on its list."""
+        one = listed(Stones.of([stone]), listing, self.model.training)
+        return int(self.model._likeness.count(one)[0])
 
     def _placed(self, stone: Stone, listing: str) -> list[Placed]:
         """A stone in the bases of the model; its own reference is placed once."""

@@ -19,6 +19,7 @@ from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import DocumentError, TradeError
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.inference import Inference
+from diamond_pricing.model.like_sales import LikeSales
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import Support
@@ -31,7 +32,7 @@ EXACT_BELOW = 500  # coefficients up to which the covariance is kept whole
 LARGEST = 64 * 2**20  # bytes
 SHARED = (
     "family", "origin", "residual_sd", "edf", "averages", "training",
-    "markup", "inference", "ranges", "support", "certificate",
+    "markup", "inference", "ranges", "support", "certificate", "trade", "like_sales",
 )  # fmt: skip
 _HEAD = re.compile(rb'\{"sha256":"([0-9a-f]{64})",')
 
@@ -104,8 +105,8 @@ def _scales(factor: Matrix, bits: int) -> Vector:
     return scales
 
 
-class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields of a `PriceModel`, as they stand in JSON."""
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The fields of a `PriceModel`, as they stand in JSON; the last two where there are any."""
 
     schema: int
     family: str
@@ -122,12 +123,8 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ranges: Ranges | None
     support: Support | None
     certificate: Certificate | None
-
-
-class Traded(Document, frozen=True, forbid_unknown_fields=True):
-    """A document with the attributes that it reads beside those of every stone."""
-
     trade: tuple[dict[str, Any], ...] = ()
+    like_sales: LikeSales | None = None
 
 
 def write(content: Document) -> str:
@@ -170,10 +167,8 @@ def read(data: bytes) -> Document:
                 f"this model document has schema {schema}; this version reads {SCHEMA}."
             )
         trade = msgspec.json.decode(body, type=_Schema).trade
-        if trade is None:
-            return msgspec.json.decode(body, type=Document)
         add_missing(trade)  # terms are checked against the attributes that there are
-        return msgspec.json.decode(body, type=Traded)
+        return msgspec.json.decode(body, type=Document)
     except TradeError as error:
         raise DocumentError(f"this model document cannot be read: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -182,7 +177,7 @@ def read(data: bytes) -> Document:
 
 class _Schema(msgspec.Struct):
     schema: int
-    trade: list[dict[str, Any]] | None = None
+    trade: list[dict[str, Any]] = []
 
 
 def _body(content: Document) -> bytes:

@@ -58,8 +58,17 @@ class Effects:
     places: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, terms: tuple[Term, ...], coefficients: Vector, averages: Averages) -> "Effects":
-        """Spread out the coefficients of terms, shape (p,)."""
+    def of(
+        cls, terms: tuple[Term, ...], coefficients: Vector, averages: Averages,
+        more: tuple[str, ...] = (),
+    ) -> "Effects":  # fmt: skip
+        """Spread out the coefficients of terms, shape (p,).
+
+        Parameters
+        ----------
+        more : tuple[str, ...]
+            Lines behind theirs that no term has a part in.
+        """
         for term in terms:
             term.check(averages)
         runs = runs_of(terms, coefficients)
@@ -69,7 +78,7 @@ class Effects:
         every = [basis for term in terms for basis in term.bases]
         place = {basis: i for i, basis in enumerate(dict.fromkeys(every))}
         steps = (basis for basis in place if isinstance(basis, Steps))
-        lines = tuple(line for line in LINES if line in used)
+        lines = (*(line for line in LINES if line in used), *more)
         return cls(
             terms=terms,
             tables=tuple(t.effects_of_rows(run) for t, run in zip(terms, runs, strict=True)),

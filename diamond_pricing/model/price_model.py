@@ -32,6 +32,7 @@ from diamond_pricing.model.effects import Effects, Placed, runs_of
 from diamond_pricing.model.explanation import RANGE, REFERENCE, Line, PriceExplanation
 from diamond_pricing.model.from_reference import FromReference
 from diamond_pricing.model.inference import INFERRED, Inference
+from diamond_pricing.model.like_sales import Likeness, LikeSales
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
@@ -50,6 +51,7 @@ from diamond_pricing.model.training import Training
 from diamond_pricing.model.verdict import CAUTION, DECLINED, FEW, PRICED, Reason, Verdict
 from diamond_pricing.stones import (
     ATTRIBUTES,
+    LIKE_LINE,
     LINES,
     LISTING,
     Day,
@@ -117,6 +119,8 @@ class PriceModel:
     trade : tuple[dict, ...]
         The attributes that it reads beside those that every trade has, as
         `diamond_pricing.stones.trade.use` takes them.
+    like_sales : LikeSales or None
+        What like sales fetched beyond what the terms explain, where that is worth a line.
     sha256 : str
         Hash of the model document; equal models have equal hashes.
     """
@@ -137,6 +141,7 @@ class PriceModel:
     support: Support | None = None
     certificate: Certificate | None = None
     trade: tuple[dict[str, Any], ...] = ()
+    like_sales: LikeSales | None = None
     sha256: str = field(init=False)
     _effects: Effects = field(init=False, repr=False)
 
@@ -152,7 +157,8 @@ class PriceModel:
             raise DocumentError("variances and degrees of freedom must not be negative.")
         if not (self.family.isprintable() and self.origin.isprintable()):
             raise DocumentError("family and origin must be one line of printable text.")
-        effects = Effects.of(self.terms, coefficients, self.averages)
+        more = () if self.like_sales is None else (LIKE_LINE,)
+        effects = Effects.of(self.terms, coefficients, self.averages, more)
         if self.inference is not None:
             self.inference.check(self.averages)
         self.training.check(effects.attributes)
@@ -180,6 +186,18 @@ class PriceModel:
     @cached_property
     def _tables(self) -> Tables:
         return self._effects.compiled()
+
+    @cached_property
+    def _likeness(self) -> Likeness | None:
+        if self.like_sales is None:
+            return None
+        return Likeness(self.like_sales)
+
+    @cached_property
+    def _alike_at_start(self) -> float:
+        """What like sales fetched beyond, of the reference stone on the blend."""
+        assert self._likeness is not None
+        return self._likeness.one(self.reference)
 
     @cached_property
     def _from_reference(self) -> FromReference:
@@ -290,6 +308,8 @@ class PriceModel:
     def _total(self, stones: Stones) -> tuple[Vector, Vector]:
         """Log price of n stones on their lists, and the mark-up in it; shapes (n,)."""
         base = self._tables.total(self._tables.placed(stones), len(stones))
+        if self._likeness is not None:
+            base = base + self._likeness.of(stones)
         if self.markup is None:
             return base, np.zeros(len(stones))
         marked = self.markup.of(base, stones)
@@ -352,9 +372,11 @@ class PriceModel:
     def _moved(self, stones: Stones) -> Matrix:
         """Log effect of each line on the blend, from the model's own reference."""
         effects = self._from_reference.many(stones)
+        blend = listed(stones, BLEND, self.training)
+        if self._likeness is not None:
+            effects[:, -1] = self._likeness.of(blend) - self._alike_at_start
         if self.markup is not None:
             start = self._start
-            blend = listed(stones, BLEND, self.training)
             base = _summed(start.log_price - start.marked, effects)
             place = self.lines.index(LISTING.line)
             effects[:, place] += self.markup.of(base, blend) - start.marked
@@ -367,6 +389,10 @@ class PriceModel:
         """
         tables, n = self._tables, len(stones)
         effects, before, after = tables.divided(tables.placed(stones), tables.placed(start), n)
+        if self._likeness is not None:
+            there, here = self._likeness.of(start), self._likeness.of(stones)
+            effects[:, -1] = here - there
+            before, after = before + there, after + here
         if self.markup is not None:
             from_, to = self.markup.of(before, start), self.markup.of(after, stones)
             effects[:, self.lines.index(LISTING.line)] += to - from_
@@ -496,6 +522,8 @@ class PriceModel:
             return None
         start = self._start
         effects = self._from_reference.one(stone)
+        if self._likeness is not None:
+            effects[-1] = self._likeness.one(stone) - self._alike_at_start
         if self.markup is not None:
             base = start.log_price - start.marked + sum(effects)
             place = self.lines.index(LISTING.line)
@@ -665,7 +693,6 @@ class PriceModel:
                 coefficients=np.array([b for entry in read.terms for b in entry.coefficients]),
                 factor=read.covariance.matrix(),
                 reference=_stone(read.reference),
-                trade=read.trade if isinstance(read, document.Traded) else (),
                 **{name: getattr(read, name) for name in document.SHARED},
             )
         except (FitError, StoneError, MoneyError) as error:
@@ -679,11 +706,7 @@ class PriceModel:
 
     def _document(self) -> document.Document:
         given: dict[str, Any] = {name: getattr(self, name) for name in document.SHARED}
-        kind = document.Document
-        if self.trade:
-            kind = document.Traded
-            given["trade"] = self.trade
-        return kind(
+        return document.Document(
             schema=document.SCHEMA,
             terms=tuple(
                 document.Entry(term.bases, tuple(run.tolist()))

@@ -32,6 +32,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     marked: str = "{list}, whose mark-up depends on the price"
     today: str = "as of the last day of the sales"
     as_of: str = "as of {date} rather than the last day of the sales"
+    alike: str = "{count} of about its weight and grades"
     unsaid: str = "not given: the average of such stones"
     missing: str = "not given: averaged over {cut} stones of about {carat}"
     missing_some: str = "{names} not given: averaged over {cut} stones of about {carat}"
@@ -110,7 +111,7 @@ ITALIAN = Words(
             "carat": "Peso", "magic": "Soglia di peso", "cut": "Taglio", "color": "Colore",
             "clarity": "Purezza", "proportions": "Proporzioni", "depth": "Profondità",
             "table": "Tavola", "x": "Lunghezza", "y": "Larghezza", "z": "Altezza",
-            "listing": "Listino", "market": "Mercato",
+            "listing": "Listino", "market": "Mercato", "like_sales": "Vendite simili",
         }
     ),
     not_in="Non compresi nel prezzo: {names}.",
@@ -131,6 +132,7 @@ ITALIAN = Words(
     marked="{list}, con un ricarico che dipende dal prezzo",
     today="all'ultimo giorno delle vendite",
     as_of="al {date} invece dell'ultimo giorno delle vendite",
+    alike="{count} di peso e gradi simili",
     unsaid="non indicata: la media di tali pietre",
     missing="non indicate: media delle pietre {cut} di circa {carat}",
     missing_some="{names} non indicate: media delle pietre {cut} di circa {carat}",

@@ -17,6 +17,7 @@ from diamond_pricing.stones.stones import Coded, Frame, Stones
 from diamond_pricing.stones.trade import (
     ATTRIBUTES,
     GRADES,
+    LIKE_LINE,
     LINES,
     LISTING,
     MAGIC_LINE,
@@ -28,6 +29,7 @@ from diamond_pricing.stones.trade import (
 __all__ = [
     "ATTRIBUTES",
     "GRADES",
+    "LIKE_LINE",
     "LINES",
     "LISTING",
     "MAGIC_LINE",

@@ -33,6 +33,7 @@ MEASURE, ORDERED, CATEGORY, DATE = "measure", "ordered", "category", "date"
 FOUR_CS = ("carat", "cut", "color", "clarity")
 DIMENSIONS = ("depth", "table", "x", "y", "z")
 MAGIC_LINE = "magic"
+LIKE_LINE = "like_sales"  # of no attribute; always the last
 _NAME = r"^[a-z][a-z0-9_]{0,39}$"
 # What these words mean already: to a stone, to arithmetic, in answers.
 _TAKEN = frozenset(
@@ -312,6 +313,7 @@ def _set(entries: dict[str, Entry], labels: dict[str, str], where: str) -> None:
     for attribute in made.values():
         lines.setdefault(attribute.line, labels.get(attribute.line, attribute.label))
     lines["listing"] = lines.pop("listing")
+    lines[LIKE_LINE] = "Like sales"
     for kept, new in (
         (_every, made), (_entries, entries), (_names, names), (_lines, lines),
         (_line_labels, labels),

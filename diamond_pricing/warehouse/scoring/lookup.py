@@ -8,6 +8,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.model import PriceModel
+from diamond_pricing.model.like_sales import Cells
 from diamond_pricing.model.support import code_of
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.warehouse.scoring.pieces import levels_of
@@ -40,6 +41,8 @@ class Lookup:
         By variable, shape (rows,).
     plain : dict[str, Matrix]
         Further columns, shape ``shape``.
+    cells : Cells or None
+        Whose effects on the blend it holds, instead of all that.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Lookup:
     cubics: dict[tuple[int, str], Matrix] = field(default_factory=dict)
     lows: dict[str, Vector] = field(default_factory=dict)
     plain: dict[str, Matrix] = field(default_factory=dict)
+    cells: Cells | None = None
 
     def add(self, line: int, variable: str, cubic: Matrix, grades: Sequence[str]) -> None:
         """Add cubics over some of the grades, shape (rows or 1, *grades, 4)."""
@@ -103,6 +107,18 @@ def factors(model: PriceModel, name: str, levels: list[str], table: Lookup) -> M
     given = model.ranges.difficulty.get(name, {})
     factor = np.array([given.get(grade, 1.0) for grade in levels])
     return np.broadcast_to(factor, table.shape)
+
+
+def alike(model: PriceModel) -> list[Lookup]:
+    """What like sales fetched beyond, on the blend; a row where something is not known too."""
+    found = []
+    if (likeness := model._likeness) is not None:
+        for cells, table in zip(likeness.like.cells, likeness.tables, strict=True):
+            effects = (table[-1] if cells.listed else table).ravel()
+            one = Lookup(f"l{len(found)}", "", [], [], (), effects.shape, cells=cells)
+            one.plain["effect"] = effects
+            found.append(one)
+    return found
 
 
 def markup_rows(model: PriceModel) -> Matrix | None:

@@ -21,6 +21,7 @@ from diamond_pricing.stones import (
 )
 from diamond_pricing.warehouse.scoring.lookup import (
     Lookup,
+    alike,
     backing,
     factors,
     markup_rows,
@@ -117,6 +118,7 @@ def lookups(model: PriceModel, level: float, absent: frozenset[str]) -> Lookups:
             band = np.searchsorted(model.support.bands, tables.inside, side="right")
             table.plain[f"near_{name}"] = np.minimum(counts[:, band].T, FEW)
     rest = [table for table in tables.tables.values() if table is not weight]
+    others += alike(model)
     return Lookups(model, weight, rest + others, cells(edges, low, high), markup_rows(model))
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from diamond_pricing.intake.judged import REFUSED
+from diamond_pricing.model.like_sales import Cells
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Measure
+from diamond_pricing.stones import ATTRIBUTES, LIKE_LINE, LISTING, Measure
 from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polynomial, searched
 from diamond_pricing.warehouse.scoring.checking import (
     checked_depth,
@@ -132,6 +133,8 @@ def _keys(tables: Lookups) -> dict[str, str]:
         if table.name[0] == "p":
             place = known if table.graded else searched(known, table.edges)
             columns[f"v_{table.name}"] = known
+        if table.cells is not None:
+            place = _cell(tables, table.cells)
         if table.missing:
             rows = table.shape[0] - len(table.missing) - 1
             place = f"CASE WHEN {known} IS NULL THEN at_node + {rows} ELSE {place} END"
@@ -139,6 +142,25 @@ def _keys(tables: Lookups) -> dict[str, str]:
             columns[f"v_{table.name}"] = either
         columns[f"key_{table.name}"] = _key(tables, table, place)
     return columns
+
+
+def _cell(tables: Lookups, cells: Cells) -> str:
+    """Number of the cell of like sales, with one more along each side for what is unknown."""
+    place = "0"
+    for side in cells.sides[cells.listed :]:
+        if side.grades:
+            cases = [
+                f"WHEN {tables.levels[side.attribute].index(name)} THEN {i}"
+                for i, name in enumerate(side.grades)
+            ]
+            at = f"CASE k_{side.attribute} {' '.join(cases)} ELSE {len(side)} END"
+        else:
+            value = f"m_{side.attribute}"
+            at = searched(value, side.edges)
+            if side.attribute != CARAT:
+                at = f"CASE WHEN {value} IS NULL THEN {len(side)} ELSE {at} END"
+        place = f"({place}) * {len(side) + 1} + {at}"
+    return place
 
 
 def _weighed(tables: Lookups, prefix: str) -> Layer:
@@ -175,6 +197,10 @@ def _base(tables: Lookups) -> dict[str, str]:
                 if any(name in known for name in names):
                     u = f"u_{table.name}" if table.name[0] == "p" else f"u{place}"
                     parts.append(polynomial([n if n in known else "" for n in names], u))
+        if tables.model.lines[line] == LIKE_LINE:
+            effects = [f"{t.name}_effect" for t in tables.others if t.cells is not None]
+            start = number(tables.model._alike_at_start)
+            parts = [f"({' + '.join(effects)}) - ({start})"]
         columns[f"b{line}"] = " + ".join(parts) or "0e0"
     if tables.model.support is not None:
         columns["near"] = _near(tables)
