@@ -95,7 +95,7 @@ def _on_file(
         X = named_features(frame).drop(
             columns=[f"{OTHER}{name}" for name in without], errors="ignore"
         )
-    groups = pd.factorize(X.astype(str).agg("|".join, axis=1))[0]
+    groups = pd.factorize(X.astype(object).map(str).agg("|".join, axis=1))[0]
     fold = grouped_folds(groups, FOLDS, seed)
     y, n = np.log(frame["price"].to_numpy(float)), len(frame)
     found, half = {}, np.full(n, np.nan)

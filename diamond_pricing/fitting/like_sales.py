@@ -6,7 +6,7 @@ table and depth, on each price list (docs/explanation/experiments.md). Both are 
 the nearest that the order of prices leaves room for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -34,7 +34,7 @@ SETTLED = 1e-4  # log price
 
 
 def sides_of(
-    stones: Stones, names: Sequence[str], grades: Mapping[str, Sequence[str]], *, lists: bool
+    stones: Stones, names: Sequence[str], grades: Mapping[str, Collection[str]], *, lists: bool
 ) -> tuple[Side, ...]:
     """Cells over some attributes, on each price list if there are lists."""
     sides = []
@@ -146,9 +146,9 @@ def _raised(effects: Vector, room: Mapping[int, Vector], *, back: bool = False) 
             n = found.shape[axis]
             for i in reversed(range(n - 1)) if back else range(n - 1):
                 start, end = (i + 1, i) if back else (i, i + 1)
-                at = (slice(None),) * axis
-                least = found[(*at, start)] - np.take(of, i, axis)
-                found[(*at, end)] = np.maximum(found[(*at, end)], least)
+                least = np.take(found, start, axis) - np.take(of, i, axis)
+                higher = np.maximum(np.take(found, end, axis), least)
+                _put(found, axis, np.array(end), higher)
     return found
 
 
@@ -185,7 +185,8 @@ def like_sales(
         before = Likeness(LikeSales(tuple(cells), LEAN, {})) if cells else None
         room = _room(sides, effects, training, markup, before)
         for k in (*range(fold.max() + 1), None):
-            found, sales = learned(sides, stones, left, fold != k if k is not None else fold >= 0)
+            others = fold >= 0 if k is None else fold != k
+            found, sales = learned(sides, stones, left, others)
             table = Cells.of(sides, in_order(found, sales, room), sales)
             if k is None:
                 cells.append(table)
@@ -196,9 +197,9 @@ def like_sales(
         left = {name: log_price - held[name] - added[name] for name in held}
     gain = {}
     for name, price in held.items():
-        found = 1 - _size(left[name]) / _size(log_price - price)
-        if found >= EARNED:
-            gain[name] = round(found, 4)
+        fell = 1 - _size(left[name]) / _size(log_price - price)
+        if fell >= EARNED:
+            gain[name] = round(fell, 4)
         else:
             added[name][:] = 0.0
             cells = [table.without(name) for table in cells]
@@ -239,8 +240,8 @@ def _room(
         ):
             if axis == "carat":
                 for k in np.flatnonzero(np.diff(band)):
-                    for edge in range(band[k], band[k + 1]):
-                        some = np.ix_(on, [edge], *at)
+                    for cell in range(band[k], band[k + 1]):
+                        some = np.ix_(on, [cell], *at)
                         room[axis][some] = np.minimum(room[axis][some], step[k])
                 continue
             ends = [of[:-1] if j + 1 == i else of for j, of in enumerate(at)]
@@ -249,9 +250,9 @@ def _room(
                 if len(inside):
                     some = np.ix_(on, [cell], *ends)
                     room[axis][some] = np.minimum(room[axis][some], inside.min(axis=0))
-    for at in () if markup is None else markup.parted_at:
-        if at in carat.edges:
-            room["carat"][:, carat.edges.index(at)] = 0.0
+    for edge in () if markup is None else markup.parted_at:
+        if edge in carat.edges:
+            room["carat"][:, carat.edges.index(edge)] = 0.0
     shift = names.index("carat")
     if not shift:
         room = {axis: of[0] for axis, of in room.items()}

@@ -154,7 +154,9 @@ class LikeSales(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if not self.cells or not self.lean > 0 or not self.gain.keys() <= {"recorded", "blend"}:
-            raise DocumentError("like sales need cells, and a gain as recorded or on the blend.")
+            raise DocumentError(
+                "like sales need cells, and a gain as recorded or on the blend."
+            )
 
 
 class Likeness:

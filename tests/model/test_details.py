@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 
 from diamond_pricing import Stone, Stones
 from diamond_pricing.errors import StoneError
-from diamond_pricing.model.support import BLEND, RECORDED
+from diamond_pricing.model.support import BLEND, RECORDED, listed
 from tests.model.test_tables import gradients
 from tests.strategies import listings, stones
 
@@ -61,5 +61,13 @@ def test_standard_errors_are_those_of_the_gradients(packaged, first, second, lis
     for why, start in whys:
         gradient = gradients(packaged, (second, listing), start)
         expected = np.linalg.norm(gradient @ packaged.factor, axis=1)
+        if (why.stone, listing) != start:  # of like sales, by how many they are
+            ends = [
+                listed(Stones.of([s]), w, packaged.training)
+                for s, w in ((second, listing), start)
+            ]
+            behind = np.array([packaged._likeness.count(end)[0] for end in ends])
+            spread = (1 / (behind + packaged.like_sales.lean)).sum()
+            expected[-1] = packaged.residual_sd * np.sqrt(spread)
         found = [line.standard_error for line in why.lines[1:]]
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)

@@ -53,7 +53,7 @@ def gradients(model, here, there):
 
 
 def base_effects(model, stone, listing, reference):
-    """Effects that `contributions` gives, without the mark-up of the price list."""
+    """Effects that `contributions` gives, without mark-up and like sales."""
     one = Stones.of([stone])
     effects = model.contributions(one, listing=listing, reference=reference)[0]
     if model.markup is not None:
@@ -61,6 +61,8 @@ def base_effects(model, stone, listing, reference):
         marked = model._total(listed(one, listing, model.training))[1]
         marked = marked - model._total(listed(start, BLEND, model.training))[1]
         effects[model.lines.index(LISTING.line)] -= marked[0]
+    if model.like_sales is not None:
+        effects[-1] = 0.0
     return effects
 
 
@@ -85,6 +87,8 @@ def test_prices_are_the_design_times_the_coefficients(model, stone, listing):
     base = (model.design(one, listing=listing) @ model.coefficients)[0]
     placed = listed(one, listing, model.training)
     marked = model._total(placed)[1][0]
+    if model.like_sales is not None:
+        marked += model._likeness.of(placed)[0]
     assert model.log_price(one, listing=listing)[0] == pytest.approx(base + marked, abs=1e-11)
 
 

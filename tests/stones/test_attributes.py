@@ -4,6 +4,7 @@ from diamond_pricing.errors import StoneError, UnknownGradeError
 from diamond_pricing.stones import (
     ATTRIBUTES,
     GRADES,
+    LIKE_LINE,
     LINES,
     MAGIC_LINE,
     MEASURES,
@@ -134,6 +135,7 @@ def test_no_header_means_two_attributes():
 
 
 def test_every_line_of_an_attribute_has_a_label():
-    assert {a.line for a in ATTRIBUTES.values()} | {MAGIC_LINE} == set(LINES)
+    assert {a.line for a in ATTRIBUTES.values()} | {MAGIC_LINE, LIKE_LINE} == set(LINES)
+    assert list(LINES)[-1] == LIKE_LINE
     assert all(m.low < m.high for m in MEASURES)
     assert isinstance(ATTRIBUTES["listing"], Grade)

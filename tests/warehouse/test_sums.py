@@ -426,7 +426,7 @@ def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, three_million, mome
     (tmp_path / "base.sums").write_bytes(written_moments(moments))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    for wait in (4.0, 6.0):
+    for wait in (2.0, 3.5):
         run = subprocess.Popen(
             [COMMAND, "tally", "--data", three_million, "--like", "base.sums", "--out", "out/day.sums"],
             cwd=tmp_path, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(scratch)},

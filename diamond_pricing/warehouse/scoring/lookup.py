@@ -111,7 +111,7 @@ def factors(model: PriceModel, name: str, levels: list[str], table: Lookup) -> M
 
 def alike(model: PriceModel) -> list[Lookup]:
     """What like sales fetched beyond, on the blend; a row where something is not known too."""
-    found = []
+    found: list[Lookup] = []
     if (likeness := model._likeness) is not None:
         for cells, table in zip(likeness.like.cells, likeness.tables, strict=True):
             effects = (table[-1] if cells.listed else table).ravel()

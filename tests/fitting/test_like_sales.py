@@ -1,0 +1,113 @@
+"""What like sales fetched is found where the sales show it, and never turns an order round."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from diamond_pricing.fitting import fit, read_sales
+from diamond_pricing.fitting.like_sales import STEP, in_order, learned, sides_of
+from diamond_pricing.stones import Stones
+
+numbers = st.floats(-0.2, 0.2).map(lambda x: round(x, 3))
+tables = arrays(float, (4, 3), elements=numbers)
+
+
+@settings(max_examples=60)
+@given(
+    effects=tables, sales=arrays(float, (4, 3), elements=st.integers(0, 50).map(float)),
+    down=arrays(float, (3, 3), elements=st.sampled_from([0.0, 1e-5, 0.01, 0.1, np.inf])),
+    across=arrays(float, (4, 2), elements=st.sampled_from([0.0, 0.02, np.inf])),
+)  # fmt: skip
+def test_effects_are_brought_in_order_and_no_further(effects, sales, down, across):
+    found = in_order(effects, sales, {0: down, 1: across})
+    rounded = np.rint(found / STEP) * STEP
+    for table in (found, rounded):  # rounding for a document breaks nothing
+        assert (np.diff(table, axis=0) >= -down - 1e-9).all()
+        assert (np.diff(table, axis=1) >= -across - 1e-9).all()
+    # What is in order is left as it is; nothing leaves the span of what was given.
+    room = {0: np.full((3, 3), np.inf), 1: np.full((4, 2), np.inf)}
+    np.testing.assert_array_equal(in_order(effects, sales, room), effects)
+    assert effects.min() - 1e-9 <= found.min()
+    assert found.max() <= effects.max() + 1e-9
+
+
+def test_two_in_the_wrong_order_meet_nearer_to_the_one_with_more_sales():
+    effects, sales = np.array([0.1, 0.0]), np.array([30.0, 0.0])
+    found = in_order(effects, sales, {0: np.zeros(1)})
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
+    assert found[0] > 0.09
+
+
+def test_a_cell_is_the_shrunken_mean_of_its_sales_and_of_those_near():
+    frame = pd.DataFrame(
+        {"carat": [0.5] * 4, "cut": "Ideal", "color": list("EEEF"), "clarity": "VS1"}
+    )
+    stones = Stones.from_frame(frame)
+    grades = {"cut": ["Ideal"], "color": ["E", "F"], "clarity": ["VS1"]}
+    sides = sides_of(
+        Stones.from_frame(pd.concat([frame, frame.assign(carat=1.0)])),
+        ("carat", "cut", "color", "clarity"), grades, lists=False,
+    )  # fmt: skip
+    residual = {"recorded": np.array([0.1, 0.2, np.nan, 0.3])}
+    effects, sales = learned(sides, stones, residual, np.ones(4, bool))
+    near = np.exp(-0.5 / 0.9**2)
+    band = sides[0].place(stones)[0]
+    assert sides[2].grades == ("F", "E")
+    np.testing.assert_allclose(sales[band, 0, :, 0], [1 + 2 * near, 2 + near])
+    total = [0.3 + near * 0.3, 0.3 + near * 0.3]
+    expected = np.array(total) / (sales[band, 0, :, 0] + 10.0)
+    np.testing.assert_allclose(effects[band, 0, :, 0], expected)
+
+
+@pytest.fixture(scope="module")
+def sold():
+    """Sales in which stones of one cut with a wide table are dearer from 1 ct alone."""
+    rng = np.random.default_rng(7)
+    n = 12_000
+    frame = pd.DataFrame(
+        {
+            "carat": np.round(rng.uniform(0.5, 2.0, n), 2),
+            "cut": rng.choice(["Good", "Very Good", "Ideal"], n),
+            "color": rng.choice(list("DEFGH"), n),
+            "clarity": rng.choice(["SI1", "VS2", "VS1"], n),
+            "depth": np.round(rng.normal(61.8, 1.0, n), 1),
+            "table": rng.integers(54, 63, n).astype(float),
+        }
+    )
+    log = 8.0 + 1.7 * np.log(frame["carat"]) + 0.05 * (frame["cut"] == "Ideal")
+    log += frame["color"].map(dict(zip("DEFGH", [0.3, 0.2, 0.15, 0.1, 0.0], strict=True)))
+    log += frame["clarity"].map({"SI1": 0.0, "VS2": 0.1, "VS1": 0.2})
+    there = (frame["carat"] >= 1.0) & (frame["table"] >= 60)
+    there &= frame["cut"] == "Ideal"
+    log += 0.15 * there + rng.normal(0, 0.04, n)
+    return frame.assign(price=np.exp(log)), there.to_numpy()
+
+
+def test_what_no_pair_of_attributes_explains_is_found(sold):
+    frame, there = sold
+    new = np.arange(len(frame)) % 6 == 0
+    model = fit(frame[~new].reset_index(drop=True))
+    assert model.certificate.holds
+    stones = read_sales(frame[new]).stones
+    error = np.log(frame["price"].to_numpy()[new]) - model.log_price(stones, extrapolate=True)
+    said = model._likeness.of(stones)
+    assert said[there[new]].mean() > 0.4 * (error + said)[there[new]].mean() > 0.01
+    assert abs(said[~there[new]].mean()) < 0.01
+    before, after = (np.sqrt(np.mean(e**2)) for e in (error + said, error))
+    # What the document says that it is worth is what it is worth for sales it has not seen.
+    assert 1 - after / before == pytest.approx(model.like_sales.gain["blend"], abs=0.02)
+    low, high = model.range(stones, level=0.9, extrapolate=True)
+    price = frame["price"].to_numpy()[new]
+    assert 0.88 < np.mean((low <= price) & (price <= high)) < 0.95
+
+
+def test_where_sales_show_nothing_of_the_kind_there_is_no_line(sold):
+    frame, there = sold
+    plain = frame.assign(price=frame["price"] / np.exp(0.15 * there))
+    model = fit(plain)
+    assert model.like_sales is None
+    assert "like_sales" not in model.lines
+    assert "like_sales" not in model.to_json()
