@@ -23,7 +23,7 @@ from diamond_pricing.stones.trade import graded
 
 LEAN = 10.0  # sales of no effect that each cell leans on
 MOST = 0.4  # log price; a sale counts as no further off than this
-EARNED = 0.005  # share by which held-out errors must fall for the line to be there
+EARNED = 0.0025  # share by which held-out errors must fall for the line to be there
 # How far a sale counts, in cells: the standard deviation of a normal curve; others, none.
 REACH = {"carat": 0.7, "color": 0.9, "clarity": 0.58, "table": 0.7, "depth": 0.7}
 BINS = {"table": 10, "depth": 12}

@@ -14,11 +14,13 @@ from diamond_pricing.errors import FitError
 from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.support import BLEND, RECORDED
-from diamond_pricing.stones import LISTING, Stone
+from diamond_pricing.stones import LISTING, Stone, stone_keys
 from diamond_pricing.stones.keys import same_stone
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_SALES = 4  # of one stone, on two lists and sold again
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,15 @@ class Evidence:
         Nearest first.
     price : float
         The model's, on the blend of the price lists.
-    median : float
-        Of the adjusted prices.
+    median, low, high : float
+        Of the adjusted prices: half of them lie between the ends. NaN without any.
     """
 
     comparables: tuple[Comparable, ...]
     price: float
     median: float
+    low: float
+    high: float
 
 
 class Comparables:
@@ -86,6 +90,7 @@ class Comparables:
         self._blend: Matrix = np.ascontiguousarray(model.contributions(self.stones))
         self._squares = np.einsum("ij,ij->i", self._blend, self._blend)
         self._listed = self._on_list()
+        self._keys = stone_keys(self.stones)
 
     def _on_list(self) -> Vector:
         """Log mark-up of each sale's list over the blend, shape (n,)."""
@@ -93,7 +98,9 @@ class Comparables:
         return recorded - self.model.log_price(self.stones, listing=BLEND)
 
     def nearest(self, stone: Stone, k: int = 5) -> Evidence:
-        """Give the k sales nearest to a stone, never a sale of the stone itself.
+        """Give the k sales nearest to a stone, never of the stone itself; each stone once.
+
+        Many stand on both price lists, their sides the other way round.
 
         Raises
         ------
@@ -111,10 +118,13 @@ class Comparables:
         square = self._squares - 2 * (self._blend @ here) + here @ here
         distance = np.sqrt(np.maximum(square, 0))
         distance[same_stone(self.stones, stone)] = np.inf
-        nearest = np.argpartition(distance, min(k, len(distance) - 1))[:k]
+        some = min(MOST_SALES * k, len(distance) - 1)
+        nearest = np.argpartition(distance, some)[: some + 1]
+        nearest = nearest[np.isfinite(distance[nearest])]
         nearest = nearest[np.lexsort((nearest, distance[nearest]))]
+        _, first = np.unique(self._keys[nearest], return_index=True)
         found = []
-        for i in nearest[np.isfinite(distance[nearest])].tolist():
+        for i in nearest[np.sort(first)[:k]].tolist():
             steps = dict(zip(lines, (here - self._blend[i]).tolist(), strict=True))
             if LISTING.line in steps:
                 steps[LISTING.line] -= float(self._listed[i])
@@ -130,5 +140,6 @@ class Comparables:
                     distance=float(distance[i]),
                 )
             )
-        median = float(np.median([c.adjusted for c in found])) if found else float("nan")
-        return Evidence(tuple(found), why.price, median)
+        adjusted = [c.adjusted for c in found] or [np.nan]
+        low, median, high = np.quantile(adjusted, [0.25, 0.5, 0.75]).tolist()
+        return Evidence(tuple(found), why.price, median, low, high)

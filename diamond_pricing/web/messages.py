@@ -290,12 +290,14 @@ class ComparablesOut(msgspec.Struct, frozen=True):
     ----------
     price : float
         The model's.
-    median : float or None
-        Of the adjusted prices.
+    median, low, high : float or None
+        Of the adjusted prices, half of which lie between the ends.
     """
 
     price: float
     median: float | None
+    low: float | None
+    high: float | None
     currency: str
     effective: str
     comparables: list[ComparableOut]

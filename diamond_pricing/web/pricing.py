@@ -108,7 +108,10 @@ def comparables(evidence: "Evidence", model: PriceModel) -> ComparablesOut:
     """Sales like a stone as they are sent."""
     return ComparablesOut(
         price=evidence.price,
-        median=round(evidence.median, 2) if evidence.comparables else None,
+        **{
+            name: round(getattr(evidence, name), 2) if evidence.comparables else None
+            for name in ("median", "low", "high")
+        },
         currency=model.training.currency, effective=model.training.effective,
         comparables=[
             ComparableOut(

@@ -57,6 +57,7 @@ _ENGLISH = {
     "adjusted": "Adjusted to yours", "no_comparables": "Comparable sales cannot be shown now.",
     "comparables_note": "Sales of other stones; the last column takes off, line by line, what "
     "sets them apart from yours.",
+    "comparables_middle": "Median {median}; half lie between {low} and {high}.",
     "make_quote": "Keep as a quote", "quote_hint": "gives a sheet for the client and a link",
     "estimate": "An estimate from sales, not an appraisal.",
     "model": "Model {name}",
@@ -128,6 +129,7 @@ _ITALIAN = {
     "adjusted": "Riportata a questa", "no_comparables": "Vendite comparabili non disponibili.",
     "comparables_note": "Vendite di altre pietre; l’ultima colonna toglie, voce per voce, ciò "
     "che le distingue da questa.",
+    "comparables_middle": "La mediana è {median}; metà sta fra {low} e {high}.",
     "make_quote": "Conserva come preventivo",
     "quote_hint": "dà un foglio per il cliente e un collegamento",
     "estimate": "Stima da vendite, non una perizia.",

@@ -35,7 +35,7 @@ from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.storage.keys import SESSION
 
 if TYPE_CHECKING:
-    from diamond_pricing.validation import Comparable
+    pass
 
 STEPS, LIKE = 8, 4  # shown beside a price
 FORM = 8 << 10  # bytes
@@ -56,11 +56,12 @@ class PageController(Controller):
         answer = None
         steps: Sequence[Mapping[str, str]] = ()
         comparables: Sequence[Mapping[str, str]] = ()
+        middle = ""
         if form.stone is not None:
             why = model.explain(form.stone)
             answer = shown(why, model, words, LEVEL)
             steps = _steps(model, form.stone, words, lang)
-            comparables = await _comparables(request, model, form.stone, words)
+            comparables, middle = await _comparables(request, model, form.stone, words)
             await service.charge(known, "page", 1 + len(steps) + len(comparables))
         link = "/compare"
         if form.stone is not None:
@@ -68,7 +69,7 @@ class PageController(Controller):
         return self._page(
             request, "index.html", "/", model, words, lang, form=form_of(model, words),
             given=form.given, faults=form.faults, problems=form.problems, a=answer,
-            steps=steps, comparables=comparables, compare_link=link,
+            steps=steps, comparables=comparables, middle=middle, compare_link=link,
             may_keep=service.ledger is not None,
         )  # fmt: skip
 
@@ -337,33 +338,31 @@ def _steps(
 
 async def _comparables(
     request: StrictRequest, model: PriceModel, stone: Stone, words: Words
-) -> Sequence[Mapping[str, str]]:
+) -> tuple[Sequence[Mapping[str, str]], str]:
+    """Sales like a stone, and a sentence of what they come to."""
     service = request.service
     try:
-        evidence = await service.away(service.models.evidence, model, stone, 3 * LIKE)
+        evidence = await service.away(service.models.evidence, model, stone, LIKE)
     except ProblemError:
-        return []  # logged; the page says that there are none now
-    return [
+        return [], ""  # logged; the page says that there are none now
+    currency = model.training.currency
+    middle = ""
+    if len(evidence.comparables) > 1:
+        ends = {
+            name: words.amount(round(100 * getattr(evidence, name)), currency, digits=0)
+            for name in ("median", "low", "high")
+        }
+        middle = TEXTS[words.code]["comparables_middle"].format(**ends)
+    found = [
         {
             "stone": words.stone(c.stone),
             "measures": measures_text(c.stone, words),
-            "price": words.amount(round(100 * c.price), model.training.currency, digits=0),
-            "adjusted": words.amount(
-                round(100 * c.adjusted), model.training.currency, digits=0
-            ),
+            "price": words.amount(round(100 * c.price), currency, digits=0),
+            "adjusted": words.amount(round(100 * c.adjusted), currency, digits=0),
         }
-        for c in _each_once(evidence.comparables)[:LIKE]
+        for c in evidence.comparables
     ]
-
-
-def _each_once(found: "Sequence[Comparable]") -> "list[Comparable]":
-    """Each stone once: many stand on both price lists, their sides the other way round."""
-    seen: dict[Any, Comparable] = {}
-    for sale in found:
-        stone = sale.stone
-        sides = tuple(sorted((stone.x or 0.0, stone.y or 0.0)))
-        seen.setdefault((stone.carat, stone.color, stone.clarity, sides), sale)
-    return list(seen.values())
+    return found, middle
 
 
 _described: dict[str, bytes] = {}
