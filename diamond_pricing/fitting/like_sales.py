@@ -175,34 +175,37 @@ def like_sales(
     lists = LISTING.name in effects.attributes
     blind = stones.with_columns(listing=np.full(len(stones), -1))
     on = {"recorded": stones, "blend": blind}
-    left = {name: log_price - price for name, price in held.items()}
-    added = {name: np.zeros(len(stones)) for name in held}
-    cells: list[Cells] = []
-    for names in (GRADED, SHAPED):
-        if any(stones.known(name).mean() < ENOUGH for name in names):
-            continue
-        sides = sides_of(stones, names, training.grades, lists=lists)
-        before = Likeness(LikeSales(tuple(cells), LEAN, {})) if cells else None
-        room = _room(sides, effects, training, markup, before)
-        for k in (*range(fold.max() + 1), None):
-            others = fold >= 0 if k is None else fold != k
-            found, sales = learned(sides, stones, left, others)
-            table = Cells.of(sides, in_order(found, sales, room), sales)
-            if k is None:
-                cells.append(table)
-                continue
-            said, rows = Likeness(LikeSales((table,), LEAN, {})), fold == k
-            for name, of in on.items():
-                added[name][rows] += said.of(of.take(rows))
-        left = {name: log_price - held[name] - added[name] for name in held}
-    gain = {}
-    for name, price in held.items():
-        fell = 1 - _size(left[name]) / _size(log_price - price)
-        if fell >= EARNED:
-            gain[name] = round(fell, 4)
-        else:
-            added[name][:] = 0.0
-            cells = [table.without(name) for table in cells]
+    error = {name: log_price - price for name, price in held.items()}
+    every = [
+        sides_of(stones, names, training.grades, lists=lists)
+        for names in (GRADED, SHAPED)
+        if all(stones.known(name).mean() >= ENOUGH for name in names)
+    ]
+
+    def made(*, ordered: bool) -> tuple[list[Cells], dict[str, Vector], dict[str, float]]:
+        """Tables of all sales, what those of the others add to each, and what that gains."""
+        cells: list[Cells] = []
+        left = dict(error)
+        added = {name: np.zeros(len(stones)) for name in held}
+        for sides in every:
+            room = _room(sides, effects, training, markup, cells) if ordered else {}
+            for k in range(fold.max() + 1 + ordered):  # the last is of none, for all
+                found, sales = learned(sides, stones, left, fold != k)
+                table = Cells.of(sides, in_order(found, sales, room), sales)
+                said, rows = Likeness(LikeSales((table,), LEAN, {})), fold == k
+                for name, of in on.items():
+                    added[name][rows] += said.of(of.take(rows))
+            cells.append(table)
+            left = {name: of - added[name] for name, of in error.items()}
+        gain = {name: 1 - _size(of) / _size(error[name]) for name, of in left.items()}
+        return cells, added, {n: round(g, 4) for n, g in gain.items() if g >= EARNED}
+
+    if not made(ordered=False)[2]:
+        return None
+    cells, added, gain = made(ordered=True)
+    for name in held.keys() - gain.keys():
+        added[name][:] = 0.0
+        cells = [table.without(name) for table in cells]
     return (LikeSales(tuple(cells), LEAN, gain), added) if gain else None
 
 
@@ -212,13 +215,14 @@ def _size(residual: Vector) -> float:
 
 def _room(
     sides: Sequence[Side], effects: Effects, training: Training, markup: Markup | None,
-    like: Likeness | None,
+    before: Sequence[Cells],
 ) -> dict[int, Vector]:  # fmt: skip
     """How far effects may fall along each side that prices must rise along.
 
     Found on the grids of the certificate, the blend and the base list; by axis of the cells.
     Where schedules of mark-ups part there is none: they lean on the rise of the terms.
     """
+    like = Likeness(LikeSales(tuple(before), LEAN, {})) if before else None
     names = [side.attribute for side in sides]
     places = {side.attribute: side for side in sides}
     graded_too = set(GRADED) <= set(names)
