@@ -6,19 +6,20 @@ table and depth, on each price list (docs/explanation/experiments.md). Both are 
 the nearest that the order of prices leaves room for.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
-from diamond_pricing.arrays import Flags, Integers, Vector
+from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.fitting.structure import MAGIC
 from diamond_pricing.model.certificate import grids, jumps, steps
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.like_sales import STEP, Cells, Likeness, LikeSales, Side
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.training import Training
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Measure, Stones
+from diamond_pricing.stones import LISTING, Stones
 from diamond_pricing.stones.trade import graded
 
 LEAN = 10.0  # sales of no effect that each cell leans on
@@ -28,45 +29,75 @@ EARNED = 0.0025  # share by which held-out errors must fall for the line to be t
 REACH = {"carat": 0.7, "color": 0.9, "clarity": 0.58, "table": 0.7, "depth": 0.7}
 BINS = {"table": 10, "depth": 12}
 GRADED, SHAPED = ("carat", "cut", "color", "clarity"), ("carat", "cut", "table", "depth")
-ENOUGH = 0.5  # share of the sales that must say what a table reads
 SWEEPS = 60  # towards the nearest effects in order
 SETTLED = 1e-4  # log price
 
 
-def sides_of(
-    stones: Stones, names: Sequence[str], grades: Mapping[str, Collection[str]], *, lists: bool
-) -> tuple[Side, ...]:
-    """Cells over some attributes, on each price list if there are lists."""
-    sides = []
-    for name in (*((LISTING.name,) if lists else ()), *names):
-        if name == "carat":
-            low, high = stones["carat"].min(), stones["carat"].max()
-            edges = [at for at in MAGIC if low < at <= high]
-            sides.append(Side(name, edges=tuple(edges)))
-        elif isinstance(ATTRIBUTES[name], Measure):
-            known = stones[name][stones.known(name)]
-            inner = np.quantile(known, np.arange(1, BINS[name]) / BINS[name])
-            edges = np.unique(np.round(inner, 1) + 0.05).tolist()
-            sides.append(Side(name, edges=tuple(round(at, 2) for at in edges)))
-        else:
-            seen = grades[name]
-            order = [g for g in graded(name).grades if g in seen]
-            sides.append(Side(name, grades=tuple(order)))
-    return tuple(sides)
-
-
-def learned(
-    sides: Sequence[Side], stones: Stones, residual: Mapping[str, Vector], use: Flags
-) -> tuple[Vector, Vector]:
-    """Kernel means of the residuals of some sales, and how many sales each stands for.
+def every_side(
+    grades: Mapping[str, Collection[str]], weights: tuple[float, float],
+    quantiles: Mapping[str, Sequence[float]], *, lists: bool,
+) -> list[tuple[Side, ...]]:  # fmt: skip
+    """The sides of each table, on each price list if there are lists.
 
     Parameters
     ----------
-    residual : Mapping[str, Vector]
-        Log price less what fits without the stone say, of n sales, ``recorded`` and
-        ``blend``; NaN where they decline it.
-    use : Flags
-        Which sales, shape (n,).
+    grades : Mapping[str, Collection[str]]
+        Those of the sales.
+    weights : tuple[float, float]
+        The lightest and the heaviest, carats.
+    quantiles : Mapping[str, Sequence[float]]
+        Of measures that most sales have, at the ``shares`` of each.
+    """
+    low, high = weights
+    sides = {"carat": Side("carat", edges=tuple(at for at in MAGIC if low < at <= high))}
+    for name in (LISTING.name, *GRADED[1:]):
+        order = [g for g in graded(name).grades if g in grades.get(name, ())]
+        if name != LISTING.name or lists:
+            sides[name] = Side(name, grades=tuple(order))
+    for name, found in quantiles.items():
+        edges = np.unique(np.round(found, 1)) + 0.05  # measures have one decimal
+        sides[name] = Side(name, edges=tuple(np.round(edges, 2).tolist()))
+    first = (sides[LISTING.name],) if lists else ()
+    return [
+        (*first, *(sides[name] for name in names))
+        for names in (GRADED, SHAPED)
+        if sides.keys() >= set(names)
+    ]
+
+
+def shares(name: str) -> Vector:
+    """Where quantiles of a measure are taken to part its cells."""
+    return np.arange(1, BINS[name]) / BINS[name]
+
+
+class Summed(NamedTuple):
+    """What sales left unexplained, counted by fold and cell.
+
+    Attributes
+    ----------
+    total, sales : Vector
+        Log price within ``MOST``, and sales; shape (folds, *cells).
+    squares : float
+        Sum of squares of all.
+    """
+
+    total: Vector
+    sales: Vector
+    squares: float
+
+
+Ways = Mapping[str, Summed]  # ``recorded``, by list if there are lists; and ``blend``
+# Counts what is left beside tables that are known already, each as of every fold.
+Counting = Callable[[Sequence[Side], Sequence[Sequence[Cells]]], Ways]
+
+
+def learned(sides: Sequence[Side], counted: Ways, without: int) -> tuple[Vector, Vector]:
+    """Kernel means of all folds but one, and how many sales each stands for.
+
+    Parameters
+    ----------
+    without : int
+        The fold; as many as there are for none.
 
     Returns
     -------
@@ -74,28 +105,20 @@ def learned(
         Effects and numbers, each of the shape of `Cells`.
     """
     lists = sides[0].attribute == LISTING.name
-    place = [side.place(stones) for side in sides]
-    totals, counts = [], []
-    for of in ("recorded", "blend") if lists else ("recorded",):
-        some = sides[1:] if of == "blend" else sides
-        at = place[1:] if of == "blend" else place
-        shape = tuple(map(len, some))
-        fine = use & ~np.isnan(residual[of])
-        for cell, n in zip(at, shape, strict=True):
-            fine = fine & (cell < n)
-        cells = np.ravel_multi_index([cell[fine] for cell in at], shape)
-        value = np.clip(residual[of][fine], -MOST, MOST)
-        total = np.bincount(cells, value, np.prod(shape)).reshape(shape)
-        count = np.bincount(cells, minlength=np.prod(shape)).reshape(shape).astype(float)
-        for axis, side in enumerate(some):
+    found = []
+    for way in ("recorded", "blend") if lists else ("recorded",):
+        some = sides[1:] if way == "blend" else sides
+        both = np.stack([counted[way].total, counted[way].sales])
+        sums = both.sum(axis=1)
+        if without < both.shape[1]:
+            sums = sums - both[:, without]
+        for axis, side in enumerate(some, 1):
             if (reach := REACH.get(side.attribute)) is not None:
-                i = np.arange(shape[axis])
+                i = np.arange(sums.shape[axis])
                 kernel = np.exp(-0.5 * ((i[:, None] - i) / reach) ** 2)
-                total = np.moveaxis(np.tensordot(kernel, total, (1, axis)), 0, axis)
-                count = np.moveaxis(np.tensordot(kernel, count, (1, axis)), 0, axis)
-        totals.append(total[None] if of == "blend" else total)
-        counts.append(count[None] if of == "blend" else count)
-    total, count = np.concatenate(totals), np.concatenate(counts)
+                sums = np.moveaxis(np.tensordot(kernel, sums, (1, axis)), 0, axis)
+        found.append(sums[:, None] if way == "blend" else sums)
+    total, count = np.concatenate(found, axis=1)
     return total / (count + LEAN), count
 
 
@@ -152,65 +175,121 @@ def _raised(effects: Vector, room: Mapping[int, Vector], *, back: bool = False) 
     return found
 
 
+class Found(NamedTuple):
+    """Tables that earn their place.
+
+    Attributes
+    ----------
+    like : LikeSales
+        Of all sales.
+    folds : list[list[Cells]]
+        By table what the sales outside each fold say.
+    """
+
+    like: LikeSales
+    folds: list[list[Cells]]
+
+
 def like_sales(
-    stones: Stones, held: Mapping[str, Vector], log_price: Vector, fold: Integers,
-    effects: Effects, training: Training, markup: Markup | None,
-) -> tuple[LikeSales, dict[str, Vector]] | None:  # fmt: skip
-    """Learn what like sales say, and say it of the sales of each fold by all others.
+    every: Sequence[tuple[Side, ...]], counting: Counting, effects: Effects,
+    training: Training, markup: Markup | None,
+) -> Found | None:  # fmt: skip
+    """Learn what like sales say, in tables one after the other.
+
+    Whether they earn their place is told by the sales of each fold and the tables of all
+    others; on the lists as recorded and on the blend each by itself.
+    """
+    if not every:
+        return None
+    first = counting(every[0], [])
+
+    def made(*, ordered: bool) -> tuple[list[Cells], list[list[Cells]], dict[str, float]]:
+        cells: list[Cells] = []
+        folds: list[list[Cells]] = []
+        gain: dict[str, float] = {}
+        before: dict[str, float] = {}
+        for sides in every:
+            room = _room(sides, effects, training, markup, cells) if ordered else {}
+            counted = counting(sides, folds) if folds else first
+            last = len(counted["recorded"].total)
+            of = [
+                Cells.of(sides, in_order(found, sales, room), sales)
+                for found, sales in (learned(sides, counted, k) for k in range(last + 1))
+            ]
+            cells.append(of.pop())
+            folds.append(of)
+            for way, summed in counted.items():
+                before.setdefault(way, summed.squares)
+                gain[way] = 1 - (_left(summed, of, way) / before[way]) ** 0.5
+        return cells, folds, {way: round(g, 4) for way, g in gain.items() if g >= EARNED}
+
+    if not made(ordered=False)[2]:
+        return None
+    cells, folds, gain = made(ordered=True)
+    if not gain:
+        return None
+    for way in {"recorded", "blend"} - gain.keys():
+        cells = [table.without(way) for table in cells]
+        folds = [[table.without(way) for table in of] for of in folds]
+    return Found(LikeSales(tuple(cells), LEAN, gain), folds)
+
+
+def _left(summed: Summed, folds: Sequence[Cells], way: str) -> float:
+    """Sum of squares that is left when the sales of each fold have what the others say."""
+    said = np.stack([table.of_way(way) for table in folds])
+    left = summed.squares + (said * (said * summed.sales - 2 * summed.total)).sum()
+    return float(max(left, 0.0))
+
+
+def counting_of(
+    stones: Stones, held: Mapping[str, Vector], log_price: Vector, fold: Integers
+) -> Counting:
+    """Count n sales that are at hand.
 
     Parameters
     ----------
     held : Mapping[str, Vector]
-        Log price of each of n sales by a fit without it, ``recorded`` and ``blend``.
+        Log price of each by a fit without it, ``recorded`` and ``blend``; NaN where that
+        declines it.
     log_price : Vector
         What it fetched, shape (n,).
     fold : Integers
         Fold of its stone, shape (n,).
-
-    Returns
-    -------
-    tuple or None
-        The tables, and what they add to ``held``; None where they do not earn their place.
     """
-    lists = LISTING.name in effects.attributes
+
+    def counting(sides: Sequence[Side], before: Sequence[Sequence[Cells]]) -> Ways:
+        added = said(before, stones, fold)
+        place = [side.place(stones) for side in sides]
+        fine = np.all([at < len(side) for at, side in zip(place, sides, strict=True)], axis=0)
+        found = {}
+        for way, price in held.items():
+            skip = int(way == "blend" and sides[0].attribute == LISTING.name)
+            left = np.clip(log_price - price - added[way], -MOST, MOST)
+            known = ~np.isnan(left)
+            some = np.flatnonzero(fine & known)
+            shape = (int(fold.max()) + 1, *map(len, sides[skip:]))
+            cell = np.ravel_multi_index([fold[some], *(p[some] for p in place[skip:])], shape)
+            size = int(np.prod(shape))
+            found[way] = Summed(
+                np.bincount(cell, left[some], size).astype(float).reshape(shape),
+                np.bincount(cell, minlength=size).reshape(shape).astype(float),
+                float((left[known] ** 2).sum()),
+            )
+        return found
+
+    return counting
+
+
+def said(folds: Sequence[Sequence[Cells]], stones: Stones, fold: Integers) -> dict[str, Vector]:
+    """What tables made without the fold of each sale add to it; shapes (n,)."""
+    added = {way: np.zeros(len(stones)) for way in ("recorded", "blend")}
     blind = stones.with_columns(listing=np.full(len(stones), -1))
-    on = {"recorded": stones, "blend": blind}
-    error = {name: log_price - price for name, price in held.items()}
-    every = [
-        sides_of(stones, names, training.grades, lists=lists)
-        for names in (GRADED, SHAPED)
-        if all(stones.known(name).mean() >= ENOUGH for name in names)
-    ]
-
-    def made(*, ordered: bool) -> tuple[list[Cells], dict[str, Vector], dict[str, float]]:
-        """Tables of all sales, what those of the others add to each, and what that gains."""
-        cells: list[Cells] = []
-        left = dict(error)
-        added = {name: np.zeros(len(stones)) for name in held}
-        for sides in every:
-            room = _room(sides, effects, training, markup, cells) if ordered else {}
-            for k in range(fold.max() + 1 + ordered):  # the last is of none, for all
-                found, sales = learned(sides, stones, left, fold != k)
-                table = Cells.of(sides, in_order(found, sales, room), sales)
-                said, rows = Likeness(LikeSales((table,), LEAN, {})), fold == k
-                for name, of in on.items():
-                    added[name][rows] += said.of(of.take(rows))
-            cells.append(table)
-            left = {name: of - added[name] for name, of in error.items()}
-        gain = {name: 1 - _size(of) / _size(error[name]) for name, of in left.items()}
-        return cells, added, {n: round(g, 4) for n, g in gain.items() if g >= EARNED}
-
-    if not made(ordered=False)[2]:
-        return None
-    cells, added, gain = made(ordered=True)
-    for name in held.keys() - gain.keys():
-        added[name][:] = 0.0
-        cells = [table.without(name) for table in cells]
-    return (LikeSales(tuple(cells), LEAN, gain), added) if gain else None
-
-
-def _size(residual: Vector) -> float:
-    return float(np.sqrt(np.nanmean(residual**2)))
+    for k in range(fold.max() + 1) if folds else ():
+        rows = np.flatnonzero(fold == k)
+        one = Likeness(LikeSales(tuple(of[k] for of in folds), LEAN, {}))
+        for way, of in (("recorded", stones), ("blend", blind)):
+            added[way][rows] = one.of(of.take(rows))
+    return added
 
 
 def _room(

@@ -28,7 +28,14 @@ from diamond_pricing.fitting.engine import (
 )  # fmt: skip
 from diamond_pricing.fitting.engine.smoothing import FLAT
 from diamond_pricing.fitting.held_out import Found, HeldOut, held_out, marked
-from diamond_pricing.fitting.like_sales import like_sales
+from diamond_pricing.fitting.like_sales import (
+    BINS,
+    counting_of,
+    every_side,
+    like_sales,
+    said,
+    shares,
+)
 from diamond_pricing.fitting.listing_odds import inferred
 from diamond_pricing.fitting.paired_lists import (
     FEWEST,
@@ -208,12 +215,21 @@ def _model(
         rises = _rises(effects, training, partings)
         markup = put_back(pairs, partings, rises, averages.listings[2], sd)
     prices, log_price = marked(base, stones, markup), np.log(sales.price)
-    like = None
-    if len(sales) >= FEWEST_LIKE and SHAPES not in others:
-        like = like_sales(stones, prices, log_price, found.fold, effects, training, markup)
-    if like is not None:
-        prices = marked({name: base[name] + like[1][name] for name in base}, stones, markup)
-    told = None if like is None else Likeness(like[0])
+    alike = like = None
+    if paired_lists and len(sales) >= FEWEST_LIKE and SHAPES not in others:
+        counting = counting_of(stones, prices, log_price, found.fold)
+        measured = {
+            name: np.quantile(stones[name][stones.known(name)], shares(name))
+            for name in BINS
+            if stones.known(name).mean() >= ENOUGH
+        }
+        of_weight = training.ranges["carat"]
+        every = every_side(training.grades, of_weight, measured, lists=lists)
+        alike = like_sales(every, counting, effects, training, markup)
+    if alike is not None:
+        like, added = alike.like, said(alike.folds, stones, found.fold)
+        prices = marked({name: base[name] + added[name] for name in base}, stones, markup)
+    told = None if like is None else Likeness(like)
     certificate = certify(effects, markup, training, told)
     if not certificate.holds:
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
@@ -237,7 +253,7 @@ def _model(
         ranges=ranges_of(stones, prices, log_price),
         support=support,
         certificate=certificate,
-        like_sales=None if like is None else like[0],
+        like_sales=like,
     )
     return model, prices, found
 

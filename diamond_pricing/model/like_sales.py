@@ -114,6 +114,13 @@ class Cells(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         many = np.rint(sales).clip(0, MOST_SALES).astype(np.uint8)
         return cls(tuple(sides), steps.tobytes(), many.tobytes())
 
+    def of_way(self, way: str) -> Vector:
+        """Effects as ``recorded`` or on the ``blend``, which are one without lists."""
+        effects = np.frombuffer(self.effects, "<i2").reshape(self.shape) * STEP
+        if self.listed:
+            effects = effects[-1] if way == "blend" else effects[:-1]
+        return np.asarray(effects)
+
     def without(self, way: str) -> "Cells":
         """Without effects on the lists as ``recorded``, or on the ``blend``."""
         effects = np.frombuffer(self.effects, "<i2").reshape(self.shape).copy()

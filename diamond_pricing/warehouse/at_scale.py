@@ -13,14 +13,16 @@ import numpy as np
 
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale import Errors, Frame, Moments, founded, solved
-from diamond_pricing.fitting.atscale.solve import finished, scored
+from diamond_pricing.fitting.atscale.solve import described, finished, scored
 from diamond_pricing.fitting.fit import DEFAULT
 from diamond_pricing.fitting.fit import fit as fit_in_memory
-from diamond_pricing.fitting.sales import counting
+from diamond_pricing.fitting.like_sales import like_sales
+from diamond_pricing.fitting.sales import counting as with_left_out
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.stones import ATTRIBUTES, Grade
+from diamond_pricing.warehouse.like_sales import counting_at, sides_at, with_like
 from diamond_pricing.warehouse.relation import (
     MEMORY,
     Relation,
@@ -141,7 +143,7 @@ def fit(
         if rows <= in_memory:
             everything, gone = fetched(relation, None, leave_out)
             model = fit_in_memory(everything, family, currency=currency, effective=effective)
-            return counting(model, gone)
+            return with_left_out(model, gone)
         if family != DEFAULT:
             raise FitError(
                 f"{rows:,} sales are fitted by the family {DEFAULT!r} alone; {family!r} needs "
@@ -158,8 +160,16 @@ def fit(
             told("fitting", 1.0, moments.n)
             solution = solved(moments, held_out=True, effective=effective)
             told("pricing held-out sales", 1.0, moments.n)
-            errors = held_out_errors(ready, solution.without)
-        return finished(moments, solution, errors, effective)
+            held = held_out_prices(ready, solution.without)
+            told("looking for like sales", 1.0, moments.n)
+            effects, training = described(moments, solution, effective)
+            sides, counting = sides_at(ready, training), counting_at(held, ready)
+            alike = like_sales(sides, counting, effects, training, None)
+            if alike is not None:
+                held = with_like(held, ready, alike.folds)
+            errors = errors_between(held)
+        like = None if alike is None else alike.like
+        return finished(moments, solution, errors, effective, like)
 
 
 def evaluate(
@@ -178,7 +188,7 @@ def evaluate(
         ) as ready:
             moments = summed(ready, progress)
             without = solved(moments, held_out=True).without
-            return HeldOutErrors(held_out_errors(ready, without), moments.n)
+            return HeldOutErrors(errors_between(held_out_prices(ready, without)), moments.n)
 
 
 def sums(
@@ -203,8 +213,13 @@ def sums(
             return summed(ready, progress)
 
 
-def held_out_errors(ready: Counted, without: Sequence[Any]) -> Errors:
-    """Errors of each fold's prices by the fit without it, counted by the engine.
+def errors_between(held: Any) -> Errors:
+    """Errors of prices held out, on the list of each sale and on the blend."""
+    return errors_of(held, (held.y - held.fitted).abs(), (held.y - held.blended).abs())
+
+
+def held_out_prices(ready: Counted, without: Sequence[Any]) -> Any:
+    """The sales with ``fitted`` and ``blended``, log prices by the fit without their fold.
 
     Parameters
     ----------
@@ -214,8 +229,7 @@ def held_out_errors(ready: Counted, without: Sequence[Any]) -> Errors:
     model = ready.frame.founding
     assert model is not None
     effects = [Effects.of(model.terms, beta, model.averages) for beta in without]
-    t = with_prices(ready.table, ready.frame, ready.names, effects)
-    return errors_of(t, (t.y - t.fitted).abs(), (t.y - t.blended).abs())
+    return with_prices(ready.table, ready.frame, ready.names, effects)
 
 
 def sampled(

@@ -316,7 +316,7 @@ def _code(bins: Bins, feature: str, t: Any) -> Any:
     return between(node, 0, len(bins) - 1)
 
 
-def _band(starts: Sequence[int], carat: Any) -> Any:
+def banded(starts: Sequence[int], carat: Any) -> Any:
     """Bands of the weight from its bins."""
     import ibis
 
@@ -331,7 +331,7 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     import ibis
 
     carat = frame.bins["carat"].values
-    band = _band(np.searchsorted(carat, BANDS).tolist(), t[names["carat"]])
+    band = banded(np.searchsorted(carat, BANDS).tolist(), t[names["carat"]])
     t = t.mutate(band=band.cast("int16"))
     if frame.founding is None:
         one = ibis.literal(round(1 / EXACT), "int64")
@@ -341,7 +341,7 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     t = with_prices(t, frame, names, [effects])
     scale = frame.scale()
     codes = (t.band, t.clarity, t.cut, t.color)
-    t = _looked_up(t, _flat(codes, scale.shape), {"scale": scale.ravel()}, "s")
+    t = looked_up(t, flat(codes, scale.shape), {"scale": scale.ravel()}, "s")
     squares = t.scale * t.scale
     error = t.y - t.fitted
     weight = (FREEDOM + 1) / (FREEDOM + error * error / squares) / squares
@@ -377,7 +377,7 @@ def with_prices(
         if not np.array_equal(listed, blended):
             columns[f"b{g}"] = blended
         used = (listed != 0) | (blended != 0)
-        t = _looked_up(t, key, columns, f"g{g}", used)
+        t = looked_up(t, key, columns, f"g{g}", used)
         parts.append((t[f"a{g}"].name, f"b{g}" if f"b{g}" in columns else f"a{g}"))
     fitted = reduce(lambda a, b: a + b, [t[f"a{g}"].fill_null(0.0) for g in range(len(parts))])
     blend = reduce(lambda a, b: a + b, [t[name].fill_null(0.0) for _, name in parts])
@@ -386,26 +386,27 @@ def with_prices(
 
 def _cell(t: Any, frame: Frame, names: Mapping[str, str], group: Group) -> Any:
     codes = [_feature(t, frame, names, f) for f in group.features]
-    return _flat(codes, [len(frame.bins[f]) for f in group.features])
+    return flat(codes, [len(frame.bins[f]) for f in group.features])
 
 
 def _feature(t: Any, frame: Frame, names: Mapping[str, str], feature: str) -> Any:
     bins = frame.bins[feature]
     if bins.kind == "bands":
-        return _band(bins.starts.tolist(), t[names["carat"]])
+        return banded(bins.starts.tolist(), t[names["carat"]])
     return t[names[feature]]
 
 
-def _flat(codes: Sequence[Any], sizes: Sequence[int]) -> Any:
+def flat(codes: Sequence[Any], sizes: Sequence[int]) -> Any:
+    """One number for a place along several axes, the last fastest."""
     import ibis
 
-    flat = ibis.literal(0, "int64")
+    place = ibis.literal(0, "int64")
     for code, size in zip(codes, sizes, strict=True):
-        flat = flat * ibis.literal(int(size), "int64") + code.cast("int64")
-    return flat
+        place = place * ibis.literal(int(size), "int64") + code.cast("int64")
+    return place
 
 
-def _looked_up(
+def looked_up(
     t: Any, key: Any, columns: Mapping[str, Vector], name: str, used: Any = None
 ) -> Any:
     """Join with a look-up table by a flat index; rows that are not used are left out of it."""
@@ -487,7 +488,7 @@ def _grid(ready: Counted) -> Counts:
     columns = [t[ready.names["carat"]], t.cut, t.color, t.clarity,
                t.listing + (t.listing < 0).cast("int16") * 4]  # fmt: skip
     sizes = [grid_size(frame, name) for name in GRID]
-    return _counts(t, _flat(columns, sizes))
+    return _counts(t, flat(columns, sizes))
 
 
 def _counts(t: Any, cell: Any) -> Counts:
@@ -514,7 +515,7 @@ def errors_of(t: Any, far: Any, farther: Any) -> Errors:
     for error in (far, farther):
         size = (ibis.greatest(error, SMALLEST) / SMALLEST).ln() * FINE
         codes = (t.band, t.clarity, t.cut, t.color, between(size.floor(), 0, ERROR_BINS - 1))
-        found.append(_counts(t, _flat(codes, (*ERROR_AXES, ERROR_BINS))))
+        found.append(_counts(t, flat(codes, (*ERROR_AXES, ERROR_BINS))))
     squares = (
         t.aggregate(total=summed_up(steps(far * far, EXACT), EXACT))
         .to_pyarrow()["total"][0]

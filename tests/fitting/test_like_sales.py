@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from diamond_pricing.fitting import fit, read_sales
-from diamond_pricing.fitting.like_sales import STEP, in_order, learned, sides_of
+from diamond_pricing.fitting.like_sales import (
+    STEP,
+    counting_of,
+    every_side,
+    in_order,
+    learned,
+)
 from diamond_pricing.stones import Stones
 
 numbers = st.floats(-0.2, 0.2).map(lambda x: round(x, 3))
@@ -43,23 +49,23 @@ def test_two_in_the_wrong_order_meet_nearer_to_the_one_with_more_sales():
 
 def test_a_cell_is_the_shrunken_mean_of_its_sales_and_of_those_near():
     frame = pd.DataFrame(
-        {"carat": [0.5] * 4, "cut": "Ideal", "color": list("EEEF"), "clarity": "VS1"}
+        {"carat": [0.5] * 5, "cut": "Ideal", "color": list("EEEFE"), "clarity": "VS1"}
     )
-    stones = Stones.from_frame(frame)
+    stones, fold = Stones.from_frame(frame), np.array([0, 0, 0, 1, 1])
     grades = {"cut": ["Ideal"], "color": ["E", "F"], "clarity": ["VS1"]}
-    sides = sides_of(
-        Stones.from_frame(pd.concat([frame, frame.assign(carat=1.0)])),
-        ("carat", "cut", "color", "clarity"), grades, lists=False,
-    )  # fmt: skip
-    residual = {"recorded": np.array([0.1, 0.2, np.nan, 0.3])}
-    effects, sales = learned(sides, stones, residual, np.ones(4, bool))
-    near = np.exp(-0.5 / 0.9**2)
-    band = sides[0].place(stones)[0]
+    (sides,) = every_side(grades, (0.45, 1.0), {}, lists=False)
     assert sides[2].grades == ("F", "E")
-    np.testing.assert_allclose(sales[band, 0, :, 0], [1 + 2 * near, 2 + near])
-    total = [0.3 + near * 0.3, 0.3 + near * 0.3]
-    expected = np.array(total) / (sales[band, 0, :, 0] + 10.0)
-    np.testing.assert_allclose(effects[band, 0, :, 0], expected)
+    error = np.array([0.1, 0.2, np.nan, 0.3, 0.7])  # the last counts as 0.4
+    held = {"recorded": -error, "blend": -error}
+    counted = counting_of(stones, held, np.zeros(5), fold)(sides, [])
+    assert counted["recorded"].squares == pytest.approx(0.01 + 0.04 + 0.09 + 0.16)
+    band, near = sides[0].place(stones)[0], np.exp(-0.5 / 0.9**2)
+    for without, of_f, of_e in ((2, (0.3, 1), (0.7, 3)), (1, (0.0, 0), (0.3, 2))):
+        effects, sales = learned(sides, counted, without)
+        expected = [of_f[1] + near * of_e[1], of_e[1] + near * of_f[1]]
+        np.testing.assert_allclose(sales[band, 0, :, 0], expected)
+        total = np.array([of_f[0] + near * of_e[0], of_e[0] + near * of_f[0]])
+        np.testing.assert_allclose(effects[band, 0, :, 0], total / (sales[band, 0, :, 0] + 10))
 
 
 @pytest.fixture(scope="module")

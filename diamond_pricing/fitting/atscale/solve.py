@@ -31,6 +31,7 @@ from diamond_pricing.fitting.scatter import BANDS, SUPPORT_BANDS, Scored, ranges
 from diamond_pricing.model import PriceModel, Training
 from diamond_pricing.model.certificate import certify
 from diamond_pricing.model.effects import Effects
+from diamond_pricing.model.like_sales import Likeness, LikeSales
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import Support
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, Grade, Stones
@@ -198,20 +199,31 @@ def fit_moments(
     return finished(moments, solution, errors or moments.errors, effective)
 
 
+def described(
+    moments: Moments, solution: Solved, effective: str | None = None
+) -> tuple[Effects, Training]:
+    """The effects that `solved` gave, and what they were fitted on."""
+    founding = moments.frame.founding
+    assert founding is not None
+    # A document keeps the bases with their mean rows, which those of the fit share.
+    coefficients = documented(solution.design, solution.coefficients)[1]
+    effects = Effects.of(founding.terms, coefficients, founding.averages)
+    return effects, _training(moments, founding, effective)
+
+
 def finished(
-    moments: Moments, solution: Solved, errors: Errors, effective: str | None = None
-) -> PriceModel:
+    moments: Moments, solution: Solved, errors: Errors, effective: str | None = None,
+    like: LikeSales | None = None,
+) -> PriceModel:  # fmt: skip
     """Make the model of a fit that `solved` gave, with its certificate and its ranges."""
     founding = moments.frame.founding
     assert founding is not None
-    training = _training(moments, founding, effective)
+    effects, training = described(moments, solution, effective)
     design, fit = solution.design, solution.fit
     with threadpool_limits(1):
-        # A document keeps the bases with their mean rows, which those of the fit share.
         _, coefficients, wide = documented(design, solution.coefficients)
-        certificate = certify(
-            Effects.of(founding.terms, coefficients, founding.averages), None, training
-        )
+        told = None if like is None else Likeness(like)
+        certificate = certify(effects, None, training, told)
         if not certificate.holds:
             raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
         factor = factored(wide, fit.covariance, RANK)
@@ -230,6 +242,7 @@ def finished(
         ranges=ranges_of_errors(errors),
         support=_support(moments, founding),
         certificate=certificate,
+        like_sales=like,
     )
 
 
