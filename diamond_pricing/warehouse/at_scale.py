@@ -13,7 +13,7 @@ import numpy as np
 
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale import Errors, Frame, Moments, founded, solved
-from diamond_pricing.fitting.atscale.solve import described, finished, scored
+from diamond_pricing.fitting.atscale.solve import Solved, described, finished, scored
 from diamond_pricing.fitting.fit import DEFAULT
 from diamond_pricing.fitting.fit import fit as fit_in_memory
 from diamond_pricing.fitting.like_sales import like_sales
@@ -21,6 +21,7 @@ from diamond_pricing.fitting.sales import counting as with_left_out
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.effects import Effects
+from diamond_pricing.model.like_sales import LikeSales
 from diamond_pricing.stones import ATTRIBUTES, Grade
 from diamond_pricing.warehouse.like_sales import counting_at, sides_at, with_like
 from diamond_pricing.warehouse.relation import (
@@ -160,15 +161,7 @@ def fit(
             told("fitting", 1.0, moments.n)
             solution = solved(moments, held_out=True, effective=effective)
             told("pricing held-out sales", 1.0, moments.n)
-            held = held_out_prices(ready, solution.without)
-            told("looking for like sales", 1.0, moments.n)
-            effects, training = described(moments, solution, effective)
-            sides, counting = sides_at(ready, training), counting_at(held, ready)
-            alike = like_sales(sides, counting, effects, training, None)
-            if alike is not None:
-                held = with_like(held, ready, alike.folds)
-            errors = errors_between(held)
-        like = None if alike is None else alike.like
+            errors, like = judged(ready, moments, solution)
         return finished(moments, solution, errors, effective, like)
 
 
@@ -187,8 +180,8 @@ def evaluate(
             relation, frame, folds=folds, leave_out=leave_out, progress=progress
         ) as ready:
             moments = summed(ready, progress)
-            without = solved(moments, held_out=True).without
-            return HeldOutErrors(errors_between(held_out_prices(ready, without)), moments.n)
+            solution = solved(moments, held_out=True)
+            return HeldOutErrors(judged(ready, moments, solution)[0], moments.n)
 
 
 def sums(
@@ -213,9 +206,18 @@ def sums(
             return summed(ready, progress)
 
 
-def errors_between(held: Any) -> Errors:
-    """Errors of prices held out, on the list of each sale and on the blend."""
-    return errors_of(held, (held.y - held.fitted).abs(), (held.y - held.blended).abs())
+def judged(
+    ready: Counted, moments: Moments, solution: Solved
+) -> tuple[Errors, LikeSales | None]:
+    """Errors of prices held out, on the list of each sale and on the blend; and like sales."""
+    held = held_out_prices(ready, solution.without)
+    effects, training = described(moments, solution)
+    sides, counting = sides_at(ready, training), counting_at(held, ready)
+    alike = like_sales(sides, counting, effects, training, None)
+    if alike is not None:
+        held = with_like(held, ready, alike.folds)
+    errors = errors_of(held, (held.y - held.fitted).abs(), (held.y - held.blended).abs())
+    return errors, None if alike is None else alike.like
 
 
 def held_out_prices(ready: Counted, without: Sequence[Any]) -> Any:

@@ -25,13 +25,18 @@ from diamond_pricing.fitting.atscale import Frame, Moments, fit_moments, founded
 from diamond_pricing.fitting.atscale.frame import feature_of
 from diamond_pricing.fitting.atscale.solve import scored
 from diamond_pricing.fitting.engine import Gram
+from diamond_pricing.fitting.like_sales import counting_of, learned
+from diamond_pricing.model.like_sales import Cells
 from diamond_pricing.terms import dense, interleaved
 from diamond_pricing.terms.expression import parse
 from diamond_pricing.warehouse.at_scale import evaluate, fit, sums
+from diamond_pricing.warehouse.like_sales import _feature_of, counting_at, sides_at
 from diamond_pricing.warehouse.moments_file import read_moments, written_moments
-from diamond_pricing.warehouse.tally import tally
+from diamond_pricing.warehouse.relation import opened
+from diamond_pricing.warehouse.tally import counted, tally
 from tests.conftest import MEASURES
 
+DIMENSIONS = ("depth", "table", "x", "y", "z")
 SCRIPT = Path(__file__).parents[2] / "scripts" / "synthetic_sales.py"
 SALES = os.environ.get("TORTURE_SALES", "120000")  # more than are fitted in memory
 COMMAND = Path(sys.executable).with_name("diamond-pricing")
@@ -331,6 +336,45 @@ def test_a_fit_at_scale_is_near_the_fit_in_memory(catalog, at_scale, packaged):
     assert at_scale.training.rows == 53_869
     assert at_scale.training.left_out == {"measurements contradict each other": 71}
     assert at_scale.training.stones == pytest.approx(packaged.training.stones, rel=0.02)
+    # Like sales say about the same, whoever counted them.
+    assert at_scale.like_sales.gain["blend"] > 0.02
+    here, there = (model._likeness.of(stones) for model in (at_scale, packaged))
+    assert np.corrcoef(here, there)[0, 1] > 0.8
+
+
+def test_an_engine_counts_like_sales_as_rows_are_counted(other):
+    """Each fold, list and cell; and the next table what the one before leaves to each fold."""
+    frame = founded(other)
+    with opened(other) as relation, counted(relation, frame, folds=3) as ready:
+        t = ready.table
+        t = t.mutate(fitted=t.y - (t.color - 3) * 0.02, blended=t.y - (t.clarity - 4) * 0.2)
+        every = sides_at(ready, frame.founding.training)
+        assert [side.attribute for side in every[1]] == [
+            "listing", "carat", "cut", "table", "depth",
+        ]  # fmt: skip
+        names = {side.attribute for sides in every for side in sides}
+        columns = {}
+        for name in names - {"listing", "cut", "color", "clarity"}:
+            feature = _feature_of(ready, name)
+            columns[name] = frame.bins[feature].values[
+                t[ready.names[feature]].to_pandas().to_numpy()
+            ]
+        rows = t.to_pandas()
+        columns |= {n: rows[n].to_numpy() for n in ("listing", "cut", "color", "clarity")}
+        empty = {name: np.full(len(rows), np.nan) for name in DIMENSIONS}
+        stones, y = Stones(empty | columns), rows["y"].to_numpy()
+        held = {"recorded": rows["fitted"].to_numpy(), "blend": rows["blended"].to_numpy()}
+        by_rows = counting_of(stones, held, y, rows["fold"].to_numpy().astype(int))
+        by_engine, before = counting_at(t, ready), []
+        for sides in every:
+            one, two = by_engine(sides, before), by_rows(sides, before)
+            for way in ("recorded", "blend"):
+                np.testing.assert_array_equal(one[way].sales, two[way].sales)
+                np.testing.assert_allclose(one[way].total, two[way].total, atol=2e-3)
+                assert one[way].squares == pytest.approx(two[way].squares, rel=1e-4)
+            assert np.abs(one["blend"].total).max() > 1
+            made = [learned(sides, one, k) for k in range(3)]
+            before.append([Cells.of(sides, *found) for found in made])
 
 
 def test_its_ranges_hold(catalog, at_scale):
