@@ -96,7 +96,7 @@ def test_lines_of_every_row_sum_to_its_price(api, columns):
     answer = send(api, as_arrow(columns), ARROW)
     table = pa.ipc.open_stream(answer.content).read_all()
     lines = [n for n in table.column_names if n in ("reference", "carat", "magic", "cut",
-             "color", "clarity", "proportions", "listing")]  # fmt: skip
+             "color", "clarity", "proportions", "listing", "like_sales")]  # fmt: skip
     total = np.sum([table[n].to_numpy() for n in lines], axis=0)
     np.testing.assert_array_equal(total, table["cents"].to_numpy())
     low, high = table["low"].to_numpy(), table["high"].to_numpy()
