@@ -385,6 +385,22 @@ def task_batch_lightgbm(rows: int, n: int, repeats: int) -> Figures:
     return rates(n, repeats, rate=lambda: trees.predict(many, pred_contrib=True))
 
 
+def task_batch_woodelf(rows: int, n: int, repeats: int) -> Figures:
+    """Exact Shapley values of the same trees against one reference stone, as ours are.
+
+    ``woodelf-explainer`` states no licence, so that no extra brings it: install it by hand.
+    """
+    import pandas as pd
+    from lightgbm import LGBMRegressor
+    from woodelf import WoodelfExplainer
+
+    X, y, many = peers_data(rows, n)
+    trees = LGBMRegressor(n_estimators=1000, num_leaves=31, n_jobs=1, verbose=-1).fit(X, y)
+    explainer = WoodelfExplainer(trees, pd.DataFrame(X[:1]).rename(columns=str))
+    frame = pd.DataFrame(many).rename(columns=str)
+    return rates(n, repeats, rate=lambda: explainer.shap_values(frame, verbose=False))
+
+
 def task_document(file: str) -> Figures:
     """Size of the document, and milliseconds to read it."""
     from diamond_pricing import PriceModel
@@ -517,10 +533,12 @@ def section_batch(bench: Bench) -> Section:
         "ours": bench.run("batch_ours", file=str(bench.model), n=n, **each),
         "EBM": bench.run("batch_ebm", rows=rows, n=n, **each),
         "LightGBM": bench.run("batch_lightgbm", rows=rows, n=few, **each),
+        "woodelf": bench.run("batch_woodelf", rows=rows, n=n, **each),
     }
     calls = (
         ("ours, contributions", "ours", "contributions"), ("ours, itemise", "ours", "itemise"),
         ("EBM, eval_terms", "EBM", "rate"), ("LightGBM, pred_contrib", "LightGBM", "rate"),
+        ("woodelf on it, one reference", "woodelf", "rate"),
     )  # fmt: skip
     table: list[tuple[str, ...]] = [("", "stones / CPU s", "stones", "peak MB")]
     for label, name, key in calls:
@@ -528,7 +546,9 @@ def section_batch(bench: Bench) -> Section:
         table.append((label, *cells(found[name], **form)))
     section = Section(found, table)
     for call in ("contributions", "itemise"):
-        for peer, target, aim in (("EBM", 2, 5), ("LightGBM", 1000, 10_000)):
+        for peer, target, aim in (
+            ("EBM", 2, 5), ("LightGBM", 1000, 10_000), ("woodelf", 200, 1000),
+        ):  # fmt: skip
             a, b = found["ours"].get(call), found[peer].get("rate")
             section.ratio(f"rate, our {call} / {peer}", a, b, target, aim)
     return section

@@ -99,7 +99,9 @@ def test_sales_without_constraints_would_have_inversions(sales, monkeypatch):
     """Otherwise the constraints would not be what keeps prices from falling."""
     from diamond_pricing.fitting import constraints as family
 
-    monkeypatch.setattr(family, "shaped", lambda A, free, broken: (free, np.empty((0, len(free)))))
+    monkeypatch.setattr(
+        family, "shaped", lambda A, free, broken: (free, np.empty((0, len(free))))
+    )
     with pytest.raises(FitError, match="prices would fall"):
         fit(sales.drop(columns=MEASURES))
 
