@@ -38,7 +38,7 @@ class Side(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     ----------
     attribute : str
     edges : tuple[float, ...]
-        Of a measure: where its cells part, ascending.
+        Of a measure: where its cells part, ascending; there may be one cell only.
     grades : tuple[str, ...]
         Of a grade: its cells, in order.
     """
@@ -49,7 +49,7 @@ class Side(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     def __post_init__(self) -> None:
         known = ATTRIBUTES.get(self.attribute)
-        sound = (isinstance(known, Measure) and len(self.edges) > 0 and not self.grades) or (
+        sound = (isinstance(known, Measure) and not self.grades) or (
             isinstance(known, Grade)
             and len(self.grades) > 0
             and not self.edges
@@ -211,6 +211,8 @@ class Likeness:
         Of the tables over proportions alone; shape (weights, cuts − 1).
         """
         least = np.zeros((len(weights), max(len(cuts) - 1, 0)))
+        if not least.size:
+            return least
         for cells, table in zip(self.like.cells[1:], self.tables[1:], strict=True):
             names = [side.attribute for side in cells.sides]
             carat, cut = names.index("carat"), names.index("cut")

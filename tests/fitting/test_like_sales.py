@@ -117,3 +117,19 @@ def test_where_sales_show_nothing_of_the_kind_there_is_no_line(sold):
     assert model.like_sales is None
     assert "like_sales" not in model.lines
     assert "like_sales" not in model.to_json()
+
+
+@pytest.mark.parametrize("kind", ["one cut", "some cuts not graded", "one weight band"])
+def test_sales_of_one_kind_have_the_line_too(sold, kind):
+    frame, _ = sold
+    if kind == "one cut":
+        frame = frame[frame["cut"] == "Ideal"]
+    elif kind == "some cuts not graded":
+        frame = frame.assign(cut=frame["cut"].where(np.arange(len(frame)) % 3 > 0))
+    else:
+        frame = frame[frame["carat"].between(1.01, 1.19)]
+    model = fit(frame.reset_index(drop=True))
+    assert model.certificate.holds
+    if kind != "one weight band":
+        assert model.like_sales.gain["blend"] > 0.005
+    assert type(model).from_json(model.to_json()) == model
