@@ -8,6 +8,7 @@ from typing import Any
 
 from diamond_pricing.model.effects import Placed
 from diamond_pricing.model.explanation import REFERENCE
+from diamond_pricing.model.like_sales import MOST_SALES
 from diamond_pricing.model.notes import note
 from diamond_pricing.model.support import BLEND, RECORDED, listed
 from diamond_pricing.model.verdict import CAUTION, PRICED, Verdict
@@ -22,7 +23,7 @@ NOTES = 20_000  # kept ready
 def _read(line: str) -> Callable[[Stone], Any]:
     """What the note of a line depends on."""
     if line == LIKE_LINE:
-        return attrgetter("carat", "cut", "color", "clarity")
+        return attrgetter("carat", "cut", "color", "clarity", "depth", "table")
     if line in (MAGIC_LINE, REFERENCE):
         return attrgetter("carat")
     names = [a.name for a in ATTRIBUTES.values() if a.line == line and a.name != LISTING.name]
@@ -49,7 +50,13 @@ class StoneDetails:
         if name == REFERENCE:
             return words.stone(self.first)
         if name == LIKE_LINE:
-            return words.alike.format(count=self._alike(self.second, self.listings[1]))
+            (there, _), (here, many) = (
+                self._alike(stone, how)
+                for stone, how in zip((self.first, self.second), self.listings, strict=True)
+            )
+            count = f"{many}" if many < MOST_SALES else f"{MOST_SALES}+"
+            ends = {"here": words.against(here), "there": words.against(there)}
+            return words.alike.format(count=count, **ends)
         effects = self.model._effects
         read, marked = effects.features[name], self.model.markup is not None
         return note(
@@ -89,17 +96,18 @@ class StoneDetails:
             self.errors = {REFERENCE: 0.0} | dict(zip(self.model.lines, errors, strict=True))
             if LIKE_LINE in self.errors:
                 behind = (
-                    self._alike(stone, how) + self.model.like_sales.lean
+                    self._alike(stone, how)[1] + self.model.like_sales.lean
                     for stone, how in zip((self.first, self.second), self.listings, strict=True)
                 )
                 spread = sum(1 / count for count in behind) * (self.first != self.second)
                 self.errors[LIKE_LINE] = self.model.residual_sd * spread**0.5
         return self.errors[name]
 
-    def _alike(self, stone: Stone, listing: str) -> int:
-        """Sales like a stone, on its list."""
+    def _alike(self, stone: Stone, listing: str) -> tuple[float, int]:
+        """What sales like a stone fetched beyond, on its list, and how many they are."""
         one = listed(Stones.of([stone]), listing, self.model.training)
-        return int(self.model._likeness.count(one)[0])
+        likeness = self.model._likeness
+        return float(likeness.of(one)[0]), int(likeness.count(one)[0])
 
     def _placed(self, stone: Stone, listing: str) -> list[Placed]:
         """A stone in the bases of the model; its own reference is placed once."""

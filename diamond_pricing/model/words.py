@@ -1,6 +1,7 @@
 """The words and number formats that an explanation is told in, by language."""
 
 from collections.abc import Collection, Mapping
+from math import expm1
 from types import MappingProxyType
 
 import msgspec
@@ -32,7 +33,9 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     marked: str = "{list}, whose mark-up depends on the price"
     today: str = "as of the last day of the sales"
     as_of: str = "as of {date} rather than the last day of the sales"
-    alike: str = "{count} of about its weight and grades"
+    alike: str = "{count} fetched {here} than that; like the reference, {there}"
+    more: str = "{share} % more"
+    less: str = "{share} % less"
     unsaid: str = "not given: the average of such stones"
     missing: str = "not given: averaged over {cut} stones of about {carat}"
     missing_some: str = "{names} not given: averaged over {cut} stones of about {carat}"
@@ -65,6 +68,12 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     def number(self, text: str) -> str:
         """A number that was written with a point."""
         return text if self.decimal == "." else text.replace(".", self.decimal)
+
+    def against(self, effect: float) -> str:
+        """How much more or less a log effect is: ``0.4 % more``."""
+        share = round(100 * expm1(effect), 1)
+        form = self.less if share < 0 else self.more
+        return form.format(share=self.number(f"{abs(share):.1f}"))
 
     def carats(self, weight: float) -> str:
         """A weight: ``1.01 ct``."""
@@ -132,7 +141,9 @@ ITALIAN = Words(
     marked="{list}, con un ricarico che dipende dal prezzo",
     today="all'ultimo giorno delle vendite",
     as_of="al {date} invece dell'ultimo giorno delle vendite",
-    alike="{count} di peso e gradi simili",
+    alike="{count}, vendute {here}; simili al riferimento, {there}",
+    more="{share} % in più",
+    less="{share} % in meno",
     unsaid="non indicata: la media di tali pietre",
     missing="non indicate: media delle pietre {cut} di circa {carat}",
     missing_some="{names} non indicate: media delle pietre {cut} di circa {carat}",

@@ -10,6 +10,7 @@ from diamond_pricing import Stone, Stones
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.model.like_sales import Cells, Likeness, LikeSales, Side
 from diamond_pricing.model.support import BLEND, listed
+from diamond_pricing.model.words import ITALIAN
 from diamond_pricing.stones import LIKE_LINE
 from diamond_pricing.stones.trade import graded
 from tests.strategies import listings
@@ -83,12 +84,29 @@ def test_one_stone_many_and_their_comparison_say_the_same(packaged, stone, listi
     assert np.isfinite(back.lines[-1].standard_error)
 
 
-def test_the_line_says_how_many_sales_are_behind_it(packaged):
-    why = packaged.explain(Stone(1.01, "Ideal", "E", "VS1"))
-    many = packaged._likeness.count(listed(Stones.of([why.stone]), BLEND, packaged.training))
-    assert why.sentence(why.lines[-1]).startswith(
-        f"Like sales {int(many[0])} of about its weight and grades"
+def test_the_line_says_what_how_many_sales_fetched(packaged):
+    stone = Stone(1.01, "Ideal", "E", "VS1")
+    why = packaged.explain(stone)
+    ends = listed(Stones.of([stone, packaged.reference]), BLEND, packaged.training)
+    share = 100 * np.expm1(packaged._likeness.of(ends))
+    here, there = (f"{abs(s):.1f} % {'less' if s < 0 else 'more'}" for s in share)
+    count = int(packaged._likeness.count(ends)[0])
+    said = f"{count} fetched {here} than that; like the reference, {there}"
+    assert why.lines[-1].note == said
+    assert np.expm1(why.lines[-1].log_effect) == pytest.approx(
+        (1 + share[0] / 100) / (1 + share[1] / 100) - 1, abs=1e-12
     )
+    italian = why.sentence(why.lines[-1], ITALIAN)
+    assert f"{count}, vendute {abs(share[0]):.1f}".replace(".", ",") in italian
+    # Depth and table count too, so two stones of the same grades have sentences of their own.
+    wide, deep = (packaged.explain(Stone(1.01, "Ideal", "E", "VS1", table=t)) for t in (54, 62))
+    assert wide.lines[-1].note == deep.lines[-1].note  # a table alone says nothing
+    wide, deep = (
+        packaged.explain(Stone(1.01, "Ideal", "E", "VS1", depth=61.5, table=t))
+        for t in (54, 62)
+    )
+    assert wide.sentence(wide.lines[-1]) != deep.sentence(deep.lines[-1])
+    assert wide.lines[-1].note != deep.lines[-1].note
 
 
 @some
