@@ -133,3 +133,36 @@ def test_sales_of_one_kind_have_the_line_too(sold, kind):
     if kind != "one weight band":
         assert model.like_sales.gain["blend"] > 0.005
     assert type(model).from_json(model.to_json()) == model
+
+
+def test_ranges_hold_where_a_formula_makes_the_prices_and_stones_have_near_copies():
+    """Copies a hundredth of a millimetre off count as other stones; errors must not shrink."""
+    rng = np.random.default_rng(1)
+    n = 3_000
+    carat = np.round(np.exp(rng.normal(0.4, 0.45, n)).clip(0.3, 5), 2)
+    grades = {
+        "cut": (["Ideal", "Premium", "Very Good"], [0.05, 0.0, -0.03]),
+        "color": (list("DEFGH"), [0.14, 0.08, 0.0, -0.07, -0.16]),
+        "clarity": (["VVS1", "VVS2", "VS1", "VS2"], [0.14, 0.08, 0.0, -0.05]),
+    }
+    frame, log = pd.DataFrame({"carat": carat}), np.log(300 * carat * (1 + 0.3 * (carat >= 1)))
+    for name, (levels, effects) in grades.items():
+        code = rng.integers(0, len(levels), n)
+        frame[name], log = np.array(levels)[code], log + np.array(effects)[code]
+    log += np.log([1.0, 1.04, 0.93, 1.12])[rng.choice(4, n, p=[0.85, 0.08, 0.04, 0.03])]
+    depth = np.round(rng.normal(61.5, 0.8, n), 1)
+    across = np.cbrt(carat / (0.00613 * depth / 100)) * np.exp(rng.normal(0, 0.004, n))
+    frame = frame.assign(
+        depth=depth, table=57.0, x=np.round(across * 1.002, 2), y=np.round(across * 0.998, 2),
+        z=np.round(across * depth / 100, 2), price=np.round(np.exp(log), -1),
+    )  # fmt: skip
+    copies = rng.integers(0, n, 2 * n)
+    copied = frame.iloc[copies].assign(
+        x=frame["x"].iloc[copies] + 0.01, y=frame["y"].iloc[copies] + 0.01
+    )
+    sales = pd.concat([frame, copied], ignore_index=True)
+    new = np.r_[np.arange(n), copies] % 5 == 0
+    model = fit(sales[~new].reset_index(drop=True))
+    held = read_sales(sales[new].reset_index(drop=True))
+    low, high = model.range(held.stones, level=0.9, extrapolate=True)
+    assert 0.88 < np.mean((low <= held.price) & (held.price <= high)) < 0.96
