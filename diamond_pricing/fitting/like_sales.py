@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
-from diamond_pricing.fitting.structure import MAGIC
 from diamond_pricing.model.certificate import grids, jumps, steps
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.like_sales import STEP, Cells, Likeness, LikeSales, Side
@@ -35,7 +34,7 @@ SETTLED = 1e-4  # log price
 
 def every_side(
     grades: Mapping[str, Collection[str]], weights: tuple[float, float],
-    quantiles: Mapping[str, Sequence[float]], *, lists: bool,
+    quantiles: Mapping[str, Sequence[float]], edges: Collection[float], *, lists: bool,
 ) -> list[tuple[Side, ...]]:  # fmt: skip
     """The sides of each table, on each price list if there are lists.
 
@@ -47,16 +46,21 @@ def every_side(
         The lightest and the heaviest, carats.
     quantiles : Mapping[str, Sequence[float]]
         Of measures that most sales have, at the ``shares`` of each.
+    edges : Collection[float]
+        Weights that the prices of the terms jump at: elsewhere cells may not part, since
+        there a price has no room to fall.
     """
     low, high = weights
-    sides = {"carat": Side("carat", edges=tuple(at for at in MAGIC if low < at <= high))}
+    sides = {
+        "carat": Side("carat", edges=tuple(at for at in sorted(edges) if low < at <= high))
+    }
     for name in (LISTING.name, *GRADED[1:]):
         order = [g for g in graded(name).grades if g in grades.get(name, ())]
         if name != LISTING.name or lists:
             sides[name] = Side(name, grades=tuple(order))
     for name, found in quantiles.items():
-        edges = np.unique(np.round(found, 1)) + 0.05  # measures have one decimal
-        sides[name] = Side(name, edges=tuple(np.round(edges, 2).tolist()))
+        between = np.unique(np.round(found, 1)) + 0.05  # measures have one decimal
+        sides[name] = Side(name, edges=tuple(np.round(between, 2).tolist()))
     first = (sides[LISTING.name],) if lists else ()
     return [
         (*first, *(sides[name] for name in names))
@@ -220,7 +224,11 @@ def like_sales(
             folds.append(of)
             for way, summed in counted.items():
                 before.setdefault(way, summed.squares)
-                gain[way] = 1 - (_left(summed, of, way) / before[way]) ** 0.5
+                left = _left(summed, folds[-1], way)
+                if left > summed.squares:  # what a table does not gain it does not say
+                    cells[-1] = cells[-1].without(way)
+                    folds[-1] = [table.without(way) for table in folds[-1]]
+                gain[way] = 1 - (min(left, summed.squares) / before[way]) ** 0.5
         return cells, folds, {way: round(g, 4) for way, g in gain.items() if g >= EARNED}
 
     if not made(ordered=False)[2]:

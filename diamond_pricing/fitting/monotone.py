@@ -224,7 +224,8 @@ def _model(
             if stones.known(name).mean() >= ENOUGH
         }
         of_weight = training.ranges["carat"]
-        every = every_side(training.grades, of_weight, measured, lists=lists)
+        at = jumps(effects.terms)
+        every = every_side(training.grades, of_weight, measured, at, lists=lists)
         alike = like_sales(every, counting, effects, training, markup)
     if alike is not None:
         like, added = alike.like, said(alike.folds, stones, found.fold)

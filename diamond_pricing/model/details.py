@@ -95,11 +95,12 @@ class StoneDetails:
             errors = self.model._effects.errors(here, there, self.model.factor).tolist()
             self.errors = {REFERENCE: 0.0} | dict(zip(self.model.lines, errors, strict=True))
             if LIKE_LINE in self.errors:
-                behind = (
-                    self._alike(stone, how)[1] + self.model.like_sales.lean
+                ends = [
+                    self._alike(stone, how)
                     for stone, how in zip((self.first, self.second), self.listings, strict=True)
-                )
-                spread = sum(1 / count for count in behind) * (self.first != self.second)
+                ]
+                lean = self.model.like_sales.lean
+                spread = sum(1 / (n + lean) for _, n in ends) * (ends[0] != ends[1])
                 self.errors[LIKE_LINE] = self.model.residual_sd * spread**0.5
         return self.errors[name]
 

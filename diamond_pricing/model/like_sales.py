@@ -127,6 +127,8 @@ class Cells(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.listed:
             effects[-1:] *= way != "blend"
             effects[:-1] *= way != "recorded"
+        else:
+            effects[:] = 0
         return Cells(self.sides, effects.tobytes(), self.sales)
 
     @property

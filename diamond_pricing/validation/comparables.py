@@ -13,8 +13,8 @@ from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.support import BLEND, RECORDED
-from diamond_pricing.stones import LISTING, Stone, stone_keys
+from diamond_pricing.model.support import BLEND, RECORDED, listed
+from diamond_pricing.stones import LIKE_LINE, LISTING, Stone, stone_keys
 from diamond_pricing.stones.keys import same_stone
 
 if TYPE_CHECKING:
@@ -90,6 +90,13 @@ class Comparables:
         self._blend: Matrix = np.ascontiguousarray(model.contributions(self.stones))
         self._squares = np.einsum("ij,ij->i", self._blend, self._blend)
         self._listed = self._on_list()
+        # What of that like sales say of the list; without price lists all of it is nothing.
+        self._alike = np.zeros(len(rows))
+        if (likeness := model._likeness) is not None:
+            recorded, blend = (
+                listed(self.stones, how, model.training) for how in (RECORDED, BLEND)
+            )
+            self._alike = likeness.of(recorded) - likeness.of(blend)
         self._keys = stone_keys(self.stones)
 
     def _on_list(self) -> Vector:
@@ -118,16 +125,22 @@ class Comparables:
         square = self._squares - 2 * (self._blend @ here) + here @ here
         distance = np.sqrt(np.maximum(square, 0))
         distance[same_stone(self.stones, stone)] = np.inf
-        some = min(MOST_SALES * k, len(distance) - 1)
-        nearest = np.argpartition(distance, some)[: some + 1]
-        nearest = nearest[np.isfinite(distance[nearest])]
-        nearest = nearest[np.lexsort((nearest, distance[nearest]))]
-        _, first = np.unique(self._keys[nearest], return_index=True)
+        some, first = k, np.zeros(0, np.int64)
+        while (len(first) < k and some < len(distance) - 1) or not len(first):
+            some = min(MOST_SALES * some, len(distance) - 1)
+            nearest = np.argpartition(distance, some)[: some + 1]
+            nearest = nearest[np.isfinite(distance[nearest])]
+            nearest = nearest[np.lexsort((nearest, distance[nearest]))]
+            _, first = np.unique(self._keys[nearest], return_index=True)
+            if some == len(distance) - 1:
+                break
         found = []
         for i in nearest[np.sort(first)[:k]].tolist():
             steps = dict(zip(lines, (here - self._blend[i]).tolist(), strict=True))
             if LISTING.line in steps:
-                steps[LISTING.line] -= float(self._listed[i])
+                steps[LISTING.line] -= float(self._listed[i] - self._alike[i])
+            if LIKE_LINE in steps:
+                steps[LIKE_LINE] -= float(self._alike[i])
             factors = {name: float(np.exp(step)) for name, step in steps.items()}
             price = float(self.prices[i])
             found.append(

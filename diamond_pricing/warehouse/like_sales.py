@@ -17,6 +17,7 @@ from diamond_pricing.fitting.like_sales import (
 )
 from diamond_pricing.fitting.structure import SHAPES
 from diamond_pricing.model import Training
+from diamond_pricing.model.certificate import jumps
 from diamond_pricing.model.like_sales import Cells, Side
 from diamond_pricing.stones import LISTING
 from diamond_pricing.stones.trade import graded
@@ -48,7 +49,8 @@ def sides_at(ready: Counted, training: Training) -> list[tuple[Side, ...]]:
         place = np.searchsorted(below, shares(name) * below[-1])
         quantiles[name] = values[order][place].tolist()
     lists = LISTING.name in ready.frame.bins
-    return every_side(training.grades, training.ranges["carat"], quantiles, lists=lists)
+    at = jumps(ready.frame.terms)
+    return every_side(training.grades, training.ranges["carat"], quantiles, at, lists=lists)
 
 
 def _feature_of(ready: Counted, measure: str) -> str:

@@ -53,7 +53,7 @@ def test_a_cell_is_the_shrunken_mean_of_its_sales_and_of_those_near():
     )
     stones, fold = Stones.from_frame(frame), np.array([0, 0, 0, 1, 1])
     grades = {"cut": ["Ideal"], "color": ["E", "F"], "clarity": ["VS1"]}
-    (sides,) = every_side(grades, (0.45, 1.0), {}, lists=False)
+    (sides,) = every_side(grades, (0.45, 1.0), {}, (0.5, 1.0), lists=False)
     assert sides[2].grades == ("F", "E")
     error = np.array([0.1, 0.2, np.nan, 0.3, 0.7])  # the last counts as 0.4
     held = {"recorded": -error, "blend": -error}
@@ -166,3 +166,24 @@ def test_ranges_hold_where_a_formula_makes_the_prices_and_stones_have_near_copie
     held = read_sales(sales[new].reset_index(drop=True))
     low, high = model.range(held.stones, level=0.9, extrapolate=True)
     assert 0.88 < np.mean((low <= held.price) & (held.price <= high)) < 0.96
+
+
+def test_cells_part_only_where_the_terms_jump(sales):
+    """Elsewhere a hair below an edge may be dearer than the edge, which no grid tries."""
+    model = fit(sales)
+    told = model.like_sales
+    assert told is not None
+    edges = {at for cells in told.cells for s in cells.sides for at in s.edges
+             if s.attribute == "carat"}  # fmt: skip
+    assert edges <= set(model.magic_weights)
+    low, high = model.training.ranges["carat"]
+    grades = [list(model.training.grades[name]) for name in ("cut", "color", "clarity")]
+    kinds = pd.MultiIndex.from_product(grades, names=["cut", "color", "clarity"]).to_frame(
+        index=False
+    )
+    for at in (0.5, 1.0, 1.5, 2.0, 2.5, 3.0):
+        ends = [Stones.from_frame(kinds.assign(carat=c)) for c in (np.nextafter(at, 0), at)]
+        fine = np.logical_and(*(model.supports(end) for end in ends))
+        if low < at <= high and fine.any():
+            below, above = (model.log_price(end.take(np.flatnonzero(fine))) for end in ends)
+            assert (above >= below - 1e-12).all()
