@@ -200,8 +200,8 @@ def like_sales(
 ) -> Found | None:  # fmt: skip
     """Learn what like sales say, in tables one after the other.
 
-    Whether they earn their place is told by the sales of each fold and the tables of all
-    others; on the lists as recorded and on the blend each by itself.
+    A table is kept where tables made without a fold reduce the errors of that fold's sales;
+    the lists as recorded and the blend are judged separately.
     """
     if not every:
         return None
@@ -307,7 +307,8 @@ def _room(
     """How far effects may fall along each side that prices must rise along.
 
     Found on the grids of the certificate, the blend and the base list; by axis of the cells.
-    Where schedules of mark-ups part there is none: they lean on the rise of the terms.
+    At the weights where schedules of mark-ups part there is none, because the mark-up was
+    fitted to the rise of the terms there.
     """
     like = Likeness(LikeSales(tuple(before), LEAN, {})) if before else None
     names = [side.attribute for side in sides]

@@ -20,7 +20,7 @@ from diamond_pricing.stones.keys import same_stone
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_SALES = 4  # of one stone, on two lists and sold again
+MOST_SALES = 4  # looked at for each stone: many stand on two lists, or were sold again
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Comparables:
         self._blend: Matrix = np.ascontiguousarray(model.contributions(self.stones))
         self._squares = np.einsum("ij,ij->i", self._blend, self._blend)
         self._listed = self._on_list()
-        # What of that like sales say of the list; without price lists all of it is nothing.
+        # The part of it that belongs to the line of like sales.
         self._alike = np.zeros(len(rows))
         if (likeness := model._likeness) is not None:
             recorded, blend = (
@@ -125,14 +125,14 @@ class Comparables:
         square = self._squares - 2 * (self._blend @ here) + here @ here
         distance = np.sqrt(np.maximum(square, 0))
         distance[same_stone(self.stones, stone)] = np.inf
-        some, first = k, np.zeros(0, np.int64)
-        while (len(first) < k and some < len(distance) - 1) or not len(first):
-            some = min(MOST_SALES * some, len(distance) - 1)
+        some, last = k, len(distance) - 1
+        while True:
+            some = min(MOST_SALES * some, last)
             nearest = np.argpartition(distance, some)[: some + 1]
             nearest = nearest[np.isfinite(distance[nearest])]
             nearest = nearest[np.lexsort((nearest, distance[nearest]))]
             _, first = np.unique(self._keys[nearest], return_index=True)
-            if some == len(distance) - 1:
+            if len(first) >= k or some == last:
                 break
         found = []
         for i in nearest[np.sort(first)[:k]].tolist():

@@ -1,9 +1,10 @@
 """Comparables and the noise floor."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from diamond_pricing import Stone
+from diamond_pricing import Stone, Stones
 from diamond_pricing.errors import FitError, UnsupportedStoneError
 from diamond_pricing.fitting import read_sales
 from diamond_pricing.stones import stone_keys
@@ -81,3 +82,21 @@ def test_keys_tell_stones_apart(catalog):
     sales = read_sales(catalog)
     keys = stone_keys(sales.stones)
     assert len(np.unique(keys)) == catalog["stone"].nunique()
+
+
+def test_each_stone_is_named_once_and_as_many_as_asked(packaged, catalog):
+    """However often one was sold."""
+    near = catalog[(catalog["carat"] == 1.01) & (catalog["color"] == "E")]
+    often = pd.concat([near, *[near.iloc[[0]]] * 60], ignore_index=True)
+    found = Comparables(packaged, read_sales(often)).nearest(STONE, 12)
+    stones = Stones.of([c.stone for c in found.comparables])
+    assert len(np.unique(stone_keys(stones))) == len(found.comparables) == 12
+    adjusted = [c.adjusted for c in found.comparables]
+    assert (found.low, found.high) == tuple(np.quantile(adjusted, [0.25, 0.75]))
+
+
+def test_the_factor_of_like_sales_is_that_of_the_explanations(comparables, packaged):
+    here = packaged.explain(STONE).lines[-1].log_effect
+    for c in comparables.nearest(STONE, 5).comparables:
+        there = packaged.explain(c.stone, listing="recorded").lines[-1].log_effect
+        assert np.log(c.factors["like_sales"]) == pytest.approx(here - there, abs=1e-12)
