@@ -108,6 +108,10 @@ listing_option = click.option(
     "to, or one list by name.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+carry_option = click.option(
+    "--carry-forward", is_flag=True,
+    help="Price a day after the sales as the last of them, in a wider range.",
+)  # fmt: skip
 SHOWN = 5  # rows that an error names
 
 data_option = click.option(
@@ -135,12 +139,14 @@ def cli() -> None:
     "--html", type=click.Path(path_type=Path), help="Also write a page with a picture."
 )
 @listing_option
+@carry_option
 @model_options
 @json_option
 def explain(
     reference: str | None,
     html: Path | None,
     listing: str,
+    carry_forward: bool,
     model: str | None,
     home: str | None,
     as_json: bool,
@@ -149,6 +155,7 @@ def explain(
 ) -> None:
     """Price one stone and say why."""
     found, where = chosen(model, home)
+    found = found.carry_forward() if carry_forward else found
     stone = _stone(attributes, others)
     start = None if reference is None else Stone.parse(reference)
     why = found.explain(stone, listing=listing, reference=start)
@@ -180,12 +187,14 @@ def _stone(given: dict[str, str | None], others: dict[str, str]) -> Stone:
 @click.argument("first")
 @click.argument("second")
 @listing_option
+@carry_option
 @model_options
 @json_option
 def compare(
     first: str,
     second: str,
     listing: str,
+    carry_forward: bool,
     model: str | None,
     home: str | None,
     as_json: bool,
@@ -195,6 +204,7 @@ def compare(
     Write a stone as weight, cut, color, clarity, then any measures by name.
     """
     found, where = chosen(model, home)
+    found = found.carry_forward() if carry_forward else found
     why = found.compare(Stone.parse(first), Stone.parse(second), listing=listing)
     difference = written(why.cents - why.lines[0].cents, why.currency, sign=True)
     _answer(why, where, found, as_json, f"\n\nDifference: {difference}.")

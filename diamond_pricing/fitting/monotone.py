@@ -144,8 +144,8 @@ def _prepared(
 ) -> tuple[Sales, Integers, dict[str, int], tuple[str, ...], tuple[str, ...]]:
     """Choose what is recorded, and keep the sales of which it can be read.
 
-    Sales that do not record a measure stay. Where most tell their price list, those that do
-    not are left out; stones of several shapes have none.
+    Sales that do not record a measure stay. Where most tell their price list or their day,
+    those that do not are left out; stones of several shapes have no list.
     """
     more = tuple(a.name for a in OTHERS if _varies(sales.stones, a.name))
     listed = sales.stones.known(LISTING.name).mean() >= ENOUGH_LISTED and "shape" not in more
@@ -157,7 +157,9 @@ def _prepared(
     if RATIO in shape:  # length and width say it
         more = tuple(name for name in more if name != LENGTH_TO_WIDTH)
     needed = tuple(dict.fromkeys(name for text in shape for name in parse(text).attributes))
-    return *usable(sales, needed, (LISTING.name,) if listed else ()), shape, more
+    dated = tuple(name for name in more if isinstance(ATTRIBUTES[name], Day))
+    asked = (*((LISTING.name,) if listed else ()), *dated)
+    return *usable(sales, needed, asked), shape, more
 
 
 def _varies(stones: Stones, name: str) -> bool:

@@ -15,7 +15,9 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
 from diamond_pricing.stones import (
+    ATTRIBUTES,
     Columns,
+    Day,
     Stones,
     shown,
     stone_keys,
@@ -169,15 +171,19 @@ def usable(
     """
     impossible = np.zeros(len(sales), bool)
     impossible[[row for row, _ in sales.stones.left_out]] = True
-    lacking = np.zeros(len(sales), bool)
+    lacking, undated = np.zeros(len(sales), bool), np.zeros(len(sales), bool)
     for name in dict.fromkeys((*attributes, *(needed or ()))):
         unknown = ~sales.stones.known(name)
-        lacking |= unknown if needed is None or name in needed else unknown & impossible
+        if isinstance(ATTRIBUTES[name], Day):
+            undated |= unknown
+        else:
+            lacking |= unknown if needed is None or name in needed else unknown & impossible
     left_out = {
         "measurements contradict each other": int((lacking & impossible).sum()),
         "measurement missing": int((lacking & ~impossible).sum()),
+        "date missing": int((undated & ~lacking).sum()),
     }
-    kept = ~lacking
+    kept = ~(lacking | undated)
     if kept.sum() < FEWEST:
         raise FitError(
             f"only {kept.sum()} of {len(sales)} sales have {', '.join(attributes)}; "

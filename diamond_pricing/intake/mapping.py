@@ -147,15 +147,18 @@ def dates_notes(sheet: Sheet, source: Source) -> list[str]:
     read = {header: name for name, header in source.columns.items()}
     for at, header in enumerate(header.strip() for header in sheet.header):
         name = read.get(header) or (understood(header) or ("", "", ""))[0]
-        if not isinstance(ATTRIBUTES.get(name), Day):
+        attribute = ATTRIBUTES.get(name)
+        if not isinstance(attribute, Day):
             continue
         texts = [text for text in cells(sheet, at) if not blank(text)]
         if header not in read and order_of(texts) is None:
             notes.append(f"{unclear_dates(header)}.")
-        lost = sum(day_in(text, source.dates) is None for text in texts)
+        days = [day_in(text, source.dates) for text in texts]
+        lost = sum(d is None or not attribute.low <= d <= attribute.high for d in days)
         if header in read and lost:
             notes.append(
-                f"{several(lost, 'date')} of {header!r} cannot be read and count as not given."
+                f"{several(lost, 'date')} of {header!r} cannot be read, or can be none of a "
+                "sale, and count as not given."
             )
     return notes
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.files import harmless
-from diamond_pricing.intake.dates import day_in
+from diamond_pricing.intake.dates import FILE_NAME, apart, day_in, day_of_file
 from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
@@ -156,7 +156,8 @@ def take_in(
     sheet, given = _understood(name, data, source or Source())
     rate = _rate(given, currency)
     declared = source is not None and source.decimal == ","
-    read = _Reader(sheet, given, rate, given.currency or currency, declared=declared)
+    delivered = _delivered(name, given)
+    read = _Reader(sheet, given, rate, given.currency or currency, delivered, declared=declared)
     return read.intake()
 
 
@@ -173,9 +174,11 @@ def sales_to_fit(
     sheet, given = _understood(name, data, msgspec.structs.replace(source, identity=ROW))
     currency = currency or given.currency or "USD"
     rate = _rate(given, currency)
-    intake = _Reader(sheet, given, rate, given.currency or currency, declared=declared).intake(
-        contradictions=False
-    )
+    read = _Reader(
+        sheet, given, rate, given.currency or currency, _delivered(name, given),
+        declared=declared,
+    )  # fmt: skip
+    intake = read.intake(contradictions=False)
     intake.sales.attrs["currency"] = currency
     return intake
 
@@ -183,6 +186,20 @@ def sales_to_fit(
 def _understood(name: str, data: bytes, source: Source) -> tuple[Sheet, Source]:
     sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
     return sheet, guessed(sheet, source)
+
+
+def _delivered(name: str, source: Source) -> float | None:
+    """The day that a delivery gives to sales without one."""
+    if not source.delivered:
+        return None
+    named = source.delivered == FILE_NAME
+    day = day_of_file(name) if named else day_in(source.delivered)
+    if day is None:
+        raise RejectedFileError(
+            f"the source says that the name of a file holds its date, which {name!r} does not; "
+            "a date is written 2026-09-30."
+        )
+    return float(day)
 
 
 def _rate(source: Source, currency: str) -> float:
@@ -200,8 +217,10 @@ class _Reader:
     """Works one sheet off, column by column."""
 
     def __init__(
-        self, sheet: Sheet, source: Source, rate: float, currency: str, *, declared: bool
-    ) -> None:
+        self, sheet: Sheet, source: Source, rate: float, currency: str,
+        delivered: float | None, *, declared: bool,
+    ) -> None:  # fmt: skip
+        self.delivered = delivered
         self.sheet, self.source, self.rate, self.declared = sheet, source, rate, declared
         self.currency = currency
         self.headers = [header.strip() for header in sheet.header]
@@ -232,6 +251,7 @@ class _Reader:
         for other in OTHERS:
             if other.name in self.source.columns:
                 columns[other.name] = self._other(other)
+        self._days(columns)
         columns[PRICE] = self._price(columns["carat"])
         if contradictions:
             self._contradictions(columns)
@@ -255,6 +275,18 @@ class _Reader:
         accepted = frame.iloc[kept].reset_index(drop=True)
         notes = tuple(dates_notes(self.sheet, self.source))
         return Intake(accepted, aside, self.n, [self._original(i) for i in kept], notes)
+
+    def _days(self, columns: dict[str, Any]) -> None:
+        """Give the delivery's day to sales without one; set those of a stray year aside."""
+        name = next(a.name for a in OTHERS if isinstance(a, Day))
+        if self.delivered is not None:
+            said = columns.get(name, [None] * self.n)
+            columns[name] = [self.delivered if day is None else day for day in said]
+        said = columns.get(name, [])
+        stray = apart(day for day in said if day is not None)
+        for i, day in enumerate(said):
+            if day is not None and (year := date.fromordinal(int(day)).year) in stray:
+                self._set_aside(i, name, f"it is of {year}, years apart from all others")
 
     def _of_no_stone(self, row: list[str]) -> bool:
         """Whether a row is nearly empty and has neither color nor clarity."""

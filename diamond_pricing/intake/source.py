@@ -6,7 +6,7 @@ import tomllib
 import msgspec
 
 from diamond_pricing.errors import SourceError, StoneError
-from diamond_pricing.intake.dates import DAY_FIRST, MONTH_FIRST
+from diamond_pricing.intake.dates import DAY_FIRST, FILE_NAME, MONTH_FIRST, day_in
 from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
@@ -23,7 +23,8 @@ ROW = "row"
 DROP, REFUSE = "drop", "refuse"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning of a text
 FITTED = "fitted"  # an offset that is estimated with each model
-_WORDS = ("currency", "decimal", "delimiter", "encoding", "identity", "signs", "dates")
+_WORDS = ("currency", "decimal", "delimiter", "encoding", "identity", "signs", "dates",
+          "delivered")  # fmt: skip
 ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "iso-8859-1", "iso-8859-15",
              "mac-roman", "shift-jis", "gb18030", "big5")  # fmt: skip
 
@@ -60,6 +61,9 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ``refuse``, which sets such rows aside.
     dates : str
         ``day first`` or ``month first``; empty to tell from the dates.
+    delivered : str
+        The day of sales that say none: a date, or ``file name`` where each file's name holds
+        one (``2026-09-30``, ``20260930``, or ``2026-09``, which is its last day).
     """
 
     columns: dict[str, str] = {}
@@ -74,6 +78,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identity: str = ""
     signs: str = ""
     dates: str = ""
+    delivered: str = ""
 
     @classmethod
     def from_toml(cls, text: str | bytes) -> "Source":
@@ -121,6 +126,11 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SourceError(f"signs must be {DROP!r} or {REFUSE!r}, not {read.signs!r}.")
         if read.dates not in ("", DAY_FIRST, MONTH_FIRST):
             raise SourceError(f"dates must be {DAY_FIRST!r} or {MONTH_FIRST!r}.")
+        if read.delivered not in ("", FILE_NAME) and day_in(read.delivered) is None:
+            raise SourceError(
+                f"delivered must be a date as 2026-09-30, or {FILE_NAME!r}; not "
+                f"{read.delivered!r}."
+            )
         if read.decimal not in ("", ".", ","):
             raise SourceError(f"decimal must be '.' or ',', not {read.decimal!r}.")
         if not all(1e-6 < rate < 1e6 for rate in read.rates.values()):

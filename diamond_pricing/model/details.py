@@ -6,6 +6,9 @@ from math import exp
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
+
+from diamond_pricing.model.carried import widened
 from diamond_pricing.model.effects import Placed
 from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.model.like_sales import MOST_SALES
@@ -14,6 +17,7 @@ from diamond_pricing.model.support import BLEND, RECORDED, listed
 from diamond_pricing.model.verdict import CAUTION, PRICED, Verdict
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import ATTRIBUTES, LIKE_LINE, LISTING, MAGIC_LINE, Stone, Stones
+from diamond_pricing.stones.attributes import iso
 from diamond_pricing.stones.kinds import KINDS
 
 NOTES = 20_000  # kept ready
@@ -57,6 +61,9 @@ class StoneDetails:
             count = f"{many}" if many < MOST_SALES else f"{MOST_SALES}+"
             ends = {"here": words.against(here), "there": words.against(there)}
             return words.alike.format(count=count, **ends)
+        if name == self.model.market_line and self.model.is_after(self.second):
+            day = words.date(self.model._as_of(self.second))
+            return words.carried.format(date=day, last=words.date(iso(self.model.last_day)))
         effects = self.model._effects
         read, marked = effects.features[name], self.model.markup is not None
         return note(
@@ -127,6 +134,9 @@ class StoneDetails:
         if listing == RECORDED and self.second.listing is None:
             listing = BLEND
         half = self.model.ranges.half_width(self.second, level, listing)
+        if self.model.is_after(self.second):
+            moved = self.model.market_spread(Stones.of([self.second]))
+            half = float(widened(np.array([half]), moved, level)[0])
         return exp(self.log_price - half), exp(self.log_price + half)
 
     def verdict(self) -> Verdict:

@@ -7,17 +7,15 @@ index by the time dummy method, its months smoothed as far as the sales show not
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from diamond_pricing.errors import ReportError
 from diamond_pricing.model.price_model import PriceModel
-from diamond_pricing.stones import Stone, Stones
-from diamond_pricing.stones.attributes import iso, parts_of_calendar
+from diamond_pricing.stones import Stone
 
 FEWEST = 5  # sales of a period whose index is stated
-MIDDLE = 14  # days from the first of a month
 By = Literal["month", "quarter"]
 
 
@@ -62,19 +60,11 @@ def market_index(
     ReportError
         For a model whose sales have no dates, or a period that is none.
     """
-    if (name := model.dates) is None:
-        raise ReportError("the sales of this model have no dates; there is no index to show.")
     if by not in ("month", "quarter"):
         raise ReportError(f"an index is by month or quarter, not {by!r}.")
     if not 0 < level < 1:
         raise ReportError(f"a level lies between 0 and 1, not {level}.")
-    first, last = model.training.ranges[name]
-    ends = parts_of_calendar(first, last, 1)
-    months = [iso(day)[:7] for day in ends[:-1]]
-    stone = of or model.reference
-    alike: dict[str, Any] = {n: v for n, v in stone.given().items() if n != name}
-    days = [min(max(day + MIDDLE, first), last) for day in ends[:-1]]
-    rows = model.design(Stones.of([Stone(**{**alike, name: day}) for day in days]))
+    months, rows = model.by_month(of)
     sales = np.array([model.training.months.get(month, 0) for month in months])
     label = [m if by == "month" else f"{m[:4]}-Q{(int(m[5:]) + 2) // 3}" for m in months]
     periods = list(dict.fromkeys(label))

@@ -21,10 +21,12 @@ from diamond_pricing.errors import (
     DocumentError,
     FitError,
     MoneyError,
+    ReportError,
     StoneError,
     UnsupportedStoneError,
 )
 from diamond_pricing.model import document, money
+from diamond_pricing.model.carried import FEWEST_MONTHS, moves_of, spread, widened
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.details import StoneDetails
 from diamond_pricing.model.display import coefficients_frame, model_html, model_summary
@@ -61,14 +63,16 @@ from diamond_pricing.stones import (
     Stones,
     several,
 )
-from diamond_pricing.stones.attributes import iso
+from diamond_pricing.stones.attributes import iso, parts_of_calendar
 from diamond_pricing.stones.kinds import KINDS, ORIGIN
 from diamond_pricing.stones.stone import GROWN
 from diamond_pricing.stones.trade import entries_of
-from diamond_pricing.terms import Averages, Term
+from diamond_pricing.terms import Averages, Periods, Term
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MIDDLE = 14  # days from the first of a month
 
 
 class Start(NamedTuple):
@@ -123,6 +127,8 @@ class PriceModel:
         What like sales fetched beyond what the terms explain, where that is worth a line.
     sha256 : str
         Hash of the model document; equal models have equal hashes.
+    carries : bool
+        Whether days after the sales are priced, see `carry_forward`.
     """
 
     family: str
@@ -143,6 +149,7 @@ class PriceModel:
     trade: tuple[dict[str, Any], ...] = ()
     like_sales: LikeSales | None = None
     sha256: str = field(init=False)
+    carries: bool = field(init=False, default=False)
     _effects: Effects = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -242,6 +249,89 @@ class PriceModel:
         """When the price of a stone is true: its own date, else when all are."""
         day = None if self.dates is None else getattr(stone, self.dates)
         return self.training.effective if day is None else iso(day)
+
+    @cached_property
+    def market_line(self) -> str:
+        """The line of the date; empty where it reads none."""
+        return "" if self.dates is None else ATTRIBUTES[self.dates].line
+
+    @property
+    def last_day(self) -> float | None:
+        """The last day that its sales cover, see `Day`; None where it reads no dates."""
+        return None if self.dates is None else self.training.ranges[self.dates][1]
+
+    def carry_forward(self) -> "PriceModel":
+        """The same model, which prices days after its sales as the last one.
+
+        Their ranges widen with the distance by how far the market moved before, and each
+        verdict says so.
+
+        Raises
+        ------
+        FitError
+            When its sales have no dates, or too short a past.
+        """
+        months = 0 if self.dates is None else len(self.by_month()[0])
+        if months < FEWEST_MONTHS:
+            past = several(months, "month") if months else "no dates"
+            raise FitError(
+                f"the sales of this model have {past}; {FEWEST_MONTHS} months are needed to "
+                "carry prices forward."
+            )
+        if not any(isinstance(b, Periods) for term in self.terms for b in term.bases):
+            raise FitError(f"a {self.family} model has no levels by month to carry forward.")
+        return self._carrying()
+
+    def _carrying(self) -> "PriceModel":
+        view = object.__new__(PriceModel)
+        view.__dict__.update(self.__dict__, carries=True)
+        view.__dict__.pop("_ranges", None)
+        return view
+
+    def by_month(self, of: Stone | None = None) -> tuple[list[str], Matrix]:
+        """The months from the first sale to the last, and the design in the middle of each.
+
+        Parameters
+        ----------
+        of : Stone, optional
+            Whose design; the reference stone's.
+
+        Returns
+        -------
+        tuple
+            Months as ``2026-09``, m of them, and their rows, shape (m, p).
+        """
+        name = self.dates
+        if name is None:
+            raise ReportError(
+                "the sales of this model have no dates; there is no index to show."
+            )
+        first, last = self.training.ranges[name]
+        ends = parts_of_calendar(first, last, 1)[:-1]
+        given: dict[str, Any] = (self.reference if of is None else of).given()
+        days = [min(max(day + MIDDLE, first), last) for day in ends]
+        stones = Stones.of([Stone(**given | {name: day}) for day in days])
+        return [iso(day)[:7] for day in ends], self.design(stones)
+
+    @cached_property
+    def _moves(self) -> tuple[float, ...]:
+        """How far the market moved within 1, 2, … months."""
+        return moves_of(self.by_month()[1] @ self.coefficients)
+
+    def market_spread(self, stones: Stones) -> Vector:
+        """How far the market may have moved between the sales and the stones' own days.
+
+        Returns
+        -------
+        Vector
+            Standard deviation of log price, shape (n,); 0 for days within the sales.
+        """
+        if self.dates is None:
+            return np.zeros(len(stones))
+        first, last = self.training.ranges[self.dates]
+        day = stones[self.dates]
+        away = np.nan_to_num(np.maximum(day - last, first - day)).clip(0)
+        return spread(self._moves, away) if away.any() else away
 
     @property
     def magic_weights(self) -> tuple[float, ...]:
@@ -558,6 +648,8 @@ class PriceModel:
     def _ranges(self) -> tuple[tuple[str, float, float], ...]:
         read = self._effects.attributes | {"carat"}
         ranges = self.training.ranges
+        if self.carries and self.dates is not None:
+            ranges = ranges | {self.dates: (ranges[self.dates][0], inf)}
         measures = (a for a in ATTRIBUTES.values() if isinstance(a, Measure))
         return tuple((m.name, *ranges[m.name]) for m in measures if m.name in read)
 
@@ -613,11 +705,11 @@ class PriceModel:
     def _half_widths(self, stones: Stones, level: float, listing: str) -> Vector:
         assert self.ranges is not None
         half = self.ranges.half_widths(stones, level, listing)
-        if listing != RECORDED:
-            return half
-        # Where no list is recorded the price is that of the blend.
-        known = stones[LISTING.name] >= 0
-        return np.where(known, half, self.ranges.half_widths(stones, level, BLEND))
+        if listing == RECORDED:  # where no list is recorded the price is that of the blend
+            known = stones[LISTING.name] >= 0
+            half = np.where(known, half, self.ranges.half_widths(stones, level, BLEND))
+        moved = self.market_spread(stones)
+        return widened(half, moved, level) if moved.any() else half
 
     def assess(self, stone: Stone) -> Verdict:
         """Say whether a stone is priced, priced with caution or declined, and why."""
@@ -643,15 +735,25 @@ class PriceModel:
 
     def _backed(self, stone: Stone) -> Verdict:
         """How sure the price of a stone is that the model prices."""
-        if self.support is None:
-            return Verdict(PRICED)
-        near = self.support.near_one(stone, self._around)
-        if near >= FEW:
-            return Verdict(PRICED)
-        many = several(near, "stone")
-        few = f"{stone}: based on only {many} of about this weight, color and clarity."
-        reason = Reason("thin_support", "", str(stone), None, few, "See the comparables.")
-        return Verdict(CAUTION, (reason,))
+        reasons = []
+        if self.is_after(stone):
+            day, last = self._as_of(stone), iso(self.last_day or 0)
+            far = f"{day} is after the last sale, {last}, whose market is carried forward."
+            again = "Refit on later sales."
+            reasons.append(Reason("carried_forward", self.dates or "", day, last, far, again))
+        near = FEW if self.support is None else self.support.near_one(stone, self._around)
+        if near < FEW:
+            many = several(near, "stone")
+            few = f"{stone}: based on only {many} of about this weight, color and clarity."
+            reasons.append(
+                Reason("thin_support", "", str(stone), None, few, "See the comparables.")
+            )
+        return Verdict(CAUTION if reasons else PRICED, tuple(reasons))
+
+    def is_after(self, stone: Stone) -> bool:
+        """Whether the day of a stone lies after the sales."""
+        day = getattr(stone, self.dates) if self.dates and stone.others else None
+        return day is not None and day > (self.last_day or 0)
 
     def _unsupported(self, stones: Stones, extrapolate: bool = False) -> Iterator[Unsupported]:
         if not isinstance(stones, Stones):
@@ -665,6 +767,7 @@ class PriceModel:
             self._effects.attributes,
             self.support,
             extrapolate=extrapolate,
+            carried=self.carries,
         )
 
     # --------------------------------------------------------------- documents
@@ -754,7 +857,7 @@ class PriceModel:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as the document; another process reads it anew."""
-        return PriceModel.from_json, (self.to_json(),)
+        return _again, (self.to_json(), self.carries)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PriceModel):
@@ -773,6 +876,11 @@ class PriceModel:
             f"{self.family} model {self.sha256[:12]}, fitted on {t.rows:,} sales of "
             f"{t.stones:,} stones ({t.effective} {t.currency})"
         )
+
+
+def _again(text: str, carries: bool) -> PriceModel:
+    model = PriceModel.from_json(text)
+    return model._carrying() if carries else model
 
 
 def _stone(given: dict[str, Any]) -> Stone:

@@ -237,6 +237,7 @@ def unsupported(
     support: Support | None = None,
     *,
     extrapolate: bool = False,
+    carried: bool = False,
 ) -> Iterator[Unsupported]:
     """Find the stones outside what a model has seen.
 
@@ -248,6 +249,8 @@ def unsupported(
         Where stones were seen.
     extrapolate : bool
         Let measures beyond their range and cells without support pass.
+    carried : bool
+        Let days after the sales pass.
     """
     others = [a for a in OTHERS if a.name in read]
     for grade in (*GRADES, *(a for a in others if isinstance(a, Grade))):
@@ -286,12 +289,15 @@ def unsupported(
             continue
         low, high = training.ranges[measure.name]
         values = stones[measure.name]
-        outside = (values < low) | (values > high)
+        dated = isinstance(measure, Day)
+        outside = (values < low) | ((values > high) & ~np.bool_(dated and carried))
         if outside.any():
             why = (
                 f"is outside what this model has seen, {measure.shown(low)} to "
                 f"{measure.shown(high)}"
             )
+            if dated and not (values < low).any():
+                why += "; a later day is priced by carry_forward, in a wider range"
             code = (
                 "weight_outside_range" if measure.name == "carat" else "measure_outside_range"
             )

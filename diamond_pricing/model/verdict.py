@@ -16,6 +16,7 @@ depth_contradicts_height┘
 listing_not_known       a price list that the model has not seen           declined
 level_not_possible      a level of a range beyond over 0 to 0.99           declined
 thin_support            fewer than ten stones of about that kind           caution
+carried_forward         a day after the sales, priced as the last          caution
 """
 
 from dataclasses import dataclass

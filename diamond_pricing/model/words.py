@@ -33,6 +33,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     marked: str = "{list}, whose mark-up depends on the price"
     today: str = "as of the last day of the sales"
     as_of: str = "as of {date} rather than the last day of the sales"
+    carried: str = "as of {date}, carried forward from {last}"
     alike: str = "{count} fetched {here} than that; like the reference, {there}"
     more: str = "{share} % more"
     less: str = "{share} % less"
@@ -141,6 +142,7 @@ ITALIAN = Words(
     marked="{list}, con un ricarico che dipende dal prezzo",
     today="all'ultimo giorno delle vendite",
     as_of="al {date} invece dell'ultimo giorno delle vendite",
+    carried="al {date}, con i prezzi del {last}",
     alike="{count}, vendute {here}; simili al riferimento, {there}",
     more="{share} % in più",
     less="{share} % in meno",

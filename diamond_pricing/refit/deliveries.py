@@ -25,11 +25,12 @@ from diamond_pricing.intake import (
 )
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.packaged import packaged_model
+from diamond_pricing.refit.days import within
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.refit.judgement import BAND_NAMES, BANDS, GROUP, TOLD, Finding
 from diamond_pricing.registry import Store
 from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Stones
-from diamond_pricing.stones.attributes import fold
+from diamond_pricing.stones.attributes import fold, iso
 from diamond_pricing.stones.keys import KnownSales
 from diamond_pricing.stones.stone import GROWN
 from diamond_pricing.stones.trade import graded
@@ -51,6 +52,8 @@ ENDINGS = (
     ".xls", ".ods", ".gz", ".zip",
 )  # fmt: skip
 NEAR_DOLLARS = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD")
+LEVEL_SHIFT = "level_shift"
+MOST_MOVED = 3  # standard deviations that the market may have moved by
 FEWEST = 200  # sales, old and new, from which the make-up of a source's is looked at
 
 
@@ -107,12 +110,20 @@ class Arrival:
     level : float or None
         Log of the ratio of its source's prices to others'; None when that is to be fitted
         and was not yet.
+    later : Shift or None
+        Where its prices lie from the active model's, if its sales are of other days.
     """
 
     delivery: Delivery
     intake: Intake | None = None
     findings: list[Finding] = field(default_factory=list)
     level: float | None = 0.0
+    later: Shift | None = None
+
+    @property
+    def failed(self) -> list[Finding]:
+        """The findings that stand against it."""
+        return [f for f in self.findings if not f.passed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,13 +270,17 @@ def screened(arrival: Arrival, champion: PriceModel | None, gates: Gates) -> Arr
 
 
 def residuals(model: PriceModel, sales: "pd.DataFrame") -> tuple[Stones, Vector]:
-    """Log of price over the model's, as recorded; NaN for stones that it does not support."""
+    """Log of price over the model's, as recorded; NaN for stones that it does not support.
+
+    Sales of days that the model's sales do not cover are held against the nearest.
+    """
     stones = Stones.from_frame(sales)
     residual = np.full(len(stones), np.nan)
-    rows = np.flatnonzero(model.supports(stones))
+    near = within(model, stones)
+    rows = np.flatnonzero(model.supports(near))
     if len(rows):
         price = np.log(sales["price"].to_numpy()[rows])
-        residual[rows] = price - model.log_price(stones.take(rows), listing="recorded")
+        residual[rows] = price - model.log_price(near.take(rows), listing="recorded")
     return stones, residual
 
 
@@ -310,22 +325,78 @@ def doubts(
             break
         residual = residual - arrival.level
         level = shift("all", residual[known])
-        most = limit + 2 * level.error
+        moved = float(np.median(model.market_spread(stones)[known]))
+        most = limit + 2 * level.error + MOST_MOVED * moved
+        of = f" of {iso(model.last_day)}" if moved and model.last_day else ""
         found.append(
             Finding(
-                "level_shift", who, level.median, most, abs(level.median) <= most,
+                LEVEL_SHIFT, who, level.median, most, abs(level.median) <= most,
                 f"the prices of {name} lie {100 * np.expm1(level.median):+.1f} % from the "
-                f"{who}'s, allowed ±{100 * most:.1f} %",
+                f"{who}'s{of}, allowed ±{100 * most:.1f} %",
             )
         )  # fmt: skip
         if who == "champion":
-            found += _groups(name, stones, residual, gates)
+            arrival.later = level if moved else None
+            market = level.median if moved else 0.0
+            found += _groups(name, stones, residual - market, gates)
     before = old
     if old is not None and "source" in old:
         before = old[old["source"] == arrival.delivery.source]
     if before is not None and min(len(before), len(intake.sales)) >= FEWEST:
         found += _make_up(name, before, intake.sales, gates)
     return found
+
+
+def same_market(arrivals: list[Arrival], gates: Gates) -> None:
+    """Tell what the market did from what one source did, where several sold in later days.
+
+    What is held for its level alone is let in where another source has moved as far. What
+    lies farther from the active model than another source, and from that one too, is held.
+    """
+    judged = [a for a in arrivals if a.later and all(f.gate == LEVEL_SHIFT for f in a.failed)]
+    for arrival in judged:
+        others = [o for o in judged if o.delivery.source != arrival.delivery.source]
+        agree = [o for o in others if _apart(arrival, o) <= gates.level_shift]
+        nearer = [o for o in others if abs(_level(o)) < abs(_level(arrival))]
+        if agree and arrival.delivery.status == "held":
+            arrival.findings = [
+                msgspec.structs.replace(
+                    f, passed=True,
+                    says=f.says if f.passed else f"{f.says}; those of {_file(agree[0])} do too",
+                )
+                for f in arrival.findings
+            ]  # fmt: skip
+            arrival.delivery = _replace(arrival.delivery, status="accepted", reason="")
+        elif nearer and not agree and arrival.delivery.status == "accepted":
+            apart = min(_apart(arrival, o) for o in nearer)
+            at = (f"{100 * np.expm1(_level(a)):+.1f} %" for a in (arrival, nearer[0]))
+            finding = Finding(
+                "other_source", "champion", apart, gates.level_shift,
+                apart <= gates.level_shift,
+                f"the prices of {_file(arrival)} lie {next(at)} from the champion's, those of "
+                f"{_file(nearer[0])} of the same days {next(at)}",
+            )  # fmt: skip
+            arrival.findings.append(finding)
+            if not finding.passed:
+                arrival.delivery = _replace(
+                    arrival.delivery, status="held", reason=f"{finding.says}."
+                )
+
+
+def _apart(one: Arrival, other: Arrival) -> float:
+    """How far the prices of two deliveries surely lie apart, in log price."""
+    assert one.later is not None
+    assert other.later is not None
+    error = np.hypot(one.later.error, other.later.error)
+    return float(abs(_level(one) - _level(other)) - 2 * error)
+
+
+def _level(arrival: Arrival) -> float:
+    return 0.0 if arrival.later is None else float(arrival.later.median)
+
+
+def _file(arrival: Arrival) -> str:
+    return arrival.delivery.file
 
 
 def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]:

@@ -4,7 +4,7 @@ All evaluations are of the same held-out sales. Against the champion a jump show
 pinned anchor the sum of many small steps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -15,6 +15,7 @@ from diamond_pricing.arrays import Vector
 from diamond_pricing.fitting import Sales
 from diamond_pricing.fitting.held_out import HeldOut
 from diamond_pricing.model import PriceModel
+from diamond_pricing.refit.days import on, within
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.stones import stone_keys
 from diamond_pricing.validation import scores
@@ -85,43 +86,53 @@ class Evaluation:
         Whether its document proves that no price falls as a stone improves.
     price, predicted : Vector
         Dollars, as recorded, shape (n,).
-    quoted : Vector
-        Log price on the blend, what a client is told; shape (n,).
+    quoted : callable
+        Day, see `Day`, or None for the last one → log price on the blend on that day, what
+        a client is told; shape (n,).
     inside : ndarray of bool, or None
         Whether the 90 % range holds each price; None for a model without ranges.
     segment : ndarray of str
         Weight band and clarity, shape (n,).
     stone : ndarray
         Equal for sales of one stone, shape (n,).
+    day : float, optional
+        The last day that the sales of the model cover.
     """
 
     model: str
     certified: bool
     price: Vector
     predicted: Vector
-    quoted: Vector
+    quoted: Callable[[float | None], Vector]
     inside: NDArray[np.bool_] | None
     segment: NDArray[np.str_]
     stone: NDArray[np.int64]
+    day: float | None = None
 
     @classmethod
     def of(cls, model: PriceModel, sales: Sales) -> "Evaluation":
         """Evaluate a model; stones that it would refuse are extrapolated."""
         stones = sales.stones
-        recorded = model.log_price(stones, listing="recorded", extrapolate=True)
-        return cls._compared(model, sales, recorded, model.log_price(stones, extrapolate=True))
+        recorded = model.log_price(within(model, stones), listing="recorded", extrapolate=True)
+
+        def quoted(day: float | None) -> Vector:
+            return model.log_price(on(day, model, stones), extrapolate=True)
+
+        return cls._compared(model, sales, recorded, quoted)
 
     @classmethod
     def cross_fitted(cls, model: PriceModel, held: HeldOut) -> "Evaluation":
         """Evaluate the fits without each fold of the sales that a model is fitted on."""
         judged = ~np.isnan(held.recorded)
         sales = held.sales.take(judged)
-        return cls._compared(model, sales, held.recorded[judged], held.blend[judged])
+        blend = held.blend[judged]
+        return cls._compared(model, sales, held.recorded[judged], lambda _: blend)
 
     @classmethod
     def _compared(
-        cls, model: PriceModel, sales: Sales, recorded: Vector, quoted: Vector
-    ) -> "Evaluation":
+        cls, model: PriceModel, sales: Sales, recorded: Vector,
+        quoted: Callable[[float | None], Vector],
+    ) -> "Evaluation":  # fmt: skip
         stones, inside = sales.stones, None
         if model.ranges is not None:
             half = model.ranges.half_widths(stones, LEVEL, "recorded")
@@ -138,6 +149,7 @@ class Evaluation:
             inside=inside,
             segment=segment,
             stone=stone_keys(stones),
+            day=model.last_day,
         )
 
 
@@ -239,7 +251,8 @@ def _against(
     anchor = name == "anchor"
     if not anchor:
         yield _error(candidate, other, gates)
-    move = np.abs(candidate.quoted - other.quoted)
+    # On one day: that the market moved since is no fault of the candidate.
+    move = np.abs(candidate.quoted(other.day) - other.quoted(other.day))
     if not len(move):
         return
     for gate, value, limit, words in (

@@ -9,6 +9,7 @@ import numpy as np
 from diamond_pricing.arrays import Integers
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.money import cents, dollars, whole_cents, written
+from diamond_pricing.refit.days import on
 from diamond_pricing.stones import LINES, Stones
 
 LEVEL = "level"  # the reference stone's own price
@@ -92,17 +93,19 @@ class Ledger:
 def ledger(champion: PriceModel, candidate: PriceModel, stones: Stones) -> Ledger:
     """Compare the prices that clients are told, line by line from one reference stone.
 
-    Stones that either model does not support are left out.
+    Each model's are of its last day; what the market did between the two is a line. Stones
+    that either model does not support are left out.
     """
-    rows = np.flatnonzero(champion.supports(stones) & candidate.supports(stones))
+    kept = [model.supports(on(None, model, stones)) for model in (champion, candidate)]
+    rows = np.flatnonzero(kept[0] & kept[1])
     left_out, stones = len(stones) - len(rows), stones.take(rows)
-    reference = champion.reference
     lines = tuple(name for name in LINES if name in champion.lines or name in candidate.lines)
     moved = np.zeros((len(stones), 1 + len(lines)))
     ends = []
     for sign, model in ((-1, champion), (1, candidate)):
+        reference = on(champion.last_day, model, Stones.of([champion.reference])).stone(0)
         start = model.log_price(Stones.of([reference]))[0]
-        effects = model.contributions(stones, reference=reference)
+        effects = model.contributions(on(None, model, stones), reference=reference)
         moved[:, 0] += sign * start
         for j, name in enumerate(model.lines):
             moved[:, 1 + lines.index(name)] += sign * effects[:, j]

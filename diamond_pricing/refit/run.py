@@ -19,6 +19,7 @@ from diamond_pricing.fitting import DEFAULT, Sales, fit
 from diamond_pricing.intake import FITTED, Source, recorded_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit import home as homes
+from diamond_pricing.refit.days import within
 from diamond_pricing.refit.deliveries import (
     WITHDRAWN,
     Arrival,
@@ -27,6 +28,7 @@ from diamond_pricing.refit.deliveries import (
     doubts,
     first_doubts,
     new_files,
+    same_market,
     screened,
     settled,
     without_known,
@@ -181,7 +183,7 @@ class _Run:
                 arrival.findings = doubts(arrival, old, self.champion, self.anchor, self.gates)
                 if self.champion is None:
                     arrival.findings += first_doubts(arrival, self.home.currency, self.gates)
-                failed = [f.says for f in arrival.findings if not f.passed]
+                failed = [f.says for f in arrival.failed]
                 if failed and not self.force:
                     status, reason = "held", "; ".join(failed) + "."
             arrival.delivery = msgspec.structs.replace(
@@ -190,6 +192,8 @@ class _Run:
             if status == "accepted" and arrival.intake is not None:
                 known.add(recorded_sales(arrival.intake.sales))
             arrivals.append(arrival)
+        if not self.force:
+            same_market(arrivals, self.gates)
         return arrivals
 
     def _level(self, source: str) -> float | None:
@@ -262,7 +266,7 @@ class _Run:
         """
         stones = Stones.from_frame(frozen)
         models = [m for m in (candidate, self.champion, self.anchor) if m is not None]
-        rows = np.flatnonzero(np.all([m.supports(stones) for m in models], axis=0))
+        rows = np.flatnonzero(np.all([m.supports(within(m, stones)) for m in models], axis=0))
         if len(rows) < FEWEST_FROZEN and len(models) == 1 and candidate.family == DEFAULT:
             from diamond_pricing.fitting.monotone import fit_held_out
 

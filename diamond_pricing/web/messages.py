@@ -37,6 +37,10 @@ _LANGUAGE = msgspec.Meta(description="Of the sentences.")
 _LINE_RANGES = msgspec.Meta(
     description="Whether to work out 95 % limits of each factor, which takes milliseconds."
 )
+_CARRY = msgspec.Meta(
+    description="Whether a day after the sales is priced as the last of them, in a range that "
+    "widens with the distance. Otherwise it is declined."
+)
 Level = Annotated[float, _UNIT]
 Listing = Annotated[str, _LISTING]
 Language = Annotated[Literal["en", "it"], _LANGUAGE]
@@ -82,6 +86,7 @@ if TYPE_CHECKING:
         effective: str | None
         language: Literal["en", "it"]
         line_ranges: bool
+        carry_forward: bool
 else:
     StoneIn = msgspec.defstruct(
         "StoneIn", _FIELDS, frozen=True, forbid_unknown_fields=True, kw_only=True,
@@ -97,6 +102,7 @@ else:
             ("effective", Annotated[str | None, _EFFECTIVE], None),
             ("language", Language, "en"),
             ("line_ranges", Annotated[bool, _LINE_RANGES], False),
+            ("carry_forward", Annotated[bool, _CARRY], False),
         ],
         frozen=True, forbid_unknown_fields=True, kw_only=True, module=__name__,
         namespace={"__doc__": "A stone, and how its price is to be told."},

@@ -3,7 +3,7 @@
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from diamond_pricing.errors import StoneError
+from diamond_pricing.errors import FitError, StoneError
 from diamond_pricing.exhibits import priced_cells
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.explanation import RANGE
@@ -67,6 +67,12 @@ def priced(model: PriceModel, asked: QuoteIn) -> PriceExplanation:
     reference = None
     if asked.reference is not None:
         reference = _priceable(model, asked.reference, "/reference")
+    if asked.carry_forward:
+        try:
+            model = model.carry_forward()
+        except FitError as error:
+            fault = Fault(str(error), "/carry_forward", "impossible_value", True)
+            raise ProblemError("impossible_value", str(error), [fault]) from error
     try:
         why = model.explain(stone_at(asked), listing=asked.listing, reference=reference)
         range_of(why, asked.level)  # refuses a level that too few errors were measured for

@@ -1,8 +1,10 @@
 """Dates of sales: a line for the market, prices as of a day, an index."""
 
+import copy
 import csv
 import io
 import json
+import pickle
 
 import duckdb
 import numpy as np
@@ -176,3 +178,72 @@ def test_the_index_on_the_command_line(model, tmp_path, capsys):
     assert told["periods"][0]["index"] == 100
     assert main(["index"]) != 0
     assert "the sales of this model have no dates" in capsys.readouterr().err
+
+
+def test_prices_are_carried_forward_by_name_only_and_in_wider_ranges(model, path):
+    last = model.last_day
+    days = [last - 40, last, last + 10, last + 100, last + 1000, None]
+    stones = Stones.of([Stone(**STONE, sold=day) for day in days])
+    assert model.supports(stones).tolist() == [True, True, False, False, False, True]
+    forward = model.carry_forward()
+    assert forward.supports(stones).all()
+    assert forward.sha256 == model.sha256
+    price = forward.price(stones)
+    assert (price[1:] == price[1]).all()
+    low, high = forward.range(stones)
+    width = np.log(high / low)
+    assert width[0] == width[1] == width[-1]
+    assert (np.diff(width[1:-1]) > 0).all()
+    assert (np.array(forward.appraise(stones)[1:]) == [low, high]).all()
+    for row, expected in enumerate(zip(low, high, strict=True)):
+        stone = stones.stone(row)
+        why = forward.explain(stone)
+        assert why.range() == pytest.approx(expected)
+        after = why.stone.sold is not None and why.stone.sold > last
+        assert ("carried_forward" in [r.code for r in why.verdict.reasons]) == after
+        assert ("carried forward from 2026-10-2" in str(why)) == after
+    with pytest.raises(UnsupportedStoneError, match="carry_forward") as told:
+        model.explain(Stone(**STONE, sold=last + 1))
+    assert told.value.nearest == model.training.effective
+    for again in (pickle.loads(pickle.dumps(forward)), copy.copy(forward)):
+        assert again.supports(stones).all()
+
+
+def test_a_carried_range_holds_what_the_market_did(catalog):
+    """Of sales three months after the last that a model knows, as many as it says."""
+    held = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        walk = np.cumsum(rng.normal(0, 0.03, 27))
+        names = ["carat", "cut", "color", "clarity", "price"]
+        some = catalog[catalog["stone"] % 23 == seed][names].reset_index(drop=True)
+        month = rng.integers(0, 24, len(some))
+        month[rng.random(len(some)) < 0.15] = 26
+        sold = pd.Timestamp("2024-01-15") + pd.to_timedelta(30.4 * month, unit="D")
+        some = some.assign(
+            price=(some["price"] * np.exp(walk[month])).round(2), sold=sold.strftime("%Y-%m-%d")
+        )
+        forward = fit(some[month < 24]).carry_forward()
+        later = some[month == 26]
+        stones = Stones.from_frame(later)
+        known = forward.supports(stones)
+        low, high = forward.range(stones.take(known), listing="recorded")
+        price = later["price"].to_numpy()[known]
+        held.append(((low <= price) & (price <= high)).mean())
+    assert 0.8 < np.mean(held) < 0.97, held
+
+
+def test_a_past_that_is_too_short_carries_nothing_forward(dated, loglinear):
+    with pytest.raises(FitError, match="no dates; 6 months"):
+        loglinear.carry_forward()
+    short = fit(dated[(dated["sold"] >= "2026-07-01") & (dated["sold"] < "2026-11-01")])
+    with pytest.raises(FitError, match="4 months; 6 months are needed"):
+        short.carry_forward()
+
+
+def test_sales_without_a_day_are_left_out_of_a_dated_fit(dated):
+    some = dated.copy()
+    some.loc[some.index % 10 == 0, "sold"] = None
+    found = fit(some)
+    assert found.training.left_out["date missing"] == (some.index % 10 == 0).sum()
+    assert found.training.rows == some["sold"].notna().sum()

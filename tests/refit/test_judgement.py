@@ -18,7 +18,8 @@ def evaluation(seed: int = 0, *, noise: float = 0.08, level: float = 0.0) -> Eva
     own = np.random.default_rng(seed).normal(0, 0.01, N)
     quoted = truth + own + level + (noise - 0.08) * rng.normal(0, 1, N)
     return Evaluation(
-        model=f"{seed}", certified=True, price=price, predicted=np.exp(quoted), quoted=quoted,
+        model=f"{seed}", certified=True, price=price, predicted=np.exp(quoted),
+        quoted=lambda _: quoted,
         inside=rng.random(N) < 0.9, segment=np.repeat(["a", "b"], N // 2),
         stone=np.arange(N) // 2,
     )  # fmt: skip
@@ -59,8 +60,9 @@ def test_ranges_that_hold_too_little_in_one_segment_are_kept_out():
 
 def test_appraising_dear_stones_low_is_kept_out():
     bad = evaluation(2)
-    flat = bad.quoted - 0.1 * (bad.quoted - bad.quoted.mean())
-    bad = replace(bad, quoted=flat, predicted=np.exp(flat))
+    quoted = bad.quoted(None)
+    flat = quoted - 0.1 * (quoted - quoted.mean())
+    bad = replace(bad, quoted=lambda _: flat, predicted=np.exp(flat))
     assert {("prd", ""), ("prb", "")} <= failed(bad)
     assert failed(bad, bad) == set(), "what the champion has already is no reason to keep it"
 
@@ -71,9 +73,11 @@ def test_a_jump_of_all_prices_is_kept_out():
 
 def test_one_price_far_off_is_kept_out():
     bad = evaluation(2)
-    quoted = bad.quoted.copy()
+    quoted = bad.quoted(None).copy()
     quoted[7] += 0.7
-    assert failed(replace(bad, quoted=quoted), evaluation(3)) == {("largest_move", "champion")}
+    assert failed(replace(bad, quoted=lambda _: quoted), evaluation(3)) == {
+        ("largest_move", "champion")
+    }
 
 
 def test_small_steps_add_up_against_the_anchor():

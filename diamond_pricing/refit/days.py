@@ -1,0 +1,22 @@
+"""Sales and models of different days, compared on one."""
+
+import numpy as np
+
+from diamond_pricing.model import PriceModel
+from diamond_pricing.stones import Stones
+
+
+def within(model: PriceModel, stones: Stones) -> Stones:
+    """The stones on the nearest days that a model's sales cover."""
+    if (name := model.dates) is None:
+        return stones
+    low, high = model.training.ranges[name]
+    return stones.with_columns(**{name: stones[name].clip(low, high)})
+
+
+def on(day: float | None, model: PriceModel, stones: Stones) -> Stones:
+    """The stones on one day, or on the nearest that a model's sales cover; None: on its last."""
+    if (name := model.dates) is None:
+        return stones
+    same = np.full(len(stones), np.nan if day is None else day)
+    return within(model, stones.with_columns(**{name: same}))

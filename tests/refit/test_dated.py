@@ -1,0 +1,126 @@
+"""A home whose sales have dates: months come in, the market moves, a source slips."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diamond_pricing.refit.days import within
+from diamond_pricing.refit.ledger import ledger
+from diamond_pricing.stones import LINES, Stones
+from tests.refit.test_refit import BARE, deliver, last_record, refit, registry
+
+FIRST = 12  # months that found the home
+CALENDAR = pd.date_range("2025-01-01", periods=FIRST + 3, freq="MS")
+
+
+def of_month(rows, month, path, seed=1):
+    """Sales of one month, or of the months given, at the level of a path of the market."""
+    month = np.full(len(rows), month) if np.isscalar(month) else month
+    days = pd.to_timedelta(np.random.default_rng(seed).integers(0, 28, len(rows)), unit="D")
+    return rows.assign(
+        sold=(CALENDAR[month] + days).strftime("%Y-%m-%d"),
+        price=(rows["price"] * np.exp(path[month])).round(2),
+    )
+
+
+@pytest.fixture(scope="module")
+def rows(catalog):
+    some = catalog[catalog["stone"] % 6 == 2][BARE]
+    return some.sample(frac=1, random_state=3).reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def path():
+    walk = np.cumsum(np.random.default_rng(5).normal(-0.01, 0.015, len(CALENDAR)))
+    walk[FIRST:] -= 0.03
+    return walk
+
+
+@pytest.fixture(scope="module")
+def founded_dated(tmp_path_factory, rows, path):
+    place = tmp_path_factory.mktemp("dated")
+    months = np.random.default_rng(2).integers(0, FIRST, 2400)
+    deliver(place, of_month(rows[:2400], months, path), "first.csv")
+    assert refit(place) == "promoted"
+    return place
+
+
+@pytest.fixture
+def place(founded_dated, tmp_path):
+    import shutil
+
+    shutil.copytree(founded_dated, tmp_path / "place")
+    return tmp_path / "place"
+
+
+def test_months_are_promoted_and_the_market_is_a_line_of_the_ledger(place, rows, path):
+    before = registry(place).active()
+    deliver(place, of_month(rows[2400:2750], FIRST, path), "2026-01.csv")
+    assert refit(place) == "promoted"
+    after = registry(place).active()
+    assert after.training.effective > before.training.effective
+    stones = Stones.from_frame(rows[:200])
+    moves = ledger(before, after, stones)
+    market = moves.parts[:, moves.lines.index("market")]
+    fell = np.log(1 + market / moves.old)
+    assert np.median(fell) == pytest.approx(path[FIRST] - path[FIRST - 1], abs=0.015)
+    assert (moves.parts.sum(axis=1) == moves.new - moves.old).all()
+    record = last_record(place)
+    moved = next(f for f in record["findings"] if f["gate"] == "median_move")
+    assert moved["value"] < 0.01, "the fall of the market is no movement of the model"
+    assert LINES["market"].casefold() in " ".join(record["movers"])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_source_that_slips_in_one_month_is_held_and_the_others_are_not(
+    place, rows, path, seed
+):
+    some = rows[2400:].sample(300, random_state=seed)
+    slipped = of_month(some[:150], FIRST, path).eval("price = price * 1.15")
+    deliver(place, slipped, "partner/2026-01.csv")
+    deliver(place, of_month(some[150:], FIRST, path), "own/2026-01.csv")
+    assert refit(place) == "promoted"
+    status = {d["source"]: d["status"] for d in last_record(place)["deliveries"]}
+    assert status["partner"] == "held"
+    assert status["own"] == "accepted"
+
+
+def test_what_two_sources_show_is_the_market(place, rows, path):
+    fallen = path - 0.14 * (np.arange(len(path)) >= FIRST)
+    deliver(place, of_month(rows[2400:2600], FIRST, fallen), "one/2026-01.csv")
+    assert refit(place) == "data rejected"
+    assert "of 2025-12-28, allowed" in last_record(place)["says"]
+    deliver(place, of_month(rows[2600:2800], FIRST, fallen, seed=4), "two/2026-01.csv")
+    deliver(place, of_month(rows[2400:2600], FIRST, fallen, seed=5), "one/2026-01b.csv")
+    refit(place)
+    record = last_record(place)
+    assert {d["status"] for d in record["deliveries"]} == {"accepted"}
+    assert "do too" in json.dumps(record["findings"])
+    assert record["verdict"] == "promoted"
+
+
+def test_each_file_may_be_dated_by_its_name(place, rows, path):
+    sources = place / "home" / "sources"
+    sources.mkdir(exist_ok=True)
+    (sources / "partner.toml").write_text('delivered = "file name"\n')
+    feed = of_month(rows[2400:2700], FIRST, path).drop(columns="sold")
+    deliver(place, feed, "partner/stock-20260131.csv")
+    deliver(place, feed.iloc[1:], "partner/stock.csv")
+    assert refit(place) == "promoted"
+    status = {d["file"]: d for d in last_record(place)["deliveries"]}
+    assert status["partner/stock-20260131.csv"]["status"] == "accepted"
+    assert "'partner/stock.csv' does not" in status["partner/stock.csv"]["reason"]
+    assert registry(place).active().training.effective == "2026-01-31"
+
+
+def test_sales_are_held_against_the_nearest_day(founded_dated):
+    model = registry(founded_dated).active()
+    days = pd.DataFrame(
+        {"carat": 1.0, "cut": "Ideal", "color": "G", "clarity": "VS2",
+         "sold": ["2020-01-01", "2025-06-06", "2031-01-01", None]}
+    )  # fmt: skip
+    stones = Stones.from_frame(days)
+    assert model.supports(stones).tolist() == [False, True, False, True]
+    assert model.supports(within(model, stones)).all()
