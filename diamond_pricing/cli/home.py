@@ -215,13 +215,14 @@ def show(home: str, model: str) -> None:
 @click.argument("second")
 def diff(home: str, first: str, second: str) -> None:
     """Say how prices move from one model to another, on stones that both know."""
-    from diamond_pricing.refit.home import accepted_sales, each_stone, stock_of
+    from diamond_pricing.refit.home import accepted_sales, stones_compared
     from diamond_pricing.refit.ledger import ledger
 
     models = _registry(home)
     old, new = models.model(first), models.model(second)
-    stock = stock_of(models.store)
-    stones = stock or each_stone(accepted_sales(models.store, models.entries()))
+    stones = stones_compared(
+        models.store, lambda: accepted_sales(models.store, models.entries())
+    )
     moves = ledger(old, new, stones)
     click.echo(f"{len(moves.old):,} stones; the largest movements:")
     for sentence in moves.movers():
@@ -329,6 +330,34 @@ def verify(home: str, head: str) -> None:
         click.echo(f"head {seal(entries[-1])}")
 
 
+@click.command(epilog=example("accuracy --home home"))
+@home_option
+@json_option
+def accuracy(home: str, as_json: bool) -> None:
+    """Hold prices that were told before they were known against those that stones fetched.
+
+    Each refit seals in the log what its model says of the stones that came in, before it
+    learns them, and of those in stock.csv.
+    """
+    from diamond_pricing.refit.sealed import scored
+
+    models = _registry(home)
+    scores = scored(models.store, models.entries())
+    if as_json:
+        click.echo(msgspec.json.encode(scores).decode())
+        return
+    if not scores:
+        click.echo(f"No price in {home} was told before it was known yet.")
+        return
+    click.echo("                            sales  within 10 %  half within  level  in range")
+    for s in scores:
+        held = "" if s.held is None else f"{100 * s.held:9.1f} %"
+        click.echo(
+            f"{s.of:<11} {s.age:<15}{s.n:>6,}{100 * s.near:>11.1f} %{100 * s.error:>11.1f} %"
+            f"{100 * s.level:>+7.1f}{held}"
+        )
+
+
 def _line(entry: "Entry") -> str:
     what = entry.details.get("verdict", entry.action)
     reason = entry.reason if len(entry.reason) <= 70 else f"{entry.reason[:69]}…"
@@ -390,4 +419,4 @@ def _active(models: "Registry") -> "PriceModel":
     return model
 
 
-COMMANDS: list[Any] = [refit, inspect, registry, expert]
+COMMANDS: list[Any] = [refit, inspect, registry, accuracy, expert]

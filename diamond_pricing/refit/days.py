@@ -2,8 +2,15 @@
 
 import numpy as np
 
+from diamond_pricing.arrays import Vector
 from diamond_pricing.model import PriceModel
-from diamond_pricing.stones import Stones
+from diamond_pricing.stones import OTHERS, Day, Stones
+
+
+def days_of(stones: Stones) -> Vector:
+    """The day of each sale, see `Day`; NaN where none is recorded. Shape (n,)."""
+    name = next(a.name for a in OTHERS if isinstance(a, Day))
+    return stones[name] if name in stones.columns else np.full(len(stones), np.nan)
 
 
 def within(model: PriceModel, stones: Stones) -> Stones:
@@ -15,7 +22,7 @@ def within(model: PriceModel, stones: Stones) -> Stones:
 
 
 def on(day: float | None, model: PriceModel, stones: Stones) -> Stones:
-    """The stones on one day, or on the nearest that a model's sales cover; None: on its last."""
+    """The stones on one day, or the nearest that a model's sales cover; None: on its last."""
     if (name := model.dates) is None:
         return stones
     same = np.full(len(stones), np.nan if day is None else day)

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -13,6 +13,7 @@ from diamond_pricing import __version__
 from diamond_pricing.errors import FitError, RegistryError, StoneError
 from diamond_pricing.fitting import DEFAULT, FAMILIES, Sales, read_sales
 from diamond_pricing.intake import Source, read_sales_file, recorded_sales
+from diamond_pricing.intake.headers import understood
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
 from diamond_pricing.refit.deliveries import WITHDRAWN, Delivery, Withdrawal, declared
 from diamond_pricing.refit.gates import Gates
@@ -20,7 +21,7 @@ from diamond_pricing.refit.offsets import Offset, taken_off
 from diamond_pricing.registry import Entry, Store, activations
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones, stone_keys
-from diamond_pricing.stones.keys import KnownSales, in_share
+from diamond_pricing.stones.keys import IDENTITY, KnownSales, in_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,7 @@ def withdrawals_of(entries: Sequence[Entry]) -> dict[str, Withdrawal]:
     gone = {file: at for file, at in when.items() if known[file].status == WITHDRAWN}
     names: dict[str, set[str]] = {file: set() for file in gone}
     for entry in entries:
-        for delivery in _recorded(entry, "deliveries", Delivery):
+        for delivery in recorded_deliveries(entry):
             if delivery.sha256 in gone:
                 names[delivery.sha256].add(delivery.file)
     return {file: Withdrawal(at, frozenset(names[file])) for file, at in gone.items()}
@@ -113,10 +114,10 @@ def _followed(entries: Sequence[Entry]) -> tuple[dict[str, Delivery], dict[str, 
     when: dict[str, str] = {}
     _, left = activations(entries)
     for entry in entries:
-        for delivery in _recorded(entry, "deliveries", Delivery):
+        for delivery in recorded_deliveries(entry):
             found[delivery.sha256] = delivery
         for gone in left.get(entry.number, []):
-            for delivery in _recorded(gone, "deliveries", Delivery):
+            for delivery in recorded_deliveries(gone):
                 if delivery.status == "accepted":
                     reason = f"the model that it led to was rolled back: {entry.reason}"
                     found[delivery.sha256] = msgspec.structs.replace(
@@ -132,6 +133,11 @@ def offsets_of(entries: Sequence[Entry]) -> dict[str, Offset]:
         if "offsets" in entry.details and entry.active == entries[-1].active:
             return {o.source: o for o in _recorded(entry, "offsets", Offset)}
     return {}
+
+
+def recorded_deliveries(entry: Entry) -> list[Delivery]:
+    """The files that an entry of the log speaks of."""
+    return _recorded(entry, "deliveries", Delivery)
 
 
 def _recorded(entry: Entry, name: str, kind: type[T]) -> list[T]:
@@ -158,7 +164,7 @@ def declared_sources(store: Store, names: Iterable[str]) -> dict[str, Source]:
 
 def stored_sales(store: Store, deliveries: Iterable[Delivery]) -> "pd.DataFrame | None":
     """The sales of deliveries, each once, at the prices that were delivered."""
-    parts = [_checked(store, d.sales) for d in deliveries if d.sales]
+    parts = [checked(store, d.sales) for d in deliveries if d.sales]
     return once(parts) if parts else None
 
 
@@ -205,7 +211,7 @@ def sales_of(store: Store, entries: Sequence[Entry]) -> Sales:
     return read_sales(counted_sales(store, entries))
 
 
-def stock_of(store: Store) -> Stones | None:
+def stock_of(store: Store) -> "pd.DataFrame | None":
     """The stones of ``stock.csv`` in the home; None where there is no such file.
 
     Raises
@@ -216,11 +222,22 @@ def stock_of(store: Store) -> Stones | None:
     import pandas as pd
 
     try:
-        return Stones.from_frame(pd.read_csv(io.BytesIO(store.read("stock.csv"))))
+        stock = pd.read_csv(io.BytesIO(store.read("stock.csv")))
+        named = {header: (understood(str(header)) or ("",))[0] for header in stock.columns}
+        numbers = [header for header, name in named.items() if name == IDENTITY]
+        stock = stock.rename(columns=dict.fromkeys(numbers[:1], IDENTITY))
+        Stones.from_frame(stock)
     except FileNotFoundError:
         return None
     except (StoneError, ValueError) as error:
         raise FitError(f"stock.csv: {error}") from error
+    return stock
+
+
+def stones_compared(store: Store, sales: "Callable[[], pd.DataFrame]") -> Stones:
+    """The stones whose prices two models are compared by: the stock, else all sold."""
+    stock = stock_of(store)
+    return each_stone(sales()) if stock is None else Stones.from_frame(stock)
 
 
 def each_stone(sales: "pd.DataFrame") -> Stones:
@@ -234,7 +251,7 @@ def held_out(sales: "pd.DataFrame") -> np.ndarray[Any, np.dtype[np.bool_]]:
     return in_share(Stones.from_frame(sales), FROZEN)
 
 
-def _checked(store: Store, key: str) -> "pd.DataFrame":
+def checked(store: Store, key: str) -> "pd.DataFrame":
     """Read a file of sales that is what its name says."""
     data = store.read(key)
     if content_key("sales", data, ".parquet") != key:

@@ -43,6 +43,7 @@ from diamond_pricing.refit.judgement import (
 from diamond_pricing.refit.ledger import Ledger, ledger
 from diamond_pricing.refit.offsets import Offset, fitted_offsets, taken_off
 from diamond_pricing.refit.record import KEPT, NOTHING, PROMOTED, REJECTED, counted, paragraph
+from diamond_pricing.refit.sealed import sealed
 from diamond_pricing.registry import Entry, Registry, Store
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones
@@ -145,7 +146,7 @@ class _Run:
         self.champion = self.registry.model(last.active) if last and last.active else None
         self.anchor = self.registry.model(last.anchor) if last and last.anchor else None
         self._same_currency()
-        stock = homes.stock_of(self.store)  # before the fit: it may be wrong
+        self.stock = homes.stock_of(self.store)  # before the fit: it may be wrong
         accepted = [d for d in known.values() if d.status == "accepted"]
         old = homes.stored_sales(self.store, accepted)
         arrivals = self._arrivals(files, old, settings)
@@ -153,7 +154,7 @@ class _Run:
         good = [a for a in arrivals if a.delivery.status == "accepted"]
         if not good and not held:
             return self._close(REJECTED, arrivals, held, findings, write=write)
-        return self._judged(arrivals, good, held, findings, old, stock, write)
+        return self._judged(arrivals, good, held, findings, old, write)
 
     def _same_currency(self) -> None:
         """Refuse to call the amounts that a home has already by another name."""
@@ -205,7 +206,7 @@ class _Run:
 
     def _judged(
         self, arrivals: list[Arrival], good: list[Arrival], held: list[Delivery],
-        findings: list[Finding], old: "pd.DataFrame | None", stock: Stones | None, write: bool,
+        findings: list[Finding], old: "pd.DataFrame | None", write: bool,
     ) -> Outcome:  # fmt: skip
 
         new = [a.intake.sales.assign(source=a.delivery.source) for a in good if a.intake]
@@ -249,7 +250,8 @@ class _Run:
         moves = None
         if promote and self.champion is not None and candidate is not None:
             self.tell("Comparing the prices of all stones …")
-            moves = ledger(self.champion, candidate, stock or homes.each_stone(sales))
+            stones = homes.stones_compared(self.store, lambda: sales)
+            moves = ledger(self.champion, candidate, stones)
         return self._close(
             PROMOTED if promote else KEPT, arrivals, held, [*findings, *decision.findings],
             candidate, moves, numbers, offsets, write=write,
@@ -320,6 +322,10 @@ class _Run:
             record["ledger"] = content_key("ledgers", text, ".csv")
             record["movers"] = moves.movers()
             files[record["ledger"]] = text
+        if self.champion is not None:
+            text = sealed(self.champion, arrivals, self.stock, self.at)
+            record["sealed"] = content_key("sealed", text, ".csv")
+            files[record["sealed"]] = text
         record["says"] = paragraph(
             verdict, deliveries, findings, moves, self.force, numbers, offsets
         )
@@ -332,6 +338,8 @@ class _Run:
         if candidate is not None:
             self.registry.add(candidate)
         details = {"verdict": verdict, "record": key, "deliveries": record["deliveries"]}
+        if "sealed" in record:
+            details["sealed"] = record["sealed"]
         if promoted:
             details["offsets"] = record["offsets"]
         first = promoted and (last is None or not last.anchor)

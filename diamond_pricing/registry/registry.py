@@ -75,12 +75,13 @@ class _Files(msgspec.Struct, frozen=True):
     """The files that the details of an entry name."""
 
     record: str = ""
+    sealed: str = ""
     deliveries: tuple[_Stored, ...] = ()
 
     def named(self) -> list[str]:
         """Keys of the files."""
         stored = [key for d in self.deliveries for key in (d.sales, d.quarantine)]
-        return [key for key in (self.record, *stored) if key]
+        return [key for key in (self.record, self.sealed, *stored) if key]
 
 
 def activations(entries: Iterable[Entry]) -> tuple[list[Entry], dict[int, list[Entry]]]:
@@ -352,7 +353,7 @@ class Registry:
                 self.model(name)
             except RegistryError as error:
                 wrong.append(str(error))
-        for folder in ("sales", "quarantine", "records", "ledgers"):
+        for folder in ("sales", "quarantine", "records", "ledgers", "sealed"):
             for name in self.store.names(folder):
                 if not CONTENT.fullmatch(name):
                     continue  # not ours

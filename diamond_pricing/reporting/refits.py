@@ -76,8 +76,9 @@ class Refit:
         if champion is None or candidate is None:
             return None
         store = self.registry.store
-        sales = homes.accepted_sales(store, self.registry.entries())
-        stones = homes.stock_of(store) or homes.each_stone(sales)
+        stones = homes.stones_compared(
+            store, lambda: homes.accepted_sales(store, self.registry.entries())
+        )
         return pd.read_csv(io.BytesIO(ledger(champion, candidate, stones).to_csv()))
 
     def moves(self) -> "pd.DataFrame | None":

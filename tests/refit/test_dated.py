@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diamond_pricing.cli import main
 from diamond_pricing.refit.days import within
 from diamond_pricing.refit.ledger import ledger
 from diamond_pricing.stones import LINES, Stones
@@ -124,3 +125,50 @@ def test_sales_are_held_against_the_nearest_day(founded_dated):
     stones = Stones.from_frame(days)
     assert model.supports(stones).tolist() == [False, True, False, True]
     assert model.supports(within(model, stones)).all()
+
+
+def test_prices_told_before_they_were_known_are_scored(place, rows, path, capsys):
+    stock = rows[2900:3000].assign(certificate=[f"S{i}" for i in range(100)])
+    stock.drop(columns="price").to_csv(place / "home" / "stock.csv", index=False)
+    deliver(place, of_month(rows[2400:2750], FIRST, path), "2026-01.csv")
+    assert refit(place) == "promoted"
+    sold = of_month(stock[:60], FIRST + 2, path)
+    new = of_month(rows[2750:2900], FIRST + 2, path)
+    new = new.assign(certificate=[f"N{i}" for i in range(len(new))])
+    deliver(place, pd.concat([new, sold]), "2026-03.csv")
+    assert refit(place) == "promoted"
+    champions = registry(place).entries()
+    capsys.readouterr()
+    assert main(["accuracy", "--home", str(place / "home"), "--json"]) == 0
+    scores = {(s["of"], s["age"]): s for s in json.loads(capsys.readouterr().out)}
+    assert sum(s["n"] for (of, _), s in scores.items() if of == "deliveries") >= 550
+    assert sum(s["n"] for (of, _), s in scores.items() if of == "stock") == 60
+    assert {age for of, age in scores if of == "stock"} <= {"under 1 month", "1 to 3 months"}
+
+    # Whoever has the model of before and the file can work the prices out again.
+    key = champions[-1].details["sealed"]
+    told = pd.read_csv(place / "home" / key)
+    model = registry(place).model(champions[-2].active).carry_forward()
+    some = told[told["of"] != "stock"]
+    stones = Stones.from_frame(
+        pd.read_csv(place / "inbox" / "2026-03.csv").iloc[some["row"] - 2]
+    )
+    assert model.price(stones) == pytest.approx(some["price"].to_numpy(), abs=0.006)
+    near = []
+    for entry, file in zip(champions[-2:], ("2026-01.csv", "2026-03.csv"), strict=True):
+        some = pd.read_csv(place / "home" / entry.details["sealed"])
+        some = some[some["of"] != "stock"]
+        fetched = pd.read_csv(place / "inbox" / file)["price"].to_numpy()[some["row"] - 2]
+        near += (np.abs(some["price"] / fetched - 1) <= 0.1).tolist()
+    delivered = [s for (of, _), s in scores.items() if of == "deliveries"]
+    assert sum(s["n"] for s in delivered) == len(near)
+    assert sum(s["n"] * s["near"] for s in delivered) == pytest.approx(sum(near))
+    assert all(0.6 < s["held"] <= 1 for s in delivered)
+    assert registry(place).verify() == []
+    (place / "home" / key).write_bytes(b"of,row\n")
+    assert "is not what its name says" in " ".join(registry(place).verify())
+
+
+def test_a_home_without_a_second_delivery_has_told_nothing(founded_dated, capsys):
+    assert main(["accuracy", "--home", str(founded_dated / "home")]) == 0
+    assert "No price" in capsys.readouterr().out

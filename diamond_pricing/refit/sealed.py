@@ -1,0 +1,206 @@
+"""Prices told before they were known: sealed in the log, and scored when stones are sold.
+
+Each run prices the stones of its deliveries by the model that has not learned them, and the
+stones in stock. The log holds the hash of that file before any of them is learned from, so
+that nobody can have chosen the prices afterwards.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import FitError
+from diamond_pricing.intake import recorded_sales
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.carried import MONTH
+from diamond_pricing.refit import home as homes
+from diamond_pricing.refit.days import days_of, within
+from diamond_pricing.refit.deliveries import Arrival
+from diamond_pricing.refit.offsets import taken_off
+from diamond_pricing.registry import Entry, Store
+from diamond_pricing.stones import Stones
+from diamond_pricing.stones.attributes import iso
+from diamond_pricing.stones.keys import Sale, report_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STOCK = "stock"
+COLUMNS = ("of", "row", "stone", "as_of", "price", "low", "high")
+AGES = ((1.0, "under 1 month"), (3.0, "1 to 3 months"), (6.0, "3 to 6 months"))
+OLDEST = "from 6 months"
+NEAR = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How prices that were told before they were known came out.
+
+    Attributes
+    ----------
+    of : str
+        ``deliveries``, priced as they came in, or ``stock``, priced before it was sold.
+    age : str
+        How old the model's latest sale was.
+    n : int
+    near : float
+        Share of the prices told that lie within 10 % of those fetched.
+    error : float
+        Median of the absolute errors, as a share of the price fetched.
+    level : float
+        Median of price told over price fetched, less 1.
+    held : float or None
+        Share within the 90 % ranges.
+    """
+
+    of: str
+    age: str
+    n: int
+    near: float
+    error: float
+    level: float
+    held: float | None
+
+
+def sealed(
+    model: PriceModel, arrivals: Sequence[Arrival], stock: "pd.DataFrame | None", at: str
+) -> bytes:
+    """Price what came in and what is in stock, as a CSV file.
+
+    Stones that the model does not support are left out.
+
+    Parameters
+    ----------
+    at : str
+        The time of the run; a model without dates is of that day.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    parts = [(a.delivery.sha256, a.intake.sales) for a in arrivals if a.intake is not None]
+    if stock is not None:
+        parts.append((STOCK, stock))
+    for of, frame in parts:
+        if not len(frame):
+            continue
+        known, price, low, high = _priced(model, Stones.from_frame(frame))
+        rows = frame["row"] if "row" in frame else range(len(frame))
+        names = [_stone(sale) for sale in recorded_sales(frame.assign(price=0.0))]
+        as_of = at[:10] if model.last_day is None else iso(model.last_day)
+        for row, name, is_known, *amounts in zip(
+            rows, names, known, price, low, high, strict=True
+        ):
+            if is_known:
+                told = ("" if v != v else f"{v:.2f}" for v in amounts)
+                table.writerow([of, row, name, as_of, *told])
+    return text.getvalue().encode()
+
+
+def _priced(model: PriceModel, stones: Stones) -> tuple[Any, Vector, Vector, Vector]:
+    """Which stones are priced, and their prices with both ends; NaN where there is none."""
+    try:
+        model = model.carry_forward()
+    except FitError:
+        stones = within(model, stones)
+    known = model.supports(stones)
+    price, low, high = np.full((3, len(stones)), np.nan)
+    some = stones.take(known)
+    if len(some):
+        price[known] = model.price(some)
+        if model.ranges is not None:
+            low[known], high[known] = model.range(some)
+    return known, price, low, high
+
+
+def _stone(sale: Sale) -> str:
+    """What tells a stone from others: its number, or its measures; empty for neither."""
+    if number := report_number(sale.identity):
+        return number
+    if None in sale.rest[:3]:
+        return ""
+    return " ".join(str(part) for part in (*sale.core[:-1], *sale.rest[:3]))
+
+
+def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
+    """Hold all sealed prices against what their stones fetched, by age."""
+    found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
+    for of, days, *amounts in _outcomes(store, entries):
+        age = next((name for most, name in AGES if days / MONTH < most), OLDEST)
+        found.setdefault((of, age), []).append((amounts[0], amounts[1], amounts[2], amounts[3]))
+    order = [name for _, name in AGES] + [OLDEST]
+    scores = []
+    for (of, age), rows in sorted(found.items(), key=lambda f: (f[0][0], order.index(f[0][1]))):
+        fetched, told, low, high = np.array(rows).T
+        off = told / fetched - 1
+        ranged = ~np.isnan(low)
+        inside = (low <= fetched) & (fetched <= high)
+        scores.append(
+            Score(
+                of, age, len(rows), float((np.abs(off) <= NEAR).mean()),
+                float(np.median(np.abs(off))), float(np.median(off)),
+                float(inside[ranged].mean()) if ranged.any() else None,
+            )
+        )  # fmt: skip
+    return scores
+
+
+def _outcomes(
+    store: Store, entries: Sequence[Entry]
+) -> Iterator[tuple[str, float, float, float, float, float]]:
+    """Of each sale that was told before: of what, days, price fetched and told, both ends."""
+    accepted = {
+        d.sha256: d
+        for d in homes.deliveries_of(entries).values()
+        if d.status == "accepted" and d.sales
+    }
+    offsets = homes.offsets_of(entries)
+    stock: dict[str, list[str]] = {}
+    done: set[str] = set()
+    told: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        rows: list[list[str]] = []
+        if key := entry.details.get("sealed"):
+            rows = list(csv.reader(io.StringIO(store.read(str(key)).decode())))[1:]
+        told |= {(row[0], row[1]): row for row in rows if row[0] != STOCK}
+        for delivery in homes.recorded_deliveries(entry):
+            if delivery.sha256 not in accepted or delivery.sha256 in done:
+                continue
+            if delivery.status != "accepted":
+                continue
+            done.add(delivery.sha256)
+            frame = homes.checked(store, delivery.sales)
+            sources = homes.declared_sources(store, [delivery.source])
+            for sale, fetched, day, row in zip(
+                recorded_sales(frame), taken_off(frame, sources, offsets).tolist(),
+                _days(frame, entry), frame["row"], strict=True,
+            ):  # fmt: skip
+                for of, before in (
+                    ("deliveries", told.get((delivery.sha256, str(row)))),
+                    (STOCK, stock.pop(_stone(sale), None)),
+                ):
+                    if before is not None:
+                        yield of, _age(before, day), fetched, *_amounts(before)
+        stock |= {row[2]: row for row in rows if row[0] == STOCK and row[2]}
+
+
+def _days(frame: "pd.DataFrame", entry: Entry) -> list[float]:
+    """The day of each sale; of one that says none, that of the entry of the log."""
+    day = days_of(Stones.from_frame(frame))
+    there = date.fromisoformat(entry.at[:10]).toordinal()
+    found: list[float] = np.where(np.isnan(day), there, day).tolist()
+    return found
+
+
+def _age(row: list[str], day: float) -> float:
+    return max(day - date.fromisoformat(row[3]).toordinal(), 0.0)
+
+
+def _amounts(row: list[str]) -> tuple[float, float, float]:
+    price, low, high = (float(v) if v else np.nan for v in row[4:])
+    return price, low, high
