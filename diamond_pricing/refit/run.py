@@ -42,9 +42,10 @@ from diamond_pricing.refit.judgement import (
 )
 from diamond_pricing.refit.ledger import Ledger, ledger
 from diamond_pricing.refit.offsets import Offset, fitted_offsets, taken_off
+from diamond_pricing.refit.published import to_publish
 from diamond_pricing.refit.record import KEPT, NOTHING, PROMOTED, REJECTED, counted, paragraph
 from diamond_pricing.refit.sealed import sealed
-from diamond_pricing.registry import Entry, Registry, Store
+from diamond_pricing.registry import Entry, Registry, Store, published
 from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones
 from diamond_pricing.stones.keys import KnownSales
@@ -342,6 +343,8 @@ class _Run:
             details["sealed"] = record["sealed"]
         if promoted:
             details["offsets"] = record["offsets"]
+        if promoted and candidate is not None:
+            details["published"] = to_publish(published(self.entries), candidate)
         first = promoted and (last is None or not last.anchor)
         entry = self.registry.append(
             "refit", at=self.at, by=self.by, reason=self.force or record["says"],

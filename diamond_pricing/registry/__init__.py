@@ -5,7 +5,7 @@ path or a URL into its storage.
 """
 
 from diamond_pricing.errors import BusyError, ConflictError, RegistryError
-from diamond_pricing.registry.registry import Entry, Registry, activations
+from diamond_pricing.registry.registry import Entry, Registry, activations, published
 from diamond_pricing.registry.store import LocalStore, Store, open_store
 
 __all__ = [
@@ -18,4 +18,5 @@ __all__ = [
     "Store",
     "activations",
     "open_store",
+    "published",
 ]

@@ -84,6 +84,15 @@ class _Files(msgspec.Struct, frozen=True):
         return [key for key in (self.record, self.sealed, *stored) if key]
 
 
+def published(entries: Iterable[Entry]) -> dict[str, float]:
+    """The index of each month that was published; the first one is 100."""
+    found: dict[str, float] = {}
+    for entry in entries:
+        for month, index in dict(entry.details.get("published", {})).items():
+            found.setdefault(str(month), float(index))
+    return found
+
+
 def activations(entries: Iterable[Entry]) -> tuple[list[Entry], dict[int, list[Entry]]]:
     """Entries that made models active and still stand, and what each rollback left, by number.
 

@@ -376,6 +376,13 @@ class PeriodOut(msgspec.Struct, frozen=True):
     index: float | None
     low: float | None
     high: float | None
+    published: Annotated[
+        float | None,
+        msgspec.Meta(
+            description="As it was published when the month was over, and is never revised; "
+            "null for quarters, for other stones than the reference, and what is not published."
+        ),
+    ] = None
 
 
 class IndexOut(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from diamond_pricing.errors import (
     RegistryError,
 )
 from diamond_pricing.model import PriceModel, packaged_model
-from diamond_pricing.registry import LocalStore, Registry, open_store
+from diamond_pricing.registry import LocalStore, Registry, open_store, published
 from diamond_pricing.stones import Stone, Stones, load_columns
 from diamond_pricing.web.messages import ModelOut
 from diamond_pricing.web.problems import Fault, ProblemError
@@ -173,6 +173,10 @@ class Models:
             with suppress(ProblemError):  # damaged; `registry verify` tells
                 found.append(self.find(name))
         return found
+
+    def published(self) -> dict[str, float]:
+        """The index that the home has published, by month."""
+        return {} if self.registry is None else published(self.registry.entries())
 
     def listed(self) -> list[ModelOut]:
         """All models, the active one first."""

@@ -1,5 +1,6 @@
 """From messages to prices and back: everything about an answer but HTTP and storage."""
 
+from collections.abc import Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -280,7 +281,7 @@ def price_list(
     )  # fmt: skip
 
 
-def index_of(model: PriceModel, by: By, shape: str) -> IndexOut:
+def index_of(model: PriceModel, by: By, shape: str, published: Mapping[str, float]) -> IndexOut:
     """What the market did, by the dates of the sales."""
     if model.dates is None:
         raise ProblemError("not_dated", "The sales of this model have no dates: no index.")
@@ -289,7 +290,11 @@ def index_of(model: PriceModel, by: By, shape: str) -> IndexOut:
         periods = market_index(model, by, of=Stone(**of), level=RANGE)
     except StoneError as error:
         raise of_parameter(error) from error
-    told = [PeriodOut(p.period, p.sales, p.index, p.low, p.high) for p in periods]
+    once = {} if shape else published
+    told = [
+        PeriodOut(p.period, p.sales, p.index, p.low, p.high, once.get(p.period))
+        for p in periods
+    ]
     return IndexOut(by, RANGE, told, model.sha256)
 
 

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from diamond_pricing.cli import main
+from diamond_pricing.model.market import market_index
 from diamond_pricing.refit.days import within
 from diamond_pricing.refit.ledger import ledger
+from diamond_pricing.registry import published
 from diamond_pricing.stones import LINES, Stones
 from tests.refit.test_refit import BARE, deliver, last_record, refit, registry
 
@@ -172,3 +174,25 @@ def test_prices_told_before_they_were_known_are_scored(place, rows, path, capsys
 def test_a_home_without_a_second_delivery_has_told_nothing(founded_dated, capsys):
     assert main(["accuracy", "--home", str(founded_dated / "home")]) == 0
     assert "No price" in capsys.readouterr().out
+
+
+def test_the_published_index_is_never_revised(place, rows, path):
+    series = [published(registry(place).entries())]
+    for k, month in enumerate((FIRST, FIRST + 1)):
+        feed = rows[2400 + 350 * k : 2750 + 350 * k]
+        deliver(place, of_month(feed, month, path), f"{month}.csv")
+        assert refit(place) == "promoted"
+        series.append(published(registry(place).entries()))
+    first, second, third = series
+    assert list(first) == [str(m)[:7] for m in CALENDAR[: FIRST - 1]]
+    assert first["2025-01"] == 100
+    assert list(third)[: len(second)] == list(second)
+    assert list(second)[: len(first)] == list(first)
+    assert second.items() >= first.items()
+    assert third.items() >= second.items()
+    assert set(third) - set(second) == {"2026-01"}
+    best = {p.period: p.index for p in market_index(registry(place).active())}
+    assert [best[m] for m in first] != [*first.values()], "the best one is revised"
+    moved = third["2026-01"] / third["2025-12"]
+    assert moved == pytest.approx(best["2026-01"] / best["2025-12"], abs=2e-4)
+    assert np.log(moved) == pytest.approx(path[FIRST] - path[FIRST - 1], abs=0.02)

@@ -95,7 +95,8 @@ class StoneController(Controller):
         service, known = request.service, request.known
         service.allow(known, "quote")
         found = await service.model(*request.pins)
-        answer = index_of(found, by, shape)
+        published = await service.away(service.models.published)
+        answer = index_of(found, by, shape, published)
         await service.charge(known, "index", len(answer.periods))
         return answer
 
