@@ -389,11 +389,36 @@ def test_a_served_home_takes_its_attributes(home, model, server):
     assert "Not in this price: fluorescence, polish, symmetry, laboratory." in page
 
 
+def test_a_served_home_carries_prices_forward_when_asked(model, server):
+    stone = {
+        "carat": 1.01,
+        "cut": "Ideal",
+        "color": "E",
+        "clarity": "VS1",
+        "sold": "2034-01-01",
+    }
+    refused = server.post("/v1/quotes", json=stone)
+    assert (refused.status_code, refused.json()["code"]) == (422, "stone_declined")
+    assert "carry_forward" in refused.json()["detail"]
+    found = server.post("/v1/quotes", json=stone | {"carry_forward": True}).json()
+    last = server.post("/v1/quotes", json=stone | {"sold": None}).json()
+    assert found["price"] == last["price"]
+    assert found["range"]["low"] < last["range"]["low"]
+    assert found["verdict"]["reasons"][0]["code"] == "carried_forward"
+
+
 def test_a_served_home_tells_what_the_market_did(model, server):
     told = server.get("/v1/index", params={"by": "quarter"}).json()
-    assert told["periods"] == [asdict(p) for p in market_index(model, "quarter")]
+    best = [asdict(p) | {"published": None} for p in market_index(model, "quarter")]
+    assert told["periods"] == best
     assert told["model"] == model.sha256
     assert len(server.get("/v1/index").json()["periods"]) == 23
+    now = server.get("/v1/price-list").json()
+    then = server.get("/v1/price-list", params={"as_of": "2024-03-01"}).json()
+    assert (now["effective"], then["effective"]) == (model.training.effective, "2024-03-01")
+    assert [c["price"] for c in now["cells"]] != [c["price"] for c in then["cells"]]
+    wrong = server.get("/v1/price-list", params={"as_of": "2034-03-01"})
+    assert wrong.json()["errors"][0]["parameter"] == "as_of"
     wrong = server.get("/v1/index", params={"shape": "Oval"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "stone_declined")
     assert server.get("/v1/index", params={"by": "day"}).status_code == 400

@@ -20,7 +20,7 @@ from click.core import ParameterSource
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__
 from diamond_pricing.cli import home, market, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
-from diamond_pricing.cli.models import PACKAGED, chosen, model_options
+from diamond_pricing.cli.models import PACKAGED, chosen, day_options, model_options, on_day
 from diamond_pricing.cli.sums import Bar, added, large
 from diamond_pricing.errors import (
     DiamondPricingError,
@@ -108,10 +108,6 @@ listing_option = click.option(
     "to, or one list by name.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-carry_option = click.option(
-    "--carry-forward", is_flag=True,
-    help="Price a day after the sales as the last of them, in a wider range.",
-)  # fmt: skip
 SHOWN = 5  # rows that an error names
 
 data_option = click.option(
@@ -139,13 +135,14 @@ def cli() -> None:
     "--html", type=click.Path(path_type=Path), help="Also write a page with a picture."
 )
 @listing_option
-@carry_option
+@day_options
 @model_options
 @json_option
 def explain(
     reference: str | None,
     html: Path | None,
     listing: str,
+    as_of: str | None,
     carry_forward: bool,
     model: str | None,
     home: str | None,
@@ -155,7 +152,7 @@ def explain(
 ) -> None:
     """Price one stone and say why."""
     found, where = chosen(model, home)
-    found = found.carry_forward() if carry_forward else found
+    found = on_day(found, as_of, carry_forward=carry_forward)
     stone = _stone(attributes, others)
     start = None if reference is None else Stone.parse(reference)
     why = found.explain(stone, listing=listing, reference=start)
@@ -187,13 +184,14 @@ def _stone(given: dict[str, str | None], others: dict[str, str]) -> Stone:
 @click.argument("first")
 @click.argument("second")
 @listing_option
-@carry_option
+@day_options
 @model_options
 @json_option
 def compare(
     first: str,
     second: str,
     listing: str,
+    as_of: str | None,
     carry_forward: bool,
     model: str | None,
     home: str | None,
@@ -204,7 +202,7 @@ def compare(
     Write a stone as weight, cut, color, clarity, then any measures by name.
     """
     found, where = chosen(model, home)
-    found = found.carry_forward() if carry_forward else found
+    found = on_day(found, as_of, carry_forward=carry_forward)
     why = found.compare(Stone.parse(first), Stone.parse(second), listing=listing)
     difference = written(why.cents - why.lines[0].cents, why.currency, sign=True)
     _answer(why, where, found, as_json, f"\n\nDifference: {difference}.")

@@ -36,6 +36,28 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def day_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --as-of and --carry-forward, whose values `on_day` takes."""
+    for option in (
+        click.option(
+            "--carry-forward", is_flag=True,
+            help="Price days after the sales as the last of them, in wider ranges.",
+        ),
+        click.option(
+            "--as-of", callback=named, metavar="DATE",
+            help="The day of the prices, as 2026-09-30. Default: the last of the sales.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def on_day(model: PriceModel, as_of: str | None, *, carry_forward: bool) -> PriceModel:
+    """The model of the day that is asked for."""
+    model = model.carry_forward() if carry_forward else model
+    return model if as_of is None else model.as_of(as_of)
+
+
 def chosen(model: str | None, home: str | None) -> tuple[PriceModel, str]:
     """Load the model asked for, and say in words which it is.
 

@@ -49,6 +49,9 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 )  # fmt: skip
 @click.option("--stone", help="Of a quote: '1.01 Ideal E VS1 depth=61.8'.")
 @click.option("--cut", help="Of a price list. Default: Ideal, or the best of the model.")
+@click.option(
+    "--as-of", metavar="DATE", help="The day of a price list. Default: the last of the sales."
+)
 @click.option("--entry", help="Of a refit: its number in the log. Default: the last.")
 @click.option(
     "--language", type=click.Choice(("en", "it")), default="en", show_default=True,

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from diamond_pricing.cli.home import example
-from diamond_pricing.cli.models import chosen, model_options
+from diamond_pricing.cli.models import chosen, day_options, model_options, on_day
 from diamond_pricing.cli.sums import Bar
 from diamond_pricing.errors import SourceError
 from diamond_pricing.model.explanation import RANGE
@@ -21,6 +21,7 @@ _level_option = click.option(
 @click.command(epilog=example("score stones.parquet priced.parquet"))
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
+@day_options
 @model_options
 @_level_option
 @click.option(
@@ -40,7 +41,7 @@ _level_option = click.option(
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def score(
     source: str, target: Path, model: str | None, home: str | None, level: float, listing: str,
-    prefix: str, declared: Path | None, as_json: bool,
+    prefix: str, declared: Path | None, as_json: bool, as_of: str | None, carry_forward: bool,
 ) -> None:  # fmt: skip
     """Price the stones of SOURCE, a table in a file or a pattern of several, into TARGET."""
     from diamond_pricing.intake import Source
@@ -48,6 +49,7 @@ def score(
 
     known = Source.from_toml(declared.read_bytes()) if declared else Source()
     found, where = chosen(model, home)
+    found = on_day(found, as_of, carry_forward=carry_forward)
     money, when = found.training.currency, found.training.effective
     if known.currency not in ("", money):
         raise SourceError(
@@ -76,6 +78,7 @@ def score(
 
 
 @click.command(name="export-sql", epilog=example("export-sql --dialect duckdb --out p.sql"))
+@day_options
 @model_options
 @_level_option
 @click.option("--dialect", required=True, help="Of the database: duckdb, postgres, sqlite …")
@@ -93,7 +96,7 @@ def score(
 )
 def export_sql(
     model: str | None, home: str | None, level: float, dialect: str, out: Path, table: str,
-    prefix: str, columns: str | None,
+    prefix: str, columns: str | None, as_of: str | None, carry_forward: bool,
 ) -> None:  # fmt: skip
     """Write the model as SQL: look-up tables, and a view of prices over your table."""
     from diamond_pricing.files import write
@@ -102,9 +105,8 @@ def export_sql(
     named = None
     if columns is not None:
         named = tuple(name.strip() for name in columns.split(",") if name.strip())
-    text = sql(
-        chosen(model, home)[0], dialect, table=table, prefix=prefix, columns=named, level=level
-    )
+    found = on_day(chosen(model, home)[0], as_of, carry_forward=carry_forward)
+    text = sql(found, dialect, table=table, prefix=prefix, columns=named, level=level)
     write(out, text.encode())
     click.echo(f"{out}: the view {prefix}prices over {table}, {len(text) / 1e6:.1f} MB.")
 

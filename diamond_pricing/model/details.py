@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from diamond_pricing.model.carried import widened
 from diamond_pricing.model.effects import Placed
@@ -64,6 +65,12 @@ class StoneDetails:
         if name == self.model.market_line and self.model.is_after(self.second):
             day = words.date(self.model._as_of(self.second))
             return words.carried.format(date=day, last=words.date(iso(self.model.last_day)))
+        if self.model.today != self.model.last_day:
+            today = words.date(iso(self.model.today))
+            words = structs.replace(
+                words, today=words.this_day.format(date=today),
+                as_of=words.other_day.format(date="{date}", today=today),
+            )  # fmt: skip
         effects = self.model._effects
         read, marked = effects.features[name], self.model.markup is not None
         return note(

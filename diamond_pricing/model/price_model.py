@@ -14,6 +14,7 @@ from math import exp, inf
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector, frozen
@@ -129,6 +130,8 @@ class PriceModel:
         Hash of the model document; equal models have equal hashes.
     carries : bool
         Whether days after the sales are priced, see `carry_forward`.
+    today : float or None
+        The day, see `Day`, of stones that say none; None where no dates are read.
     """
 
     family: str
@@ -150,6 +153,8 @@ class PriceModel:
     like_sales: LikeSales | None = None
     sha256: str = field(init=False)
     carries: bool = field(init=False, default=False)
+    today: float | None = field(init=False, default=None)
+    _document_of: "PriceModel | None" = field(init=False, default=None, repr=False)
     _effects: Effects = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -174,6 +179,7 @@ class PriceModel:
         object.__setattr__(self, "coefficients", coefficients)
         object.__setattr__(self, "factor", factor)
         object.__setattr__(self, "_effects", effects)
+        object.__setattr__(self, "today", self.last_day)
         if not self.trade:
             grades = {name: set(counts) for name, counts in self.training.grades.items()}
             object.__setattr__(self, "trade", entries_of(effects.attributes, grades))
@@ -271,22 +277,55 @@ class PriceModel:
         FitError
             When its sales have no dates, or too short a past.
         """
-        months = 0 if self.dates is None else len(self.by_month()[0])
-        if months < FEWEST_MONTHS:
-            past = several(months, "month") if months else "no dates"
+        self._by_periods()
+        if (months := len(self.by_month()[0])) < FEWEST_MONTHS:
             raise FitError(
-                f"the sales of this model have {past}; {FEWEST_MONTHS} months are needed to "
-                "carry prices forward."
+                f"the sales of this model have {several(months, 'month')}; {FEWEST_MONTHS} "
+                "months are needed to carry prices forward."
             )
-        if not any(isinstance(b, Periods) for term in self.terms for b in term.bases):
-            raise FitError(f"a {self.family} model has no levels by month to carry forward.")
-        return self._carrying()
-
-    def _carrying(self) -> "PriceModel":
         view = object.__new__(PriceModel)
         view.__dict__.update(self.__dict__, carries=True)
         view.__dict__.pop("_ranges", None)
         return view
+
+    def as_of(self, day: object) -> "PriceModel":
+        """The same model, whose prices are as of a day rather than the last of its sales.
+
+        Parameters
+        ----------
+        day : date, str or float
+            A date, text such as ``2026-09-30``, or its number, see `Day`.
+
+        Raises
+        ------
+        FitError
+            When its sales have no dates.
+        StoneError
+            For a day that is none, or that the model does not price.
+        """
+        self._by_periods()
+        name = self.dates or ""
+        known = ATTRIBUTES[name].read(day)
+        assert isinstance(known, float)
+        given: dict[str, Any] = self.reference.given() | {name: known}
+        refuse(self._unsupported(Stones.of([Stone(**given)])))
+        terms = tuple(
+            Term(tuple(b.on(known) if isinstance(b, Periods) else b for b in term.bases))
+            for term in self.terms
+        )
+        training = structs.replace(self.training, effective=iso(known))
+        view = replace(self, terms=terms, training=training)
+        view.__dict__.update(
+            sha256=self.sha256, carries=self.carries, today=known,
+            _document_of=self._document_of or self,
+        )  # fmt: skip
+        view.__dict__.pop("_ranges", None)
+        return view
+
+    def _by_periods(self) -> None:
+        if not any(isinstance(b, Periods) for term in self.terms for b in term.bases):
+            dated = "no levels by month" if self.dates else "no dates"
+            raise FitError(f"the sales of this model have {dated}; its prices are of one day.")
 
     def by_month(self, of: Stone | None = None) -> tuple[list[str], Matrix]:
         """The months from the first sale to the last, and the design in the middle of each.
@@ -330,7 +369,8 @@ class PriceModel:
             return np.zeros(len(stones))
         first, last = self.training.ranges[self.dates]
         day = stones[self.dates]
-        away = np.nan_to_num(np.maximum(day - last, first - day)).clip(0)
+        day = np.where(np.isnan(day), last if self.today is None else self.today, day)
+        away = np.maximum(day - last, first - day).clip(0)
         return spread(self._moves, away) if away.any() else away
 
     @property
@@ -752,8 +792,10 @@ class PriceModel:
 
     def is_after(self, stone: Stone) -> bool:
         """Whether the day of a stone lies after the sales."""
-        day = getattr(stone, self.dates) if self.dates and stone.others else None
-        return day is not None and day > (self.last_day or 0)
+        if self.dates is None or self.today is None or self.last_day is None:
+            return False
+        day = getattr(stone, self.dates) if stone.others else None
+        return float(self.today if day is None else day) > self.last_day
 
     def _unsupported(self, stones: Stones, extrapolate: bool = False) -> Iterator[Unsupported]:
         if not isinstance(stones, Stones):
@@ -774,7 +816,7 @@ class PriceModel:
 
     def to_json(self) -> str:
         """Write the model document; see docs/reference/model-document.md."""
-        return document.write(self._document())
+        return document.write((self._document_of or self)._document())
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "PriceModel":
@@ -857,7 +899,7 @@ class PriceModel:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as the document; another process reads it anew."""
-        return _again, (self.to_json(), self.carries)
+        return _again, (self.to_json(), self.carries, self.today)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PriceModel):
@@ -878,9 +920,10 @@ class PriceModel:
         )
 
 
-def _again(text: str, carries: bool) -> PriceModel:
+def _again(text: str, carries: bool, today: float | None) -> PriceModel:
     model = PriceModel.from_json(text)
-    return model._carrying() if carries else model
+    model = model.carry_forward() if carries else model
+    return model if today == model.today else model.as_of(today)
 
 
 def _stone(given: dict[str, Any]) -> Stone:

@@ -33,6 +33,8 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     marked: str = "{list}, whose mark-up depends on the price"
     today: str = "as of the last day of the sales"
     as_of: str = "as of {date} rather than the last day of the sales"
+    this_day: str = "as of {date}"
+    other_day: str = "as of {date} rather than {today}"
     carried: str = "as of {date}, carried forward from {last}"
     alike: str = "{count} fetched {here} than that; like the reference, {there}"
     more: str = "{share} % more"
@@ -142,6 +144,8 @@ ITALIAN = Words(
     marked="{list}, con un ricarico che dipende dal prezzo",
     today="all'ultimo giorno delle vendite",
     as_of="al {date} invece dell'ultimo giorno delle vendite",
+    this_day="al {date}",
+    other_day="al {date} invece del {today}",
     carried="al {date}, con i prezzi del {last}",
     alike="{count}, vendute {here}; simili al riferimento, {there}",
     more="{share} % in più",

@@ -72,7 +72,7 @@ class Inputs:
     finds: str = "place"
 
     @classmethod
-    def read(cls, model: str = "", home: str = "", data: str = "") -> "Inputs":
+    def read(cls, model: str = "", home: str = "", data: str = "", as_of: str = "") -> "Inputs":
         """Find the model and the sales.
 
         Parameters
@@ -84,6 +84,8 @@ class Inputs:
             A directory or URL; empty: none.
         data : str
             A file of sales; empty: those of the home, else the packaged ones.
+        as_of : str
+            The day of the prices, as ``2026-09-30``; empty: the last of the model's sales.
 
         Raises
         ------
@@ -92,6 +94,7 @@ class Inputs:
         """
         registry = Registry.at(home) if home else None
         found, whose = _model(model, registry)
+        found = found.as_of(as_of) if as_of else found
         t = found.training
         if data:
             path = Path(data)

@@ -69,3 +69,9 @@ class Periods(Over, frozen=True, forbid_unknown_fields=True, tag="periods", tag_
     def averaged(self, stones: Stones, averages: Averages) -> "Periods":
         """Learn what stands in: the last period."""
         return Periods(self.expression, self.starts, averages.mean_rows(self, stones))
+
+    def on(self, day: float) -> "Periods":
+        """The same, with the period of a day where there is no date."""
+        row = np.zeros(self.width)
+        row[self.at(np.array([day])).position[0, 0]] = 1.0
+        return Periods(self.expression, self.starts, (tuple(row.tolist()),) * len(self.average))

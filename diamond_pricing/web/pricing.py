@@ -298,6 +298,17 @@ def index_of(model: PriceModel, by: By, shape: str, published: Mapping[str, floa
     return IndexOut(by, RANGE, told, model.sha256)
 
 
+def dated(model: PriceModel, as_of: str) -> PriceModel:
+    """The model as of a day, if one is asked for."""
+    try:
+        return model.as_of(as_of) if as_of else model
+    except FitError as error:
+        fault = Fault(str(error), parameter="as_of", given=as_of[:40])
+        raise ProblemError("not_dated", str(error), [fault]) from error
+    except StoneError as error:
+        raise of_parameter(error, "as_of") from error
+
+
 def _usual(model: PriceModel) -> list[float]:
     low, high = model.training.ranges["carat"]
     return [weight for weight in CARATS if low <= weight <= high]
@@ -309,11 +320,19 @@ def _grade(name: str) -> Grade:
     return grade
 
 
-def of_parameter(error: StoneError) -> ProblemError:
+def of_parameter(error: StoneError, name: str = "") -> ProblemError:
     """A problem of a query parameter, which has no JSON pointer."""
     found = of_stone(error)
     faults = [
-        Fault(f.message, "", f.code, f.given, f.nearest, f.allowed, parameter=error.attribute)
+        Fault(
+            f.message,
+            "",
+            f.code,
+            f.given,
+            f.nearest,
+            f.allowed,
+            parameter=name or error.attribute,
+        )
         for f in found.faults
     ]
     return ProblemError(found.code, found.detail, faults)

@@ -13,7 +13,13 @@ import pytest
 
 from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.cli import main
-from diamond_pricing.errors import FitError, ReportError, StoneError, UnsupportedStoneError
+from diamond_pricing.errors import (
+    FitError,
+    ReportError,
+    SourceError,
+    StoneError,
+    UnsupportedStoneError,
+)
 from diamond_pricing.fitting import fit
 from diamond_pricing.model.market import market_index
 from diamond_pricing.stones import stone_keys
@@ -234,7 +240,7 @@ def test_a_carried_range_holds_what_the_market_did(catalog):
 
 
 def test_a_past_that_is_too_short_carries_nothing_forward(dated, loglinear):
-    with pytest.raises(FitError, match="no dates; 6 months"):
+    with pytest.raises(FitError, match="no dates; its prices"):
         loglinear.carry_forward()
     short = fit(dated[(dated["sold"] >= "2026-07-01") & (dated["sold"] < "2026-11-01")])
     with pytest.raises(FitError, match="4 months; 6 months are needed"):
@@ -247,3 +253,63 @@ def test_sales_without_a_day_are_left_out_of_a_dated_fit(dated):
     found = fit(some)
     assert found.training.left_out["date missing"] == (some.index % 10 == 0).sum()
     assert found.training.rows == some["sold"].notna().sum()
+
+
+def test_prices_of_another_day_everywhere(model, dated, tmp_path, capsys):
+    day = "2025-03-05"
+    then = model.as_of(day)
+    stone, now = Stone(**STONE), Stone(**STONE, sold=day)
+    why = then.explain(stone)
+    assert why.cents == model.explain(now).cents
+    assert why.effective == day
+    assert f"Market: as of {day}" in str(why)
+    assert f"of {day} " in str(why)
+    told = str(then.explain(Stone(**STONE, sold="2025-06-07")))
+    assert f"as of 2025-06-07 rather than {day}" in told
+    stones = Stones.from_frame(dated.drop(columns=["price", "sold"]).head(300))
+    at = Stones.from_frame(dated.drop(columns="price").head(300).assign(sold=day))
+    known = model.supports(at)
+    assert (then.supports(stones) == known).all()
+    stones, at = stones.take(known), at.take(known)
+    assert then.price(stones) == pytest.approx(model.price(at), rel=1e-12)
+    assert np.array(then.range(stones)) == pytest.approx(np.array(model.range(at)), rel=1e-12)
+    assert (then.itemise(stones).sum(axis=1) == model.itemise(at).sum(axis=1)).all()
+    assert then.sha256 == model.sha256
+    assert then.to_json() == model.to_json()
+    again = pickle.loads(pickle.dumps(then))
+    assert again.explain(stone).cents == why.cents
+    assert model.as_of(model.training.effective).explain(stone) == model.explain(stone)
+
+    (tmp_path / "m.json").write_text(model.to_json())
+    words = ["--model", str(tmp_path / "m.json"), "--as-of", day]
+    pd.DataFrame([STONE]).to_csv(tmp_path / "s.csv", index=False)
+    assert main(["score", str(tmp_path / "s.csv"), str(tmp_path / "o.csv"), *words]) == 0
+    assert pd.read_csv(tmp_path / "o.csv")["price_cents"].tolist() == [why.cents]
+    grades = [w for name, value in STONE.items() for w in (f"--{name}", str(value))]
+    capsys.readouterr()
+    assert main(["explain", *grades, *words]) == 0
+    assert why.money in capsys.readouterr().out
+    out = ["--out", str(tmp_path / "s.sql"), "--dialect", "duckdb"]
+    assert main(["export-sql", *words, *out]) == 0
+    with duckdb.connect() as db:
+        db.execute("CREATE TABLE stones AS SELECT *, NULL::DATE sold, NULL::DOUBLE depth, "
+                   "NULL::DOUBLE \"table\", NULL::DOUBLE x, NULL::DOUBLE y, NULL::DOUBLE z "
+                   f"FROM '{tmp_path / 's.csv'}'")  # fmt: skip
+        db.execute((tmp_path / "s.sql").read_text())
+        assert db.sql("SELECT price_cents FROM diamond_prices").fetchall() == [(why.cents,)]
+
+
+def test_a_day_that_no_model_prices_is_refused(model, loglinear):
+    with pytest.raises(UnsupportedStoneError, match="carry_forward"):
+        model.as_of("2027-03-01")
+    with pytest.raises(StoneError, match="must be a date"):
+        model.as_of("soon")
+    with pytest.raises(FitError, match="no dates"):
+        loglinear.as_of("2027-03-01")
+    later = model.carry_forward().as_of("2027-03-01")
+    why, now = later.explain(Stone(**STONE)), model.explain(Stone(**STONE))
+    assert why.cents == now.cents
+    assert why.range()[0] < now.range()[0]
+    assert "carried_forward" in [r.code for r in why.verdict.reasons]
+    with pytest.raises(SourceError, match="widen"):
+        sql(later, "duckdb")

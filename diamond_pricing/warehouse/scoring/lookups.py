@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix
+from diamond_pricing.errors import SourceError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.stones import (
@@ -85,7 +86,17 @@ def lookups(model: PriceModel, level: float, absent: frozenset[str]) -> Lookups:
         Of the ranges.
     absent : frozenset[str]
         Measures that no stone has.
+
+    Raises
+    ------
+    SourceError
+        For a model as of a day after its sales.
     """
+    if model.last_day is not None and (model.today or 0) > model.last_day:
+        raise SourceError(
+            "SQL has no ranges that widen with the distance from the sales; take a day that "
+            "they cover, or score files."
+        )
     sizes = {name: len(grades) for name, grades in levels_of(model).items()}
     low, high = model.training.ranges[CARAT]
     pieces = [(curve, *clipped(curve.feature)) for curve in curves_of(model)]

@@ -21,6 +21,7 @@ from diamond_pricing.web.messages import (
 from diamond_pricing.web.pricing import (
     comparables,
     compared,
+    dated,
     index_of,
     price_list,
     stepped,
@@ -118,11 +119,19 @@ class StoneController(Controller):
         clarity: Annotated[
             list[str] | None, QueryParameter(description="Clarities; may be repeated.")
         ] = None,
+        as_of: Annotated[
+            str,
+            QueryParameter(
+                description="The day of the prices, as 2026-09-30. Default: the last of the "
+                "sales.",
+            ),
+        ] = "",
     ) -> PriceListOut:  # fmt: skip
         """Give a price for each combination that sales stand behind, and how many do."""
         service, known = request.service, request.known
         service.allow(known, "quote")
         found = await service.model(*request.pins)
+        found = dated(found, as_of)
         answer = price_list(found, cut, carat or [], color or [], clarity or [])
         await service.charge(known, "price-list", len(answer.cells))
         return answer
