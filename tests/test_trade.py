@@ -412,7 +412,10 @@ def test_a_served_home_tells_what_the_market_did(model, server):
     best = [asdict(p) | {"published": None} for p in market_index(model, "quarter")]
     assert told["periods"] == best
     assert told["model"] == model.sha256
-    assert len(server.get("/v1/index").json()["periods"]) == 23
+    months = server.get("/v1/index").json()["periods"]
+    assert len(months) == 23
+    assert (months[0]["published"], months[-1]["published"]) == (100, None)
+    assert months[5]["published"] == pytest.approx(months[5]["index"], abs=0.01)
     now = server.get("/v1/price-list").json()
     then = server.get("/v1/price-list", params={"as_of": "2024-03-01"}).json()
     assert (now["effective"], then["effective"]) == (model.training.effective, "2024-03-01")
