@@ -155,6 +155,12 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
     return model
 
 
+FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
+# What reweighting takes a sale to tell, over what it tells of such errors (Lange, Little &
+# Taylor 1989, *JASA* 84, 881–896): σ²A⁻¹ alone is too sure.
+OVERSTATED = (FREEDOM + 3) / (FREEDOM + 1)
+
+
 def factored(wide: Matrix, covariance: Matrix, rank: int | None = None) -> Matrix:
     """U with UU' = TVT', rounded as a document rounds.
 

@@ -17,7 +17,14 @@ from threadpoolctl import threadpool_limits
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError
-from diamond_pricing.fitting.compile import averages_of, factored, reference_of, training_of
+from diamond_pricing.fitting.compile import (
+    FREEDOM,
+    OVERSTATED,
+    averages_of,
+    factored,
+    reference_of,
+    training_of,
+)
 from diamond_pricing.fitting.constraints import Constraints, documented
 from diamond_pricing.fitting.engine import (
     Design,
@@ -90,7 +97,6 @@ if TYPE_CHECKING:
 
 ENOUGH = 0.5  # share of the sales that must record a measure for it to be used
 ENOUGH_LISTED = 0.5  # the same of the price list, which counts for more
-FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
 TELLING = 0.05  # effective degrees of freedom of an interaction; one of fewer is left out
 ROUGHLY = 0.3  # as FLAT, before the first reweighting
 SCREENED = 3.0  # as FLAT, to see which grades bend others
@@ -245,7 +251,7 @@ def _model(
         ),
         terms=terms,
         coefficients=coefficients,
-        factor=factored(wide, found.fit.covariance, RANK),
+        factor=factored(wide, OVERSTATED * found.fit.covariance, RANK),
         residual_sd=sd,
         edf=float(found.fit.edf.sum()),
         reference=reference_of(stones, support, others),
@@ -415,5 +421,5 @@ def _origin(
         f"proportions, {listed}{bent}; {len(fit.smoothing)} smoothing parameters by REML; "
         f"Student's t errors with {FREEDOM:g} degrees of freedom; constrained to rise with "
         "carat, cut, color and clarity; covariance: Bayesian posterior of the fit without "
-        "constraints"
+        "constraints, as far as such errors tell"
     )

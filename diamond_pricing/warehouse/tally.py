@@ -18,7 +18,6 @@ from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale.frame import (
     A_LITTLE,
-    FREEDOM,
     Bins,
     Frame,
     Group,
@@ -35,6 +34,7 @@ from diamond_pricing.fitting.atscale.moments import (
     grid_size,
 )
 from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
+from diamond_pricing.fitting.compile import FREEDOM
 from diamond_pricing.fitting.engine import Gram
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model.effects import Effects

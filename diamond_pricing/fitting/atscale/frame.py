@@ -28,7 +28,6 @@ KINDS = ("grade", "weight", "bands", "number")
 NODES = 128  # bins of a number besides the weight
 HEAVIEST = 30.0  # carats of the last bin of weights
 A_LITTLE = 1e-6  # hundredths of a carat: 0.29 · 100 is a little less than 29
-FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
 MEDIAN = 0.7063866  # of the absolute value of Student's t with 8 degrees of freedom
 LARGER = 32  # a table this many times as large is not counted instead of a smaller one …
 SMALL = 200_000  # … unless it is small

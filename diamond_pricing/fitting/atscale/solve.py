@@ -12,7 +12,7 @@ from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale.frame import Frame, feature_of
 from diamond_pricing.fitting.atscale.moments import Counts, Errors, Moments, error_of
-from diamond_pricing.fitting.compile import factored
+from diamond_pricing.fitting.compile import OVERSTATED, factored
 from diamond_pricing.fitting.constraints import documented
 from diamond_pricing.fitting.engine import (
     Design,
@@ -226,7 +226,7 @@ def finished(
         certificate = certify(effects, None, training, told)
         if not certificate.holds:
             raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
-        factor = factored(wide, fit.covariance, RANK)
+        factor = factored(wide, OVERSTATED * fit.covariance, RANK)
     return PriceModel(
         family=founding.family,
         origin=_origin(moments, fit, design),
@@ -336,5 +336,5 @@ def _origin(moments: Moments, fit: PenalisedFit, design: Design) -> str:
         f"({founding.training.rows:,} sales); {len(fit.smoothing)} smoothing parameters by "
         "REML; weights of Student's t errors around the founding model; constrained to rise "
         "with carat, cut, color and clarity; covariance: Bayesian posterior of the fit "
-        "without constraints; distinct stones estimated by their share in the founding sales"
+        "without constraints, as far as such errors tell; distinct stones estimated by their share in the founding sales"
     )
