@@ -22,7 +22,7 @@ from diamond_pricing.model.certificate import (
 )
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.proportions import Feature, features, is_proportion
-from diamond_pricing.stones import Stones
+from diamond_pricing.stones import ATTRIBUTES, Measure, Stones
 from diamond_pricing.terms import Averages, Term, dense, interleaved
 
 SHAPE_ROWS = 120
@@ -60,8 +60,8 @@ class Constraints:
         self.most = max(SHAPE_ROWS // len(groups), FEWEST_ROWS)
         self.needed = NEEDED if self.proportions.any() else ALONE
         self.rising = rising(terms)
-        others = filter(None, map(other_of, terms))
-        self.levels = {basis.attribute: np.array(levels_of(basis)) for basis in others}
+        others = [basis for basis in map(other_of, terms) if basis is not None]
+        self.levels = {basis.attributes[0]: np.array([*levels_of(basis)]) for basis in others}
         self.binding = np.empty((0, design.p))
         self.least: list[list[tuple[Matrix, slice]]] = []
         for grid in over_grids:
@@ -207,16 +207,20 @@ class _Broken:
 
 
 def _together(parts: Sequence[Stones]) -> Stones:
-    """Stones of several grids; a further grade that a part has nothing of is not known."""
+    """Stones of several grids; a grade or day that a part has nothing of is not known."""
     names = dict.fromkeys(name for part in parts for name in part.columns)
     return Stones(
         {
             name: np.concatenate(
-                [part.columns.get(name, np.full(len(part), -1)) for part in parts]
+                [part.columns.get(name, np.full(len(part), _unknown(name))) for part in parts]
             )
             for name in names
         }
     )
+
+
+def _unknown(name: str) -> float:
+    return np.nan if isinstance(ATTRIBUTES[name], Measure) else -1
 
 
 def _place(grid: Grid, index: Sequence[Integers], axis: int, up: int) -> dict[str, Vector]:

@@ -7,9 +7,10 @@ beside it, times a contrast. Every term is centred on its margins, so that each 
 what smaller terms could not say. docs/explanation/experiments.md tells what was tried.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, prod
+from types import MappingProxyType
 
 import numpy as np
 
@@ -44,6 +45,8 @@ MAGIC = (
 BANDED = (
     0.30, 0.33, 0.35, 0.38, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0, 1.2, 1.5, 1.7, 2.0,
 )  # fmt: skip
+# What the trade sells apart: a market of small stones may fall while that of large ones rises.
+SEGMENTS = (0.50, 1.0, 1.5, 2.0)
 HEAVIEST_HUNDREDTH = 1.3  # carats; heavier stones are too few for a step of their own
 FEWEST_BESIDE = 20  # sales on either side of a magic weight
 SALES_PER_COLUMN = 2  # of an interaction, at least; few sales are left with few terms
@@ -60,11 +63,14 @@ OUTSIDE = 0.001  # share of the sales at either end over which a curve of propor
 
 MOST_MONTHS = 60  # with a level of their own; a longer history has longer periods
 
-MANY = 15_000  # sales from which curves may bend more
-
 # Expression, B-splines, and the degree if not 3; or a date, months of a period, and 0.
 Curve = tuple[str, int] | tuple[str, int, int]
 Part = str | Curve
+
+PARTED: Mapping[Part, tuple[float, ...]] = MappingProxyType(
+    {"magic": MAGIC, "bands": BANDED, "segments": SEGMENTS}
+)
+MANY = 15_000  # sales from which curves may bend more
 
 
 def structure(
@@ -99,8 +105,9 @@ def structure(
             terms.append((curve(text, 8, 6), "cut"))
     for name in others:
         if isinstance(ATTRIBUTES[name], Day):
-            terms.append(((name, 1, 0),))  # by month, and by quarter for shape and origin
-            terms += [((name, 3, 0), kind) for kind in KINDS if kind in others]
+            terms.append(((name, 1, 0),))  # by month, and by quarter for each kind of stone
+            kinds = ["segments", *(kind for kind in KINDS if kind in others)]
+            terms += [((name, 3, 0), kind) for kind in kinds]
             continue
         if isinstance(ATTRIBUTES[name], Measure):
             terms.append((curve(name, 14, 8),))
@@ -263,14 +270,14 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
     """Basis of one part, and the values of its feature; None when it does not vary.
 
     Beside attributes and curves a part may be ``magic`` (jumps at the magic weights),
-    ``bands`` (those of the price grid), ``hundredths`` (an effect of every hundredth of a
-    carat) or ``contrast`` (one price list against the other).
+    ``bands`` (those of the price grid), ``segments`` (of the market), ``hundredths`` (an
+    effect of every hundredth of a carat) or ``contrast`` (one price list against the other).
     """
-    if part in ("magic", "bands"):
+    if part in PARTED:
         carat = stones["carat"]
         at = tuple(
             w
-            for w in (MAGIC if part == "magic" else BANDED)
+            for w in PARTED[part]
             if FEWEST_BESIDE <= (carat >= w).sum() <= len(carat) - FEWEST_BESIDE
         )
         return (Steps(at) if at else None), carat

@@ -6,7 +6,8 @@ grades that the model knows: each is compared with the next heavier and with one
 of cut, color and clarity, with its proportions missing and with dimensions that grow with the
 weight; and with one grade of cut better at whatever proportions favour the worse cut most.
 All at the blend and on the base list, for every shape, and with whatever further grades favour
-the worse stone most. Further grades that are to rise are compared too.
+the worse stone most; at every period of the market, too, where it is not one market for all
+weights. Further grades that are to rise are compared too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stones
 from diamond_pricing.stones.attributes import RISING
 from diamond_pricing.stones.checks import expected_diameter
 from diamond_pricing.stones.trade import graded
-from diamond_pricing.terms import Averages, Levels, Rows, Steps, Term, looked_up
+from diamond_pricing.terms import Averages, Levels, Periods, Rows, Steps, Term, looked_up
 
 # Carats: all hundredths, and more where a hundredth is much of the weight.
 WEIGHTS = np.concatenate(
@@ -96,13 +97,13 @@ class Grid(NamedTuple):
         """Number of values of each axis."""
         return tuple(len(self.values[axis]) for axis in AXES)
 
-    def stones(self, axes: Sequence[str] = AXES, others: Mapping[str, int] = {}) -> Stones:
+    def stones(self, axes: Sequence[str] = AXES, others: Mapping[str, float] = {}) -> Stones:
         """Stones over some axes, the last fastest; the other axes stay at their first value.
 
         Parameters
         ----------
         others : Mapping[str, int]
-            Codes of further grades, the same for all.
+            Codes of further grades, or a day, the same for all.
         """
         counts = [len(self.values[a]) if a in axes else 1 for a in AXES]
         n = reduce(mul, counts)
@@ -191,7 +192,7 @@ class Located(NamedTuple):
     Attributes
     ----------
     other : str
-        The further grade that it depends on, or empty.
+        The further grade, or date, that it depends on, or empty.
     sides : list[list[Rows]]
         For each level of that grade the rows of its bases.
     sizes : tuple[int, ...]
@@ -209,16 +210,23 @@ class Located(NamedTuple):
         return np.stack(found).reshape(-1, *self.sizes)
 
 
-def other_of(term: Term) -> Levels | None:
-    """The levels of a further grade, not the shape, among the bases of a term."""
+def other_of(term: Term) -> Levels | Periods | None:
+    """The levels of a further grade, not the shape, among the bases of a term.
+
+    Periods too, where the market of one weight or grade is not that of another.
+    """
     for basis in term.bases:
         if isinstance(basis, Levels) and basis.attribute not in (*AXES, LISTING.name, SHAPE):
             return basis
-    return None
+    varies = any(set(basis.attributes) & set(AXES) for basis in term.bases)
+    periods = [basis for basis in term.bases if isinstance(basis, Periods)]
+    return periods[0] if periods and varies else None
 
 
-def levels_of(basis: Levels) -> list[int]:
-    """Codes of what a stone may have; −1 is that it is not known."""
+def levels_of(basis: Levels | Periods) -> Sequence[float]:
+    """Codes of what a stone may have, −1 is that it is not known; or the first days."""
+    if isinstance(basis, Periods):
+        return list(basis.starts[:-1])
     codes = {name: code for code, name in enumerate(graded(basis.attribute).grades)}
     found = [codes.get(level, -1) for level in basis.levels]
     return found if -1 in found else [*found, -1]
@@ -236,13 +244,14 @@ def located(terms: Sequence[Term], averages: Averages, grid: Grid) -> list[Locat
             continue
         other = other_of(term)
         axes = grid.spanned([name for basis in term.bases for name in basis.attributes])
-        codes = [{}] if other is None else [{other.attribute: c} for c in levels_of(other)]
+        name = "" if other is None else other.attributes[0]
+        codes = [{}] if other is None else [{name: code} for code in levels_of(other)]
         sides = []
         for each in codes:
             stones = grid.stones(axes, each)
             sides.append([basis.rows(stones, averages) for basis in term.bases])
         sizes = tuple(n if a in axes else 1 for a, n in zip(AXES, grid.sizes, strict=True))
-        found.append(Located("" if other is None else other.attribute, sides, sizes))
+        found.append(Located(name, sides, sizes))
     return found
 
 
@@ -318,7 +327,7 @@ def rising(terms: Sequence[Term]) -> dict[str, list[int]]:
     """Further grades whose prices rise, and the places of their levels from worst to best."""
     found = {}
     for basis in (other_of(term) for term in terms):
-        if basis is None:
+        if not isinstance(basis, Levels):
             continue
         grade = graded(basis.attribute)
         if grade.direction == RISING and grade.ordered:

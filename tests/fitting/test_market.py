@@ -313,3 +313,60 @@ def test_a_day_that_no_model_prices_is_refused(model, loglinear):
     assert "carried_forward" in [r.code for r in why.verdict.reasons]
     with pytest.raises(SourceError, match="widen"):
         sql(later, "duckdb")
+
+
+def moved_apart(dated, small: float, large: float) -> pd.DataFrame:
+    """Sales among which stones under 0.50 ct and those from 1.50 ct moved by so much more."""
+    month = pd.to_datetime(dated["sold"]).dt.to_period("M").astype("int64")
+    share = (month - month.min()) / (month.max() - month.min())
+    rate = np.where(dated["carat"] < 0.5, small, np.where(dated["carat"] >= 1.5, large, 0.0))
+    return dated.assign(price=(dated["price"] * np.exp(rate * share)).round(2))
+
+
+@pytest.fixture(scope="module")
+def apart(dated) -> PriceModel:
+    return fit(moved_apart(dated, -0.33, 0.2))
+
+
+def test_small_and_large_stones_have_markets_of_their_own(apart, path):
+    moved = path[-1] - path[0]
+    for text, rate in (
+        ("0.3 Ideal G VS2", -0.33), ("0.7 Ideal G VS2", 0.0), ("2.01 Ideal H SI1", 0.2)
+    ):  # fmt: skip
+        last = market_index(apart, of=Stone.parse(text))[-1]
+        assert np.log(last.index / 100) == pytest.approx(moved + rate, abs=0.06), text
+
+
+def test_no_price_falls_with_weight_on_any_day(dated):
+    """Where large stones truly fell so far that those of 1.50 ct became cheaper than lighter."""
+    apart = fit(moved_apart(dated, 0.0, -0.6))
+    assert apart.certificate.holds
+    rng = np.random.default_rng(0)
+    n = 4000
+    at = rng.choice([0.5, 1.0, 1.5, 2.0], n)
+    first, last = apart.training.ranges["sold"]
+    frame = pd.DataFrame(
+        {name: rng.choice(list(apart.training.grades[name]), n) for name in
+         ("cut", "color", "clarity")}
+    ).assign(sold=rng.integers(int(first), int(last) + 1, n))  # fmt: skip
+    below, above = (
+        apart.log_price(Stones.from_frame(frame.assign(carat=at * share)), extrapolate=True)
+        for share in (1 - 1e-9, 1.0)
+    )
+    assert (above - below >= -1e-9).all()
+
+
+def test_the_database_knows_the_markets_of_weights(apart, dated):
+    some = dated.head(400)[["carat", "cut", "color", "clarity", "sold"]]
+    some = some[apart.supports(Stones.from_frame(some))].reset_index(drop=True)
+    stones = Stones.from_frame(some)
+    with duckdb.connect() as db:
+        db.register("rows", some.assign(sold=pd.to_datetime(some["sold"])))
+        db.execute("CREATE TABLE stones AS SELECT *, NULL::DOUBLE depth, NULL::DOUBLE \"table\", "
+                   "NULL::DOUBLE x, NULL::DOUBLE y, NULL::DOUBLE z, "
+                   "ROW_NUMBER() OVER () AS id FROM rows")  # fmt: skip
+        columns = ["id", "carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z",
+                   "sold"]  # fmt: skip
+        db.execute(sql(apart, "duckdb", columns=columns))
+        found = db.sql("SELECT price_cents FROM diamond_prices ORDER BY id").fetchnumpy()
+    assert (found["price_cents"] == apart.itemise(stones).sum(axis=1)).all()

@@ -336,5 +336,6 @@ def _origin(moments: Moments, fit: PenalisedFit, design: Design) -> str:
         f"({founding.training.rows:,} sales); {len(fit.smoothing)} smoothing parameters by "
         "REML; weights of Student's t errors around the founding model; constrained to rise "
         "with carat, cut, color and clarity; covariance: Bayesian posterior of the fit "
-        "without constraints, as far as such errors tell; distinct stones estimated by their share in the founding sales"
+        "without constraints, as far as such errors tell; distinct stones estimated by their "
+        "share in the founding sales"
     )

@@ -25,7 +25,7 @@ from diamond_pricing.stones.checks import (
 from diamond_pricing.stones.kinds import KINDS, kinds_known
 from diamond_pricing.stones.stones import _SLIP
 from diamond_pricing.terms.basis import UNRECORDED
-from diamond_pricing.warehouse.scoring.arithmetic import number
+from diamond_pricing.warehouse.scoring.arithmetic import number, searched
 from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups
 
 EPOCH = 719_163  # the day of 1970-01-01
@@ -219,6 +219,14 @@ def _contradiction() -> str:
     return f"CASE {written} ELSE 'size_contradicts_weight' END"
 
 
+def _period(tables: Lookups, day: Day) -> str:
+    """Number of the period of a day; the one behind all others where there is none."""
+    starts = [day.read(start) for start in tables.levels.get(day.name, [])[1:-1]]
+    known = searched(f"r_{day.name}", starts)
+    none = f"r_{day.name} IS NULL OR trouble IS NOT NULL"
+    return f"CASE WHEN {none} THEN {len(starts) + 1} ELSE {known} END"
+
+
 def clean(tables: Lookups) -> dict[str, str]:
     """Put the reference's weight for that of a stone without a price: all is then finite."""
     carat = number(tables.model.reference.carat)
@@ -237,4 +245,6 @@ def clean(tables: Lookups) -> dict[str, str]:
                 f"CASE WHEN trouble IS NULL THEN {theirs}_{other.name}"
                 f"{' ELSE 0' if other.name in tables.levels else ''} END"
             )
+            if isinstance(other, Day):
+                columns[f"k_{other.name}"] = _period(tables, other)
     return columns

@@ -1,5 +1,6 @@
 """The curves of a model, from its tables, and their cubics put on other intervals."""
 
+from datetime import date
 from math import inf
 from typing import NamedTuple
 
@@ -8,8 +9,10 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import NotCompilableError
 from diamond_pricing.model import PriceModel
-from diamond_pricing.stones import GRADES
-from diamond_pricing.terms import parse
+from diamond_pricing.model.tables import Axis
+from diamond_pricing.stones import ATTRIBUTES, GRADES, Day
+from diamond_pricing.stones.attributes import iso
+from diamond_pricing.terms import Periods, parse
 from diamond_pricing.terms.basis import UNRECORDED
 
 CELLS = 1024
@@ -53,7 +56,8 @@ def curves_of(model: PriceModel) -> list[Curve]:
     """
     found = []
     averages, levels = model.averages, levels_of(model)
-    for axes, values in model._from_reference.homes.items():
+    for home, effects in model._from_reference.homes.items():
+        axes, values = _by_period(home, effects, levels)
         k = len(axes)
         numbers = [i for i, axis in enumerate(axes) if axis.feature not in levels]
         graded = [axis for axis in axes if axis.feature in levels]
@@ -100,7 +104,33 @@ def levels_of(model: PriceModel) -> dict[str, list[str]]:
     for axis in model._tables.axes:
         if axis.graded and (axis.feature in found or UNRECORDED in axis.marks):
             found[axis.feature] = list(axis.marks)
+    if starts := {
+        day
+        for term in model.terms for basis in term.bases
+        if isinstance(basis, Periods) for day in basis.starts[:-1]
+    }:  # fmt: skip
+        found[model.dates or ""] = [*map(iso, sorted(starts)), UNRECORDED]
     return found
+
+
+def _by_period(
+    axes: tuple[Axis, ...], values: Matrix, levels: dict[str, list[str]]
+) -> tuple[tuple[Axis, ...], Matrix]:
+    """Effects over a date as over a grade, whose levels are the periods of all terms."""
+    for i, axis in enumerate(axes):
+        if axis.graded or not isinstance(ATTRIBUTES.get(axis.feature), Day):
+            continue
+        if axis.feature not in levels:
+            continue
+        *days, _ = levels[axis.feature]
+        starts = [float(date.fromisoformat(day).toordinal()) for day in days]
+        place = np.searchsorted(axis.marks, starts, side="right") - 1
+        # What stands in for no date is the same for all stones.
+        values = np.take(values, [*place.clip(0, axis.known - 1), axis.known], axis=i)
+        values = np.take(values, [0], axis=len(axes) + i)  # periods are level
+        as_grade = Axis(axis.feature, axis.line, (*days, UNRECORDED), 1)
+        axes = (*axes[:i], as_grade, *axes[i + 1 :])
+    return axes, values
 
 
 def shifted(
