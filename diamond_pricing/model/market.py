@@ -14,7 +14,7 @@ import numpy as np
 from diamond_pricing.errors import ReportError
 from diamond_pricing.model.price_model import PriceModel
 from diamond_pricing.stones import Stone, Stones
-from diamond_pricing.stones.attributes import iso, parts_of_calendar
+from diamond_pricing.stones.attributes import parts_of_calendar, period_of
 
 FEWEST = 5  # sales of a period whose index is stated
 MIDDLE = 14  # days from the first of a month
@@ -23,16 +23,16 @@ By = Literal["month", "quarter"]
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The level of prices in a month or quarter.
+    """The level of prices in a week, month or quarter.
 
     Attributes
     ----------
     period : str
-        ``2026-09`` or ``2026-Q3``.
+        ``2026-W36`` (ISO 8601), ``2026-09`` or ``2026-Q3``.
     sales : int
     index, low, high : float or None
-        The first period stated is 100; the ends hold the truth with the level asked for.
-        None where too few were sold.
+        The first period stated is 100; the limits hold the truth with the level asked for.
+        None where too few were sold; the limits also where the method has none.
     """
 
     period: str
@@ -60,23 +60,26 @@ def market_index(
     Raises
     ------
     ReportError
-        For a model whose sales have no dates, or a period that is none.
+        For a model whose sales have no dates, or another period than month and quarter.
     """
     if (name := model.dates) is None:
         raise ReportError("the sales of this model have no dates; there is no index to show.")
     if by not in ("month", "quarter"):
-        raise ReportError(f"an index is by month or quarter, not {by!r}.")
+        raise ReportError(
+            f"the index of a model is by month or quarter, not {by!r}: the model has one level "
+            "a month. Shorter periods need the sales (hedonic_index; index --sales)."
+        )
     if not 0 < level < 1:
         raise ReportError(f"a level lies between 0 and 1, not {level}.")
     first, last = model.training.ranges[name]
     ends = parts_of_calendar(first, last, 1)
-    months = [iso(day)[:7] for day in ends[:-1]]
     stone = of or model.reference
     alike: dict[str, Any] = {n: v for n, v in stone.given().items() if n != name}
     days = [min(max(day + MIDDLE, first), last) for day in ends[:-1]]
     rows = model.design(Stones.of([Stone(**{**alike, name: day}) for day in days]))
+    months = [period_of(day, "month") for day in ends[:-1]]
     sales = np.array([model.training.months.get(month, 0) for month in months])
-    label = [m if by == "month" else f"{m[:4]}-Q{(int(m[5:]) + 2) // 3}" for m in months]
+    label = [period_of(day, by) for day in ends[:-1]]
     periods = list(dict.fromkeys(label))
     inside = np.array([[one == period for one in label] for period in periods])
     count = inside @ sales
