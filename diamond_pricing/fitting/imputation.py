@@ -92,22 +92,14 @@ def imputed(
     FitError
         When no period has sales enough, or a stone of the basket cannot be priced.
     """
-    sides = [RightSide.of(part.stones) for part in parts]
-    fits = [right.fitted(part) for right, part in zip(sides, parts, strict=True)]
-    start = next((i for i, fit in enumerate(fits) if fit is not None), None)
-    if start is None:
-        raise FitError(
-            f"no period has {SALES_PER_COLUMN} sales for each coefficient of a regression of "
-            "its own; choose longer periods, or the method 'time dummy'."
-        )
-    right, first, base = sides[start], fits[start], parts[start]
+    start, right, first = _start(parts)
     if basket is not None and not (known := right.covers(basket)).all():
         raise FitError(
             f"{several(int((~known).sum()), 'stone')} of the basket (the first in row "
             f"{int((~known).argmax())}, counted from 0) cannot be priced: the first period has "
             f"fewer than {FEWEST} sales of that shape or origin. Take them out of the basket."
         )
-    fixed = right.rows(base.stones if basket is None else basket)
+    fixed = right.rows(parts[start].stones if basket is None else basket)
     laspeyres: list[float | None] = [None] * len(parts)
     paasche = laspeyres.copy()
     for i, part in enumerate(parts[start:], start):
@@ -118,3 +110,15 @@ def imputed(
                 for rows in (fixed, right.rows(part.stones))
             )
     return laspeyres, paasche
+
+
+def _start(parts: Sequence[Sales]) -> tuple[int, RightSide, Vector]:
+    """The first period whose sales carry a regression."""
+    for i, part in enumerate(parts):
+        right = RightSide.of(part.stones)
+        if (found := right.fitted(part)) is not None:
+            return i, right, found
+    raise FitError(
+        f"no period has {SALES_PER_COLUMN} sales for each coefficient of a regression of its "
+        "own; choose longer periods, or the method 'time dummy'."
+    )
