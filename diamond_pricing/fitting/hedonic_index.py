@@ -56,11 +56,11 @@ def hedonic_index(
         stone are predicted: of the stones sold in the first period, of those sold in the
         period itself, or the geometric mean of both. Earlier figures are never revised. The
         right side is log weight and its square, the positions of cut, color and clarity in
-        their lists of grades, and a dummy for each shape and origin; columns that the others
-        determine in the first period are left out throughout, as are stones of a shape or
-        origin sold fewer than five times in it. The first period is the first with three
-        sales a coefficient; a later period with fewer, or whose sales do not separate the
-        coefficients, has no index.
+        their lists of grades, and dummies for shape, origin and a cut that is not graded.
+        Columns that the others determine in the first period are left out throughout, as are
+        stones of a shape, origin or ungraded cut sold fewer than five times in it. The first
+        period is the first with three sales a coefficient; a later period with fewer, or
+        whose sales do not separate the coefficients, has no index.
 
     Parameters
     ----------

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diamond_pricing.arrays import Flags, Matrix, Vector
+from diamond_pricing.arrays import Flags, Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.loglinear import SALES_PER_COLUMN
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.model.market import FEWEST
-from diamond_pricing.stones import Stones, several
+from diamond_pricing.stones import ATTRIBUTES, Grade, Stones, several
 
 SCORES = ("cut", "color", "clarity")
 KINDS = ("shape", "origin")  # stones of two of these are of two markets
+GRADED = "cut"  # of some stones it is not graded, which is no place in the order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +26,8 @@ class RightSide:
     """Columns of the regressions of single periods.
 
     ``kinds`` are the codes of each shape and origin that may be priced, −1 where it is not
-    recorded; ``used`` are the columns that the first period separates.
+    recorded, and whether the cut may be ungraded; ``used`` are the columns that the first
+    period separates.
     """
 
     kinds: dict[str, list[int]]
@@ -35,8 +37,8 @@ class RightSide:
     def of(cls, stones: Stones) -> "RightSide":
         """Choose the columns by the stones sold in the first period."""
         kinds = {}
-        for name in KINDS:
-            codes, count = np.unique(stones[name], return_counts=True)
+        for name in (*KINDS, GRADED):
+            codes, count = np.unique(_kind(stones, name), return_counts=True)
             kinds[name] = codes[count >= FEWEST].tolist()
         every = cls(kinds, [])
         columns = every.columns(stones.take(every.covers(stones)))
@@ -47,16 +49,20 @@ class RightSide:
         return cls(kinds, used)
 
     def covers(self, stones: Stones) -> Flags:
-        """Which stones are of a shape and origin that may be priced, shape (n,)."""
+        """Which stones are of kinds that may be priced, shape (n,)."""
         found: Flags = np.all(
-            [np.isin(stones[name], codes) for name, codes in self.kinds.items()], axis=0
+            [np.isin(_kind(stones, name), codes) for name, codes in self.kinds.items()], axis=0
         )
         return found
 
     def columns(self, stones: Stones) -> Matrix:
         """All columns, shape (n, w)."""
         log = np.log(stones["carat"])
-        dummies = [stones[n] == code for n, codes in self.kinds.items() for code in codes[1:]]
+        dummies = [
+            _kind(stones, name) == code
+            for name, codes in self.kinds.items()
+            for code in codes[1:]
+        ]
         scores = [stones[name] for name in SCORES]
         return np.column_stack([np.ones(len(stones)), log, log**2, *scores, *dummies])
 
@@ -73,6 +79,13 @@ class RightSide:
         if np.linalg.matrix_rank(rows) < width:
             return None
         return np.linalg.lstsq(rows, np.log(some.price), rcond=None)[0].astype(np.float64)
+
+
+def _kind(stones: Stones, name: str) -> Integers:
+    cut = ATTRIBUTES[GRADED]
+    assert isinstance(cut, Grade)
+    codes = stones.labels(GRADED) == cut.ungraded if name == GRADED else stones[name]
+    return codes.astype(np.int64)
 
 
 def imputed(
@@ -96,8 +109,8 @@ def imputed(
     if basket is not None and not (known := right.covers(basket)).all():
         raise FitError(
             f"{several(int((~known).sum()), 'stone')} of the basket (the first in row "
-            f"{int((~known).argmax())}, counted from 0) cannot be priced: the first period has "
-            f"fewer than {FEWEST} sales of that shape or origin. Take them out of the basket."
+            f"{int((~known).argmax())}, counted from 0) cannot be priced: of that shape, origin "
+            f"or ungraded cut the first period has fewer than {FEWEST} sales. Take them out."
         )
     fixed = right.rows(parts[start].stones if basket is None else basket)
     laspeyres: list[float | None] = [None] * len(parts)
