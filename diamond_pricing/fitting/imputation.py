@@ -109,8 +109,8 @@ def imputed(
     if basket is not None and not (known := right.covers(basket)).all():
         raise FitError(
             f"{several(int((~known).sum()), 'stone')} of the basket (the first in row "
-            f"{int((~known).argmax())}, counted from 0) cannot be priced: of that shape, origin "
-            f"or ungraded cut the first period has fewer than {FEWEST} sales. Take them out."
+            f"{int((~known).argmax())}, counted from 0) cannot be priced: the first period has "
+            f"fewer than {FEWEST} sales of that shape, origin or ungraded cut. Take them out."
         )
     fixed = right.rows(parts[start].stones if basket is None else basket)
     laspeyres: list[float | None] = [None] * len(parts)

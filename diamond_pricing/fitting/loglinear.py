@@ -1,5 +1,6 @@
 """The family ``loglinear``: the shortest explanation, by statsmodels."""
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np  # the formula calls it by this name too
@@ -92,7 +93,9 @@ def regression(
             f"the sales do not tell {', '.join(features)} apart: some determine others. "
             "Leave a column out, or bring more sales."
         )
-    return ols.fit(cov_type="cluster", cov_kwds={"groups": stone_keys(sales.stones)})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The design matrix is rank-deficient")
+        return ols.fit(cov_type="cluster", cov_kwds={"groups": stone_keys(sales.stones)})
 
 
 def regressors(sales: Sales) -> "pd.DataFrame":

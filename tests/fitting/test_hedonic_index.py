@@ -1,7 +1,7 @@
 """Hedonic indexes from sales: what each method is, and what a house may rely on."""
 
-import json
 from dataclasses import astuple
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diamond_pricing import Stones
-from diamond_pricing.cli import main
 from diamond_pricing.errors import FitError, ReportError
 from diamond_pricing.fitting import fit, hedonic_index, read_sales
 from diamond_pricing.fitting.hedonic_index import unrounded
@@ -66,7 +65,7 @@ FORMULA = (
 
 
 def text(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.astype({name: str for name in ("cut", "color", "clarity")})
+    return frame.astype(dict.fromkeys(("cut", "color", "clarity"), str))
 
 
 def test_the_time_dummy_index_and_its_limits_are_those_of_statsmodels(dated):
@@ -106,8 +105,9 @@ def test_imputation_is_that_of_a_hand_written_computation(dated, method):
 
     wanted = {}
     for month in parts:
-        ends = ratio(month, first), ratio(month, month)
-        wanted[month] = 100 * dict(zip(IMPUTED, (*ends, np.sqrt(ends[0] * ends[1]))))[method]
+        fixed, own = ratio(month, first), ratio(month, month)
+        of = {"laspeyres": fixed, "paasche": own, "fisher": np.sqrt(fixed * own)}
+        wanted[month] = 100 * of[method]
     ours = unrounded(dated, method)
     assert stated(ours) == pytest.approx(wanted, rel=1e-8)
     assert {(p.low, p.high) for p in ours} == {(None, None)}
@@ -124,7 +124,7 @@ def test_each_splice_is_that_of_a_hand_written_computation(dated, splice, window
         log = smf.ols(FORMULA, kept[kept["month"].isin(run)]).fit().params.filter(like="month")
         levels.append(dict(zip(run, np.exp([0.0, *log]), strict=True)))
     wanted = {month: 100 * level for month, level in levels[0].items()}
-    for old, new in zip(levels, levels[1:], strict=False):
+    for old, new in pairwise(levels):
         both = [month for month in new if month in old]
         last, month = both[-1], [*new][-1]
         via = {
@@ -152,12 +152,15 @@ def test_a_basket_is_priced_by_each_period(dated):
     assert stated(ours) == pytest.approx(wanted, rel=1e-8)
 
 
-@pytest.mark.parametrize("how", [{}, {"window": 5, "splice": "mean"}, {"method": "fisher"}])
-def test_a_known_path_comes_back(dated, path, how):
+@pytest.mark.parametrize(
+    ("how", "most"),
+    [({}, 0.03), ({"window": 5, "splice": "mean"}, 0.03), ({"method": "fisher"}, 0.07)],
+)
+def test_a_known_path_comes_back(dated, path, how, most):
     found = stated(unrounded(dated, **how))
     off = [np.log(found[str(m)[:7]] / 100) - (level - path[0])
            for m, level in zip(MONTHS, path, strict=True) if str(m)[:7] in found]  # fmt: skip
-    assert np.sqrt(np.mean(np.square(off))) < 0.04
+    assert np.sqrt(np.mean(np.square(off))) < most
 
 
 # ----------------------------------------------------------- what a house may rely on
@@ -309,7 +312,9 @@ def test_what_is_not_allowed_is_refused_with_a_clear_message(dated):
     few = dated.groupby(months(dated)).head(4).reset_index(drop=True)
     with pytest.raises(FitError, match="no month has 5 sales or more; choose longer periods"):
         hedonic_index(few)
-    with pytest.raises(FitError, match="2024-01 to 2025-02: .* sales cannot carry .* coeffi"):
+    with pytest.raises(
+        FitError, match=r"2024-01 to 2025-02: \d+ sales cannot carry \d+ coeffi"
+    ):
         hedonic_index(dated.groupby(months(dated)).head(5).reset_index(drop=True))
     with pytest.raises(FitError, match="no period has 3 sales for each coefficient"):
         hedonic_index(dated.groupby(months(dated)).head(9).reset_index(drop=True), "fisher")
