@@ -1,7 +1,11 @@
 """Hedonic indexes from sales: what each method is, and what a house may rely on."""
 
-from dataclasses import astuple
+import csv
+import io
+import json
+from dataclasses import asdict, astuple
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -11,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diamond_pricing import Stones
+from diamond_pricing.cli import main
 from diamond_pricing.errors import FitError, ReportError
+from diamond_pricing.exhibits import index_chart
 from diamond_pricing.fitting import fit, hedonic_index, read_sales
 from diamond_pricing.fitting.hedonic_index import unrounded
-from diamond_pricing.model.market import market_index
+from diamond_pricing.model.market import Period, market_index
 from diamond_pricing.stones import ATTRIBUTES, stone_keys
 
 MONTHS = pd.date_range("2024-01-01", periods=14, freq="MS")
@@ -39,7 +45,7 @@ def dated(catalog, path) -> pd.DataFrame:
     day = pd.to_timedelta(rng.integers(0, 28, len(some)), unit="D")
     return some.assign(
         sold=(MONTHS[month] + day).strftime("%Y-%m-%d"),
-        price=some["price"] * np.exp(path[month]),
+        price=(some["price"] * np.exp(path[month])).round(2),
     )
 
 
@@ -243,7 +249,7 @@ def test_shapes_do_not_move_the_index_by_their_share(dated):
         last = [*plain][-1]
         assert np.log(other[last] / plain[last]) == pytest.approx(0, abs=0.06)
     hearts = Stones.from_frame(dated.head(3).assign(shape=["Round", "Heart", "Oval"]))
-    with pytest.raises(FitError, match=r"2 stones of the basket \(the first in row 1"):
+    with pytest.raises(FitError, match=r"1 stone of the basket \(the first in row 1"):
         hedonic_index(mixed, "laspeyres", basket=hearts)
 
 
@@ -320,3 +326,118 @@ def test_what_is_not_allowed_is_refused_with_a_clear_message(dated):
         hedonic_index(dated.groupby(months(dated)).head(9).reset_index(drop=True), "fisher")
     with pytest.raises(ReportError, match="by month or quarter, not 'week'"):
         market_index(fit(dated), "week")
+
+
+# ------------------------------------------------------------------ the command line
+
+
+@pytest.fixture
+def run(capsys, monkeypatch, tmp_path, dated):
+    monkeypatch.chdir(tmp_path)
+    dated.to_csv("sales.csv", index=False)
+    dated.assign(sold=pd.to_datetime(dated["sold"])).to_parquet("sales.parquet")
+    dated[dated["carat"] > 1].drop(columns=["price", "sold"]).to_csv("stock.csv", index=False)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(["index", *words])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def read(out: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(out)))
+
+
+def test_the_command_makes_the_index_of_a_file_by_each_method(run, dated, tmp_path):
+    for words, how in (
+        ([], {}),
+        (["--method", "time-dummy", "--level", "0.5"], {"level": 0.5}),
+        (["--window", "4", "--splice", "half"], {"window": 4, "splice": "half"}),
+        (["--method", "paasche", "--by", "quarter"], {"method": "paasche", "by": "quarter"}),
+        (["--by", "week"], {"by": "week"}),
+        (
+            ["--method", "laspeyres", "--basket", "stock.csv"],
+            {"method": "laspeyres", "basket": Stones.from_frame(pd.read_csv(tmp_path / "stock.csv"))},
+        ),
+    ):  # fmt: skip
+        wanted = [
+            {k: "" if v is None else str(v) for k, v in asdict(p).items()}
+            for p in hedonic_index(dated, **how)
+        ]
+        code, out, err = run("--sales", "sales.csv", *words)
+        assert (code, read(out)) == (0, wanted), err
+        assert run("--sales", "sales.parquet", *words)[1] == out
+
+
+def test_the_command_answers_machines_and_writes_files(run, dated, tmp_path):
+    words = ["--sales", "sales.csv", "--window", "3", "--splice", "mean", "--json"]
+    code, out, err = run(*words, "--out", "index.csv", "--chart", "index.svg")
+    answer = json.loads(out)
+    periods = answer.pop("periods")
+    assert (code, answer) == (
+        0, {"method": "time-dummy", "by": "month", "window": 3, "splice": "mean"}
+    )  # fmt: skip
+    assert periods == [asdict(p) for p in hedonic_index(dated, window=3, splice="mean")]
+    assert "Wrote 14 periods to index.csv." in err
+    assert len(read((tmp_path / "index.csv").read_text())) == 14
+    root = ElementTree.fromstring((tmp_path / "index.svg").read_text())
+    last = next(p["index"] for p in reversed(periods) if p["index"])
+    assert root.get("aria-label").startswith(
+        f"Index of prices at constant quality: {last:.1f} in 2025-02, 2024-01 being 100;"
+    )
+
+
+def test_the_index_of_a_model_is_drawn_too(run, dated, tmp_path):
+    model = fit(dated)
+    (tmp_path / "m.json").write_text(model.to_json())
+    words = ["--model", "m.json", "--by", "quarter"]
+    plain = run(*words)
+    assert (plain[0], len(read(plain[1]))) == (0, 5)
+    drawn = run(*words, "--chart", "one.svg"), run(*words, "--chart", "two.svg")
+    assert drawn[0][1] == plain[1]
+    one, two = ((tmp_path / f"{name}.svg").read_bytes() for name in ("one", "two"))
+    assert one == two
+    last = market_index(model, "quarter")[-1]
+    limits = f"{last.index:.1f} ({last.low:.1f} to {last.high:.1f}) in 2025-Q1"
+    assert limits in ElementTree.fromstring(one).get("aria-label")
+    figure = index_chart(market_index(model, "quarter"))
+    assert figure.frame["index"].tolist() == [p.index for p in market_index(model, "quarter")]
+    with pytest.raises(ReportError, match="no period has an index"):
+        index_chart([Period("2024-01", 2, None, None, None)])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--sales", "sales.csv", "--model", "m.json"], "--model is of an index from a model"),
+        (["--sales", "sales.csv", "--home", "home"], "--home is of an index from a model"),
+        (["--sales", "sales.csv", "--stone", "1 Ideal E VS1"], "--stone is of an index"),
+        (["--method", "fisher"], "--method needs --sales"),
+        (["--window", "3"], "--window needs --sales"),
+        (["--basket", "stock.csv"], "--basket needs --sales"),
+        (["--source", "stock.csv"], "--source needs --sales"),
+        (["--leave-out"], "--leave-out needs --sales"),
+        (["--sales", "sales.csv", "--splice", "mean"], "--splice needs --window"),
+        (["--sales", "sales.csv", "--window", "1"], "1 is not in the range x>=2"),
+        (["--sales", "sales.csv", "--method", "fisher", "--window", "3"], "takes a window"),
+        (["--sales", "sales.csv", "--basket", "stock.csv"], "takes a basket"),
+        (["--sales", "sales.csv", "--chart", "index.png"], "index.png must end in .svg"),
+        (["--sales", "stock.csv"], "price"),
+        (
+            ["--sales", "sales.csv", "--method", "laspeyres", "--basket", "empty.csv"],
+            "empty.csv: ",
+        ),
+        (["--by", "week"], "no dates"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(run, words, message, tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_a_home_in_the_environment_is_no_option(run, monkeypatch):
+    monkeypatch.setenv("DIAMOND_PRICING_HOME", "elsewhere")
+    assert run("--sales", "sales.csv")[0] == 0
