@@ -208,6 +208,29 @@ def test_a_period_whose_sales_carry_no_regression_is_withheld(dated):
         )  # fmt: skip
 
 
+def test_an_imputed_index_begins_with_the_first_period_that_carries_a_regression(dated):
+    few = (months(dated) != "2024-01") | (dated.groupby(months(dated)).cumcount() < 10)
+    ours = hedonic_index(dated[few].reset_index(drop=True), "laspeyres")
+    assert astuple(ours[0]) == ("2024-01", 10, None, None, None)
+    assert ours[1].index == 100
+    later = dated[months(dated) >= "2024-02"].reset_index(drop=True)
+    assert ours[1:] == hedonic_index(later, "laspeyres")
+
+
+def test_a_shape_rarely_sold_in_the_first_period_is_left_out_of_imputation(dated):
+    rare = (months(dated) == "2024-01") & (dated.groupby(months(dated)).cumcount() < 4)
+    shaped = dated.assign(shape=np.where(rare, "Heart", "Round"))
+    without = unrounded(dated[~rare].reset_index(drop=True), "fisher")
+    assert stated(unrounded(shaped, "fisher")) == pytest.approx(stated(without), rel=1e-9)
+
+
+def test_a_feature_that_one_period_lacks_is_not_used(dated):
+    table = np.where(months(dated) == "2024-10", np.nan, 55 + dated.index % 7)
+    assert stated(unrounded(dated.assign(table=table))) == stated(unrounded(dated))
+    whole = unrounded(dated.assign(table=55 + dated.index % 7))
+    assert stated(whole) != pytest.approx(stated(unrounded(dated)), rel=1e-9)
+
+
 def test_sales_without_a_day_are_left_out(dated):
     undated = dated.head(50).assign(sold=None, price=dated["price"].head(50) * 9)
     both = pd.concat([dated, undated], ignore_index=True)
