@@ -103,7 +103,7 @@ def last_month(draws: int, sales: int, monthly: float, jump: float, drift: float
     """Print the held-out log-RMSE on the last month, with dates, without and of CatBoost."""
     squares: dict[str, list[Vector]] = {}
     for seed in range(draws):
-        frame, month, path, rng = _drawn_sales(seed, sales, monthly, jump)
+        frame, month, _, rng = _drawn_sales(seed, sales, monthly, jump)
         trend = drift * np.arange(len(MONTHS))
         frame = frame.assign(price=(frame["price"] * np.exp(trend[month])).round(2))
         last = np.isin(frame["stone"], frame["stone"][month == len(MONTHS) - 1].unique())
@@ -123,7 +123,9 @@ def last_month(draws: int, sales: int, monthly: float, jump: float, drift: float
         rmse = {n: float(np.sqrt(np.concatenate(s).mean())) for n, s in squares.items()}
         click.echo(" ".join(f"{n} {v:.4f}" for n, v in rmse.items()), err=True)
     for name in rmse:
-        click.echo(f"{name}: {rmse[name]:.4f}; ours with dates / it {rmse['with'] / rmse[name]:.3f}")
+        click.echo(
+            f"{name}: {rmse[name]:.4f}; ours with dates / it {rmse['with'] / rmse[name]:.3f}"
+        )
 
 
 def _catboost(sales: pd.DataFrame, held: pd.DataFrame) -> Vector | None:
@@ -166,7 +168,7 @@ def _catboost(sales: pd.DataFrame, held: pd.DataFrame) -> Vector | None:
 @_draws
 @_monthly
 def poisoned(draws: int, monthly: float) -> None:
-    """Print how often a source that is 15 % too dear in one month is held, and the other not."""
+    """Print how often a source that is 15 % too dear in one month is held, and another not."""
     outcomes = {"held": 0, "other held": 0}
     with TemporaryDirectory() as folder:
         place = Path(folder)
@@ -199,8 +201,8 @@ def poisoned(draws: int, monthly: float) -> None:
             outcomes["held"] += status["partner"] == "held"
             reason = next(d["reason"] for d in record["deliveries"] if d["source"] == "own")
             outcomes["other held"] += status["own"] == "held" and "own/" in reason
-    click.echo(f"{draws} draws: the poisoned source held {outcomes['held']}, the other held for "
-               f"its own prices {outcomes['other held']}")  # fmt: skip
+    click.echo(f"{draws} draws: the poisoned source held {outcomes['held']}, the other held "
+               f"for its own prices {outcomes['other held']}")  # fmt: skip
 
 
 @main.command()

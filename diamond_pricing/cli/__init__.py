@@ -21,10 +21,10 @@ from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__
 from diamond_pricing.cli import home, market, reports, service, sums, warehouse
 from diamond_pricing.cli.home import example
 from diamond_pricing.cli.models import PACKAGED, chosen, day_options, model_options, on_day
+from diamond_pricing.cli.sales import sales_in, source_option
 from diamond_pricing.cli.sums import Bar, added, large
 from diamond_pricing.errors import (
     DiamondPricingError,
-    FitError,
     MissingExtraError,
     StoneError,
 )
@@ -108,18 +108,12 @@ listing_option = click.option(
     "to, or one list by name.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-SHOWN = 5  # rows that an error names
-
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
     help="A file of sales (CSV, Parquet, JSON, a spreadsheet), or a pattern of many. Default: "
     "the 53,940 packaged sales of 2008.",
 )
-source_option = click.option(
-    "--source", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="How the file is written, as 'inspect' prints it.",
-)  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -501,28 +495,7 @@ def _sales(
     """The packaged sales, or those of a file; and how many of them were left out, by reason."""
     if file is None:
         return load_sales(), {}
-    from diamond_pricing.fitting.sales import UNSOUND
-    from diamond_pricing.intake import TOTAL, RejectedFileError, Source, sales_to_fit
-
-    source = Source.from_toml(declared.read_bytes()) if declared else None
-    try:
-        intake = sales_to_fit(file.name, file.read_bytes(), source, currency=currency)
-    except RejectedFileError as error:
-        raise FitError(f"{file}: {error}") from error
-    for note in intake.notes:
-        _tell(f"Note: {note}")
-    wrong = [q for q in intake.quarantined if q.field != TOTAL]
-    if not wrong:
-        return intake.sales, {}
-    if not leave_out:
-        first = "".join(f"\n  row {q.row}, {q.field}: {q.reason}" for q in wrong[:SHOWN])
-        raise FitError(
-            f"{len(wrong):,} of {intake.read:,} rows of {file} cannot be read:{first}.\n"
-            "Leave them out with --leave-out, or say with --source how the file is written; "
-            "'diamond-pricing inspect' shows how it is understood."
-        )
-    _tell(f"Left out {len(wrong):,} of {intake.read:,} sales without a sound price or grade.")
-    return intake.sales, {UNSOUND: len(wrong)}
+    return sales_in(file, declared, leave_out, currency)
 
 
 def _write_signature(file: Path, model: PriceModel) -> None:

@@ -3,24 +3,35 @@
 import csv
 import io
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
-import msgspec
+from click.core import ParameterSource
 
 from diamond_pricing.cli.home import example, json_option
 from diamond_pricing.cli.models import chosen, model_options
+from diamond_pricing.cli.sales import sales_in, source_option
+from diamond_pricing.cli.sums import leave_out_option
+from diamond_pricing.errors import DiamondPricingError, FitError
 from diamond_pricing.files import write
-from diamond_pricing.model.market import By, Period, market_index
-from diamond_pricing.stones import Stone
+from diamond_pricing.fitting.hedonic_index import By, Method, Splice, hedonic_index
+from diamond_pricing.model.market import By as ModelBy
+from diamond_pricing.model.market import Period, market_index
+from diamond_pricing.stones import Stone, Stones
+
+if TYPE_CHECKING:
+    from diamond_pricing import PriceModel
+
+OF_MODEL = ("model", "home", "stone")
+OF_SALES = ("method", "window", "splice", "basket", "source", "leave_out")
 
 
-@click.command(epilog=example("index --model model.json --by quarter"))
+@click.command(epilog=example("index --sales sales.csv --method fisher --chart index.svg"))
 @click.option(
     "--by", type=click.Choice(get_args(By)), default="month", show_default=True,
-    help="Length of a period.",
+    help="Length of a period; week with --sales only.",
 )  # fmt: skip
 @click.option(
     "--stone", metavar="STONE",
@@ -28,37 +39,142 @@ from diamond_pricing.stones import Stone
     "Default: the reference stone.",
 )  # fmt: skip
 @click.option(
+    "--sales", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file of dated sales (CSV, Parquet, JSON, a spreadsheet) to make the index from, "
+    "instead of from a model.",
+)  # fmt: skip
+@click.option(
+    "--method", type=click.Choice([name.replace(" ", "-") for name in get_args(Method)]),
+    default="time-dummy", show_default=True, help="With --sales: how the index is made.",
+)  # fmt: skip
+@click.option(
+    "--window", type=click.IntRange(2),
+    help="With --sales and time-dummy: periods of a rolling window. Published figures are then "
+    "never revised.",
+)  # fmt: skip
+@click.option(
+    "--splice", type=click.Choice(get_args(Splice)), default="movement", show_default=True,
+    help="With --window: how windows are linked.",
+)  # fmt: skip
+@click.option(
+    "--basket", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="With --sales and laspeyres: a CSV file of the stones to price in every period, as a "
+    "stock. Default: those sold in the first.",
+)  # fmt: skip
+@source_option
+@leave_out_option
+@click.option(
     "--level", type=float, default=0.9, show_default=True,
     help="Chance that low and high hold the truth.",
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path), help="CSV file to write. Default: the screen."
 )
+@click.option("--chart", type=click.Path(path_type=Path), help="SVG file to draw the index in.")
 @model_options
 @json_option
 def index(
-    by: By, stone: str | None, level: float, out: Path | None, model: str | None,
-    home: str | None, as_json: bool,
+    by: By, level: float, sales: Path | None, out: Path | None, chart: Path | None,
+    as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Print an index of the prices of equal stones, from the dates of the sales.
 
-    The first period is 100. A period of fewer than five sales has a count and no index.
+    Of a model, or with --sales straight from sales by a method of statistical offices. The
+    first period is 100. A period of fewer than five sales has a count and no index. Of a home,
+    what was published of each month when it was over, and is never revised, stands beside it.
     """
-    found, _ = chosen(model, home)
-    of = None if stone is None else Stone.parse(stone)
-    periods = [msgspec.to_builtins(p) for p in market_index(found, by, of=of, level=level)]
-    if as_json:
-        click.echo(json.dumps({"model": found.sha256, "by": by, "periods": periods}))
-        return
+    _check(sales is not None)
+    once = None
+    if chart is not None and chart.suffix.casefold() != ".svg":
+        raise click.UsageError(f"--chart draws an SVG file; {chart} must end in .svg.")
+    if sales is None:
+        model, periods = _of_model(by, level, **options)
+        facts: dict[str, Any] = {"model": model.sha256, "by": by}
+        once = _published(by, **options)
+    else:
+        periods = _of_sales(sales, by, level, **options)
+        facts = {"method": options["method"], "by": by}
+        if options["window"] is not None:
+            facts |= {"window": options["window"], "splice": options["splice"]}
+    rows = [asdict(period) for period in periods]
+    names = [field.name for field in fields(Period)]
+    if once is not None:
+        rows = [row | {"published": once.get(row["period"])} for row in rows]
+        names.append("published")
+    if chart is not None:
+        from diamond_pricing.exhibits import index_chart
+
+        write(chart, index_chart(periods).svg.encode())
+        click.echo(f"Wrote {chart}.", err=True)
     text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Period)])
+    writer = csv.DictWriter(text, names)
     writer.writeheader()
-    writer.writerows(periods)
-    if out is None:
+    writer.writerows(rows)
+    if out is not None:
+        write(out, text.getvalue().encode())
+        click.echo(f"Wrote {len(periods)} periods to {out}.", err=True)
+    if as_json:
+        click.echo(json.dumps({**facts, "periods": rows}))
+    elif out is None:
         click.echo(text.getvalue(), nl=False)
-        return
-    write(out, text.getvalue().encode())
-    click.echo(f"Wrote {len(periods)} periods to {out}.", err=True)
+
+
+def _check(from_sales: bool) -> None:
+    """Refuse options of the other kind of index; a variable of the shell is no option."""
+    context = click.get_current_context()
+
+    def given(name: str) -> bool:
+        return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+
+    for name in OF_MODEL if from_sales else OF_SALES:
+        if given(name):
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(
+                f"{option} is of an index from a model, not from --sales; leave one out."
+                if from_sales
+                else f"{option} needs --sales: it is of an index made from sales."
+            )
+    if given("splice") and context.params["window"] is None:
+        raise click.UsageError("--splice needs --window: it says how windows are linked.")
+
+
+def _of_model(
+    by: By, level: float, *, model: str | None, home: str | None, stone: str | None, **_: Any
+) -> tuple["PriceModel", list[Period]]:
+    found, _where = chosen(model, home)
+    of = None if stone is None else Stone.parse(stone)
+    return found, market_index(found, cast(ModelBy, by), of=of, level=level)
+
+
+def _published(
+    by: By, *, model: str | None, home: str | None, stone: str | None, **_: Any
+) -> dict[str, float] | None:
+    """What a home has published; None for other periods or stones, or without a home."""
+    if not home or model or stone or by != "month":
+        return None
+    from diamond_pricing.registry import Registry, published
+
+    return published(Registry.at(home).entries())
+
+
+def _of_sales(
+    file: Path, by: By, level: float, *, method: str, window: int | None, splice: Splice,
+    basket: Path | None, source: Path | None, leave_out: bool, **_: Any,
+) -> list[Period]:  # fmt: skip
+    sales, _gone = sales_in(file, source, leave_out)
+    return hedonic_index(
+        sales, cast(Method, method.replace("-", " ")), by=by, window=window, splice=splice,
+        basket=None if basket is None else _stock(basket), level=level,
+    )  # fmt: skip
+
+
+def _stock(file: Path) -> Stones:
+    import pandas as pd
+
+    try:
+        return Stones.from_frame(pd.read_csv(file))
+    except (DiamondPricingError, ValueError) as error:
+        raise FitError(f"{file}: {error}") from error
 
 
 COMMANDS = (index,)

@@ -46,6 +46,7 @@ from diamond_pricing.exhibits.effects import (
 from diamond_pricing.exhibits.evaluation_table import evaluation_table
 from diamond_pricing.exhibits.exhibit import Figure, Prose, Table, plain_markdown
 from diamond_pricing.exhibits.explanation_page import explanation_page
+from diamond_pricing.exhibits.index import index_chart
 from diamond_pricing.exhibits.markup_table import markup_table
 from diamond_pricing.exhibits.moves import (
     deliveries_table,
@@ -118,6 +119,7 @@ __all__ = [
     "floor_words",
     "grade_steps",
     "grades_hidden_by_weight",
+    "index_chart",
     "influence_table",
     "inside",
     "ladder",

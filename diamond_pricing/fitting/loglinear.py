@@ -1,8 +1,10 @@
 """The family ``loglinear``: the shortest explanation, by statsmodels."""
 
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np  # the formula calls it by this name too
+from numpy.typing import NDArray
 
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.from_statsmodels import compiled_regression
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 POWERS = 3  # of log carat
 SALES_PER_COLUMN = 3
+DUMMY = "C(period_of_sale)"
 
 
 def fit_loglinear(
@@ -36,26 +39,63 @@ def fit_loglinear(
 
     Parameters, returns and errors as `diamond_pricing.fitting.fit`.
     """
+    kept, features, left_out = prepared(
+        read_sales(sales, currency=currency, effective=effective)
+    )
+    return compiled_regression(regression(kept, features), kept, "loglinear", left_out)
+
+
+def regression(
+    sales: Sales, features: tuple[str, ...], periods: NDArray[Any] | None = None
+) -> Any:
+    """Regress log price on the features, standard errors clustered by stone.
+
+    Parameters
+    ----------
+    sales : Sales
+        n sales that have all of the features.
+    features : tuple[str, ...]
+        As `prepared` gives them.
+    periods : ndarray of str, shape (n,), optional
+        When each was sold: adds a dummy, `DUMMY` followed by ``[T.…]``, for each but the first.
+        The features may then be collinear among themselves.
+
+    Returns
+    -------
+    RegressionResults
+        Of statsmodels.
+
+    Raises
+    ------
+    FitError
+        For fewer than three sales a coefficient, or collinear terms.
+    """
     try:
         import statsmodels.formula.api as smf
     except ImportError as error:
         raise MissingExtraError("family 'loglinear'", "fit") from error
-    kept, features, left_out = prepared(
-        read_sales(sales, currency=currency, effective=effective)
-    )
-    regression = smf.ols(f"np.log(price) ~ {right_side(features)}", regressors(kept))
-    if len(kept) < SALES_PER_COLUMN * regression.exog.shape[1]:
+    frame, right = regressors(sales), right_side(features)
+    if periods is not None:
+        frame = frame.assign(period_of_sale=periods)
+        right = " + ".join([part for part in (right, DUMMY) if part])
+    ols = smf.ols(f"np.log(price) ~ {right}", frame)
+    if len(sales) < SALES_PER_COLUMN * ols.exog.shape[1]:
         raise FitError(
-            f"{len(kept)} sales cannot carry {regression.exog.shape[1]} coefficients; at least "
+            f"{len(sales)} sales cannot carry {ols.exog.shape[1]} coefficients; at least "
             f"{SALES_PER_COLUMN} sales for each."
         )
-    if np.linalg.matrix_rank(regression.exog) < regression.exog.shape[1]:
+    # An index needs its dummies alone: collinear features do no harm.
+    aside = np.array([name.startswith(DUMMY) for name in ols.exog_names])
+    needed = int(aside.sum()) or len(aside)
+    rest = np.linalg.matrix_rank(ols.exog[:, ~aside]) if aside.any() else 0
+    if np.linalg.matrix_rank(ols.exog) - rest < needed:
         raise FitError(
             f"the sales do not tell {', '.join(features)} apart: some determine others. "
             "Leave a column out, or bring more sales."
         )
-    result = regression.fit(cov_type="cluster", cov_kwds={"groups": stone_keys(kept.stones)})
-    return compiled_regression(result, kept, "loglinear", left_out)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The design matrix is rank-deficient")
+        return ols.fit(cov_type="cluster", cov_kwds={"groups": stone_keys(sales.stones)})
 
 
 def regressors(sales: Sales) -> "pd.DataFrame":

@@ -14,6 +14,7 @@ import numpy as np
 from diamond_pricing.errors import ReportError
 from diamond_pricing.model.price_model import PriceModel
 from diamond_pricing.stones import Stone
+from diamond_pricing.stones.attributes import period_of
 
 FEWEST = 5  # sales of a period whose index is stated
 By = Literal["month", "quarter"]
@@ -21,16 +22,16 @@ By = Literal["month", "quarter"]
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The level of prices in a month or quarter.
+    """The level of prices in a week, month or quarter.
 
     Attributes
     ----------
     period : str
-        ``2026-09`` or ``2026-Q3``.
+        ``2026-W36`` (ISO 8601), ``2026-09`` or ``2026-Q3``.
     sales : int
     index, low, high : float or None
-        The first period stated is 100; the ends hold the truth with the level asked for.
-        None where too few were sold.
+        The first period stated is 100; the limits hold the truth with the level asked for.
+        None where too few were sold; the limits also where the method has none.
     """
 
     period: str
@@ -58,15 +59,19 @@ def market_index(
     Raises
     ------
     ReportError
-        For a model whose sales have no dates, or a period that is none.
+        For a model whose sales have no dates, or another period than month and quarter.
     """
     if by not in ("month", "quarter"):
-        raise ReportError(f"an index is by month or quarter, not {by!r}.")
+        raise ReportError(
+            f"the index of a model is by month or quarter, not {by!r}: the model has one level "
+            "a month. Shorter periods need the sales (hedonic_index; index --sales)."
+        )
     if not 0 < level < 1:
         raise ReportError(f"a level lies between 0 and 1, not {level}.")
-    months, rows = model.by_month(of)
+    first_days, rows = model.by_month(of)
+    months = [period_of(day, "month") for day in first_days]
     sales = np.array([model.training.months.get(month, 0) for month in months])
-    label = [m if by == "month" else f"{m[:4]}-Q{(int(m[5:]) + 2) // 3}" for m in months]
+    label = [period_of(day, by) for day in first_days]
     periods = list(dict.fromkeys(label))
     inside = np.array([[one == period for one in label] for period in periods])
     count = inside @ sales

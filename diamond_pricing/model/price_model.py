@@ -327,7 +327,7 @@ class PriceModel:
             dated = "no levels by month" if self.dates else "no dates"
             raise FitError(f"the sales of this model have {dated}; its prices are of one day.")
 
-    def by_month(self, of: Stone | None = None) -> tuple[list[str], Matrix]:
+    def by_month(self, of: Stone | None = None) -> tuple[tuple[float, ...], Matrix]:
         """The months from the first sale to the last, and the design in the middle of each.
 
         Parameters
@@ -338,7 +338,7 @@ class PriceModel:
         Returns
         -------
         tuple
-            Months as ``2026-09``, m of them, and their rows, shape (m, p).
+            The first days of m months, see `Day`, and their rows, shape (m, p).
         """
         name = self.dates
         if name is None:
@@ -350,7 +350,7 @@ class PriceModel:
         given: dict[str, Any] = (self.reference if of is None else of).given()
         days = [min(max(day + MIDDLE, first), last) for day in ends]
         stones = Stones.of([Stone(**given | {name: day}) for day in days])
-        return [iso(day)[:7] for day in ends], self.design(stones)
+        return ends, self.design(stones)
 
     @cached_property
     def _moves(self) -> tuple[float, ...]:

@@ -165,6 +165,15 @@ def parts_of_calendar(first: float, last: float, months: int) -> tuple[float, ..
     return tuple(float(date(m // 12, m % 12 + 1, 1).toordinal()) for m in after)
 
 
+def period_of(day: float, by: str) -> str:
+    """The ISO week, month or quarter of a day: ``2026-W09``, ``2026-03``, ``2026-Q1``."""
+    if by == "week":
+        year, week, _ = date.fromordinal(int(day)).isocalendar()
+        return f"{year}-W{week:02}"
+    month = iso(day)[:7]
+    return month if by == "month" else f"{month[:4]}-Q{(int(month[5:]) + 2) // 3}"
+
+
 @dataclass(frozen=True, slots=True)
 class Grade:
     """An attribute that is one of a list of grades.

@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow as pa
 
 from diamond_pricing import PriceModel, Stone, Stones
-from diamond_pricing.cli import _sales
+from diamond_pricing.cli.sales import sales_in
 from diamond_pricing.errors import (
     DocumentError,
     ExpressionError,
@@ -579,7 +579,7 @@ def cli_sales(data: bytes) -> None:
     file = folder() / "sales.csv"
     file.write_bytes(data)
     for leave_out in (True, False):
-        read_sales(_sales(file, None, leave_out)[0])
+        read_sales(sales_in(file, None, leave_out)[0])
 
 
 TEXTS = ("1,234.50 $", "5.120,-", "6.43 - 6.48 x 3.97 mm", "1 234,5 €", "CHF 5'120.00", "1.01 ct",

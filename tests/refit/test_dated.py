@@ -1,5 +1,6 @@
 """A home whose sales have dates: months come in, the market moves, a source slips."""
 
+import io
 import json
 
 import numpy as np
@@ -176,7 +177,7 @@ def test_a_home_without_a_second_delivery_has_told_nothing(founded_dated, capsys
     assert "No price" in capsys.readouterr().out
 
 
-def test_the_published_index_is_never_revised(place, rows, path):
+def test_the_published_index_is_never_revised(place, rows, path, capsys):
     series = [published(registry(place).entries())]
     for k, month in enumerate((FIRST, FIRST + 1)):
         feed = rows[2400 + 350 * k : 2750 + 350 * k]
@@ -193,6 +194,11 @@ def test_the_published_index_is_never_revised(place, rows, path):
     assert set(third) - set(second) == {"2026-01"}
     best = {p.period: p.index for p in market_index(registry(place).active())}
     assert [best[m] for m in first] != [*first.values()], "the best one is revised"
+    capsys.readouterr()
+    assert main(["index", "--home", str(place / "home")]) == 0
+    shown = pd.read_csv(io.StringIO(capsys.readouterr().out)).set_index("period")
+    assert shown["published"].dropna().to_dict() == third
+    assert shown.index[-1] not in third
     moved = third["2026-01"] / third["2025-12"]
     assert moved == pytest.approx(best["2026-01"] / best["2025-12"], abs=2e-4)
     assert np.log(moved) == pytest.approx(path[FIRST] - path[FIRST - 1], abs=0.02)
