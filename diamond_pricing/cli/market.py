@@ -1,4 +1,4 @@
-"""The command `index`: what the market did."""
+"""The commands `index` and `worth`: what the market did."""
 
 import csv
 import io
@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import click
 from click.core import ParameterSource
 
-from diamond_pricing.cli.home import example, json_option
+from diamond_pricing.cli.home import example, json_option, named
 from diamond_pricing.cli.models import chosen, model_options
 from diamond_pricing.cli.sales import sales_in, source_option
 from diamond_pricing.cli.sums import leave_out_option
 from diamond_pricing.errors import DiamondPricingError, FitError
 from diamond_pricing.files import write
+from diamond_pricing.fitting.grade_worth import Worth, grade_worth
 from diamond_pricing.fitting.hedonic_index import By, Method, Splice, hedonic_index
 from diamond_pricing.model.market import By as ModelBy
 from diamond_pricing.model.market import Period, market_index
-from diamond_pricing.stones import Stone, Stones
+from diamond_pricing.stones import Stone, Stones, attribute_named
 
 if TYPE_CHECKING:
     from diamond_pricing import PriceModel
@@ -177,4 +178,55 @@ def _stock(file: Path) -> Stones:
         raise FitError(f"{file}: {error}") from error
 
 
-COMMANDS = (index,)
+@click.command(epilog=example("worth color --sales sales.csv --by quarter"))
+@click.argument("attribute")
+@click.option(
+    "--sales", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file of dated sales. Default: those of the home.",
+)  # fmt: skip
+@click.option(
+    "--home", envvar="DIAMOND_PRICING_HOME", callback=named, help="A directory, or a URL."
+)
+@click.option(
+    "--by", type=click.Choice(get_args(By)), default="quarter", show_default=True,
+    help="Length of a period.",
+)  # fmt: skip
+@source_option
+@leave_out_option
+@click.option(
+    "--level", type=float, default=0.9, show_default=True,
+    help="Chance that low and high hold the truth.",
+)  # fmt: skip
+@json_option
+def worth(
+    attribute: str, sales: Path | None, home: str | None, by: By, source: Path | None,
+    leave_out: bool, level: float, as_json: bool,
+) -> None:  # fmt: skip
+    """Print what each grade of ATTRIBUTE is worth in each period, against the usual grade.
+
+    Weight and everything else that the sales record being equal. A grade of fewer than five
+    sales in a period has a count alone.
+    """
+    if sales is not None:
+        frame, _gone = sales_in(sales, source, leave_out)
+    elif home:
+        from diamond_pricing.refit.home import counted_sales
+        from diamond_pricing.registry import Registry
+
+        registry = Registry.at(home)
+        frame = counted_sales(registry.store, registry.entries())
+    else:
+        raise click.UsageError("give --sales or --home.")
+    name = attribute_named(attribute) or attribute
+    rows = [asdict(row) for row in grade_worth(frame, name, by=by, level=level)]
+    if as_json:
+        click.echo(json.dumps({"attribute": name, "by": by, "grades": rows}))
+        return
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Worth)])
+    writer.writeheader()
+    writer.writerows(rows)
+    click.echo(text.getvalue(), nl=False)
+
+
+COMMANDS = (index, worth)

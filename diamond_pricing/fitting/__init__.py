@@ -3,6 +3,7 @@
 from diamond_pricing.fitting.fit import DEFAULT, FAMILIES, fit
 from diamond_pricing.fitting.from_pygam import design_matrix, from_pygam
 from diamond_pricing.fitting.from_statsmodels import from_statsmodels
+from diamond_pricing.fitting.grade_worth import grade_worth
 from diamond_pricing.fitting.hedonic_index import hedonic_index
 from diamond_pricing.fitting.sales import Sales, read_sales
 
@@ -14,6 +15,7 @@ __all__ = [
     "fit",
     "from_pygam",
     "from_statsmodels",
+    "grade_worth",
     "hedonic_index",
     "read_sales",
 ]

@@ -111,30 +111,26 @@ def unrounded(
     """As `hedonic_index`, with all digits."""
     _check(method, by, window, splice, basket, level)
     checked = sales if isinstance(sales, Sales) else read_sales(sales, currency=currency)
-    stones = checked.stones
-    days = [a.name for a in OTHERS if isinstance(a, Day) and stones.known(a.name).any()]
-    if not days:
-        raise FitError("the sales have no dates; an index needs a column of them, as 'sold'.")
-    dated = checked.take(stones.known(days[0]))
-    labels = _labels(dated.stones[days[0]], by)
+    some, days = dated(checked)
+    labels = periods_of(some.stones[days], by)
     count = Counter(labels.tolist())
-    first, last = (int(end(dated.stones[days[0]])) for end in (np.min, np.max))
+    first, last = (int(end(some.stones[days])) for end in (np.min, np.max))
     names = list(dict.fromkeys(period_of(day, by) for day in range(first, last + 1)))
     enough = [name for name in names if count[name] >= FEWEST]
     if not enough:
         raise FitError(f"no {by} has {FEWEST} sales or more; choose longer periods.")
     found: Sequence[tuple[float | None, ...]]
     if method != "time dummy":
-        both = imputed([dated.take(labels == name) for name in enough], basket)
+        both = imputed([some.take(labels == name) for name in enough], basket)
         found = [(_mean(method, *pair), None, None) for pair in zip(*both, strict=True)]
     elif window is None:
-        log, spread = _log_levels(dated.take(np.isin(labels, enough)), days[0], by)
+        log, spread = _log_levels(some.take(np.isin(labels, enough)), days, by)
         half = NormalDist().inv_cdf(0.5 + level / 2) * spread
         ends = 100 * np.exp(np.column_stack([log, log - half, log + half]))
         found = [tuple(row) for row in ends.tolist()]
     else:
         rows = [np.isin(labels, run) for run in _runs(enough, window)]
-        log = _linked([_log_levels(dated.take(of), days[0], by)[0] for of in rows], splice)
+        log = _linked([_log_levels(some.take(of), days, by)[0] for of in rows], splice)
         found = [(value, None, None) for value in (100 * np.exp(log)).tolist()]
     stated = dict(zip(enough, found, strict=True))
     return [Period(name, count[name], *stated.get(name, (None,) * 3)) for name in names]
@@ -165,7 +161,23 @@ def _check(
             raise FitError("basket must be Stones, and at least one of them.")
 
 
-def _labels(days: Vector, by: str) -> Labels:
+def dated(sales: Sales) -> tuple[Sales, str]:
+    """The sales that have a date, and the name of that attribute.
+
+    Raises
+    ------
+    FitError
+        When none has one.
+    """
+    stones = sales.stones
+    for name in (a.name for a in OTHERS if isinstance(a, Day)):
+        if stones.known(name).any():
+            return sales.take(stones.known(name)), name
+    raise FitError("the sales have no dates; an index needs a column of them, as 'sold'.")
+
+
+def periods_of(days: Vector, by: str) -> Labels:
+    """The period of each day, shape (n,)."""
     each, place = np.unique(days, return_inverse=True)
     return np.array([period_of(day, by) for day in each.tolist()])[place]
 
@@ -179,18 +191,18 @@ def _mean(method: str, laspeyres: float | None, paasche: float | None) -> float 
 
 def _log_levels(sales: Sales, date: str, by: str) -> tuple[Vector, Vector]:
     """Logarithm of the index of each period of some sales, and its standard error."""
-    periods = np.unique(_labels(sales.stones[date], by)).tolist()
+    periods = np.unique(periods_of(sales.stones[date], by)).tolist()
     kept, features = sales, tuple(
         text for text, name in CORE.items() if len(np.unique(sales.stones[name])) > 1
     )  # fmt: skip
     with suppress(FitError):
         some, every, _ = prepared(sales)
-        left = Counter(_labels(some.stones[date], by).tolist())
+        left = Counter(periods_of(some.stones[date], by).tolist())
         if min(left[period] for period in periods) >= FEWEST:
             kept = some
             features = tuple(n for n in every if not isinstance(ATTRIBUTES.get(n), Day))
     try:
-        result = regression(kept, features, _labels(kept.stones[date], by))
+        result = regression(kept, features, periods_of(kept.stones[date], by))
     except FitError as error:
         ends = " to ".join(dict.fromkeys((periods[0], periods[-1])))
         raise FitError(f"{ends}: {error}") from error
