@@ -10,11 +10,13 @@ from typing import Any
 import click
 
 from diamond_pricing.cli.home import example, named, now
+from diamond_pricing.cli.models import chosen
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ReportError
 from diamond_pricing.stones import GRADES
 
 NAMES = (
-    "model_development", "model_card", "refit", "inventory_audit", "price_list", "quote",
+    "model_development", "model_card", "market", "refit", "inventory_audit", "price_list",
+    "quote",
 )  # fmt: skip
 ALL = "all"
 (CUT,) = (grade for grade in GRADES if grade.name == "cut")
@@ -64,8 +66,8 @@ def report(
 ) -> None:  # fmt: skip
     """Render the report NAME, or all of them, into a folder.
 
-    Names: model_development, model_card, refit (needs a home), inventory_audit, price_list,
-    quote.
+    Names: model_development, model_card, market (needs sales with dates), refit (needs a
+    home), inventory_audit, price_list, quote.
     """
     try:
         from diamond_pricing.reporting import read_source, render
@@ -73,7 +75,8 @@ def report(
         raise MissingExtraError("reports", "report") from error
     names: tuple[str, ...] = NAMES if name == ALL else (name,)
     if name == ALL:
-        without = {"refit": not home, "quote": asked["stone"] is None}
+        dated = chosen(asked["model"], home)[0].dates
+        without = {"refit": not home, "quote": asked["stone"] is None, "market": not dated}
         names = tuple(one for one in names if not without.get(one))
         if without["refit"]:
             click.echo("Without a home there is no refit to report on.", err=True)

@@ -46,7 +46,13 @@ from diamond_pricing.exhibits.effects import (
 from diamond_pricing.exhibits.evaluation_table import evaluation_table
 from diamond_pricing.exhibits.exhibit import Figure, Prose, Table, plain_markdown
 from diamond_pricing.exhibits.explanation_page import explanation_page
-from diamond_pricing.exhibits.index import index_chart
+from diamond_pricing.exhibits.index import (
+    index_chart,
+    index_table,
+    segments_table,
+    told_table,
+    worth_table,
+)
 from diamond_pricing.exhibits.markup_table import markup_table
 from diamond_pricing.exhibits.moves import (
     deliveries_table,
@@ -120,6 +126,7 @@ __all__ = [
     "grade_steps",
     "grades_hidden_by_weight",
     "index_chart",
+    "index_table",
     "influence_table",
     "inside",
     "ladder",
@@ -150,13 +157,16 @@ __all__ = [
     "scatter_table",
     "scores_by_band",
     "scores_table",
+    "segments_table",
     "sold_weights",
     "stability",
     "stated_ranges",
     "support_text",
     "surface",
+    "told_table",
     "unpriced",
     "usual_cut",
     "waterfall",
     "waterfall_svg",
+    "worth_table",
 ]

@@ -16,12 +16,14 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError, ReportError
 from diamond_pricing.exhibits import Priced, plain_markdown
-from diamond_pricing.fitting import Sales, fit, read_sales
+from diamond_pricing.fitting import Sales, fit, grade_worth, read_sales
+from diamond_pricing.fitting.grade_worth import Worth
 from diamond_pricing.intake import Quarantined, take_in
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.model.words import ENGLISH
 from diamond_pricing.refit import home as homes
-from diamond_pricing.registry import Registry
+from diamond_pricing.refit.sealed import Score, scored
+from diamond_pricing.registry import Registry, published
 from diamond_pricing.registry.signing import read_model
 from diamond_pricing.reporting.source import shipped
 from diamond_pricing.stones import Stone, Stones, load_sales, stone_keys
@@ -184,6 +186,34 @@ class Inputs:
     def is_packaged(self) -> bool:
         """Whether the model is the one that ships."""
         return self.model == packaged_model()
+
+    def need_dates(self) -> None:
+        """Refuse a model whose sales have no dates.
+
+        Raises
+        ------
+        ReportError
+        """
+        if self.model.dates is None:
+            raise ReportError(
+                f"this report needs a model whose sales have dates; {self.model} has none."
+            )
+
+    @cached_property
+    def published(self) -> dict[str, float]:
+        """The index that the home has published, by month."""
+        return {} if self.registry is None else published(self.registry.entries())
+
+    @cached_property
+    def told_before(self) -> list[Score]:
+        """How prices that the home told before they were known came out."""
+        if self.registry is None:
+            return []
+        return scored(self.registry.store, self.registry.entries())
+
+    def worth(self, attribute: str) -> list[Worth]:
+        """What each grade is worth, by quarter."""
+        return grade_worth(self.sales, attribute)
 
     def need_ranges(self) -> None:
         """Refuse a model that does not say how far prices scatter around its own.

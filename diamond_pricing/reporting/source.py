@@ -12,7 +12,8 @@ import yaml
 from diamond_pricing.errors import ReportError
 
 REPORTS = (
-    "model_development", "model_card", "refit", "inventory_audit", "price_list", "quote",
+    "model_development", "model_card", "market", "refit", "inventory_audit", "price_list",
+    "quote",
 )  # fmt: skip
 _CELL = re.compile(r"^```\{python\}[^\n]*\n(.*?)^```[ \t]*$", re.S | re.M)
 _FRONT = re.compile(r"---\n(.*?)\n---\n", re.S)

@@ -202,3 +202,23 @@ def test_the_published_index_is_never_revised(place, rows, path, capsys):
     moved = third["2026-01"] / third["2025-12"]
     assert moved == pytest.approx(best["2026-01"] / best["2025-12"], abs=2e-4)
     assert np.log(moved) == pytest.approx(path[FIRST] - path[FIRST - 1], abs=0.02)
+
+
+def test_the_report_on_the_market(place, rows, path, tmp_path, capsys):
+    deliver(place, of_month(rows[2400:2750], FIRST, path), "2026-01.csv")
+    assert refit(place) == "promoted"
+    words = ["report", "market", "--home", str(place / "home"), "--to", "html"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "market.html").read_text()
+    model = registry(place).active()
+    last = [p for p in market_index(model) if p.index][-1]
+    assert f"{last.index:.1f}" in page
+    index = pd.read_csv(tmp_path / "out" / "market.csv").set_index("period")
+    once = published(registry(place).entries())
+    assert index["published"].dropna().round(1).to_dict() == {
+        month: round(level, 1) for month, level in once.items()
+    }
+    assert "Prices told against prices fetched" in page
+    capsys.readouterr()
+    assert main(["report", "market", "--to", "html", "--out", str(tmp_path / "no")]) == 2
+    assert "sales have dates" in capsys.readouterr().err
