@@ -9,8 +9,8 @@ from diamond_pricing.stones import OTHERS, Day, Stones
 
 def days_of(stones: Stones) -> Vector:
     """The day of each sale, see `Day`; NaN where none is recorded. Shape (n,)."""
-    name = next(a.name for a in OTHERS if isinstance(a, Day))
-    return stones[name] if name in stones.columns else np.full(len(stones), np.nan)
+    days: Vector = stones[next(a.name for a in OTHERS if isinstance(a, Day))]
+    return days
 
 
 def within(model: PriceModel, stones: Stones) -> Stones:

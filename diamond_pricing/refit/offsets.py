@@ -2,8 +2,9 @@
 
 An expert who prices 8 % high teaches a model nothing wrong if the 8 % are known: the sales
 are divided by them before the fit. A fitted offset is the coefficient of the source in a
-log-linear regression, on weight and grades, of what the active model leaves unexplained; so
-it is right if either of the two describes the stones well.
+log-linear regression, on weight, grades and the month of the sale, of what the active model
+leaves unexplained; so it is right if either of the two describes the stones well, and what the
+market did meanwhile is nobody's offset.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
@@ -19,7 +21,9 @@ from diamond_pricing.fitting.recipe import WEIGHT
 from diamond_pricing.fitting.sales import read_sales
 from diamond_pricing.intake import FITTED, Source
 from diamond_pricing.model import PriceModel
+from diamond_pricing.refit.days import days_of, within
 from diamond_pricing.stones import GRADES, LISTING, stone_keys
+from diamond_pricing.stones.attributes import period_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,10 +86,12 @@ def fitted_offsets(
     source = sales["source"].to_numpy()
     frame["source"] = np.where(np.isin(source, names), source, "")
     frame["unexplained"] = np.log(checked.price)
+    frame["month"] = _months(days_of(checked.stones), frame["source"].to_numpy() == "")
     if model is not None:
-        rows = np.flatnonzero(model.supports(checked.stones))
+        near = within(model, checked.stones)
+        rows = np.flatnonzero(model.supports(near))
         frame, keys = frame.iloc[rows], keys[rows]
-        known = model.log_price(checked.stones.take(rows), listing="recorded")
+        known = model.log_price(near.take(rows), listing="recorded")
         frame = frame.assign(unexplained=frame["unexplained"] - known)
     counts = {name: int((frame["source"] == name).sum()) for name in ("", *names)}
     for name, count in counts.items():
@@ -98,6 +104,8 @@ def fitted_offsets(
                 f"other sources; there are {count} of those."
             )
     right = right_side((WEIGHT, *(g.name for g in (*GRADES, LISTING))))
+    if frame["month"].nunique() > 1:  # what the market did is no offset of a source
+        right += " + C(month)"
     result = smf.ols(f"unexplained ~ {right} + C(source)", frame).fit(
         cov_type="cluster", cov_kwds={"groups": keys}
     )
@@ -106,6 +114,18 @@ def fitted_offsets(
         column = f"C(source)[T.{name}]"
         middle, reach = float(result.params[column]), QUANTILE * float(result.bse[column])
         found.append(Offset(name, counts[name], middle, middle - reach, middle + reach))
+    return found
+
+
+def _months(days: Vector, others: NDArray[np.bool_]) -> list[str]:
+    """The month of each sale, or the nearest before it, or after, with sales of others."""
+    named = np.array(["" if np.isnan(d) else period_of(d, "month") for d in days.tolist()])
+    months, count = np.unique(named[others], return_counts=True)
+    enough = months[count >= FEWEST]
+    if not len(enough):
+        return [""] * len(named)
+    place = np.searchsorted(enough, named, side="right") - 1
+    found: list[str] = enough[place.clip(0)].tolist()
     return found
 
 

@@ -222,3 +222,16 @@ def test_the_report_on_the_market(place, rows, path, tmp_path, capsys):
     capsys.readouterr()
     assert main(["report", "market", "--to", "html", "--out", str(tmp_path / "no")]) == 2
     assert "sales have dates" in capsys.readouterr().err
+
+
+def test_what_the_market_did_is_no_offset_of_a_new_source(place, rows, path):
+    (place / "home" / "sources").mkdir(exist_ok=True)
+    (place / "home" / "sources" / "partner.toml").write_text('offset = "fitted"\n')
+    assert path[FIRST] - path[FIRST - 1] < -0.05
+    dear = of_month(rows[2400:2600], FIRST, path).eval("price = price * 1.08")
+    deliver(place, dear, "partner/2026-01.csv")
+    deliver(place, of_month(rows[2600:2900], FIRST, path, seed=4), "2026-01.csv")
+    assert refit(place) == "promoted"
+    (offset,) = last_record(place)["offsets"]
+    assert offset["low"] < np.log(1.08) < offset["high"]
+    assert offset["high"] - offset["low"] < 0.08
