@@ -358,6 +358,39 @@ def accuracy(home: str, as_json: bool) -> None:
         )
 
 
+@click.command(epilog=example("listings --home home --out listings.csv"))
+@home_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="CSV file to write."
+)
+def listings(home: str, out: Path) -> None:
+    """Write each stone that was delivered once: its first and last day, and its prices.
+
+    Stones without a number of their own or measurements cannot be told from others.
+    """
+    import csv
+    import io
+
+    from diamond_pricing.files import harmless, write
+    from diamond_pricing.refit.listings import listings as every
+
+    models = _registry(home)
+    found = every(models.store, models.entries())
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["source", "stone", "first", "last", "seen", "prices"])
+    table.writerows(
+        [harmless(one.source), harmless(one.stone), one.first, one.last, one.seen,
+         " ".join(f"{price:g}" for price in one.prices)]
+        for one in found
+    )  # fmt: skip
+    write(out, text.getvalue().encode())
+    again = sum(one.seen > 1 for one in found)
+    moved = sum(len(one.prices) > 1 for one in found)
+    click.echo(f"{out}: {len(found):,} stones; {again:,} were delivered again, {moved:,} at "
+               "another price.")  # fmt: skip
+
+
 def _line(entry: "Entry") -> str:
     what = entry.details.get("verdict", entry.action)
     reason = entry.reason if len(entry.reason) <= 70 else f"{entry.reason[:69]}…"
@@ -419,4 +452,4 @@ def _active(models: "Registry") -> "PriceModel":
     return model
 
 
-COMMANDS: list[Any] = [refit, inspect, registry, accuracy, expert]
+COMMANDS: list[Any] = [refit, inspect, registry, accuracy, listings, expert]

@@ -1,16 +1,31 @@
 """Sales and models of different days, compared on one."""
 
+from datetime import date
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import OTHERS, Day, Stones
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def days_of(stones: Stones) -> Vector:
     """The day of each sale, see `Day`; NaN where none is recorded. Shape (n,)."""
     days: Vector = stones[next(a.name for a in OTHERS if isinstance(a, Day))]
     return days
+
+
+def sale_days(sales: "pd.DataFrame", at: str) -> list[float]:
+    """The day of each sale; of one that says none that of the time ``at``."""
+    days = days_of(Stones.from_frame(sales))
+    found: list[float] = np.where(
+        np.isnan(days), date.fromisoformat(at[:10]).toordinal(), days
+    ).tolist()
+    return found
 
 
 def within(model: PriceModel, stones: Stones) -> Stones:

@@ -75,8 +75,9 @@ class Delivery(msgspec.Struct, frozen=True):
         Rows; those of stones that were on sale before at another price.
     faults : dict[str, int]
         Quarantined rows by the field at fault.
-    sales, quarantine : str
-        Where they stand in the home; empty for none.
+    sales, again, quarantine : str
+        Where they stand in the home; empty for none. ``again`` are rows that the home had
+        already, at the same price.
     settings : str
         Hash of the settings that it was read with; with others, what was not accepted is
         read again.
@@ -93,6 +94,7 @@ class Delivery(msgspec.Struct, frozen=True):
     relisted: int = 0
     faults: dict[str, int] = {}
     sales: str = ""
+    again: str = ""
     quarantine: str = ""
     settings: str = ""
 
@@ -112,6 +114,8 @@ class Arrival:
         and was not yet.
     later : Shift or None
         Where its prices lie from the active model's, if its sales are of other days.
+    again : DataFrame or None
+        Rows that the home has already, at the same price.
     """
 
     delivery: Delivery
@@ -119,6 +123,7 @@ class Arrival:
     findings: list[Finding] = field(default_factory=list)
     level: float | None = 0.0
     later: Shift | None = None
+    again: "pd.DataFrame | None" = None
 
     @property
     def failed(self) -> list[Finding]:
@@ -240,6 +245,7 @@ def without_known(arrival: Arrival, known: KnownSales) -> Arrival:
         arrival,
         delivery=_replace(arrival.delivery, relisted=again),
         intake=arrival.intake.aside(rows),
+        again=arrival.intake.sales[np.array(matched)] if any(matched) else None,
     )
 
 

@@ -22,15 +22,18 @@ def counted(arrival: Arrival, files: dict[str, bytes]) -> Delivery:
     delivery, intake = arrival.delivery, arrival.intake
     if intake is None:
         return delivery
-    sales = quarantine = ""
+    sales = again = quarantine = ""
     if intake.quarantined:
         text = quarantine_csv(delivery.file, intake.quarantined)
         files[quarantine := content_key("quarantine", text, ".csv")] = text
     if len(intake.sales):
         data = written_sales(intake.sales, delivery.source)
         files[sales := content_key("sales", data, ".parquet")] = data
+    if arrival.again is not None:
+        data = written_sales(arrival.again, delivery.source)
+        files[again := content_key("sales", data, ".parquet")] = data
     return msgspec.structs.replace(
-        delivery, read=intake.read, accepted=len(intake.sales),
+        delivery, again=again, read=intake.read, accepted=len(intake.sales),
         quarantined=len(intake.quarantined), faults=intake.reasons(), sales=sales,
         quarantine=quarantine,
     )  # fmt: skip

@@ -20,13 +20,13 @@ from diamond_pricing.intake import recorded_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.carried import MONTH
 from diamond_pricing.refit import home as homes
-from diamond_pricing.refit.days import days_of, within
+from diamond_pricing.refit.days import sale_days, within
 from diamond_pricing.refit.deliveries import Arrival
 from diamond_pricing.refit.offsets import taken_off
 from diamond_pricing.registry import Entry, Store
 from diamond_pricing.stones import Stones
 from diamond_pricing.stones.attributes import iso
-from diamond_pricing.stones.keys import Sale, report_number
+from diamond_pricing.stones.keys import stone_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def sealed(
             continue
         known, price, low, high = _priced(model, Stones.from_frame(frame))
         rows = frame["row"] if "row" in frame else range(len(frame))
-        names = [_stone(sale) for sale in recorded_sales(frame.assign(price=0.0))]
+        names = [stone_name(sale) for sale in recorded_sales(frame.assign(price=0.0))]
         as_of = at[:10] if model.last_day is None else iso(model.last_day)
         for row, name, is_known, *amounts in zip(
             rows, names, known, price, low, high, strict=True
@@ -116,15 +116,6 @@ def _priced(model: PriceModel, stones: Stones) -> tuple[Any, Vector, Vector, Vec
         if model.ranges is not None:
             low[known], high[known] = model.range(some)
     return known, price, low, high
-
-
-def _stone(sale: Sale) -> str:
-    """What tells a stone from others: its number, or its measures; empty for neither."""
-    if number := report_number(sale.identity):
-        return number
-    if None in sale.rest[:3]:
-        return ""
-    return " ".join(str(part) for part in (*sale.core[:-1], *sale.rest[:3]))
 
 
 def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
@@ -178,23 +169,15 @@ def _outcomes(
             sources = homes.declared_sources(store, [delivery.source])
             for sale, fetched, day, row in zip(
                 recorded_sales(frame), taken_off(frame, sources, offsets).tolist(),
-                _days(frame, entry), frame["row"], strict=True,
+                sale_days(frame, entry.at), frame["row"], strict=True,
             ):  # fmt: skip
                 for of, before in (
                     ("deliveries", told.get((delivery.sha256, str(row)))),
-                    (STOCK, stock.pop(_stone(sale), None)),
+                    (STOCK, stock.pop(stone_name(sale), None)),
                 ):
                     if before is not None:
                         yield of, _age(before, day), fetched, *_amounts(before)
         stock |= {row[2]: row for row in rows if row[0] == STOCK and row[2]}
-
-
-def _days(frame: "pd.DataFrame", entry: Entry) -> list[float]:
-    """The day of each sale; of one that says none, that of the entry of the log."""
-    day = days_of(Stones.from_frame(frame))
-    there = date.fromisoformat(entry.at[:10]).toordinal()
-    found: list[float] = np.where(np.isnan(day), there, day).tolist()
-    return found
 
 
 def _age(row: list[str], day: float) -> float:

@@ -68,6 +68,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class _Stored(msgspec.Struct, frozen=True):
     sales: str = ""
+    again: str = ""
     quarantine: str = ""
 
 
@@ -80,7 +81,7 @@ class _Files(msgspec.Struct, frozen=True):
 
     def named(self) -> list[str]:
         """Keys of the files."""
-        stored = [key for d in self.deliveries for key in (d.sales, d.quarantine)]
+        stored = [key for d in self.deliveries for key in (d.sales, d.again, d.quarantine)]
         return [key for key in (self.record, self.sealed, *stored) if key]
 
 

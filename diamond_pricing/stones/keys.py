@@ -20,7 +20,7 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.stones.attributes import Day, absent
 from diamond_pricing.stones.stone import Stone
 from diamond_pricing.stones.stones import Stones
-from diamond_pricing.stones.trade import OTHERS
+from diamond_pricing.stones.trade import ATTRIBUTES, OTHERS
 
 IDENTITY = "identity"  # the column that holds a report or stock number
 MEASURED = ("x", "y", "z")
@@ -119,21 +119,31 @@ class Sale(NamedTuple):
         Everything else that is recorded of the stone; None where missing.
     identity : str
         Report or stock number; empty where there is none.
+    day : float or None
+        Of the sale, or on which it was listed.
     """
 
     core: tuple[Any, ...]
     rest: tuple[Any, ...]
     identity: str
+    day: float | None = None
 
     def may_be(self, other: "Sale") -> bool:
-        """Whether two records with the same core contradict each other nowhere."""
+        """Whether two records with the same core contradict each other nowhere.
+
+        A stone that is listed for months at one price is sold once. Of stones that cannot be
+        told apart another day makes another sale.
+        """
         pairs = zip(self.rest, other.rest, strict=True)
         if any(a is not None and b is not None and a != b for a, b in pairs):
             return False
-        if not (self.identity and other.identity) or self.identity == other.identity:
-            return True
         # Stones alike to the hundredth of a millimetre are one, whoever numbered them.
-        return None not in (*self.rest[:3], *other.rest[:3])
+        one = None not in (*self.rest[:3], *other.rest[:3])
+        numbered = bool(self.identity and other.identity)
+        if numbered and self.identity == other.identity:
+            return True
+        apart = self.day is not None and other.day is not None and self.day != other.day
+        return one or not (numbered or apart)
 
 
 def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
@@ -165,6 +175,8 @@ def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
         (a, b) if a is None or b is None else (min(a, b), max(a, b))
         for a, b in zip(x, y, strict=True)
     ]
+    others = [name for name in others if not isinstance(ATTRIBUTES[name], Day)]
+    dated = next((a.name for a in OTHERS if isinstance(a, Day)), "")
     given = set(frame.columns) & set(others) - {"carat", "color", "clarity", *MEASURED}
     rest = zip(
         [a for a, _ in sides], [b for _, b in sides], column("z", 2),
@@ -172,8 +184,17 @@ def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
           else [None] * n for name in others if name not in MEASURED),
         strict=True,
     )  # fmt: skip
-    identities = map(report_number, column(IDENTITY))
-    return [Sale(*parts) for parts in zip(core, rest, identities, strict=True)]
+    identities, days = map(report_number, column(IDENTITY)), column(dated)
+    return [Sale(*parts) for parts in zip(core, rest, identities, days, strict=True)]
+
+
+def stone_name(sale: Sale) -> str:
+    """What tells a stone from others: its number, or its measures; empty for neither."""
+    if number := report_number(sale.identity):
+        return number
+    if None in sale.rest[:3]:
+        return ""
+    return " ".join(str(part) for part in (*sale.core[:-1], *sale.rest[:3]))
 
 
 class KnownSales:

@@ -10,8 +10,9 @@ import pytest
 from diamond_pricing.cli import main
 from diamond_pricing.model.market import market_index
 from diamond_pricing.refit.days import within
+from diamond_pricing.refit.home import counted_sales
 from diamond_pricing.refit.ledger import ledger
-from diamond_pricing.registry import published
+from diamond_pricing.registry import LocalStore, published
 from diamond_pricing.stones import LINES, Stones
 from tests.refit.test_refit import BARE, deliver, last_record, refit, registry
 
@@ -235,3 +236,32 @@ def test_what_the_market_did_is_no_offset_of_a_new_source(place, rows, path):
     (offset,) = last_record(place)["offsets"]
     assert offset["low"] < np.log(1.08) < offset["high"]
     assert offset["high"] - offset["low"] < 0.08
+
+
+def test_a_stone_that_is_listed_for_months_is_one_stone(place, rows, path, tmp_path, capsys):
+    feed = rows[2400:2700].assign(certificate=[f"GIA {2000 + i}" for i in range(300)])
+    first = of_month(feed, FIRST, path)
+    deliver(place, first, "2026-01.csv")
+    assert refit(place) == "promoted"
+    later = first.assign(sold="2026-02-15")
+    later.iloc[:40, later.columns.get_loc("price")] *= 0.97
+    deliver(place, later.round(2), "2026-02.csv")
+    assert refit(place) == "promoted"
+    deliver(place, later.round(2).assign(sold="2026-03-02"), "2026-03.csv")
+    assert refit(place) == "data rejected"
+    record = last_record(place)
+    assert "the home has this very sale already" in record["deliveries"][0]["reason"]
+    capsys.readouterr()
+    assert (
+        main(["listings", "--home", str(place / "home"), "--out", str(tmp_path / "l.csv")]) == 0
+    )
+    assert "300 were delivered again, 40 at another price" in capsys.readouterr().out
+    found = pd.read_csv(tmp_path / "l.csv").set_index("stone")
+    own = found.loc[[str(s) for s in range(2000, 2300)] if found.index.dtype == object
+                    else range(2000, 2300)]  # fmt: skip
+    assert (own["last"] == "2026-03-02").all()
+    assert (own["seen"] == 3).all()
+    assert own["first"].tolist() == first["sold"].tolist()
+    assert registry(place).verify() == []
+    sales = counted_sales(LocalStore(place / "home"), registry(place).entries())
+    assert len(sales) == 2400 + 300 + 40, "a price that did not change is fitted once"
