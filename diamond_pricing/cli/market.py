@@ -100,7 +100,8 @@ def index(
     rows = [asdict(period) for period in periods]
     names = [field.name for field in fields(Period)]
     if once is not None:
-        rows = [row | {"published": once.get(row["period"])} for row in rows]
+        shown = {month: round(index, 2) for month, index in once.items()}
+        rows = [row | {"published": shown.get(row["period"])} for row in rows]
         names.append("published")
     if chart is not None:
         from diamond_pricing.exhibits import index_chart

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from diamond_pricing.stones import (
     shown,
     stone_keys,
 )
+from diamond_pricing.stones.checks import stray_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,19 +173,24 @@ def usable(
     """
     impossible = np.zeros(len(sales), bool)
     impossible[[row for row, _ in sales.stones.left_out]] = True
-    lacking, undated = np.zeros(len(sales), bool), np.zeros(len(sales), bool)
+    lacking, undated, future, stray = np.zeros((4, len(sales)), bool)
     for name in dict.fromkeys((*attributes, *(needed or ()))):
         unknown = ~sales.stones.known(name)
         if isinstance(ATTRIBUTES[name], Day):
             undated |= unknown
+            days = sales.stones[name]
+            future |= days > date.today().toordinal() + 1
+            stray |= stray_days(np.where(future, np.nan, days))
         else:
             lacking |= unknown if needed is None or name in needed else unknown & impossible
     left_out = {
         "measurements contradict each other": int((lacking & impossible).sum()),
         "measurement missing": int((lacking & ~impossible).sum()),
         "date missing": int((undated & ~lacking).sum()),
+        "date in the future": int((future & ~lacking).sum()),
+        "date months apart from all others": int((stray & ~lacking).sum()),
     }
-    kept = ~(lacking | undated)
+    kept = ~(lacking | undated | future | stray)
     if kept.sum() < FEWEST:
         raise FitError(
             f"only {kept.sum()} of {len(sales)} sales have {', '.join(attributes)}; "

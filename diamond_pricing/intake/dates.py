@@ -2,7 +2,6 @@
 
 import re
 from calendar import monthrange
-from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 
@@ -15,7 +14,6 @@ _TIME = re.compile(r"[T ]+\d{1,2}:\d{2}.*$")
 _NUMBER = re.compile(r"\d{5}(?:\.\d+)?")
 _TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _NAMED = re.compile(r"(?<!\d)(20\d{2})([-_.]?)(0[1-9]|1[0-2])(?:\2([0-3]\d))?(?!\d)")
-FEWEST_OF_A_YEAR = 5  # sales; fewer in a year apart from all others are slips of the pen
 _PARTS = re.compile(r"\d+|[^\W\d_]+")
 # English, German, French, Italian, Spanish; the first letters that tell them apart.
 _MONTHS = (
@@ -73,17 +71,6 @@ def day_of_file(name: str) -> int | None:
         if found is not None:
             return found
     return None
-
-
-def apart(days: Iterable[float]) -> set[int]:
-    """Years of very few of these days, with an empty year between them and any other."""
-    counts = Counter(date.fromordinal(int(day)).year for day in days)
-    most = 0.01 * counts.total()
-    return {
-        year for year, count in counts.items()
-        if len(counts) > 1 and count < min(FEWEST_OF_A_YEAR, most)
-        and all(abs(year - other) > 1 for other in counts if other != year)
-    }  # fmt: skip
 
 
 def order_of(texts: Iterable[str]) -> str | None:

@@ -43,6 +43,9 @@ class Judged:
         Price of the reference and each line, shape (n, 1 + k); zero where refused.
     low, high : Vector
         Dollars, shape (n,); NaN where refused or where the model states no ranges.
+    days : Vector
+        When each price is true, see `Day`, shape (n,); NaN where refused, or where the model
+        reads no dates.
     errors : dict[int, StoneError]
         Why each row that was refused cannot be priced.
     """
@@ -51,6 +54,7 @@ class Judged:
     cents: Integers
     low: Vector
     high: Vector
+    days: Vector
     errors: dict[int, StoneError]
 
 
@@ -111,7 +115,7 @@ def judged(
         stones, good = stones.take(kept), good[kept]
     status = np.full(n, 2, np.int8)
     cents = np.zeros((n, 1 + len(model.lines)), np.int64)
-    low, high = np.full(n, np.nan), np.full(n, np.nan)
+    low, high, days = np.full((3, n), np.nan)
     if len(good):
         found, *ends = model.appraise(stones, level=level, listing=listing)
         if len(good) == n:
@@ -120,8 +124,9 @@ def judged(
             cents[good] = found
         low[good], high[good] = (np.round(end, 2) for end in ends)
         near = model.support.near(stones) if model.support is not None else FEW
-        status[good] = np.less(near, FEW)
-    return Judged(status, cents, low, high, errors)
+        days[good] = model.days(stones)
+        status[good] = np.less(near, FEW) | (days[good] > (model.last_day or np.inf))
+    return Judged(status, cents, low, high, days, errors)
 
 
 def _of_other_kind(

@@ -18,7 +18,7 @@ import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.files import harmless
-from diamond_pricing.intake.dates import FILE_NAME, apart, day_in, day_of_file
+from diamond_pricing.intake.dates import FILE_NAME, day_in, day_of_file
 from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
@@ -56,7 +56,8 @@ from diamond_pricing.stones import (
     Measure,
     Stones,
 )
-from diamond_pricing.stones.attributes import blank, fold
+from diamond_pricing.stones.attributes import blank, fold, iso
+from diamond_pricing.stones.checks import stray_days
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
 from diamond_pricing.stones.kinds import KINDS, OTHER
 
@@ -156,8 +157,7 @@ def take_in(
     sheet, given = _understood(name, data, source or Source())
     rate = _rate(given, currency)
     declared = source is not None and source.decimal == ","
-    delivered = _delivered(name, given)
-    read = _Reader(sheet, given, rate, given.currency or currency, delivered, declared=declared)
+    read = _Reader(sheet, given, rate, given.currency or currency, name, declared=declared)
     return read.intake()
 
 
@@ -174,10 +174,7 @@ def sales_to_fit(
     sheet, given = _understood(name, data, msgspec.structs.replace(source, identity=ROW))
     currency = currency or given.currency or "USD"
     rate = _rate(given, currency)
-    read = _Reader(
-        sheet, given, rate, given.currency or currency, _delivered(name, given),
-        declared=declared,
-    )  # fmt: skip
+    read = _Reader(sheet, given, rate, given.currency or currency, name, declared=declared)
     intake = read.intake(contradictions=False)
     intake.sales.attrs["currency"] = currency
     return intake
@@ -188,16 +185,13 @@ def _understood(name: str, data: bytes, source: Source) -> tuple[Sheet, Source]:
     return sheet, guessed(sheet, source)
 
 
-def _delivered(name: str, source: Source) -> float | None:
+def _delivered(name: str, said: str) -> float:
     """The day that a delivery gives to sales without one."""
-    if not source.delivered:
-        return None
-    named = source.delivered == FILE_NAME
-    day = day_of_file(name) if named else day_in(source.delivered)
+    day = day_of_file(name) if said == FILE_NAME else day_in(said)
     if day is None:
         raise RejectedFileError(
-            f"the source says that the name of a file holds its date, which {name!r} does not; "
-            "a date is written 2026-09-30."
+            f"sales without a date are of that in the name of their file, and {name!r} has "
+            "none; a date is written 2026-09-30."
         )
     return float(day)
 
@@ -217,10 +211,10 @@ class _Reader:
     """Works one sheet off, column by column."""
 
     def __init__(
-        self, sheet: Sheet, source: Source, rate: float, currency: str,
-        delivered: float | None, *, declared: bool,
+        self, sheet: Sheet, source: Source, rate: float, currency: str, name: str, *,
+        declared: bool,
     ) -> None:  # fmt: skip
-        self.delivered = delivered
+        self.name = name
         self.sheet, self.source, self.rate, self.declared = sheet, source, rate, declared
         self.currency = currency
         self.headers = [header.strip() for header in sheet.header]
@@ -277,16 +271,15 @@ class _Reader:
         return Intake(accepted, aside, self.n, [self._original(i) for i in kept], notes)
 
     def _days(self, columns: dict[str, Any]) -> None:
-        """Give the delivery's day to sales without one; set those of a stray year aside."""
+        """Give the delivery's day to sales without one; set stray days aside."""
         name = next(a.name for a in OTHERS if isinstance(a, Day))
-        if self.delivered is not None:
-            said = columns.get(name, [None] * self.n)
-            columns[name] = [self.delivered if day is None else day for day in said]
-        said = columns.get(name, [])
-        stray = apart(day for day in said if day is not None)
-        for i, day in enumerate(said):
-            if day is not None and (year := date.fromordinal(int(day)).year) in stray:
-                self._set_aside(i, name, f"it is of {year}, years apart from all others")
+        given = columns.get(name, [None] * self.n)
+        if self.source.delivered and None in given:
+            day = _delivered(self.name, self.source.delivered)
+            given = columns[name] = [day if said is None else said for said in given]
+        days = np.array([np.nan if said is None else said for said in given], float)
+        for i in np.flatnonzero(stray_days(days)).tolist():
+            self._set_aside(i, name, f"{iso(days[i])} lies months apart from all others")
 
     def _of_no_stone(self, row: list[str]) -> bool:
         """Whether a row is nearly empty and has neither color nor clarity."""

@@ -127,7 +127,7 @@ class PriceModel:
     like_sales : LikeSales or None
         What like sales fetched beyond what the terms explain, where that is worth a line.
     sha256 : str
-        Hash of the model document; equal models have equal hashes.
+        Hash of the model document, whatever the day is that prices are asked for.
     carries : bool
         Whether days after the sales are priced, see `carry_forward`.
     today : float or None
@@ -269,8 +269,8 @@ class PriceModel:
     def carry_forward(self) -> "PriceModel":
         """The same model, which prices days after its sales as the last one.
 
-        Their ranges widen with the distance by how far the market moved before, and each
-        verdict says so.
+        No farther ahead than the sales go back. Ranges widen with the distance by how far the
+        market of such stones moved before, and each verdict says so.
 
         Raises
         ------
@@ -340,22 +340,51 @@ class PriceModel:
         tuple
             The first days of m months, see `Day`, and their rows, shape (m, p).
         """
-        name = self.dates
-        if name is None:
+        if self.dates is None:
             raise ReportError(
                 "the sales of this model have no dates; there is no index to show."
             )
-        first, last = self.training.ranges[name]
-        ends = parts_of_calendar(first, last, 1)[:-1]
-        given: dict[str, Any] = (self.reference if of is None else of).given()
-        days = [min(max(day + MIDDLE, first), last) for day in ends]
-        stones = Stones.of([Stone(**given | {name: day}) for day in days])
+        ends, stones = self._monthly(self.reference if of is None else of)
         return ends, self.design(stones)
 
+    def _monthly(self, stone: Stone) -> tuple[tuple[float, ...], Stones]:
+        """The first days of the months, and a stone in the middle of each."""
+        name = self.dates or ""
+        first, last = self.training.ranges[name]
+        ends = parts_of_calendar(first, last, 1)[:-1]
+        given: dict[str, Any] = stone.given()
+        days = [min(max(day + MIDDLE, first), last) for day in ends]
+        return ends, Stones.of([Stone(**given | {name: day}) for day in days])
+
     @cached_property
-    def _moves(self) -> tuple[float, ...]:
-        """How far the market moved within 1, 2, … months."""
-        return moves_of(self.by_month()[1] @ self.coefficients)
+    def _moves(self) -> dict[tuple[int, ...], tuple[float, ...]]:
+        """How far each market moved within 1, 2, … months, as far as it was asked for."""
+        return {}
+
+    def _moved_before(self, stone: Stone, market: tuple[int, ...]) -> tuple[float, ...]:
+        if market not in self._moves:
+            blend = listed(self._monthly(stone)[1], BLEND, self.training)
+            self._moves[market] = moves_of(self._effects.design(blend) @ self.coefficients)
+        return self._moves[market]
+
+    def _markets(self, stones: Stones) -> Integers:
+        """What tells apart stones whose markets are not one, shape (n, k)."""
+        places = [
+            basis.rows(stones, self.averages).position[:, :1]
+            for term in self.terms
+            if any(isinstance(basis, Periods) for basis in term.bases)
+            for basis in term.bases
+            if not isinstance(basis, Periods)
+        ]
+        found: Integers = np.hstack([np.zeros((len(stones), 1), np.int64), *places])
+        return found
+
+    def days(self, stones: Stones) -> Vector:
+        """When the price of each stone is true, see `Day`; NaN where no dates are read."""
+        if self.dates is None or self.today is None:
+            return np.full(len(stones), np.nan)
+        day = stones[self.dates]
+        return np.where(np.isnan(day), self.today, day)
 
     def market_spread(self, stones: Stones) -> Vector:
         """How far the market may have moved between the sales and the stones' own days.
@@ -368,10 +397,15 @@ class PriceModel:
         if self.dates is None:
             return np.zeros(len(stones))
         first, last = self.training.ranges[self.dates]
-        day = stones[self.dates]
-        day = np.where(np.isnan(day), last if self.today is None else self.today, day)
+        day = self.days(stones)
         away = np.maximum(day - last, first - day).clip(0)
-        return spread(self._moves, away) if away.any() else away
+        found, rows = np.zeros(len(stones)), np.flatnonzero(away)
+        markets = self._markets(stones.take(rows)) if len(rows) else np.zeros((0, 1), int)
+        for market in np.unique(markets, axis=0):
+            of = rows[(markets == market).all(axis=1)]
+            before = self._moved_before(stones.stone(int(of[0])), tuple(market.tolist()))
+            found[of] = spread(before, away[of])
+        return found
 
     @property
     def magic_weights(self) -> tuple[float, ...]:
@@ -689,7 +723,8 @@ class PriceModel:
         read = self._effects.attributes | {"carat"}
         ranges = self.training.ranges
         if self.carries and self.dates is not None:
-            ranges = ranges | {self.dates: (ranges[self.dates][0], inf)}
+            first, last = ranges[self.dates]
+            ranges = ranges | {self.dates: (first, 2 * last - first)}
         measures = (a for a in ATTRIBUTES.values() if isinstance(a, Measure))
         return tuple((m.name, *ranges[m.name]) for m in measures if m.name in read)
 
@@ -904,10 +939,14 @@ class PriceModel:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PriceModel):
             return NotImplemented
-        return self.sha256 == other.sha256
+        return self._known_by == other._known_by
 
     def __hash__(self) -> int:
-        return hash(self.sha256)
+        return hash(self._known_by)
+
+    @property
+    def _known_by(self) -> tuple[str, float | None, bool]:
+        return self.sha256, self.today, self.carries
 
     def __repr__(self) -> str:
         return f"<PriceModel: {self}>"

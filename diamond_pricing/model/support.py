@@ -250,7 +250,7 @@ def unsupported(
     extrapolate : bool
         Let measures beyond their range and cells without support pass.
     carried : bool
-        Let days after the sales pass.
+        Let days after the sales pass, as many as the sales cover.
     """
     others = [a for a in OTHERS if a.name in read]
     for grade in (*GRADES, *(a for a in others if isinstance(a, Grade))):
@@ -290,13 +290,14 @@ def unsupported(
         low, high = training.ranges[measure.name]
         values = stones[measure.name]
         dated = isinstance(measure, Day)
-        outside = (values < low) | ((values > high) & ~np.bool_(dated and carried))
+        high = 2 * high - low if dated and carried else high
+        outside = (values < low) | (values > high)
         if outside.any():
             why = (
                 f"is outside what this model has seen, {measure.shown(low)} to "
                 f"{measure.shown(high)}"
             )
-            if dated and not (values < low).any():
+            if dated and not carried and not (values < low).any():
                 why += "; a later day is priced by carry_forward, in a wider range"
             code = (
                 "weight_outside_range" if measure.name == "carat" else "measure_outside_range"

@@ -105,11 +105,15 @@ def ledger(champion: PriceModel, candidate: PriceModel, stones: Stones) -> Ledge
     for sign, model in ((-1, champion), (1, candidate)):
         reference = on(champion.last_day, model, Stones.of([champion.reference])).stone(0)
         start = model.log_price(Stones.of([reference]))[0]
-        effects = model.contributions(on(None, model, stones), reference=reference)
+        effects = model.contributions(on(champion.last_day, model, stones), reference=reference)
+        price = model.log_price(on(None, model, stones))
         moved[:, 0] += sign * start
         for j, name in enumerate(model.lines):
             moved[:, 1 + lines.index(name)] += sign * effects[:, j]
-        ends.append(np.exp(start + effects.sum(axis=1)))
+        if model.market_line:  # all that the market did since, whatever it did it to
+            since = price - start - effects.sum(axis=1)
+            moved[:, 1 + lines.index(model.market_line)] += sign * since
+        ends.append(np.exp(price))
     old, new = ends
     before, after = cents(old), cents(new)
     parts = whole_cents(dollars(moved, new, old), after - before)

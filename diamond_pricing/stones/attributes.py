@@ -124,7 +124,11 @@ class Day(Measure):
     def read(self, given: object) -> float:
         """Turn a date, or text such as ``2026-11-23``, into its day, or say why not."""
         if isinstance(given, Real):
-            return self._within(float(given))
+            return self._within(float(given), shown(given))
+        if type(given).__name__ == "datetime64":  # of numpy, whose days are dates
+            given = given.astype("datetime64[D]").item()  # type: ignore[attr-defined]
+        if given != given:  # NaT
+            given = None
         found = given.date() if isinstance(given, datetime) else given
         if isinstance(found, str):
             try:
@@ -132,7 +136,7 @@ class Day(Measure):
             except ValueError:
                 found = None
         if isinstance(found, date):
-            return self._within(float(found.toordinal()))
+            return self._within(float(found.toordinal()), found.isoformat())
         wrong = (
             "is missing"
             if given is None
@@ -140,10 +144,9 @@ class Day(Measure):
         )
         raise StoneError(f"{self.name} {wrong}.", attribute=self.name, given=given)
 
-    def _within(self, day: float) -> float:
+    def _within(self, day: float, told: str) -> float:
         if not self.low <= day <= self.high:
             low, high = iso(self.low), iso(self.high)
-            told = iso(day) if 1 <= day <= date.max.toordinal() else f"{day:g}"
             raise StoneError(
                 f"{self.name} must be a date from {low} to {high}, not {told}.",
                 attribute=self.name, given=told, nearest=low if day < self.low else high,

@@ -21,6 +21,34 @@ BOX_TOLERANCE = 0.06
 READ = ("carat", "depth", "x", "y", "z")
 
 
+MONTHS_APART = 62  # days
+FEW_APART, OF = 5, 100  # sales; fewer than these, and than one in a hundred
+FEWEST_DATED = 50  # sales among which that can be told
+
+
+def stray_days(days: Vector) -> Flags:
+    """Days of very few sales, at either end, that lie two months from all others; shape (n,).
+
+    Slips of the pen: one row of another year would be the last day that prices are of.
+
+    Parameters
+    ----------
+    days : Vector
+        Shape (n,), NaN where there is none.
+    """
+    known = np.flatnonzero(~np.isnan(days))
+    stray = np.zeros(len(days), bool)
+    if len(known) < FEWEST_DATED:
+        return stray
+    order = known[np.argsort(days[known], kind="stable")]
+    most = min(FEW_APART - 1, max(1, len(known) // OF))
+    for some in (order, order[::-1]):
+        gaps = np.flatnonzero(np.abs(np.diff(days[some[: most + 1]])) > MONTHS_APART)
+        if len(gaps):
+            stray[some[: gaps[-1] + 1]] = True
+    return stray
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """A measurement that cannot be right.

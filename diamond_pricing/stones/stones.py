@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import StoneError
-from diamond_pricing.stones.attributes import Attribute, Grade, Measure, absent, blank, shown
+from diamond_pricing.stones.attributes import (
+    Attribute,
+    Day,
+    Grade,
+    Measure,
+    absent,
+    blank,
+    shown,
+)
 from diamond_pricing.stones.checks import READ, Problem, implausible, in_words
 from diamond_pricing.stones.stone import ROUND, Stone
 from diamond_pricing.stones.trade import (
@@ -29,6 +37,7 @@ from diamond_pricing.stones.trade import (
 _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
 _SHOWN = 3  # rows named in an error
 _WRONG = -2  # a code for what is no grade
+EPOCH = 719_163  # the day of 1970-01-01, see `Day`
 
 
 class Frame(Protocol):
@@ -107,6 +116,8 @@ class Stones:
     @classmethod
     def from_frame(cls, frame: Any) -> "Stones":
         """Take the columns of a data frame: pandas, Polars, Arrow, DuckDB, a dict of columns.
+
+        A date is a date or text such as ``2026-11-23``; another is refused.
 
         Column names may be written as people write them (``Colour``, ``Carat Weight``);
         columns that are no attribute are ignored. Optional columns may be absent, their
@@ -301,7 +312,8 @@ def _other(
     if isinstance(column, Coded):
         values, place = np.array(column.texts, object), column.codes
     else:
-        every = _array(column).astype(object)
+        every = _array(column)
+        every = _days(every) if isinstance(attribute, Day) else every.astype(object)
         texts: dict[Any, int] = {}
         try:
             place = np.array(
@@ -325,6 +337,8 @@ def _other(
             continue
         read[i] = attribute.grades.index(given) if isinstance(attribute, Grade) else given
     bad = np.isin(place, list(wrong))
+    if bad.any() and isinstance(attribute, Day):  # a day that is not read would be another
+        _refuse(attribute.name, bad, values[place], attribute.read)
     known = (read >= 0) if graded else ~np.isnan(read)
     if bad.sum() > known[place].sum():
         return None
@@ -333,6 +347,16 @@ def _other(
         for row in np.flatnonzero(bad).tolist()
     ]
     return (read.astype(np.int64) if graded else read)[place], problems
+
+
+def _days(values: NDArray[Any]) -> NDArray[Any]:
+    """Dates as days, see `Day`; None where there is none."""
+    if values.dtype.kind != "M":
+        return values.astype(object)
+    days = values.astype("datetime64[D]")
+    numbers = (days.astype(np.int64) + EPOCH).astype(object)
+    numbers[np.isnat(days)] = None
+    return numbers
 
 
 def _restored(columns: dict[str, NDArray[Any]], left_out: Any) -> Stones:

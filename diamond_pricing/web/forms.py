@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from diamond_pricing.intake.judged import REFUSED
+from diamond_pricing.stones.attributes import iso
 from diamond_pricing.web.arrow import arrow_batches, arrow_rows
 from diamond_pricing.web.batch import (
     ROWS,
@@ -226,14 +227,15 @@ def _csv_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
         ["row", "status", "price", "low", "high", *asked.lines, "code", "field", "error",
          "currency", "effective", "model"]
     )  # fmt: skip
-    tail = [known["currency"], known["effective"], known["model"]]
     for p in found:
         cents, words = (p.found.cents / 100).tolist(), p.words()
         totals = (p.found.cents.sum(axis=1) / 100).tolist()
+        days = [known["effective"] if d != d else iso(d) for d in p.found.days.tolist()]
         for row, (low, high) in enumerate(
             zip(p.found.low.tolist(), p.found.high.tolist(), strict=True)
         ):
             number = p.first + row + 1
+            tail = [known["currency"], days[row], known["model"]]
             fault = p.errors.get(row)
             if fault is not None:
                 empty = [""] * (3 + len(asked.lines))

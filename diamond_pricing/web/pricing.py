@@ -281,21 +281,28 @@ def price_list(
     )  # fmt: skip
 
 
-def index_of(model: PriceModel, by: By, shape: str, published: Mapping[str, float]) -> IndexOut:
+def index_of(
+    model: PriceModel, by: By, shape: str, carat: float | None, published: Mapping[str, float]
+) -> IndexOut:
     """What the market did, by the dates of the sales."""
     if model.dates is None:
         raise ProblemError("not_dated", "The sales of this model have no dates: no index.")
     try:
         of: dict[str, Any] = model.reference.given() | ({"shape": shape} if shape else {})
+        of |= {} if carat is None else {"carat": carat}
         periods = market_index(model, by, of=Stone(**of), level=RANGE)
     except StoneError as error:
         raise of_parameter(error) from error
-    once = {} if shape else published
+    once = {} if shape or carat is not None else published
     told = [
-        PeriodOut(p.period, p.sales, p.index, p.low, p.high, once.get(p.period))
+        PeriodOut(p.period, p.sales, p.index, p.low, p.high, _two_places(once.get(p.period)))
         for p in periods
     ]
     return IndexOut(by, RANGE, told, model.sha256)
+
+
+def _two_places(index: float | None) -> float | None:
+    return None if index is None else round(index, 2)
 
 
 def dated(model: PriceModel, as_of: str) -> PriceModel:

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import pickle
+from datetime import date
 
 import duckdb
 import numpy as np
@@ -370,3 +371,111 @@ def test_the_database_knows_the_markets_of_weights(apart, dated):
         db.execute(sql(apart, "duckdb", columns=columns))
         found = db.sql("SELECT price_cents FROM diamond_prices ORDER BY id").fetchnumpy()
     assert (found["price_cents"] == apart.itemise(stones).sum(axis=1)).all()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pd.to_datetime(["2025-03-05"]).astype("datetime64[ns]"),
+        pd.to_datetime(["2025-03-05"]).astype("datetime64[s]"),
+        [date(2025, 3, 5)], [pd.Timestamp("2025-03-05 12:00")], ["2025-03-05"],
+        [np.datetime64("2025-03-05")], [np.datetime64("2025-03-05T10:00", "ns")],
+        pd.array(["2025-03-05"], dtype="string"),
+    ],
+)  # fmt: skip
+def test_dates_of_a_data_frame_are_read_however_they_are_held(model, written):
+    stones = Stones.from_frame(pd.DataFrame([STONE]).assign(sold=written))
+    assert model.price(stones)[0] == model.price(Stones.of([Stone(**STONE, sold="2025-03-05")]))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["01/07/2024", "2024-02-30", "soon", 45474, 20240701, pd.Period("2024-07")]
+)
+def test_a_date_that_cannot_be_read_is_refused_and_never_another(model, dated, wrong):
+    frame = dated.drop(columns="price").head(3).assign(sold=["2025-03-05", wrong, "2025-03-05"])
+    with pytest.raises(StoneError, match=r"1 of 3 rows: sold .*row 1"):
+        Stones.from_frame(frame)
+    with pytest.raises(StoneError, match="sold"):
+        fit(dated.assign(sold=[wrong, *dated["sold"].iloc[1:]]))
+    with pytest.raises(StoneError, match="sold"):
+        Stone(**STONE, sold=wrong)
+
+
+@pytest.mark.parametrize("none", [None, "", pd.NaT, np.nan, np.datetime64("NaT")])
+def test_no_date_is_none_however_it_is_held(model, none):
+    stones = Stones.from_frame(pd.DataFrame([STONE]).assign(sold=pd.Series([none])))
+    assert model.price(stones)[0] == model.price(Stones.of([Stone(**STONE)]))[0]
+    for wrong in (pd.NaT, np.datetime64("NaT")):
+        with pytest.raises(StoneError, match="missing"):
+            model.as_of(wrong)
+
+
+def test_a_slip_of_the_pen_is_not_the_last_day_of_prices(model, dated, tmp_path, capsys):
+    slipped = dated.copy()
+    slipped.iloc[[3, 5], slipped.columns.get_loc("sold")] = ["2027-03-01", "2019-01-01"]
+    slipped.iloc[8, slipped.columns.get_loc("sold")] = "2090-01-01"
+    found = fit(slipped)
+    assert found.training.effective == model.training.effective
+    assert found.training.left_out["date months apart from all others"] == 2 or (
+        found.training.left_out["date in the future"] == 2
+    )
+    assert found.training.rows == len(dated) - 3
+    slipped.to_csv(tmp_path / "s.csv", index=False)
+    words = ["fit", "--data", str(tmp_path / "s.csv"), "--out", str(tmp_path / "m.json")]
+    assert main(words) == 2
+    assert (
+        "months apart from all others" in (said := capsys.readouterr().err) or "future" in said
+    )
+    assert main([*words, "--leave-out"]) == 0
+    again = PriceModel.from_json((tmp_path / "m.json").read_text())
+    assert again.training.effective == model.training.effective
+
+
+def test_a_carried_range_is_as_wide_as_the_market_of_such_stones_moved(dated):
+    wild = dated.copy()
+    month = pd.to_datetime(wild["sold"]).dt.to_period("M").astype("int64")
+    wave = 0.25 * np.sin((month - month.min()) / 3)
+    wild["price"] = (wild["price"] * np.exp(np.where(wild["carat"] >= 1.0, wave, 0))).round(2)
+    forward = fit(wild).carry_forward()
+    stones = [Stone(c, "Ideal", "G", "VS2", sold=forward.last_day + 90) for c in (0.7, 1.2)]
+    calm, moved = forward.market_spread(Stones.of(stones))
+    assert moved > 2 * calm
+    low, high = forward.range(Stones.of(stones))
+    for i, stone in enumerate(stones):
+        assert forward.explain(stone).range() == pytest.approx((low[i], high[i]))
+
+
+def test_prices_are_carried_no_farther_than_the_sales_go_back(model):
+    forward = model.carry_forward()
+    first, last = model.training.ranges["sold"]
+    assert forward.supports(Stones.of([Stone(**STONE, sold=2 * last - first)]))[0]
+    far = Stone(**STONE, sold=2 * last - first + 1)
+    with pytest.raises(UnsupportedStoneError) as told:
+        forward.explain(far)
+    assert "carry_forward" not in str(told.value)
+    assert forward.assess(far).status == "declined"
+
+
+def test_models_of_two_days_are_two(model):
+    then = model.as_of("2025-03-05")
+    assert {model, then, model.carry_forward()} == {model, then, model.carry_forward()}
+    assert len({model, then, model.carry_forward(), model.as_of("2025-03-05")}) == 3
+
+
+def test_no_sql_is_written_whose_ranges_would_not_widen(model, tmp_path, capsys):
+    (tmp_path / "m.json").write_text(model.to_json())
+    words = ["export-sql", "--dialect", "duckdb", "--out", str(tmp_path / "s.sql")]
+    assert main([*words, "--model", str(tmp_path / "m.json"), "--carry-forward"]) == 2
+    assert "ranges that widen" in capsys.readouterr().err
+
+
+def test_a_batch_says_of_when_each_price_is(model, dated):
+    from diamond_pricing.intake.judged import judged
+
+    last = model.last_day
+    columns = {name: [value] * 3 for name, value in STONE.items()}
+    columns["sold"] = np.array([last - 30, np.nan, last + 30])
+    columns["carat"] = np.array(columns["carat"])
+    found = judged(model.carry_forward(), columns, 3, 0.9, "blend")
+    assert found.days.tolist() == [last - 30, last, last + 30]
+    assert found.status.tolist() == [0, 0, 1]

@@ -116,7 +116,7 @@ def test_each_file_may_be_dated_by_its_name(place, rows, path):
     assert refit(place) == "promoted"
     status = {d["file"]: d for d in last_record(place)["deliveries"]}
     assert status["partner/stock-20260131.csv"]["status"] == "accepted"
-    assert "'partner/stock.csv' does not" in status["partner/stock.csv"]["reason"]
+    assert "'partner/stock.csv' has none" in status["partner/stock.csv"]["reason"]
     assert registry(place).active().training.effective == "2026-01-31"
 
 

@@ -23,12 +23,11 @@ from diamond_pricing.stones.checks import (
     TYPICAL_DEPTH,
 )
 from diamond_pricing.stones.kinds import KINDS, kinds_known
-from diamond_pricing.stones.stones import _SLIP
+from diamond_pricing.stones.stones import _SLIP, EPOCH
 from diamond_pricing.terms.basis import UNRECORDED
 from diamond_pricing.warehouse.scoring.arithmetic import number, searched
 from diamond_pricing.warehouse.scoring.lookups import CARAT, Lookups
 
-EPOCH = 719_163  # the day of 1970-01-01
 _OF_EVERY_STONE = tuple(grade for grade in GRADES if grade.required)
 
 

@@ -90,12 +90,12 @@ def lookups(model: PriceModel, level: float, absent: frozenset[str]) -> Lookups:
     Raises
     ------
     SourceError
-        For a model as of a day after its sales.
+        For a model that carries prices forward.
     """
-    if model.last_day is not None and (model.today or 0) > model.last_day:
+    if model.carries:
         raise SourceError(
-            "SQL has no ranges that widen with the distance from the sales; take a day that "
-            "they cover, or score files."
+            "SQL has no ranges that widen with the distance from the sales; leave days after "
+            "them declined, or score files."
         )
     sizes = {name: len(grades) for name, grades in levels_of(model).items()}
     low, high = model.training.ranges[CARAT]

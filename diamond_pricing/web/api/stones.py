@@ -91,13 +91,17 @@ class StoneController(Controller):
         shape: Annotated[
             str, QueryParameter(description="Of stones of this shape. Default: the usual one.")
         ] = "",
+        carat: Annotated[
+            float | None,
+            QueryParameter(description="Of stones of this weight. Default: the usual one."),
+        ] = None,
     ) -> IndexOut:  # fmt: skip
         """Give an index of the prices of equal stones, with limits and numbers of sales."""
         service, known = request.service, request.known
         service.allow(known, "quote")
         found = await service.model(*request.pins)
         published = await service.away(service.models.published)
-        answer = index_of(found, by, shape, published)
+        answer = index_of(found, by, shape, carat, published)
         await service.charge(known, "index", len(answer.periods))
         return answer
 
