@@ -81,7 +81,18 @@ EXITS = (
 @click.option("--inbox", type=click.Path(path_type=Path), required=True, help="New files.")
 @home_option
 @click.option("--dry-run", is_flag=True, help="Decide, and write nothing.")
-@click.option("--force", callback=named, help="Promote in spite of the gates; give the reason.")
+@click.option(
+    "--force",
+    callback=named,
+    help="Promote in spite of the gates; give the reason. Files that are held are taken in "
+    "too, those of earlier runs as well.",
+)
+@click.option(
+    "--hold",
+    multiple=True,
+    metavar="FILE",
+    help="With --force: a held file that stays held, as the log names it. May be repeated.",
+)
 @json_option
 @click.pass_context
 def refit(
@@ -90,6 +101,7 @@ def refit(
     home: str,
     dry_run: bool,
     force: str | None,
+    hold: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Take new sales in, refit, judge, and promote or keep.
@@ -104,7 +116,7 @@ def refit(
     try:
         outcome = run(
             inbox, open_store(home), at=now(), by=who(), dry_run=dry_run, force=force or "",
-            tell=lambda text: click.echo(text, err=True),
+            hold=hold, tell=lambda text: click.echo(text, err=True),
         )  # fmt: skip
     except (BusyError, ConflictError) as error:
         if as_json:

@@ -105,9 +105,9 @@ def structure(
             terms.append((curve(text, 8, 6), "cut"))
     for name in others:
         if isinstance(ATTRIBUTES[name], Day):
-            terms.append(((name, 1, 0),))  # by month, and by quarter for each kind of stone
+            month = (name, 1, 0)
             kinds = ["segments", *(kind for kind in KINDS if kind in others)]
-            terms += [((name, 3, 0), kind) for kind in kinds]
+            terms += [(month,), *((month, kind) for kind in kinds)]
             continue
         if isinstance(ATTRIBUTES[name], Measure):
             terms.append((curve(name, 14, 8),))

@@ -1,7 +1,7 @@
 """New files of the inbox: which there are, what is in them, and whether they can be true."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -353,13 +353,37 @@ def doubts(
     return found
 
 
-def same_market(arrivals: list[Arrival], gates: Gates) -> None:
+def held_before(
+    delivery: Delivery, sales: "pd.DataFrame", champion: PriceModel, gates: Gates
+) -> Arrival:
+    """What an earlier run holds, as far as its level may tell what the market did."""
+    stones, residual = residuals(champion, sales)
+    known, arrival = ~np.isnan(residual), Arrival(delivery)
+    if known.sum() >= GROUP and np.median(champion.market_spread(stones)[known]) > 0:
+        arrival.later = shift("all", residual[known])
+        arrival.findings = _groups(
+            delivery.file, stones, residual - arrival.later.median, gates
+        )
+    return arrival
+
+
+def same_market(
+    arrivals: Sequence[Arrival], gates: Gates, before: Sequence[Arrival] = ()
+) -> None:
     """Tell what the market did from what one source did, where several sold in later days.
 
     What is held for its level alone is let in where another source has moved as far. What
     lies farther from the active model than another source, and from that one too, is held.
+
+    Parameters
+    ----------
+    before : Sequence[Arrival]
+        What earlier runs hold; it confirms what comes, and is confirmed.
     """
-    judged = [a for a in arrivals if a.later and all(f.gate == LEVEL_SHIFT for f in a.failed)]
+    judged = [
+        a for a in (*arrivals, *before)
+        if a.later and all(f.gate == LEVEL_SHIFT for f in a.failed)
+    ]  # fmt: skip
     for arrival in judged:
         others = [o for o in judged if o.delivery.source != arrival.delivery.source]
         agree = [o for o in others if _apart(arrival, o) <= gates.level_shift]

@@ -4,7 +4,7 @@ Everything is written before the entry that names it; the entry is the moment at
 run has happened. A run that dies earlier leaves nothing that anybody reads.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,7 @@ from diamond_pricing.refit.deliveries import (
     arrived,
     doubts,
     first_doubts,
+    held_before,
     new_files,
     same_market,
     screened,
@@ -82,7 +83,7 @@ class Outcome:
 
 def refit(
     inbox: Path, store: Store, *, at: str, by: str, dry_run: bool = False, force: str = "",
-    tell: Tell = lambda _: None,
+    hold: Sequence[str] = (), tell: Tell = lambda _: None,
 ) -> Outcome:  # fmt: skip
     """Take new files in, refit, judge, and promote or keep.
 
@@ -93,8 +94,10 @@ def refit(
     dry_run : bool
         Decide, and write nothing.
     force : str
-        A reason to promote in spite of the gates; held deliveries are looked at again. What
-        no reason helps against: a fit that fails, or no proof of the shape.
+        A reason to promote in spite of the gates; held deliveries of earlier runs are taken
+        in too. What no reason helps against: a fit that fails, or no proof of the shape.
+    hold : Sequence[str]
+        Files that stay held all the same, as the log names them.
 
     Raises
     ------
@@ -107,17 +110,19 @@ def refit(
     if not inbox.is_dir():
         raise FileNotFoundError(2, "there is no such inbox", str(inbox))
     if dry_run:
-        return _Run(inbox, store, at, by, force, tell).decide(write=False)
+        return _Run(inbox, store, at, by, force, hold, tell).decide(write=False)
     with store.writing(wait=False):
-        return _Run(inbox, store, at, by, force, tell).decide(write=True)
+        return _Run(inbox, store, at, by, force, hold, tell).decide(write=True)
 
 
 class _Run:
     """One run's view of its home, read once."""
 
     def __init__(
-        self, inbox: Path, store: Store, at: str, by: str, force: str, tell: Tell
-    ) -> None:
+        self, inbox: Path, store: Store, at: str, by: str, force: str, hold: Sequence[str],
+        tell: Tell,
+    ) -> None:  # fmt: skip
+        self.hold = frozenset(hold)
         self.inbox, self.store, self.at, self.by = inbox, store, at, by
         self.force, self.tell = force.strip(), tell
         self.registry = Registry(store)
@@ -137,10 +142,11 @@ class _Run:
         }
         files = new_files(self.inbox, seen, homes.withdrawals_of(self.entries), self.tell)
         again = {sha256(data).hexdigest() for _, _, data in files}
-        held = [
+        waiting = [
             d for d in known.values()
-            if self.force and d.status == "held" and d.sha256 not in again
+            if d.status == "held" and d.sha256 not in again and d.file not in self.hold
         ]  # fmt: skip
+        held = waiting if self.force else []
         if not files and not held:
             return Outcome(NOTHING, f"Nothing new in {self.inbox}.", {})
         last = self.last
@@ -151,6 +157,8 @@ class _Run:
         accepted = [d for d in known.values() if d.status == "accepted"]
         old = homes.stored_sales(self.store, accepted)
         arrivals = self._arrivals(files, old, settings)
+        if not self.force:
+            held = self._confirmed(arrivals, waiting)
         findings = [finding for arrival in arrivals for finding in arrival.findings]
         good = [a for a in arrivals if a.delivery.status == "accepted"]
         if not good and not held:
@@ -186,7 +194,7 @@ class _Run:
                 if self.champion is None:
                     arrival.findings += first_doubts(arrival, self.home.currency, self.gates)
                 failed = [f.says for f in arrival.failed]
-                if failed and not self.force:
+                if failed and (not self.force or name in self.hold):
                     status, reason = "held", "; ".join(failed) + "."
             arrival.delivery = msgspec.structs.replace(
                 arrival.delivery, settings=settings, status=status, reason=reason
@@ -194,9 +202,19 @@ class _Run:
             if status == "accepted" and arrival.intake is not None:
                 known.add(recorded_sales(arrival.intake.sales))
             arrivals.append(arrival)
-        if not self.force:
-            same_market(arrivals, self.gates)
         return arrivals
+
+    def _confirmed(self, arrivals: list[Arrival], waiting: list[Delivery]) -> list[Delivery]:
+        """Tell the market from a source, by what is held from earlier runs too."""
+        known = [
+            held_before(
+                delivery, homes.checked(self.store, delivery.sales), self.champion, self.gates
+            )
+            for delivery in waiting
+            if self.champion is not None and delivery.sales and any(a.later for a in arrivals)
+        ]
+        same_market(arrivals, self.gates, known)
+        return [a.delivery for a in known if a.delivery.status == "accepted"]
 
     def _level(self, source: str) -> float | None:
         """Log of what a source's prices are divided by; None when that is yet to be fitted."""

@@ -10,7 +10,7 @@ import pytest
 from diamond_pricing.cli import main
 from diamond_pricing.model.market import market_index
 from diamond_pricing.refit.days import within
-from diamond_pricing.refit.home import counted_sales
+from diamond_pricing.refit.home import counted_sales, deliveries_of
 from diamond_pricing.refit.ledger import ledger
 from diamond_pricing.registry import LocalStore, published
 from diamond_pricing.stones import LINES, Stones
@@ -198,7 +198,7 @@ def test_the_published_index_is_never_revised(place, rows, path, capsys):
     capsys.readouterr()
     assert main(["index", "--home", str(place / "home")]) == 0
     shown = pd.read_csv(io.StringIO(capsys.readouterr().out)).set_index("period")
-    assert shown["published"].dropna().to_dict() == third
+    assert shown["published"].dropna().to_dict() == {m: round(v, 2) for m, v in third.items()}
     assert shown.index[-1] not in third
     moved = third["2026-01"] / third["2025-12"]
     assert moved == pytest.approx(best["2026-01"] / best["2025-12"], abs=2e-4)
@@ -265,3 +265,53 @@ def test_a_stone_that_is_listed_for_months_is_one_stone(place, rows, path, tmp_p
     assert registry(place).verify() == []
     sales = counted_sales(LocalStore(place / "home"), registry(place).entries())
     assert len(sales) == 2400 + 300 + 40, "a price that did not change is fitted once"
+
+
+def test_the_order_of_the_files_decides_nothing(place, rows, path):
+    fallen = path - 0.14 * (np.arange(len(path)) >= FIRST)
+    deliver(place, of_month(rows[2400:2600], FIRST, fallen), "one/2026-01.csv")
+    assert refit(place) == "data rejected"
+    deliver(place, of_month(rows[2600:2800], FIRST, fallen, seed=4), "two/2026-01.csv")
+    assert refit(place) == "promoted"
+    status = {f: d.status for f, d in by_file(place).items()}
+    assert status == {
+        "first.csv": "accepted", "one/2026-01.csv": "accepted", "two/2026-01.csv": "accepted"
+    }  # fmt: skip
+
+
+def by_file(place):
+    return {d.file: d for d in deliveries_of(registry(place).entries()).values()}
+
+
+def test_force_takes_in_what_is_held_but_for_what_is_named(place, rows, path):
+    poisoned = of_month(rows[2400:2600], FIRST, path).eval("price = price * 1.4")
+    deliver(place, poisoned, "partner/2026-01.csv")
+    fallen = path - 0.14 * (np.arange(len(path)) >= FIRST)
+    deliver(place, of_month(rows[2600:2800], FIRST, fallen, seed=4), "own/2026-01.csv")
+    assert refit(place) == "data rejected"
+    assert (
+        refit(place, "--force", "the market fell", "--hold", "partner/2026-01.csv")
+        == "promoted"
+    )
+    found = by_file(place)
+    assert found["own/2026-01.csv"].status == "accepted"
+    assert found["partner/2026-01.csv"].status == "held"
+
+
+def test_the_ledger_tells_the_market_of_each_weight(place, rows, path):
+    """Where stones from one carat on fell alone: their line is the market, not the weight."""
+    import pandas as pd
+
+    later = of_month(rows[2400:2900], FIRST, path)
+    later.loc[later["carat"] >= 1.0, "price"] *= 0.88
+    before = registry(place).active()
+    deliver(place, later, "2026-01.csv")
+    refit(place, "--force", "large stones fell")
+    after = registry(place).active()
+    stones = Stones.from_frame(pd.DataFrame(
+        {"carat": [0.7, 1.2], "cut": "Ideal", "color": "G", "clarity": "VS2"}
+    ))  # fmt: skip
+    moves = ledger(before, after, stones)
+    market = moves.parts[:, moves.lines.index("market")] / moves.old
+    assert market[1] < market[0] - 0.05
+    assert abs(moves.parts[1, moves.lines.index("magic")] / moves.old[1]) < 0.05
