@@ -22,6 +22,7 @@ from diamond_pricing.model.market import market_index
 from diamond_pricing.model.words import ENGLISH, ITALIAN
 from diamond_pricing.registry import Registry
 from diamond_pricing.stones import ATTRIBUTES, LINES, OTHERS, trade
+from diamond_pricing.stones.attributes import iso
 from diamond_pricing.warehouse.scoring import score, sql
 from tests.web.serving import serving
 
@@ -385,6 +386,8 @@ def test_a_served_home_takes_its_attributes(home, model, server):
     page = server.get("/", params={k: str(v) for k, v in stone.items()}).text
     assert "House laboratory" in page
     assert 'name="fire"' in page
+    first, last = (iso(day) for day in model.training.ranges["sold"])
+    assert f'name="sold" type="date" min="{first}" max="{last}"' in page
     assert 'name="fluorescence"' not in page
     assert "Not in this price: fluorescence, polish, symmetry, laboratory." in page
 

@@ -34,6 +34,7 @@ class Field(msgspec.Struct, frozen=True):
     unit: str = ""
     grades: tuple[tuple[str, str], ...] = ()
     help: str = ""
+    days: tuple[str, str] | None = None  # first and last, of a date
 
 
 class Form(tuple[Field, ...]):
@@ -87,7 +88,13 @@ def form_of(model: PriceModel, words: Words) -> Form:
         name, label = attribute.name, words.attribute(attribute.name)
         said = help_of(name, "", words)
         if isinstance(attribute, Measure):
-            fields.append(Field(name, label, attribute.required, attribute.unit, (), said))
+            days = None
+            if isinstance(attribute, Day):
+                low, high = model.training.ranges[name]
+                days = (attribute.shown(low), attribute.shown(high))
+            fields.append(
+                Field(name, label, attribute.required, attribute.unit, (), said, days)
+            )
             continue
         seen = model.training.grades.get(name, {})
         grades = tuple((g, help_of(name, g, words)) for g in attribute.grades if g in seen)
