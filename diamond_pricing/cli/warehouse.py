@@ -92,7 +92,7 @@ def score(
 @click.option(
     "--columns",
     help="Columns of the table that the view has too; name a key among them. Default: carat, "
-    "cut, color, clarity, depth, table, x, y, z and what else the model reads.",
+    "cut, color, clarity, depth, table, x, y, z and what else the model reads but dates.",
 )
 def export_sql(
     model: str | None, home: str | None, level: float, dialect: str, out: Path, table: str,

@@ -293,7 +293,7 @@ def test_prices_of_another_day_everywhere(model, dated, tmp_path, capsys):
     out = ["--out", str(tmp_path / "s.sql"), "--dialect", "duckdb"]
     assert main(["export-sql", *words, *out]) == 0
     with duckdb.connect() as db:
-        db.execute("CREATE TABLE stones AS SELECT *, NULL::DATE sold, NULL::DOUBLE depth, "
+        db.execute("CREATE TABLE stones AS SELECT *, NULL::DOUBLE depth, "
                    "NULL::DOUBLE \"table\", NULL::DOUBLE x, NULL::DOUBLE y, NULL::DOUBLE z "
                    f"FROM '{tmp_path / 's.csv'}'")  # fmt: skip
         db.execute((tmp_path / "s.sql").read_text())

@@ -113,10 +113,12 @@ def test_each_file_may_be_dated_by_its_name(place, rows, path):
     feed = of_month(rows[2400:2700], FIRST, path).drop(columns="sold")
     deliver(place, feed, "partner/stock-20260131.csv")
     deliver(place, feed.iloc[1:], "partner/stock.csv")
+    deliver(place, of_month(rows[2700:2800], FIRST, path), "partner/with-dates.csv")
     assert refit(place) == "promoted"
     status = {d["file"]: d for d in last_record(place)["deliveries"]}
     assert status["partner/stock-20260131.csv"]["status"] == "accepted"
     assert "'partner/stock.csv' has none" in status["partner/stock.csv"]["reason"]
+    assert status["partner/with-dates.csv"]["status"] == "accepted", "each row says its day"
     assert registry(place).active().training.effective == "2026-01-31"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from diamond_pricing.errors import MissingExtraError, SourceError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
-from diamond_pricing.stones import ATTRIBUTES, OTHERS, attribute_named
+from diamond_pricing.stones import ATTRIBUTES, OTHERS, Day, attribute_named
 from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.warehouse.scoring.lookups import Lookups, lookups
 from diamond_pricing.warehouse.scoring.spark import SPARK, apart
@@ -44,8 +44,8 @@ def sql(
         and of the view, ``{prefix}prices``, begin with.
     columns : Sequence[str], optional
         Columns of the table that the view has too; by default ``COLUMNS`` and the further
-        attributes that the model reads. Those that mean an attribute, in any
-        spelling that data frames may use, are read for the price.
+        attributes that the model reads, but no date: a stock has none. Those that mean an
+        attribute, in any spelling that data frames may use, are read for the price.
     level : float
         Share of such sales within the range.
 
@@ -65,7 +65,8 @@ def sql(
         raise SourceError(f"dialect {dialect!r} is not written; choose {', '.join(DIALECTS)}.")
     read = model._effects.attributes
     if columns is None:
-        columns = (*COLUMNS, *(other.name for other in OTHERS if other.name in read))
+        further = (a.name for a in OTHERS if a.name in read and not isinstance(a, Day))
+        columns = (*COLUMNS, *further)
     given = _attributes(columns, read)
     _names(table, prefix)
     absent = frozenset(ATTRIBUTES) - set(given)
