@@ -226,6 +226,8 @@ class PriceOut(msgspec.Struct, frozen=True, kw_only=True):
         The first carries the price of the reference stone.
     model : str
         Id of the model document, SHA-256.
+    not_counted : list[str]
+        Attributes that were sent and that the model does not read, as fluorescence.
     """
 
     stone: dict[str, float | str]
@@ -239,6 +241,10 @@ class PriceOut(msgspec.Struct, frozen=True, kw_only=True):
     verdict: VerdictOut
     lines: list[LineOut]
     model: str
+    not_counted: Annotated[
+        list[str],
+        msgspec.Meta(description="What was sent and that the model does not read."),
+    ] = []
 
 
 class QuoteOut(PriceOut, frozen=True, kw_only=True):

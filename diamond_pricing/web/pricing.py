@@ -370,7 +370,7 @@ def _told(
         "currency": why.currency, "effective": why.effective,
         "range": found and Amounts(level, round(found[0], 2), round(found[1], 2)),
         "verdict": VerdictOut(verdict.status, reasons),  # type: ignore[arg-type]
-        "lines": lines, "model": model.sha256,
+        "lines": lines, "model": model.sha256, "not_counted": list(why.not_counted),
     }  # fmt: skip
 
 

@@ -33,6 +33,10 @@ def test_a_quote_is_the_models_own_explanation_and_reads_the_same_for_ever(api, 
     assert quote["verdict"] == {"status": "priced", "reasons": []}
     assert (quote["currency"], quote["effective"]) == ("USD", "2008")
     assert quote["model"] == packaged.sha256
+    assert quote["not_counted"] == []
+    more = api.post("/v1/quotes", json=STONE | {"fluorescence": "Faint", "sold": "2025-01-01"})
+    assert sorted(more.json()["not_counted"]) == ["fluorescence", "sold"]
+    assert more.json()["cents"] == quote["cents"]
     assert made.headers["location"] == f"/v1/quotes/{quote['id']}"
     assert api.get(made.headers["location"]).json() == quote
 
