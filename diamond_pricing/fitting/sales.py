@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date
 from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -173,24 +172,21 @@ def usable(
     """
     impossible = np.zeros(len(sales), bool)
     impossible[[row for row, _ in sales.stones.left_out]] = True
-    lacking, undated, future, stray = np.zeros((4, len(sales)), bool)
+    lacking, undated, stray = np.zeros((3, len(sales)), bool)
     for name in dict.fromkeys((*attributes, *(needed or ()))):
         unknown = ~sales.stones.known(name)
         if isinstance(ATTRIBUTES[name], Day):
             undated |= unknown
-            days = sales.stones[name]
-            future |= days > date.today().toordinal() + 1
-            stray |= stray_days(np.where(future, np.nan, days))
+            stray |= stray_days(sales.stones[name])
         else:
             lacking |= unknown if needed is None or name in needed else unknown & impossible
     left_out = {
         "measurements contradict each other": int((lacking & impossible).sum()),
         "measurement missing": int((lacking & ~impossible).sum()),
         "date missing": int((undated & ~lacking).sum()),
-        "date in the future": int((future & ~lacking).sum()),
         "date months apart from all others": int((stray & ~lacking).sum()),
     }
-    kept = ~(lacking | undated | future | stray)
+    kept = ~(lacking | undated | stray)
     if kept.sum() < FEWEST:
         raise FitError(
             f"only {kept.sum()} of {len(sales)} sales have {', '.join(attributes)}; "
