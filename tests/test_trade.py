@@ -398,7 +398,7 @@ def test_a_served_home_carries_prices_forward_when_asked(model, server):
         "cut": "Ideal",
         "color": "E",
         "clarity": "VS1",
-        "sold": "2034-01-01",
+        "sold": "2025-06-01",
     }
     refused = server.post("/v1/quotes", json=stone)
     assert (refused.status_code, refused.json()["code"]) == (422, "stone_declined")
@@ -408,6 +408,9 @@ def test_a_served_home_carries_prices_forward_when_asked(model, server):
     assert found["price"] == last["price"]
     assert found["range"]["low"] < last["range"]["low"]
     assert found["verdict"]["reasons"][0]["code"] == "carried_forward"
+    far = server.post("/v1/quotes", json=stone | {"carry_forward": True, "sold": "2034-01-01"})
+    assert far.status_code == 422
+    assert "carried forward to 2026-" in far.json()["detail"]
 
 
 def test_a_served_home_tells_what_the_market_did(model, server):

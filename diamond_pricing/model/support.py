@@ -297,8 +297,13 @@ def unsupported(
                 f"is outside what this model has seen, {measure.shown(low)} to "
                 f"{measure.shown(high)}"
             )
-            if dated and not carried and not (values < low).any():
-                why += "; a later day is priced by carry_forward, in a wider range"
+            if dated and not (values < low).any():
+                why = (
+                    f"lies farther ahead than the sales go back; prices are carried forward to "
+                    f"{measure.shown(high)}"
+                    if carried
+                    else f"{why}; a later day is priced by carry_forward, in a wider range"
+                )
             code = (
                 "weight_outside_range" if measure.name == "carat" else "measure_outside_range"
             )
