@@ -346,10 +346,10 @@ def verify(home: str, head: str) -> None:
 @home_option
 @json_option
 def accuracy(home: str, as_json: bool) -> None:
-    """Hold prices that were told before they were known against those that stones fetched.
+    """Compare sealed predictions with the prices that stones fetched.
 
-    Each refit seals in the log what its model says of the stones that came in, before it
-    learns them, and of those in stock.csv.
+    Each refit predicts the prices of new stones by the model that was active before it, and
+    those of the stones in stock.csv, and keeps the hash of its predictions in the log.
     """
     from diamond_pricing.refit.sealed import scored
 
@@ -359,7 +359,7 @@ def accuracy(home: str, as_json: bool) -> None:
         click.echo(msgspec.json.encode(scores).decode())
         return
     if not scores:
-        click.echo(f"No price in {home} was told before it was known yet.")
+        click.echo(f"No prediction in {home} can be scored yet.")
         return
     click.echo("                            sales  within 10 %  half within  level  in range")
     for s in scores:
@@ -378,7 +378,7 @@ def accuracy(home: str, as_json: bool) -> None:
 def listings(home: str, out: Path) -> None:
     """Write each stone that was delivered once: its first and last day, and its prices.
 
-    Stones without a number of their own or measurements cannot be told from others.
+    Stones with neither a report number nor measurements are left out.
     """
     import csv
     import io

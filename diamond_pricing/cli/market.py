@@ -36,7 +36,7 @@ OF_SALES = ("method", "window", "splice", "basket", "source", "leave_out")
 )  # fmt: skip
 @click.option(
     "--stone", metavar="STONE",
-    help="Of which stones, where shapes or origins moved apart: '1 Ideal G VS2 shape=Oval'. "
+    help="Of which stones, where weights, shapes or origins moved apart: '0.3 Ideal G VS2'. "
     "Default: the reference stone.",
 )  # fmt: skip
 @click.option(
@@ -108,21 +108,26 @@ def index(
 
         write(chart, index_chart(periods).svg.encode())
         click.echo(f"Wrote {chart}.", err=True)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names)
-    writer.writeheader()
-    writer.writerows(rows)
+    text = _csv(names, rows)
     if out is not None:
-        write(out, text.getvalue().encode())
+        write(out, text.encode())
         click.echo(f"Wrote {len(periods)} periods to {out}.", err=True)
     if as_json:
         click.echo(json.dumps({**facts, "periods": rows}))
     elif out is None:
-        click.echo(text.getvalue(), nl=False)
+        click.echo(text, nl=False)
+
+
+def _csv(names: list[str], rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _check(from_sales: bool) -> None:
-    """Refuse options of the other kind of index; a variable of the shell is no option."""
+    """Refuse options of the other kind of index; environment variables do not count."""
     context = click.get_current_context()
 
     def given(name: str) -> bool:
@@ -223,11 +228,7 @@ def worth(
     if as_json:
         click.echo(json.dumps({"attribute": name, "by": by, "grades": rows}))
         return
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Worth)])
-    writer.writeheader()
-    writer.writerows(rows)
-    click.echo(text.getvalue(), nl=False)
+    click.echo(_csv([field.name for field in fields(Worth)], rows), nl=False)
 
 
 COMMANDS = (index, worth)

@@ -117,7 +117,7 @@ def worth_table(rows: "Sequence[Worth]") -> Table:
 
 
 def told_table(scores: Sequence[Any]) -> Table:
-    """How prices that were told before they were known came out."""
+    """Sealed predictions against the prices that stones fetched."""
     import pandas as pd
 
     heads = ["stones of", "age", "sales", "within 10 %", "half within", "level", "in range"]

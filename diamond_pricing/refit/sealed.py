@@ -1,8 +1,9 @@
-"""Prices told before they were known: sealed in the log, and scored when stones are sold.
+"""Predictions that are sealed in the log, and scored when the stones are sold.
 
-Each run prices the stones of its deliveries by the model that has not learned them, and the
-stones in stock. The log holds the hash of that file before any of them is learned from, so
-that nobody can have chosen the prices afterwards.
+Each run predicts the prices of its deliveries by the model that was active before it, which
+an earlier entry of the log names and which has not seen them, and those of the stock. The
+entry of the run holds the hash of the predictions: whoever has the model can work them out
+again, and those of the stock stand in the log before the stones are sold.
 """
 
 import csv
@@ -40,7 +41,7 @@ NEAR = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How prices that were told before they were known came out.
+    """Predictions against the prices that stones fetched.
 
     Attributes
     ----------
@@ -50,11 +51,11 @@ class Score:
         How old the model's latest sale was.
     n : int
     near : float
-        Share of the prices told that lie within 10 % of those fetched.
+        Share of the predictions within 10 % of the price fetched.
     error : float
         Median of the absolute errors, as a share of the price fetched.
     level : float
-        Median of price told over price fetched, less 1.
+        Median of prediction over price fetched, less 1.
     held : float or None
         Share within the 90 % ranges.
     """
@@ -119,7 +120,7 @@ def _priced(model: PriceModel, stones: Stones) -> tuple[Any, Vector, Vector, Vec
 
 
 def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
-    """Hold all sealed prices against what their stones fetched, by age."""
+    """Compare all sealed predictions with what their stones fetched, by age."""
     found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
     for of, days, *amounts in _outcomes(store, entries):
         age = next((name for most, name in AGES if days / MONTH < most), OLDEST)
@@ -144,7 +145,7 @@ def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
 def _outcomes(
     store: Store, entries: Sequence[Entry]
 ) -> Iterator[tuple[str, float, float, float, float, float]]:
-    """Of each sale that was told before: of what, days, price fetched and told, both ends."""
+    """Of each sale predicted: of what, age in days, price fetched, prediction, both ends."""
     accepted = {
         d.sha256: d
         for d in homes.deliveries_of(entries).values()

@@ -206,7 +206,7 @@ class Inputs:
 
     @cached_property
     def told_before(self) -> list[Score]:
-        """How prices that the home told before they were known came out."""
+        """The home's sealed predictions against the prices that stones fetched."""
         if self.registry is None:
             return []
         return scored(self.registry.store, self.registry.entries())

@@ -177,7 +177,7 @@ def test_prices_told_before_they_were_known_are_scored(place, rows, path, capsys
 
 def test_a_home_without_a_second_delivery_has_told_nothing(founded_dated, capsys):
     assert main(["accuracy", "--home", str(founded_dated / "home")]) == 0
-    assert "No price" in capsys.readouterr().out
+    assert "No prediction" in capsys.readouterr().out
 
 
 def test_the_published_index_is_never_revised(place, rows, path, capsys):
@@ -221,7 +221,7 @@ def test_the_report_on_the_market(place, rows, path, tmp_path, capsys):
     assert index["published"].dropna().round(1).to_dict() == {
         month: round(level, 1) for month, level in once.items()
     }
-    assert "Prices told against prices fetched" in page
+    assert "Predictions against prices fetched" in page
     capsys.readouterr()
     assert main(["report", "market", "--to", "html", "--out", str(tmp_path / "no")]) == 2
     assert "sales have dates" in capsys.readouterr().err
