@@ -131,18 +131,20 @@ def fit_held_out(
 
 
 def fit_unpaired(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
-) -> PriceModel:
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
+    calendar: tuple[float, float] | None = None,
+) -> PriceModel:  # fmt: skip
     """Fit as `fit_monotone`, but never pair the stones of two price lists.
 
     The lists then differ by smooth effects alone, as they must where sales are known only
-    by their sums (`diamond_pricing.fitting.atscale`).
+    by their sums (`diamond_pricing.fitting.atscale`). Where dates are read, the periods are
+    those of the ``calendar``, its first and last day, see `Day`; default: of the sales.
     """
     read = read_sales(sales, currency=currency, effective=effective)
     kept, _, left_out, shape, others = _prepared(read)
-    graded = tuple(name for name in others if isinstance(ATTRIBUTES[name], Grade))
+    counted = tuple(n for n in others if isinstance(ATTRIBUTES[n], Grade | Day))
     with threadpool_limits(1):
-        return _model(kept, shape, left_out, graded, paired_lists=False)[0]
+        return _model(kept, shape, left_out, counted, paired_lists=False, calendar=calendar)[0]
 
 
 def _prepared(
@@ -189,6 +191,7 @@ def _model(
     others: tuple[str, ...] = (),
     *,
     paired_lists: bool = True,
+    calendar: tuple[float, float] | None = None,
 ) -> tuple[PriceModel, dict[str, Vector], Found]:
     stones = sales.stones
     averages = averages_of(stones, by_shape=SHAPES in others)
@@ -202,7 +205,8 @@ def _model(
     shown, before = _screened(
         y, stones, averages, structure(many, shape, lists, others), others
     )
-    laid = laid_out(structure(many, shape, lists, others, shown), stones, averages)
+    parts = structure(many, shape, lists, others, shown)
+    laid = laid_out(parts, stones, averages, calendar)
     tried = len(laid.design.sheets)
 
     def likely(fitted: Vector, sd: float) -> Vector:

@@ -183,14 +183,18 @@ class Structure:
 
 
 def laid_out(
-    terms: Sequence[tuple[Part, ...]], stones: Stones, averages: Averages
-) -> Structure:
-    """Learn the bases of terms from n stones; what is missing counts as usual for the shape."""
+    terms: Sequence[tuple[Part, ...]], stones: Stones, averages: Averages,
+    calendar: tuple[float, float] | None = None,
+) -> Structure:  # fmt: skip
+    """Learn the bases of terms from n stones; what is missing counts as usual for the shape.
+
+    Periods are those of the ``calendar``, its first and last day; default: of the stones.
+    """
     axes: dict[str, Vector] = {}
     codes = {}
     margins: dict[Part, Margin | None] = {}
     for part in dict.fromkeys(part for term in terms for part in term):
-        basis, values = _basis(part, stones)
+        basis, values = _basis(part, stones, calendar)
         if basis is None:
             margins[part] = None
             continue
@@ -266,7 +270,9 @@ def _undecided(basis: AnyBasis, stones: Stones) -> tuple[int, int] | None:
     return basis.levels.index(cut.ungraded), basis.levels.index(usual)
 
 
-def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
+def _basis(
+    part: Part, stones: Stones, calendar: tuple[float, float] | None
+) -> tuple[AnyBasis | None, Vector]:
     """Basis of one part, and the values of its feature; None when it does not vary.
 
     Beside attributes and curves a part may be ``magic`` (jumps at the magic weights),
@@ -298,7 +304,7 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
     expression = parse(text)
     values = _filled(expression.evaluate(stones.columns), stones)
     if isinstance(ATTRIBUTES.get(text), Day):
-        return _periods(text, values, k)
+        return _periods(text, values, k, calendar)
     if text != WEIGHT:
         low, high = (float(f"{v:.4g}") for v in np.quantile(values, (OUTSIDE, 1 - OUTSIDE)))
         low = 0.0 if text == RATIO else low
@@ -314,13 +320,15 @@ def _basis(part: Part, stones: Stones) -> tuple[AnyBasis | None, Vector]:
     return spline, stones["carat"] if spline.feature == "carat" else values
 
 
-def _periods(name: str, days: Vector, months: int) -> tuple[AnyBasis | None, Vector]:
+def _periods(
+    name: str, days: Vector, months: int, calendar: tuple[float, float] | None
+) -> tuple[AnyBasis | None, Vector]:
     """Parts of the calendar of some months each; the days as the first ones of theirs.
 
     Markets jump, and quotes hold for a while: a level for each month, drawn to those beside
     it as far as the sales show nothing else.
     """
-    first, last = days.min(), days.max()
+    first, last = calendar or (days.min(), days.max())
     each = ceil((len(parts_of_calendar(first, last, 1)) - 1) / MOST_MONTHS)
     fine = np.array(parts_of_calendar(first, last, each))
     parts = parts_of_calendar(first, last, months * each)

@@ -159,13 +159,22 @@ def iso(day: float) -> str:
     return date.fromordinal(int(day)).isoformat()
 
 
+def month_number(day: float) -> int:
+    """The month of a day, counted from January of the year 0."""
+    of = date.fromordinal(int(day))
+    return 12 * of.year + of.month - 1
+
+
+def first_day(month: int) -> float:
+    """The first day of a month, see `month_number`."""
+    return float(date(month // 12, month % 12 + 1, 1).toordinal())
+
+
 def parts_of_calendar(first: float, last: float, months: int) -> tuple[float, ...]:
     """First days of parts of some months each, from that of ``first`` to behind ``last``."""
-    ends = (date.fromordinal(int(day)) for day in (first, last))
-    begun, ended = (12 * day.year + day.month - 1 for day in ends)
+    begun, ended = month_number(first), month_number(last)
     parts = -(-(ended - begun + 1) // months)
-    after = range(begun, begun + parts * months + 1, months)
-    return tuple(float(date(m // 12, m % 12 + 1, 1).toordinal()) for m in after)
+    return tuple(map(first_day, range(begun, begun + parts * months + 1, months)))
 
 
 def period_of(day: float, by: str) -> str:

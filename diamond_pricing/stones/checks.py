@@ -11,7 +11,7 @@ from math import isnan, log
 
 import numpy as np
 
-from diamond_pricing.arrays import Flags, Vector
+from diamond_pricing.arrays import Flags, Integers, Vector
 
 CARATS_PER_MM3 = 0.00613  # median of carat/(x·y·z) over the packaged sales
 TYPICAL_DEPTH = 61.8  # per cent, the median of the packaged sales
@@ -36,17 +36,31 @@ def stray_days(days: Vector) -> Flags:
     days : Vector
         Shape (n,), NaN where there is none.
     """
-    known = np.flatnonzero(~np.isnan(days))
-    stray = np.zeros(len(days), bool)
-    if len(known) < FEWEST_DATED:
-        return stray
-    order = known[np.argsort(days[known], kind="stable")]
-    most = min(FEW_APART - 1, max(1, len(known) // OF))
-    for some in (order, order[::-1]):
-        gaps = np.flatnonzero(np.abs(np.diff(days[some[: most + 1]])) > MONTHS_APART)
-        if len(gaps):
-            stray[some[: gaps[-1] + 1]] = True
-    return stray
+    distinct, count = np.unique(days[~np.isnan(days)], return_counts=True)
+    if not len(distinct):
+        return np.zeros(len(days), bool)
+    first, last = ends_of(distinct, count)
+    return (days < first) | (days > last)
+
+
+def ends_of(days: Vector, count: Integers) -> tuple[float, float]:
+    """The first and the last of days that are not stray, see `stray_days`.
+
+    Parameters
+    ----------
+    days : Vector
+        Ascending, each once, shape (m,).
+    count : Integers
+        Sales of each, shape (m,).
+    """
+    ends, total = [], int(count.sum())
+    most = min(FEW_APART - 1, max(1, total // OF)) if total >= FEWEST_DATED else 0
+    for order in (slice(None), slice(None, None, -1)):
+        some = days[order]
+        apart = np.abs(np.diff(some)) > MONTHS_APART
+        gaps = np.flatnonzero(apart & (np.cumsum(count[order])[:-1] <= most))
+        ends.append(float(some[gaps[-1] + 1 if len(gaps) else 0]))
+    return ends[0], ends[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,11 @@ class Periods(Over, frozen=True, forbid_unknown_fields=True, tag="periods", tag_
         """Learn what stands in: the last period."""
         return Periods(self.expression, self.starts, averages.mean_rows(self, stones))
 
+    def until(self, periods: int) -> "Periods":
+        """The first of the periods; where there is no date the last of them counts."""
+        row = (0.0,) * (periods - 1) + (1.0,)
+        return Periods(self.expression, self.starts[: periods + 1], (row,) * len(self.average))
+
     def on(self, day: float) -> "Periods":
         """The same, with the period of a day where there is no date."""
         row = np.zeros(self.width)

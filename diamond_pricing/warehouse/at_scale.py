@@ -22,13 +22,15 @@ from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.like_sales import LikeSales
-from diamond_pricing.stones import ATTRIBUTES, Grade
+from diamond_pricing.stones import ATTRIBUTES, Day, Grade
+from diamond_pricing.stones.attributes import first_day, month_number
 from diamond_pricing.warehouse.like_sales import counting_at, sides_at, with_like
 from diamond_pricing.warehouse.relation import (
     MEMORY,
     Relation,
     hashed,
     in_sample,
+    month_column,
     opened,
 )
 from diamond_pricing.warehouse.tally import (
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 IN_MEMORY = 150_000  # sales; more are counted where they are
 SAMPLE = 100_000  # sales that a founding model is fitted to
+AHEAD = 12  # months after the first sales that others may be added of
 FOLDS = 5
 
 
@@ -200,8 +203,9 @@ def sums(
             if progress is not None:
                 progress("fitting the founding model", 0.0, min(sample, rows // 2))
             frame = sampled(
-                relation, rows, sample, leave_out, currency=currency, effective=effective
-            )
+                relation, rows, sample, leave_out, currency=currency, effective=effective,
+                ahead=AHEAD,
+            )  # fmt: skip
         with counted(relation, frame, leave_out=leave_out, progress=progress) as ready:
             return summed(ready, progress)
 
@@ -235,11 +239,21 @@ def held_out_prices(ready: Counted, without: Sequence[Any]) -> Any:
 
 
 def sampled(
-    relation: Relation, rows: int, wanted: int, leave_out: bool = False, **said: str | None
-) -> Frame:
-    """Fit a founding model to a sample of whole stones, at most half of them."""
-    share = min(0.5, wanted / max(rows, 1))
-    return founded(fetched(relation, share, leave_out)[0], **said, seen=share)
+    relation: Relation, rows: int, wanted: int, leave_out: bool = False, ahead: int = 0,
+    **said: str | None,
+) -> Frame:  # fmt: skip
+    """Fit a founding model to a sample of whole stones, at most half of them.
+
+    Its months are those of all sales, and as many more ``ahead`` of them.
+    """
+    share, calendar = min(0.5, wanted / max(rows, 1)), None
+    for name, (first, last) in relation.days.items():
+        calendar = (first, first_day(month_number(last) + ahead))
+        day = relation.table[name]
+        inside = day.isnull() | day.between(first, last)
+        relation = Relation(relation.table.filter(inside), relation.own)
+    sales = fetched(relation, share, leave_out)[0]
+    return founded(sales, **said, seen=share, calendar=calendar)
 
 
 def fetched(
@@ -250,11 +264,12 @@ def fetched(
     t = relation.table.filter([~no for no in against_use(relation, None).values()])
     if share is not None:
         t = t.filter(in_sample(hashed(Relation(t, relation.own)), share))
-    frame: pd.DataFrame = t.drop("listing").to_pandas()
+    dates = [name for name in relation.others if isinstance(ATTRIBUTES[name], Day)]
+    frame: pd.DataFrame = t.drop("listing", *map(month_column, dates)).to_pandas()
     for name in ("cut", "color", "clarity", *relation.others):
         grade = ATTRIBUTES[name]
-        assert isinstance(grade, Grade)
-        frame[name] = np.array([*grade.grades, None], object)[frame[name].to_numpy()]
+        if isinstance(grade, Grade):
+            frame[name] = np.array([*grade.grades, None], object)[frame[name].to_numpy()]
     # Rows come in any order; a fit should not depend on it.
     ordered = frame.sort_values(sorted(map(str, frame.columns))).reset_index(drop=True)
     return ordered, survey.left_out

@@ -19,6 +19,7 @@ from diamond_pricing.fitting.atscale.moments import GRID, grid_size
 from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
 from diamond_pricing.fitting.engine import Gram
 from diamond_pricing.model import PriceModel
+from diamond_pricing.model.training import MONTH
 
 SCHEMA = "diamond_pricing.moments/1"
 KEY = b"diamond_pricing"
@@ -34,7 +35,7 @@ class _Bins(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     starts: list[int]
 
 
-class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     schema: str
     founding: str
     bins: dict[str, _Bins]
@@ -45,6 +46,7 @@ class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     error_squares: float
     seen: float
     sha256: str
+    months: dict[str, int] = {}
 
 
 def written_moments(moments: Moments) -> bytes:
@@ -74,6 +76,7 @@ def written_moments(moments: Moments) -> bytes:
         error_squares=moments.errors.squares,
         seen=moments.frame.seen,
         sha256="",
+        months=dict(moments.months),
     )
     head = msgspec.structs.replace(head, sha256=_digest(head, values))
     table = pa.table(
@@ -129,10 +132,14 @@ def read_moments(data: bytes) -> Moments:
         cells = _cells(frame)
         found = {n: _counts(values, n, cells[n]) for n in cells}
         weight = {n: _weight(values, n, len(of)) for n, of in bins.items()}
+        if not all(MONTH.fullmatch(m) and count > 0 for m, count in head.months.items()):
+            raise ValueError("months")
     except (KeyError, ValueError) as error:  # FitError is one
         raise DocumentError("this file of sums contradicts itself.") from error
     errors = Errors(found["recorded"], found["blend"], head.error_squares)
-    return Moments(frame, grams, weight, found["grid"], head.extent, head.left_out, errors)
+    return Moments(
+        frame, grams, weight, found["grid"], head.extent, head.left_out, errors, head.months
+    )
 
 
 def _cells(frame: Frame) -> dict[str, int]:

@@ -9,19 +9,32 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.sales import DEAREST
 from diamond_pricing.intake.headers import PRICE, understood
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, Grade, attribute_named
-from diamond_pricing.stones.attributes import blank
+from diamond_pricing.stones import (
+    ATTRIBUTES,
+    GRADES,
+    LISTING,
+    MEASURES,
+    Day,
+    Grade,
+    attribute_named,
+)
+from diamond_pricing.stones.attributes import BLANK, blank
 from diamond_pricing.stones.checks import (
     CARATS_PER_MM3,
     DIAMETER_TOLERANCE,
     HEIGHT_TOLERANCE,
     TYPICAL_DEPTH,
+    ends_of,
 )
 from diamond_pricing.stones.kinds import KINDS, SHAPE
 from diamond_pricing.stones.trade import OTHERS, graded
@@ -40,12 +53,15 @@ ENGINES = ("duckdb", "_duckdb", "ibis", "pyspark", "py4j", "psycopg", "snowflake
 MEMORY_LIMIT = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
 MEMORY = "1GB"  # of DuckDB, before it goes to the disk
 MANY_TEXTS = 1_000  # different words of one grade
+ENOUGH = 0.5  # share of the sales that must tell their date for it to be read
+ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}($|[T ])"
+EPOCH = date(1970, 1, 1).toordinal()
 PRIME = 2_147_483_647
 FACTORS = (1_103_515_245, 314_159_269, 271_828_183, 1_618_033_989, 141_421_357)
 TURN, TURN_AGAIN = 48_271, 69_621
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Relation:
     """Sales as a table of an engine.
 
@@ -54,7 +70,9 @@ class Relation:
     table : ibis.Table
         Columns carat, depth, table, x, y, z as far as there are any, price: numbers. cut,
         color, clarity and further grades as far as there are any: position of the grade in
-        its scale. listing: −1 where length and width are not there. Nothing is filtered.
+        its scale. listing: −1 where length and width are not there. Of each date the day,
+        see `Day`, and its month, see `month_number`: 0 where a text is none. Nothing is
+        filtered.
     own : bool
         Whether the engine is a DuckDB of ours, which may write tables as it likes.
     """
@@ -71,6 +89,22 @@ class Relation:
     def others(self) -> tuple[str, ...]:
         """The further grades that there is a column for, as shape and fluorescence."""
         return tuple(a.name for a in OTHERS if a.name in self.table.columns)
+
+    @cached_property
+    def days(self) -> Mapping[str, tuple[float, float]]:
+        """The first and the last day of each date, those apart from all others left out.
+
+        Of dates that most sales tell.
+        """
+        found = {}
+        for name in (name for name in self.others if isinstance(ATTRIBUTES[name], Day)):
+            days = self.table.group_by(day=self.table[name]).aggregate(n=self.table.count())
+            counted = days.to_pyarrow().sort_by("day").to_pydict()
+            known = [d is not None and d > 0 for d in counted["day"]]
+            day, n = (np.array(counted[column])[known] for column in ("day", "n"))
+            if n.sum() >= ENOUGH * sum(counted["n"]) and n.sum():
+                found[name] = ends_of(day.astype(float), n.astype(np.int64))
+        return found
 
 
 @contextmanager
@@ -217,6 +251,8 @@ def _canonical(given: Any) -> Any:
             codes = _graded(grade, given, named[grade.name])
             if codes is not None:
                 made[grade.name] = codes
+        elif isinstance(grade, Day) and grade.name in named:
+            made |= _dated(grade, given, named[grade.name])
         elif isinstance(grade, Grade) and grade.ungraded:
             made[grade.name] = ibis.literal(grade.grades.index(grade.ungraded), "int16")
     table = given.select(**made)
@@ -264,6 +300,35 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
     return ibis.ifelse(texts.isnull(), none, codes).cast("int16")
 
 
+def month_column(name: str) -> str:
+    """The column of the months of a date."""
+    return f"{name} month"
+
+
+def _dated(of: Day, given: Any, column: str) -> dict[str, Any]:
+    """Days and months of a column of dates, 0 where a text is no date."""
+    import ibis
+
+    kind, dates = given[column].type(), given[column]
+    unread = ibis.literal(False)
+    if kind.is_string():
+        texts = ibis.ifelse(dates.strip().lower().isin(sorted(BLANK)), None, dates.strip())
+        whole = ibis.ifelse(texts.re_search(ISO_DATE), texts.substr(0, 10), None)
+        dates = whole.try_cast("date")
+        unread = texts.notnull() & dates.isnull()
+    elif kind.is_timestamp():
+        dates = dates.cast("date")
+    elif not kind.is_date():
+        raise FitError(
+            f"column {column!r} must hold dates, or text such as 2026-11-23, not {kind}."
+        )
+    day, month = dates.epoch_days() + EPOCH, dates.year() * 12 + dates.month() - 1
+    return {
+        of.name: ibis.ifelse(unread, 0, day).cast("int32"),
+        month_column(of.name): ibis.ifelse(unread, 0, month).cast("int32"),
+    }
+
+
 def _words(given: Any, column: str, texts: Any) -> list[str | None]:
     """What is in a column, each once; one more than `MANY_TEXTS` at most."""
     try:
@@ -297,7 +362,12 @@ def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:
             found[f"{name} missing"] = t[name].isnull()
             found[f"{name} impossible"] = ~t[name].between(attribute.low, attribute.high)
     for name in relation.others:
-        found[f"{name} is no grade"] = t[name] == -2
+        attribute = ATTRIBUTES[name]
+        if isinstance(attribute, Day):
+            off = ~t[name].between(int(attribute.low), int(attribute.high))
+            found[f"{name} is no date such as 2026-11-23"] = off.fill_null(False)
+        else:
+            found[f"{name} is no grade"] = t[name] == -2
     for name in needed:
         if name not in relation.measures:
             raise FitError(f"no column for {name}, which the founding model reads.")

@@ -5,10 +5,12 @@ look-up tables of the founding model's prices, so that its weight is known; what
 are sums by bins, of a size that does not grow with the sales.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
+from operator import itemgetter
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,7 @@ from diamond_pricing.fitting.engine import Gram
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.stones import ATTRIBUTES, LISTING, MEASURES, OTHERS, Grade
+from diamond_pricing.stones.attributes import first_day, period_of
 from diamond_pricing.stones.kinds import KINDS, kinds_known
 from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms.basis import UNRECORDED
@@ -49,6 +52,7 @@ from diamond_pricing.warehouse.relation import (
     fold_of,
     hashed,
     in_sample,
+    month_column,
     opened,
     reasons,
 )
@@ -58,7 +62,10 @@ if TYPE_CHECKING:
 
 # Reasons for which a sale is left out without asking: the fit in memory does so too, or
 # there is no founding price for it.
-HARMLESS = ("measurement missing", "measurements contradict each other")
+STRAY = "date months apart from all others"
+HARMLESS = (
+    "measurement missing", "measurements contradict each other", "date missing", STRAY,
+)  # fmt: skip
 UNSEEN = "not seen by the founding model"
 
 # Of weights and weighted log prices: a sum of 2³⁵ is still exact. Of squares one of 2⁴¹.
@@ -80,12 +87,15 @@ class Survey:
     left_out : Mapping[str, int]
         The others, each by the first reason against it.
     extent : Mapping[str, tuple[float, float]]
-        Least and largest value of each measure among those used.
+        Least and largest value of each measure and date among those used.
+    months : Mapping[str, int]
+        How many of them are of each month, as ``2026-09``, where a frame reads dates.
     """
 
     used: int
     left_out: Mapping[str, int]
     extent: Mapping[str, tuple[float, float]]
+    months: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,6 +219,9 @@ def against_use(relation: Relation, frame: Frame | None) -> dict[str, Any]:
     """Conditions under which a sale is not used, in the order in which they count."""
     needed = () if frame is None else measures(frame)
     found = dict(reasons(relation, needed))
+    for name, bins in () if frame is None else frame.bins.items():
+        if bins.kind == "months" and name in relation.others:
+            found |= _against_days(relation, name, bins)
     read = set() if frame is None else set(frame.bins)
     if lacking := (read & {a.name for a in OTHERS}) - set(relation.others):
         raise FitError(f"no column for {min(lacking)}, which the founding model reads.")
@@ -233,6 +246,16 @@ def against_use(relation: Relation, frame: Frame | None) -> dict[str, Any]:
     return {reason: no.fill_null(True) for reason, no in found.items()}
 
 
+def _against_days(relation: Relation, name: str, bins: Bins) -> dict[str, Any]:
+    day, month = relation.table[name], relation.table[month_column(name)]
+    found = {"date missing": day.isnull()}
+    if name in relation.days:
+        found[STRAY] = ~day.between(*relation.days[name])
+    last = int(bins.low + bins.step * len(bins)) - 1
+    found[f"{name} in a month {UNSEEN}"] = ~month.between(int(bins.low), last)
+    return found
+
+
 def surveyed(
     relation: Relation, frame: Frame | None = None, *, leave_out: bool = False
 ) -> Survey:
@@ -249,16 +272,17 @@ def surveyed(
     against = against_use(relation, frame)
     why = ibis.cases(*((no, i) for i, no in enumerate(against.values())), else_=-1)
     t = t.mutate(why=why.cast("int16"))
-    names = relation.measures
-    found = t.group_by("why").aggregate(
+    dated = [n for n, of in (frame.bins if frame else {}).items() if of.kind == "months"]
+    names = (*relation.measures, *dated)
+    found = t.group_by("why", *map(month_column, dated)).aggregate(
         n=t.count(),
         **{f"low_{name}": t[name].min() for name in names},
         **{f"high_{name}": t[name].max() for name in names},
     ).to_pyarrow().to_pylist()  # fmt: skip
     reason = list(against)
-    left_out = {
-        reason[row["why"]]: row["n"] for row in sorted(found, key=_why) if _why(row) >= 0
-    }
+    left_out: Counter[str] = Counter()
+    for row in sorted((row for row in found if row["why"] >= 0), key=itemgetter("why")):
+        left_out[reason[row["why"]]] += row["n"]
     serious = {
         r: n for r, n in left_out.items() if r not in HARMLESS and not r.endswith(UNSEEN)
     }
@@ -266,19 +290,24 @@ def surveyed(
     if serious and not leave_out:
         said = "; ".join(f"{n:,} of {total:,} sales: {r}" for r, n in serious.items())
         raise FitError(f"{said}. Correct them, or have such sales left out and counted.")
-    used = next((row for row in found if row["why"] == -1), None)
-    if used is None:
+    used = [row for row in found if row["why"] == -1]
+    if not used:
         said = "; ".join(f"{n:,}: {r}" for r, n in left_out.items()) or "there is none"
         raise FitError(f"no sale can be used: {said}.")
-    extent = {
-        name: (used[f"low_{name}"], used[f"high_{name}"])
-        for name in names if used[f"low_{name}"] is not None
-    }  # fmt: skip
-    return Survey(used["n"], left_out, extent)
-
-
-def _why(row: Mapping[str, Any]) -> int:
-    return int(row["why"])
+    extent, months = {}, Counter[str]()
+    for name in names:
+        ends = [
+            (row[f"low_{name}"], row[f"high_{name}"])
+            for row in used if row[f"low_{name}"] is not None
+        ]  # fmt: skip
+        if ends:
+            extent[name] = (float(min(ends)[0]), float(max(high for _, high in ends)))
+    for row in used:
+        for name in dated:
+            months[period_of(first_day(row[month_column(name)]), "month")] += row["n"]
+    return Survey(
+        sum(row["n"] for row in used), dict(left_out), extent, dict(sorted(months.items()))
+    )
 
 
 def steps(number: Any, step: float) -> Any:
@@ -309,7 +338,9 @@ def _code(bins: Bins, feature: str, t: Any) -> Any:
     if bins.kind == "grade":
         none = len(bins) - 1  # the last bin, where a stone may lack the grade
         return ibis.ifelse(t[feature] < 0, none, t[feature])
-    if bins.kind == "weight":
+    if bins.kind == "months":
+        node = ((t[month_column(feature)] - bins.low) / bins.step).floor()
+    elif bins.kind == "weight":
         node = (t.carat * 100 + A_LITTLE).floor()
     else:
         node = ((evaluated(feature, t) - bins.low) / bins.step + 0.5).floor()
@@ -461,6 +492,7 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
         errors = errors_of(fresh, fresh.far, fresh.farther)
     moments = Moments(
         frame, grams, sums.weight, grid, ready.survey.extent, ready.survey.left_out, errors,
+        ready.survey.months,
     )  # fmt: skip
     counting(last)
     return moments

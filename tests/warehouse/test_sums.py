@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -27,7 +28,8 @@ from diamond_pricing.fitting.atscale.solve import scored
 from diamond_pricing.fitting.engine import Gram
 from diamond_pricing.fitting.like_sales import counting_of, learned
 from diamond_pricing.model.like_sales import Cells
-from diamond_pricing.terms import dense, interleaved
+from diamond_pricing.model.market import market_index
+from diamond_pricing.terms import Periods, dense, interleaved
 from diamond_pricing.terms.expression import parse
 from diamond_pricing.warehouse.at_scale import evaluate, fit, sums
 from diamond_pricing.warehouse.like_sales import _feature_of, counting_at, sides_at
@@ -160,6 +162,104 @@ def spark():
     session.sparkContext.setLogLevel("ERROR")
     yield ibis.pyspark.connect(session)
     session.stop()
+
+
+@pytest.fixture(scope="module")
+def months(other) -> pd.DataFrame:
+    """Sales of eight months; in the fifth all prices fall by a tenth."""
+    rng = np.random.default_rng(4)
+    month = rng.integers(0, 8, len(other))
+    first = pd.date_range("2025-11-01", periods=8, freq="MS")[month]
+    return other.drop(columns=["x", "y", "z"]).assign(
+        sold=first + pd.to_timedelta(rng.integers(0, 28, len(other)), unit="D"),
+        price=(other["price"] * np.where(month >= 4, 0.9, 1.0)).round(2),
+    )
+
+
+@pytest.fixture(scope="module")
+def begun(months) -> Moments:
+    """Sums of the first five months."""
+    return sums(months[months["sold"] < "2026-04-01"], sample=2_000)
+
+
+def test_each_month_is_a_tally_of_its_own(months, begun):
+    days = months["sold"]
+    april, rest = (
+        months[(days >= "2026-04-01") & (days < "2026-05-01")], months[days >= "2026-05-01"]
+    )  # fmt: skip
+    added = read_moments(written_moments(begun))
+    for delivery in (april, rest):
+        added = added + tally(delivery, begun.frame)
+    at_once = tally(months, begun.frame)
+    np.testing.assert_allclose(added.whole.XX, at_once.whole.XX, atol=1e-8)
+    assert added.months == at_once.months
+    assert sum(added.months.values()) == added.n
+    model = fit_moments(added)
+    assert model.training.effective == str(days.max())[:10]
+    assert model.certificate.holds
+    index = {p.period: p.index for p in market_index(model)}
+    assert list(index) == sorted(added.months)
+    for month in ("2026-03", "2026-06"):
+        assert index[month] / index["2026-02"] == pytest.approx(0.9, abs=0.012)
+    # What no sale is known of has no column, and no price.
+    assert all(
+        basis.starts[-1] <= model.last_day + 31
+        for term in model.terms for basis in term.bases if isinstance(basis, Periods)
+    )  # fmt: skip
+    assert model.assess(Stone(1.0, "Ideal", "F", "VS1", sold="2026-08-01")).status == "declined"
+    assert PriceModel.from_json(model.to_json()) == model
+    before = fit_moments(added - tally(rest, begun.frame))
+    assert before.last_day == date(2026, 4, 30).toordinal()
+    assert [*before.training.months] == sorted(added.months)[:6]
+    with pytest.raises(FitError, match="never counted here"):
+        begun - tally(rest, begun.frame)
+
+
+def test_a_dated_fit_at_scale_is_near_the_fit_in_memory(months):
+    counted, in_memory = fit(months, in_memory=100, folds=2), fit_in_memory(months)
+    here, there = (market_index(model) for model in (counted, in_memory))
+    assert [(p.period, p.sales) for p in here] == [(p.period, p.sales) for p in there]
+    index = [np.array([p.index for p in of]) for of in (here, there)]
+    np.testing.assert_allclose(*index, rtol=0.006)
+    assert counted.training.effective == in_memory.training.effective
+
+
+def test_dates_are_read_as_they_are_written(months, begun):
+    some = months.head(500)
+    as_they_are = tally(some, begun.frame)
+    for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"):
+        same(tally(some.assign(sold=some["sold"].dt.strftime(form)), begun.frame), as_they_are)
+    same(tally(some.assign(sold=some["sold"].dt.date), begun.frame), as_they_are)
+    words = some["sold"].dt.strftime("%Y-%m-%d")
+    odd = {0: "15/Jan/26", 1: "2026-02-30", 2: "", 3: None, 4: "2031-01-01", 5: "1971-01-01"}
+    words = words.where(~words.index.isin(odd), words.index.map(odd.get))
+    with pytest.raises(FitError, match=r"3 of 500 sales: sold is no date such as 2026-11-23"):
+        tally(some.assign(sold=words), begun.frame)
+    found = tally(some.assign(sold=words), begun.frame, leave_out=True)
+    assert found.left_out == {
+        "sold is no date such as 2026-11-23": 3, "date missing": 2,
+        "date months apart from all others": 1,
+    }  # fmt: skip
+    late = some.assign(sold=pd.Timestamp("2027-06-01"))
+    with pytest.raises(FitError, match="500: sold in a month not seen by the founding model"):
+        tally(late, begun.frame)
+    with pytest.raises(FitError, match="no column for sold, which the founding model reads"):
+        tally(some.drop(columns="sold"), begun.frame)
+    with pytest.raises(FitError, match="'sold' must hold dates, or text such as 2026-11-23"):
+        tally(some.assign(sold=20260101), begun.frame)
+
+
+@pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::ResourceWarning"
+)
+@pytest.mark.parametrize("form", [None, "%Y-%m-%d"])
+def test_spark_reads_dates_as_duckdb_does(spark, months, begun, tmp_path, form):
+    file = str(tmp_path / "sales.parquet")
+    dates = months["sold"].dt.date if form is None else months["sold"].dt.strftime(form)
+    months.assign(sold=dates).to_parquet(file)
+    there, here = tally(spark.read_parquet(file), begun.frame), tally(file, begun.frame)
+    same(there, here)
+    assert (there.months, there.extent) == (here.months, here.extent)
 
 
 @pytest.mark.filterwarnings(

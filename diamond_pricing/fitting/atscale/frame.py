@@ -19,12 +19,13 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.stones import ATTRIBUTES, LISTING, OTHERS, Grade, Stones
-from diamond_pricing.terms import AnyBasis, Rows, Spline, Steps, Term, looked_up
+from diamond_pricing.stones.attributes import month_number
+from diamond_pricing.terms import AnyBasis, Periods, Rows, Spline, Steps, Term, looked_up
 from diamond_pricing.terms.expression import parse
 
 Features = tuple[str, ...]
 
-KINDS = ("grade", "weight", "bands", "number")
+KINDS = ("grade", "weight", "bands", "number", "months")
 NODES = 128  # bins of a number besides the weight
 HEAVIEST = 30.0  # carats of the last bin of weights
 A_LITTLE = 1e-6  # hundredths of a carat: 0.29 · 100 is a little less than 29
@@ -44,7 +45,9 @@ class Bins:
     kind : str
         ``grade``: bin i holds grade i, and the last none where a stone may lack it.
         ``weight``: bin i holds i hundredths of a carat and less than one more. ``bands``:
-        bins of ``weight`` joined. ``number``: the nearest of evenly spaced nodes.
+        bins of ``weight`` joined. ``number``: the nearest of evenly spaced nodes. ``months``:
+        parts of the calendar of ``step`` months each, from the month ``low``, which counts
+        from the year 0.
     held : int
         Bins with stones in the sample that they were learned from.
     low, step : float
@@ -74,6 +77,9 @@ class Bins:
             case "number":
                 node = np.floor((given - self.low) / self.step + 0.5)
                 return node.clip(0, len(self) - 1).astype(np.int64)
+            case "months":
+                period = np.searchsorted(self.values, given, side="right") - 1
+                return period.clip(0, len(self) - 1).astype(np.int64)
         raise AssertionError("bands are counted from the bins of the weight")
 
 
@@ -102,7 +108,7 @@ class Frame:
         As a model document has them; the intercept first.
     bins : dict[str, Bins]
         By feature. Bands of the weight that stand in a term of three are a feature of their
-        own, or its tables would have a cell for every weight.
+        own, or its tables would have a cell for every weight; so are those in a term of dates.
     founding : PriceModel or None
         None weighs all sales alike.
     seen : float
@@ -315,7 +321,8 @@ def _codes(name: str) -> Vector:
 
 def feature_of(basis: AnyBasis, term: Term) -> str:
     """The feature that a basis of a term is counted by."""
-    if isinstance(basis, Steps) and len(term.bases) > 2:
+    dated = any(isinstance(other, Periods) for other in term.bases)
+    if isinstance(basis, Steps) and (dated or len(term.bases) > 2):
         return f"carat in {len(basis.at) + 1} bands"
     return basis.feature
 
@@ -339,6 +346,10 @@ def _learned(name: str, basis: AnyBasis, stones: Stones, bins: dict[str, Bins]) 
         starts = np.searchsorted(bins["carat"].values, np.array(basis.at))
         middles = (np.array([0.0, *basis.at]) + np.array([*basis.at, 2 * basis.at[-1]])) / 2
         return Bins(middles, "bands", len(middles), starts=starts)
+    if isinstance(basis, Periods):
+        first, second = (float(month_number(day)) for day in basis.starts[:2])
+        opening: Vector = np.array(basis.starts[:-1], float)
+        return Bins(opening, "months", basis.width, first, second - first)
     if not isinstance(basis, Spline):
         raise FitError(f"a term over {name} is not counted at scale; fit 'monotone'.")
     expression = parse(basis.expression)

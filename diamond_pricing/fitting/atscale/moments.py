@@ -18,7 +18,9 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale.frame import Frame, Group, feature_of
 from diamond_pricing.fitting.engine import Gram
-from diamond_pricing.stones import GRADES, LISTING
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, Day
+from diamond_pricing.stones.attributes import first_day
+from diamond_pricing.terms import Periods, Term
 
 GRID = ("carat", "cut", "color", "clarity", LISTING.name)
 FINE = 100  # bins of an error in each factor of e
@@ -99,6 +101,8 @@ class Moments:
         Sales that could not be used, by reason.
     errors : Errors
         Of the founding model, over sales that it was not fitted on.
+    months : Mapping[str, int]
+        Sales of each month, as ``2026-09``, where the frame reads their dates.
     """
 
     frame: Frame
@@ -108,6 +112,7 @@ class Moments:
     extent: Mapping[str, tuple[float, float]]
     left_out: Mapping[str, int] = field(default_factory=dict)
     errors: Errors = field(default_factory=Errors)
+    months: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -130,11 +135,11 @@ class Moments:
         self._alike(other)
         ends = {
             name: (min(low, other.extent[name][0]), max(high, other.extent[name][1]))
-            for name, (low, high) in self.extent.items()
-        }
+            for name, (low, high) in self.extent.items() if name in other.extent
+        }  # fmt: skip
         return Moments(
             self.frame, *self._sums(other, 1), ends, _counted(self.left_out, other.left_out, 1),
-            self.errors + other.errors,
+            self.errors + other.errors, _counted(self.months, other.months, 1),
         )  # fmt: skip
 
     def __sub__(self, other: "Moments") -> "Moments":
@@ -149,11 +154,53 @@ class Moments:
         left = Moments(
             self.frame, *self._sums(other, -1), self.extent,
             _counted(self.left_out, other.left_out, -1), self.errors + -other.errors,
+            _counted(self.months, other.months, -1),
         )  # fmt: skip
         parts = (left.grid, left.errors.recorded, left.errors.blend)
-        if left.n < 0 or any((c.count < 0).any() for c in parts):
+        few = min(left.months.values(), default=0) < 0 or left.n < 0
+        if few or any((c.count < 0).any() for c in parts):
             raise FitError("sales are taken away that were never counted here.")
-        return left
+        return left._within_months()
+
+    def _within_months(self) -> "Moments":
+        """The same with dates within the months that have sales."""
+        if not self.months:
+            return self
+        extent = dict(self.extent)
+        first, last = (month_of(end) for end in (min(self.months), max(self.months)))
+        for name in (n for n in extent if isinstance(ATTRIBUTES[n], Day)):
+            low, high = extent[name]
+            extent[name] = (max(low, first_day(first)), min(high, first_day(last + 1) - 1))
+        return replace(self, extent=extent)
+
+    def without_months_ahead(self) -> "Moments":
+        """The same, over columns that end with the last period in which there are sales."""
+        frame = self.frame
+        ahead = {
+            name: int(np.flatnonzero(self.weight[name])[-1]) + 1
+            for name, bins in frame.bins.items() if bins.kind == "months"
+        }  # fmt: skip
+        if all(kept == len(frame.bins[name]) for name, kept in ahead.items()):
+            return self
+        terms, columns = [], []
+        for term in frame.terms:
+            kept = [ahead.get(basis.feature, basis.width) for basis in term.bases]
+            inside = np.zeros([basis.width for basis in term.bases], bool)
+            inside[tuple(slice(k) for k in kept)] = True
+            columns.append(inside.ravel())
+            bases = zip(term.bases, kept, strict=True)
+            terms.append(
+                Term(tuple(b.until(k) if isinstance(b, Periods) else b for b, k in bases))
+            )
+        at = np.flatnonzero(np.concatenate(columns))
+        bins = {
+            name: replace(of, values=of.values[: ahead.get(name, len(of))])
+            for name, of in frame.bins.items()
+        }
+        weight = {name: w[: len(bins[name])] for name, w in self.weight.items()}
+        grams = tuple(gram.only(at) for gram in self.grams)
+        frame = replace(frame, terms=tuple(terms), bins=bins)
+        return replace(self, frame=frame, grams=grams, weight=weight)
 
     def _sums(self, other: "Moments", sign: int) -> tuple[Any, Any, Any]:
         combine = Gram.__add__ if sign > 0 else Gram.__sub__
@@ -200,6 +247,11 @@ def grid_size(frame: Frame, name: str) -> int:
     if name == LISTING.name:
         return len(LISTING.grades) + 1
     return len(next(g for g in GRADES if g.name == name).grades)
+
+
+def month_of(name: str) -> int:
+    """The number of a month from its name, ``2026-09``; see `month_number`."""
+    return 12 * int(name[:4]) + int(name[5:]) - 1
 
 
 def _counted(a: Mapping[str, int], b: Mapping[str, int], sign: int) -> dict[str, int]:

@@ -34,8 +34,9 @@ from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.like_sales import Likeness, LikeSales
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import Support
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, Grade, Stones
-from diamond_pricing.terms import AnyBasis, Levels, Term
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, Day, Grade, Stones
+from diamond_pricing.stones.attributes import iso
+from diamond_pricing.terms import AnyBasis, Levels, Periods, Term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +47,14 @@ FEWEST = 1_000  # sales that errors are known of, for ranges to be stated
 
 def founded(
     sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
-    *, seen: float = 0.0,
+    *, seen: float = 0.0, calendar: tuple[float, float] | None = None,
 ) -> Frame:  # fmt: skip
     """Fit a founding model to a sample of sales, and give its frame.
 
-    Parameters and errors as `diamond_pricing.fitting.fit`; ``seen`` as in `Frame`.
+    Parameters and errors as `diamond_pricing.fitting.fit`; ``seen`` as in `Frame`. Where dates
+    are read, the columns are of the months of the ``calendar``, its first and last day.
     """
-    model = fit_unpaired(sales, currency, effective)
+    model = fit_unpaired(sales, currency, effective, calendar)
     return Frame.of(model.terms, Stones.from_frame(sales), model, seen)
 
 
@@ -68,7 +70,7 @@ def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
         raise FitError("the first term of a frame is the intercept.")
     margins: dict[tuple[str, AnyBasis], Margin] = {}
     made = []
-    for term in frame.terms[1:]:
+    for i, term in enumerate(frame.terms[1:], 1):
         sides = []
         for basis in term.bases:
             key = (feature_of(basis, term), basis)
@@ -78,7 +80,7 @@ def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
                 alike = _alike(basis, frame.founding) if basis.feature == "cut" else None
                 margins[key] = learned(basis, at, weight[key[0]][sold], alike=alike)
             sides.append(margins[key])
-        if silent := _silent(term, frame.founding):
+        if silent := _silent(i, frame.founding):
             basis = term.bases[1]
             feature = feature_of(basis, term)
             sold = np.flatnonzero(weight[feature] > 0)
@@ -88,18 +90,18 @@ def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
     return sheets(made)
 
 
-def _coefficients(founding: PriceModel, term: Term) -> Vector:
+def _coefficients(founding: PriceModel, i: int) -> Vector:
     """Those of one term of the founding model."""
     stops = np.cumsum([t.width for t in founding.terms])
-    stop = stops[founding.terms.index(term)]
-    return founding.coefficients[stop - term.width : stop]
+    return founding.coefficients[stops[i] - founding.terms[i].width : stops[i]]
 
 
-def _silent(term: Term, founding: PriceModel | None) -> list[int]:
+def _silent(i: int, founding: PriceModel | None) -> list[int]:
     """Levels of a further grade that have no effect in a term of the founding model."""
-    if founding is None or len(term.bases) != 2 or not isinstance(term.bases[1], Levels):
+    bases = () if founding is None else founding.terms[i].bases
+    if founding is None or len(bases) != 2 or not isinstance(bases[1], Levels):
         return []
-    values = _coefficients(founding, term).reshape(-1, term.bases[1].width)
+    values = _coefficients(founding, i).reshape(-1, bases[1].width)
     return np.flatnonzero(~values.any(axis=0)).tolist()
 
 
@@ -107,7 +109,7 @@ def _alike(basis: AnyBasis, founding: PriceModel | None) -> tuple[int, int] | No
     """Columns of two cuts that have one coefficient in the founding model, if any."""
     if founding is None:
         return None
-    values = _coefficients(founding, Term((basis,)))
+    values = _coefficients(founding, founding.terms.index(Term((basis,))))
     pairs = [p for p in combinations(range(len(values)), 2) if np.ptp(values[[*p]]) < SAME]
     return pairs[0] if len(pairs) == 1 else None
 
@@ -156,7 +158,8 @@ def solved(moments: Moments, *, held_out: bool = False, effective: str | None = 
         fit = smooth(whole, design.penalties)
         beta, rising = fit.coefficients, None
         if (founding := moments.frame.founding) is not None:
-            lists = any(b.feature == LISTING.name for t in founding.terms for b in t.bases)
+            frame = moments.frame
+            lists = any(b.feature == LISTING.name for t in frame.terms for b in t.bases)
             training = _training(moments, founding, effective)
             rising = constraints(design, founding.averages, training, lists=lists)
             beta = rising.shaped(fit.penalised, beta)
@@ -195,6 +198,7 @@ def fit_moments(
     founding = moments.frame.founding
     if founding is None:
         raise FitError("sums without a founding model have no prices to begin with.")
+    moments = moments.without_months_ahead()
     solution = solved(moments, effective=effective)
     return finished(moments, solution, errors or moments.errors, effective)
 
@@ -207,8 +211,17 @@ def described(
     assert founding is not None
     # A document keeps the bases with their mean rows, which those of the fit share.
     coefficients = documented(solution.design, solution.coefficients)[1]
-    effects = Effects.of(founding.terms, coefficients, founding.averages)
-    return effects, _training(moments, founding, effective)
+    training = _training(moments, founding, effective)
+    terms = tuple(
+        Term(
+            tuple(
+                b.on(training.ranges[b.feature][1]) if isinstance(b, Periods) else b
+                for b in term.bases
+            )
+        )
+        for term in moments.frame.terms
+    )
+    return Effects.of(terms, coefficients, founding.averages), training
 
 
 def finished(
@@ -230,7 +243,7 @@ def finished(
     return PriceModel(
         family=founding.family,
         origin=_origin(moments, fit, design),
-        terms=founding.terms,
+        terms=effects.terms,
         coefficients=coefficients,
         factor=factor,
         residual_sd=float(np.sqrt(errors.squares / max(errors.recorded.count.sum(), 1))),
@@ -262,6 +275,9 @@ def _training(moments: Moments, founding: PriceModel, effective: str | None) -> 
         name: {of: max(1, round(share * n)) for of, n in found.items()}
         for name, found in seen.grades.items() if name not in grades
     }  # fmt: skip
+    days = [r for name, r in moments.extent.items() if isinstance(ATTRIBUTES[name], Day)]
+    if moments.months and days:
+        effective = iso(days[0][1])
     return Training(
         rows=moments.n,
         stones=max(1, round(moments.n * seen.stones / seen.rows)),
@@ -270,6 +286,7 @@ def _training(moments: Moments, founding: PriceModel, effective: str | None) -> 
         effective=effective or seen.effective,
         ranges=dict(moments.extent),
         grades=others | grades,
+        months=dict(sorted(moments.months.items())),
     )
 
 
