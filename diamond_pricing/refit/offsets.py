@@ -7,8 +7,8 @@ leaves unexplained; so it is right if either of the two describes the stones wel
 market did meanwhile is nobody's offset.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -130,13 +130,15 @@ def _months(days: Vector, others: NDArray[np.bool_]) -> list[str]:
 
 
 def taken_off(
-    sales: "pd.DataFrame", sources: Mapping[str, Source], fitted: Mapping[str, Offset]
-) -> Vector:
+    sales: "pd.DataFrame | Mapping[str, Sequence[Any]]", sources: Mapping[str, Source],
+    fitted: Mapping[str, Offset],
+) -> Vector:  # fmt: skip
     """Prices without the offsets of their sources, shape (n,)."""
     divisor = {
         name: np.exp(fitted[name].log) if name in fitted else 1.0
         if source.offset == FITTED else float(source.offset)
         for name, source in sources.items()
     }  # fmt: skip
-    price: Vector = sales["price"].to_numpy(np.float64)
-    return price / sales["source"].map(divisor).fillna(1.0).to_numpy(np.float64)
+    price: Vector = np.array(sales["price"], np.float64)
+    off = np.array([divisor.get(source, 1.0) for source in sales["source"]], np.float64)
+    return price / off

@@ -23,6 +23,7 @@ from diamond_pricing.model.carried import MONTH
 from diamond_pricing.refit import home as homes
 from diamond_pricing.refit.days import sale_days, within
 from diamond_pricing.refit.deliveries import Arrival
+from diamond_pricing.refit.listings import Listing, listings
 from diamond_pricing.refit.offsets import taken_off
 from diamond_pricing.registry import Entry, Store
 from diamond_pricing.stones import Stones
@@ -32,7 +33,7 @@ from diamond_pricing.stones.keys import stone_name
 if TYPE_CHECKING:
     import pandas as pd
 
-STOCK = "stock"
+STOCK, DELISTED = "stock", "delisted"
 COLUMNS = ("of", "row", "stone", "as_of", "price", "low", "high")
 AGES = ((1.0, "under 1 month"), (3.0, "1 to 3 months"), (6.0, "3 to 6 months"))
 OLDEST = "from 6 months"
@@ -46,7 +47,9 @@ class Score:
     Attributes
     ----------
     of : str
-        ``deliveries``, priced as they came in, or ``stock``, priced before it was sold.
+        ``deliveries``, priced as they came in; ``stock``, priced before it was sold;
+        ``delisted``, priced as they came in, and held against the last price that was asked
+        before the stone left its feed.
     age : str
         How old the model's latest sale was.
     n : int
@@ -120,7 +123,7 @@ def _priced(model: PriceModel, stones: Stones) -> tuple[Any, Vector, Vector, Vec
 
 
 def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
-    """Compare all sealed predictions with what their stones fetched, by age."""
+    """Compare all sealed predictions with what their stones fetched or asked, by age."""
     found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
     for of, days, *amounts in _outcomes(store, entries):
         age = next((name for most, name in AGES if days / MONTH < most), OLDEST)
@@ -179,6 +182,30 @@ def _outcomes(
                     if before is not None:
                         yield of, _age(before, day), fetched, *_amounts(before)
         stock |= {row[2]: row for row in rows if row[0] == STOCK and row[2]}
+    early: dict[tuple[str, str], list[str]] = {}
+    for (sha256, _), row in told.items():
+        if sha256 in accepted and row[2]:
+            early.setdefault((accepted[sha256].source, row[2]), row)
+    left = [one for one in _left(listings(store, entries)) if (one.source, one.stone) in early]
+    feeds = [one.source for one in left]
+    asked: dict[str, list[Any]] = {
+        "source": feeds,
+        "price": [one.prices[-1] for one in left],
+    }
+    sources = homes.declared_sources(store, feeds)
+    for one, price in zip(left, taken_off(asked, sources, offsets).tolist(), strict=True):
+        row = early[one.source, one.stone]
+        day = float(date.fromisoformat(one.last).toordinal())
+        yield DELISTED, _age(row, day), price, *_amounts(row)
+
+
+def _left(found: Sequence[Listing]) -> Iterator[Listing]:
+    """Stones that a feed, which lists stones again, lists no longer."""
+    last: dict[str, str] = {}
+    for one in found:
+        last[one.source] = max(one.last, last.get(one.source, ""))
+    feeds = {one.source for one in found if one.seen > 1}
+    yield from (one for one in found if one.source in feeds and one.last < last[one.source])
 
 
 def _age(row: list[str], day: float) -> float:

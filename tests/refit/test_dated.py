@@ -175,6 +175,29 @@ def test_prices_told_before_they_were_known_are_scored(place, rows, path, capsys
     assert "is not what its name says" in " ".join(registry(place).verify())
 
 
+def test_stones_that_leave_their_feed_are_scored_by_the_last_price_asked(
+    place, rows, path, capsys
+):
+    feed = rows[2400:2700].assign(certificate=[f"GIA {2000 + i}" for i in range(300)])
+    first = of_month(feed, FIRST, path)
+    deliver(place, first, "2026-01.csv")
+    assert refit(place) == "promoted"
+    cheaper = first[:250].eval("price = price * 0.97").round(2).assign(sold="2026-02-15")
+    deliver(place, cheaper, "2026-02.csv")
+    assert refit(place) == "promoted"
+    deliver(place, cheaper[:150].assign(sold="2026-03-02"), "2026-03.csv")
+    refit(place)
+    capsys.readouterr()
+    assert main(["accuracy", "--home", str(place / "home"), "--json"]) == 0
+    scores = [s for s in json.loads(capsys.readouterr().out) if s["of"] == "delisted"]
+    told = pd.read_csv(place / "home" / registry(place).entries()[1].details["sealed"])
+    told = told[told["of"] != "stock"].set_index("row")["price"]
+    last = pd.concat([cheaper[150:], first[250:]])["price"].set_axis(range(152, 302))
+    off = (told / last).dropna() - 1
+    assert sum(s["n"] for s in scores) == len(off) > 140
+    assert sum(s["n"] * s["near"] for s in scores) == pytest.approx((off.abs() <= 0.1).sum())
+
+
 def test_a_home_without_a_second_delivery_has_told_nothing(founded_dated, capsys):
     assert main(["accuracy", "--home", str(founded_dated / "home")]) == 0
     assert "No prediction" in capsys.readouterr().out
