@@ -5,7 +5,9 @@ not pixels: a phone gets a drawing of its own, so that the letters keep their si
 explanations give equal bytes.
 """
 
+from collections.abc import Sequence
 from html import escape
+from itertools import accumulate
 from math import log
 from typing import NamedTuple
 
@@ -18,6 +20,8 @@ from diamond_pricing.stones import Stone
 FILLS = {"base": "#8a97a5", "up": "#1f6f9f", "down": "#c2622d", "none": "#c9d1d8",
          "total": "#12324a"}  # fmt: skip
 ROW, BAR = 34, 22
+SMALL = 0.003  # of the price; smaller lines are drawn as one
+BINS, TALL = 24, 34  # of the histogram of like sales
 
 
 def waterfall(
@@ -68,20 +72,16 @@ def waterfall_svg(
     width = 360 if narrow else 690
     margin, right = (4, 4) if narrow else (160, 92)
     row = 46 if narrow else ROW
-    running = (0, *why.running)
+    running = (0, *accumulate(cents for _, cents in _folded(why, words, ends[0])))
     low = min(running)  # below nothing, where the second of two stones is much the cheaper
     scale = (width - margin - right) / max(max(running) - low, 1)
     page = _Page(margin, margin - low * scale, width, scale, narrow)
     parts = []
     y = 4
-    entries = [
-        (words.label(line.name) if i else ends[0], before, after, line.cents, i == 0)
-        for i, (line, before, after) in enumerate(
-            zip(why.lines, running[:-1], why.running, strict=True)
-        )
-    ]
-    for label, before, after, cents, first in entries:
-        kind = "base" if first else "up" if cents > 0 else "down" if cents < 0 else "none"
+    after = 0
+    for i, (label, cents) in enumerate(_folded(why, words, ends[0])):
+        before, after, first = after, after + cents, i == 0
+        kind = "base" if first else "up" if cents > 0 else "down"
         amount = words.amount(cents, why.currency, sign=not first, digits=0)
         parts += _bar(label, amount, (before, after), kind, y, page)
         x = page.zero + after * scale
@@ -99,6 +99,15 @@ def waterfall_svg(
         f'xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="13">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
+
+
+def _folded(why: PriceExplanation, words: Words, first: str) -> list[tuple[str, int]]:
+    """The labels and cents of the lines, those under 0.3 % of the price as one."""
+    reference, *lines = why.lines
+    small = [line for line in lines if abs(line.cents) < SMALL * why.cents]
+    large = [(words.label(line.name), line.cents) for line in lines if line not in small]
+    other = sum(line.cents for line in small)
+    return [(first, reference.cents), *large, *([(words.other, other)] if other else [])]
 
 
 class _Page(NamedTuple):
@@ -138,14 +147,43 @@ def _bar(
     return [rect, words]
 
 
-def band_svg(low: float, price: float, high: float) -> str:
-    """Draw where a price stands between the ends of its range, on a scale of ratios."""
-    share = (log(price) - log(low)) / (log(high) - log(low)) if high > low > 0 else 0.5
-    x = 4 + 292 * min(max(share, 0.0), 1.0)
+def band_svg(
+    low: float, price: float, high: float, ends: tuple[str, str], like: Sequence[float] = ()
+) -> str:
+    """Draw the range of a price with its ends, over a histogram of like sales.
+
+    The scale is of ratios; the range takes the middle two thirds of it.
+
+    Parameters
+    ----------
+    ends : tuple[str, str]
+        The two ends as amounts.
+    like : Sequence[float]
+        Prices of like sales, each adjusted to the stone.
+    """
+    wide = log(high / low) if high > low > 0 else 1.0
+    start = log(low) - wide / 4
+
+    def at(amount: float) -> float:
+        return 4 + 292 * min(max((log(amount) - start) / (1.5 * wide), 0.0), 1.0)
+
+    counts = [0] * BINS
+    for x in map(at, like):
+        counts[min(int((x - 4) / 292 * BINS), BINS - 1)] += 1
+    most, step, base = max(counts), 292 / BINS, (TALL if like else 0) + 4
+    bars = "".join(
+        f'<rect class="like" x="{4 + i * step + 0.5:.1f}" y="{base - TALL * n / most:.1f}" '
+        f'width="{step - 1:.1f}" height="{TALL * n / most:.1f}" fill="#c9d1d8"/>'
+        for i, n in enumerate(counts) if n
+    )  # fmt: skip
+    a, x, b = at(low), at(price), at(high)
     return (
-        '<svg class="band" viewBox="0 0 300 18" aria-hidden="true" '
-        'xmlns="http://www.w3.org/2000/svg">'
-        '<rect class="track" x="4" y="6" width="292" height="6" rx="3" fill="#c9dbe6"/>'
-        f'<rect class="mark" x="{x - 2:.1f}" y="1" width="4" height="16" rx="2" '
-        'fill="#12324a"/></svg>'
+        f'<svg class="band" viewBox="0 0 300 {base + 26}" aria-hidden="true" '
+        'xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="11">'
+        f'{bars}<rect class="track" x="{a:.1f}" y="{base + 2}" width="{b - a:.1f}" height="6" '
+        f'rx="3" fill="#c9dbe6"/><rect class="mark" x="{x - 2:.1f}" y="{max(base - 6, 0)}" '
+        f'width="4" height="{16 if like else 12}" rx="2" fill="#12324a"/>'
+        f'<text class="l" x="{a:.1f}" y="{base + 22}" text-anchor="middle">{escape(ends[0])}'
+        f'</text><text class="l" x="{b:.1f}" y="{base + 22}" text-anchor="middle">'
+        f"{escape(ends[1])}</text></svg>"
     )

@@ -50,6 +50,8 @@ def note(
         there, here = words.carats(first.carat), words.carats(second.carat)
     elif line == MAGIC_LINE:
         there, here = (_reached(stone.carat, weights, words) for stone in (first, second))
+        if here != there:
+            there = _reached(first.carat, weights, words, "{carat}")
     else:
         members = _members(line)
         here = _described(second, members, read, words)
@@ -63,11 +65,13 @@ def note(
     return words.rather.format(here=here, there=there)
 
 
-def _reached(carat: float, weights: Sequence[float], words: Words) -> str:
-    """Say which magic weight a stone has reached: ``1.00 ct reached``."""
+def _reached(
+    carat: float, weights: Sequence[float], words: Words, template: str | None = None
+) -> str:
+    """Say which magic weight a stone has reached: ``reaches 1.00 ct``."""
     reached = [weight for weight in weights if weight <= carat]
     if reached:
-        return words.reached.format(carat=words.carats(reached[-1]))
+        return (template or words.reached).format(carat=words.carats(reached[-1]))
     return words.under.format(carat=words.carats(weights[0]))
 
 

@@ -18,14 +18,18 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     decimal: str = "."
     day_first: bool = False
     reference: str = "Reference stone"
+    other: str = "Other"
     price: str = "Price"
+    diamond: str = "Diamond"
+    natural: str = "Natural diamond"
+    grown: str = "Laboratory-grown diamond"
     dated: str = "{money} of {date}"
     undated: str = "{money}, undated"
     first: str = "First stone"
     second: str = "Second stone"
     rather: str = "{here} rather than {there}"
     same: str = "{here}, as the reference"
-    reached: str = "{carat} reached"
+    reached: str = "reaches {carat}"
     under: str = "under {carat}"
     blend: str = "blend of the lists"
     shorter: str = "{list} (shorter side first)"
@@ -94,7 +98,14 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
     def stone(self, stone: Stone) -> str:
         """A stone: ``1.01 ct Ideal E VS1``."""
-        return f"{self.carats(stone.carat)} {stone.named}"
+        grown = f", {self.grown.lower()}" if stone.grown else ""
+        return f"{self.carats(stone.carat)} {stone.graded}{grown}"
+
+    def kind(self, stone: Stone) -> str:
+        """What the stone is, as its first words must say: ``Laboratory-grown diamond``."""
+        if stone.origin is None:
+            return self.diamond
+        return self.grown if stone.grown else self.natural
 
     def amount(self, cents: int, currency: str, *, sign: bool = False, digits: int = 2) -> str:
         """An amount: ``$2,641.10``; ``2.641,10 $``."""
@@ -129,14 +140,18 @@ ITALIAN = Words(
     not_in="Non compresi nel prezzo: {names}.",
     assumed="Si suppongono origine naturale e taglio brillante rotondo.",
     reference="Pietra di riferimento",
+    other="Altro",
     price="Prezzo",
+    diamond="Diamante",
+    natural="Diamante naturale",
+    grown="Diamante cresciuto in laboratorio",
     dated="{money} del {date}",
     undated="{money}, senza data",
     first="Prima pietra",
     second="Seconda pietra",
     rather="{here} invece di {there}",
     same="{here}, come il riferimento",
-    reached="soglia di {carat}",
+    reached="raggiunge {carat}",
     under="sotto {carat}",
     blend="media dei listini",
     shorter="{list} (prima il lato corto)",

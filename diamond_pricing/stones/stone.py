@@ -144,18 +144,21 @@ class Stone:
         return problems({name: nan if v is None else v for name, v in given.items()})
 
     @property
-    def named(self) -> str:
-        """Its grades as people say them, and shape and origin where they are not the usual.
-
-        ``Ideal E VS1``, ``Oval Very Good E VS1 laboratory-grown``.
-        """
+    def graded(self) -> str:
+        """Its grades as people say them, and its shape unless round: ``Oval Good E VS1``."""
         cut = "" if self.cut == graded("cut").ungraded else f"{self.cut} "
-        usual = f"{cut}{self.color} {self.clarity}"
-        if not self.others:
-            return usual
-        shape = f"{self.shape} " if self.shape not in (None, ROUND) else ""
-        grown = " laboratory-grown" if self.origin == GROWN else ""
-        return f"{shape}{usual}{grown}"
+        shape = f"{self.shape} " if self.others and self.shape not in (None, ROUND) else ""
+        return f"{shape}{cut}{self.color} {self.clarity}"
+
+    @property
+    def grown(self) -> bool:
+        """Whether it is known to be grown in a laboratory."""
+        return bool(self.others) and self.origin == GROWN
+
+    @property
+    def named(self) -> str:
+        """Shape, grades and origin as people say them: ``Ideal E VS1 laboratory-grown``."""
+        return f"{self.graded} laboratory-grown" if self.grown else self.graded
 
     def __str__(self) -> str:
         return f"{carats(self.carat)} {self.named}"

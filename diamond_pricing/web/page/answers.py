@@ -1,5 +1,7 @@
 """An explanation as the templates show it."""
 
+from collections.abc import Sequence
+
 import msgspec
 from markupsafe import Markup
 
@@ -17,18 +19,20 @@ class LineShown(msgspec.Struct, frozen=True):
 
     label: str
     note: str
-    factor: str
+    change: str
     amount: str
 
 
 class Answer(msgspec.Struct, frozen=True):
     """An explanation in the words and numbers of a language; drawings are markup."""
 
+    kind: str
     stone: str
     measured: bool
     measures: str
     reference: str
     price: str
+    per_carat: str
     exact: str
     range: str
     band: Markup
@@ -43,11 +47,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 def shown(
     why: PriceExplanation, model: PriceModel, words: Words, level: float, *,
-    pair: bool = False, full: bool = True,
+    pair: bool = False, full: bool = True, like: Sequence[float] = (),
 ) -> Answer:  # fmt: skip
     """Say everything in one language.
 
-    A ``pair`` goes from one stone to another; a ``full`` page has comparable sales too.
+    A ``pair`` goes from one stone to another; a ``full`` page has comparable sales too, and
+    draws ``like``, their prices adjusted to the stone.
     """
     t = TEXTS[words.code]
     ends = [t["first_stone"], t["second_stone"]] if pair else [words.reference, t["price"]]
@@ -59,12 +64,15 @@ def shown(
     if found is not None:
         low, high = (words.amount(round(100 * e), why.currency, digits=0) for e in found)
         told = t["range"].format(level=f"{100 * level:g}", low=low, high=high)
-        drawn = Markup(band_svg(found[0], why.price, found[1]))  # noqa: S704  our own drawing
+        drawn = Markup(band_svg(found[0], why.price, found[1], (low, high), like))  # noqa: S704  our own drawing
     drawings = [
         Markup(waterfall_svg(why, words, t["how"], (ends[0], ends[1]), narrow=narrow))  # noqa: S704  likewise
         for narrow in (False, True)
     ]
+    per_carat = words.amount(round(why.cents / why.stone.carat), why.currency, digits=0)
     return Answer(
+        kind=f"{words.kind(why.stone)}, {words.carats(why.stone.carat)} {why.stone.graded}",
+        per_carat=t["a_carat"].format(amount=per_carat),
         stone=words.stone(why.stone), measured=bool(measures_text(why.stone, words)),
         measures=measures_text(why.stone, words), reference=words.stone(why.reference),
         price=price, exact=exact, range=told, band=drawn, verdict=why.verdict.status,
@@ -76,12 +84,20 @@ def shown(
             LineShown(
                 ends[0] if line.name == REFERENCE else words.label(line.name),
                 why.details.note(line.name, notes),
-                "" if line.name == REFERENCE else f"×{words.number(f'{line.factor:.3f}')}",
+                "" if line.name == REFERENCE else _change(line.factor, words),
                 words.amount(line.cents, why.currency, sign=line.name != REFERENCE),
             )
             for line in why.lines
         ],
     )  # fmt: skip
+
+
+def _change(factor: float, words: Words) -> str:
+    """A factor as people say it: ``+81 %``, with a decimal where it is small."""
+    change = 100 * (factor - 1)
+    text = f"{abs(change):.0f}" if abs(change) >= 10 else f"{abs(change):.1f}"
+    sign = "" if float(text) == 0 else "+" if change > 0 else "−"
+    return f"{sign}{words.number(text)} %"
 
 
 def verdict_text(why: PriceExplanation, model: PriceModel, words: Words, *, full: bool) -> str:

@@ -1,13 +1,14 @@
 """The form of a stone, made from the attribute table, and what was filled in."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+import numpy as np
 
-from diamond_pricing.errors import StoneError
+from diamond_pricing.errors import ContradictionError, StoneError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import Words
 from diamond_pricing.stones import (
@@ -21,6 +22,7 @@ from diamond_pricing.stones import (
     Measure,
     Stone,
 )
+from diamond_pricing.stones.checks import TYPICAL_DEPTH, expected_diameter
 from diamond_pricing.web.page.phrases import TEXTS, help_of, refusal
 from diamond_pricing.web.problems import of_stone
 
@@ -42,19 +44,18 @@ class Form(tuple[Field, ...]):
 
     __slots__ = ()
 
-    def measured(self, given: Mapping[str, str], faults: Mapping[str, str]) -> bool:
+    def measured(self, given: Mapping[str, str], faults: Set[str]) -> bool:
         """Whether an optional measure was filled in or is at fault."""
         names = {field.name for field in self if not field.grades and not field.required}
-        return any(given.get(name) for name in names) or bool(names & set(faults))
+        return any(given.get(name) for name in names) or bool(names & faults)
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """What is wrong, and a link to the nearest stone that can be priced."""
+    """What is wrong; ``at`` is the field of the form."""
 
     field: str
     text: str
-    nearest: str = ""
-    link: str = ""
+    at: str = ""
 
 
 class Filled(msgspec.Struct, frozen=True):
@@ -63,11 +64,12 @@ class Filled(msgspec.Struct, frozen=True):
     given: dict[str, str]
     stone: Stone | None
     problems: list[Problem]
+    declined: Stone | None = None  # without its measurements
 
     @property
-    def faults(self) -> dict[str, str]:
-        """What is wrong with each field."""
-        return {p.field: p.text for p in self.problems}
+    def faults(self) -> set[str]:
+        """The fields that something is wrong with."""
+        return {p.field for p in self.problems}
 
 
 def _asked(model: PriceModel) -> list[Attribute]:
@@ -103,7 +105,7 @@ def form_of(model: PriceModel, words: Words) -> Form:
 
 
 def filled(
-    model: PriceModel, query: Mapping[str, str], words: Words, prefix: str = "", path: str = "/"
+    model: PriceModel, query: Mapping[str, str], words: Words, prefix: str = ""
 ) -> Filled:
     """Read a form; every field at fault is named."""
     given: dict[str, str] = {}
@@ -120,23 +122,27 @@ def filled(
             told = of_stone(error)
             known = model.training.ranges.get(attribute.name)
             said = refusal(attribute, told.code, error.given, known, words)
-            problems.append(Problem(attribute.name, said))
+            problems.append(Problem(attribute.name, said, prefix + attribute.name))
             continue
         values[attribute.name] = value
         given[attribute.name] = _written(attribute, value, words)
     missing = [a.name for a in _asked(model) if a.required and a.name not in given]
     if missing and given:
         needed = TEXTS[words.code]["left_blank"]
-        problems += [Problem(n, f"{words.attribute(n)}: {needed}") for n in missing]
-    stone = None
+        problems += [
+            Problem(n, f"{words.attribute(n)}: {needed}", prefix + n) for n in missing
+        ]
+    stone = declined = None
     if not problems and not missing:
         try:
             stone = Stone(**values)
             model.explain(stone)
         except StoneError as error:
             stone = None
-            problems.append(_problem(model, error, values, words, prefix, query, path))
-    return Filled(given, stone, problems)
+            problems.append(_problem(model, error, values, words, prefix))
+            kept = {k: v for k, v in values.items() if k in model.training.grades}
+            declined = Stone(values["carat"], **kept)
+    return Filled(given, stone, problems, declined)
 
 
 _UNITS = re.compile(r"\s*(?:ct|cts|carats?|carat[oi]|car)\.?$", re.IGNORECASE)
@@ -165,29 +171,20 @@ def _number(value: float, words: Words) -> str:
 
 
 def _problem(
-    model: PriceModel, error: StoneError, values: dict[str, Any], words: Words, prefix: str,
-    query: Mapping[str, str], path: str,
-) -> Problem:  # fmt: skip
-    """Why a stone is refused, with a link to the nearest that is not, if there is one."""
+    model: PriceModel, error: StoneError, values: Mapping[str, Any], words: Words, prefix: str
+) -> Problem:
+    """Why a stone is refused, and what would make it one that can be priced."""
     fault = of_stone(error).faults[0]
     name = error.attribute
-    attribute = ATTRIBUTES.get(name)
-    text = refusal(attribute, fault.code, fault.given, model.training.ranges.get(name), words)
-    required = attribute is not None and attribute.required
-    if fault.nearest is None or not required or not _priced(model, values, name, fault.nearest):
-        return Problem(name, text)
-    nearest = fault.nearest
-    shown = nearest if isinstance(nearest, str) else _number(nearest, words)
-    changed = dict(query) | {prefix + name: f"{nearest}"}
-    return Problem(name, text, shown, f"{path}?{urlencode(changed)}")
-
-
-def _priced(model: PriceModel, values: dict[str, Any], name: str, nearest: Any) -> bool:
-    try:
-        model.explain(Stone(**{**values, name: nearest}))
-    except StoneError:
-        return False
-    return True
+    known = model.training.ranges.get(name)
+    text = refusal(ATTRIBUTES.get(name), fault.code, fault.given, known, words)
+    if isinstance(error, ContradictionError) and name in ("x", "y"):
+        depth = float(values.get("depth", TYPICAL_DEPTH))
+        across = expected_diameter(np.array(values["carat"]), np.array(depth))
+        text += " " + TEXTS[words.code]["measures_about"].format(
+            weight=words.carats(values["carat"]), size=words.number(f"{float(across):.1f}")
+        )
+    return Problem(name, text, prefix + name)
 
 
 def query_of(stone: Stone, lang: str | None, prefix: str = "") -> str:

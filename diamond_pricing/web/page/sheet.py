@@ -49,11 +49,11 @@ def sheet_pdf(
         "for": t["sheet_for"].format(
             name=stored.id, date=words.date(stored.created[:10])
         ),
-        "stone": " · ".join(filter(None, (a.stone, a.measures))), "price": a.exact,
+        "stone": " · ".join(filter(None, (a.kind, a.measures))), "price": a.exact,
         "range": a.range, "verdict": a.verdict_text, "caption": a.caption,
         "picture": str(a.wide).replace('font-family="inherit"', ""),
-        "how": t["how"], "heads": [t["because"], t["factor"], t["amount"]],
-        "lines": [[line.label, line.note, line.factor, line.amount] for line in a.lines],
+        "how": t["how"], "heads": [t["because"], t["change"], t["amount"]],
+        "lines": [[line.label, line.note, line.change, line.amount] for line in a.lines],
         "total": [t["price"], a.exact],
         "not_in": f"{prices_text(why.currency, why.effective, words)}. "
         f"{words.unrecorded(model.lines)} {t['estimate']}",

@@ -4,6 +4,7 @@ import hashlib
 import mimetypes
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from math import log
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -12,7 +13,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
 from diamond_pricing.exhibits import measures_text
-from diamond_pricing.model import PriceModel
+from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
 from diamond_pricing.web.api.quotes import new_quote, no_quote, rederived, stored_quote
@@ -29,15 +30,15 @@ from diamond_pricing.web.page.phrases import (
 )
 from diamond_pricing.web.page.render import HTML, render, templates
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
-from diamond_pricing.web.pricing import price_list, steps_from
+from diamond_pricing.web.pricing import nearest_priced, price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
 from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.storage.keys import SESSION
 
 if TYPE_CHECKING:
-    pass
+    from diamond_pricing.validation import Evidence
 
-STEPS, LIKE = 8, 4  # shown beside a price
+STEPS, LIKE, DRAWN = 8, 4, 40  # steps and like sales listed beside a price, and those drawn
 FORM = 8 << 10  # bytes
 
 
@@ -53,16 +54,24 @@ class PageController(Controller):
         service.allow(known, "quote")
         model, query, words, lang = service.models.active, _query(request), *_language(request)
         form = filled(model, query, words)
-        answer = None
+        answer = near = None
         steps: Sequence[Mapping[str, str]] = ()
         comparables: Sequence[Mapping[str, str]] = ()
         middle = ""
         if form.stone is not None:
             why = model.explain(form.stone)
-            answer = shown(why, model, words, LEVEL)
             steps = _steps(model, form.stone, words, lang)
-            comparables, middle = await _comparables(request, model, form.stone, words)
+            evidence = await _evidence(request, model, form.stone)
+            comparables, middle = _comparables(evidence, why, words)
+            like = [c.adjusted for c in evidence.comparables] if evidence else []
+            answer = shown(why, model, words, LEVEL, like=like)
             await service.charge(known, "page", 1 + len(steps) + len(comparables))
+        elif form.declined is not None:
+            near = await service.away(nearest_priced, model, form.declined)
+            if near is not None:
+                evidence = await _evidence(request, model, near)
+                comparables, _ = _comparables(evidence, model.explain(near), words)
+                await service.charge(known, "page", len(comparables))
         link = "/compare"
         if form.stone is not None:
             link += f"?{query_of(form.stone, lang, 'a.')}"
@@ -70,6 +79,8 @@ class PageController(Controller):
             request, "index.html", "/", model, words, lang, form=form_of(model, words),
             given=form.given, faults=form.faults, problems=form.problems, a=answer,
             steps=steps, comparables=comparables, middle=middle, compare_link=link,
+            near=near and (words.stone(near), f"/?{query_of(near, lang)}"),
+            contact=TEXTS[words.code]["an_expert"],
             may_keep=service.ledger is not None,
         )  # fmt: skip
 
@@ -79,8 +90,8 @@ class PageController(Controller):
         service, known = request.service, request.known
         service.allow(known, "quote")
         model, query, words, lang = service.models.active, _query(request), *_language(request)
-        first = filled(model, query, words, "a.", "/compare")
-        second = filled(model, query, words, "b.", "/compare")
+        first = filled(model, query, words, "a.")
+        second = filled(model, query, words, "b.")
         answer, headline = None, ""
         if first.stone is not None and second.stone is not None:
             why = model.compare(first.stone, second.stone)
@@ -101,7 +112,7 @@ class PageController(Controller):
         sides = ("first_stone", first), ("second_stone", second)
         t = TEXTS[words.code]
         problems = [
-            Problem(p.field, f"{t[side]}: {p.text}", p.nearest, p.link)
+            Problem(p.field, f"{t[side]}: {p.text}", p.at)
             for side, form in sides
             for p in form.problems
         ]
@@ -336,23 +347,32 @@ def _steps(
     return [step for _, step in sorted(found, key=lambda pair: pair[0])][:STEPS]
 
 
-async def _comparables(
-    request: StrictRequest, model: PriceModel, stone: Stone, words: Words
-) -> tuple[Sequence[Mapping[str, str]], str]:
-    """Sales like a stone, and a sentence of what they come to."""
+async def _evidence(
+    request: StrictRequest, model: PriceModel, stone: Stone
+) -> "Evidence | None":
     service = request.service
     try:
-        evidence = await service.away(service.models.evidence, model, stone, LIKE)
+        return await service.away(service.models.evidence, model, stone, DRAWN)
     except ProblemError:
-        return [], ""  # logged; the page says that there are none now
-    currency = model.training.currency
-    middle = ""
+        return None  # logged; the page says that there are none now
+
+
+def _comparables(
+    evidence: "Evidence | None", why: PriceExplanation, words: Words
+) -> tuple[Sequence[Mapping[str, str]], str]:
+    """The sales most like a stone, and a sentence of what all that are drawn come to."""
+    if evidence is None:
+        return [], ""
+    currency, t, middle = why.currency, TEXTS[words.code], ""
     if len(evidence.comparables) > 1:
         ends = {
             name: words.amount(round(100 * getattr(evidence, name)), currency, digits=0)
             for name in ("median", "low", "high")
         }
-        middle = TEXTS[words.code]["comparables_middle"].format(**ends)
+        middle = t["comparables_middle"].format(count=len(evidence.comparables), **ends)
+        middle += " " + t["against_median"].format(
+            against=words.against(log(why.price / evidence.median))
+        )
     found = [
         {
             "stone": words.stone(c.stone),
@@ -360,7 +380,7 @@ async def _comparables(
             "price": words.amount(round(100 * c.price), currency, digits=0),
             "adjusted": words.amount(round(100 * c.adjusted), currency, digits=0),
         }
-        for c in evidence.comparables
+        for c in evidence.comparables[:LIKE]
     ]
     return found, middle
 

@@ -10,6 +10,8 @@ const stale = (is) => {
   if (note) note.hidden = !is;
   if (answer()) answer().toggleAttribute("inert", is);
 };
+// The old price must not be read as the new one's while that is on its way.
+const busy = (is) => { if (answer()) answer().setAttribute("aria-busy", is); };
 const ask = () => {
   if (!window.htmx) return;
   if (form.checkValidity()) window.htmx.trigger(form, "priced");
@@ -19,22 +21,28 @@ if (form) {
   form.addEventListener("submit", () => { clearTimeout(pending); pressed = true; });
   form.addEventListener("change", (event) => {
     clearTimeout(pending);
+    if (window.htmx && form.checkValidity()) busy(true);
     // A press of Enter or of the button follows at once, and asks itself.
     pending = setTimeout(ask, event.target.type === "radio" ? 0 : 250);
   });
   document.addEventListener("htmx:configRequest", (event) => {
+    busy(true);
     const parameters = event.detail.parameters;
     for (const name of Object.keys(parameters)) if (parameters[name] === "") delete parameters[name];
   });
   for (const failed of ["htmx:responseError", "htmx:sendError", "htmx:timeout"])
-    document.addEventListener(failed, () => stale(true));
+    document.addEventListener(failed, () => { busy(false); stale(true); });
   document.addEventListener("htmx:afterSwap", () => {
     stale(false);
     const stone = answer().querySelector(".of");
     if (stone) document.title = stone.textContent.trim();
-    if (pressed) answer().focus({ preventScroll: false });
-    if (pressed && answer().getBoundingClientRect().top > window.innerHeight / 2)
-      answer().scrollIntoView({ block: "start" });
+    if (pressed) {
+      const there = document.getElementById("price") || answer();
+      there.focus({ preventScroll: true });
+      // What was asked for is seen first, with the stone above it.
+      if (there.getBoundingClientRect().top > window.innerHeight / 2 || there.getBoundingClientRect().top < 0)
+        answer().scrollIntoView({ block: "start" });
+    }
     pressed = false;
   });
 }
@@ -44,6 +52,13 @@ if (language) language.addEventListener("click", () => {
   query.set("lang", language.hreflang);
   language.search = query.toString();
 });
+// Paper has no triangles to press.
+let shut = [];
+window.addEventListener("beforeprint", () => {
+  shut = [...document.querySelectorAll("details.lines:not([open])")];
+  shut.forEach((one) => { one.open = true; });
+});
+window.addEventListener("afterprint", () => shut.forEach((one) => { one.open = false; }));
 const print = document.getElementById("print");
 if (print) {
   print.hidden = false;
