@@ -49,6 +49,11 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     idle: str = "{names} does not count"
     idle_some: str = "{names} do not count"
     money: Mapping[str, str] = {}
+    verdicts: tuple[str, str, str] = ("priced", "priced with caution", "no price")
+    estimates: Mapping[str, str] = MappingProxyType(
+        {"estimate": "Estimate", "low": "Low", "high": "High", "verdict": "Verdict",
+         "reason": "Reason"}
+    )  # fmt: skip
     not_in: str = "Not in this price: {names}."
     assumed: str = "Natural origin and a round brilliant cut are assumed."
 
@@ -136,6 +141,11 @@ ITALIAN = Words(
             "table": "Tavola", "x": "Lunghezza", "y": "Larghezza", "z": "Altezza",
             "listing": "Listino", "market": "Mercato", "like_sales": "Vendite simili",
         }
+    ),
+    verdicts=("stimata", "stimata con cautela", "nessun prezzo"),
+    estimates=MappingProxyType(
+        {"estimate": "Stima", "low": "Minimo", "high": "Massimo", "verdict": "Esito",
+         "reason": "Motivo"}
     ),
     not_in="Non compresi nel prezzo: {names}.",
     assumed="Si suppongono origine naturale e taglio brillante rotondo.",

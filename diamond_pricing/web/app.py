@@ -12,6 +12,7 @@ from diamond_pricing.web.api.operations import OperationController
 from diamond_pricing.web.api.quotes import QuoteController
 from diamond_pricing.web.api.stones import StoneController
 from diamond_pricing.web.door import Door
+from diamond_pricing.web.page.stock import StockController
 from diamond_pricing.web.page.views import PageController
 from diamond_pricing.web.requests import StrictRequest, answered_problem, only_known_fields
 from diamond_pricing.web.service import Service
@@ -19,7 +20,7 @@ from diamond_pricing.web.settings import Settings
 
 CONTROLLERS = (
     QuoteController, BatchController, StoneController, ModelController, OperationController,
-    PageController,
+    PageController, StockController,
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -45,6 +46,8 @@ class Service:
             self.ledger = Ledger(self.database, settings.limits.unstored)
         self.keys = Keys(self.database, secret)
         self.keys.refresh()
+        # Stock lists that were priced, by the token of their link: when, for whom, what.
+        self.priced_lists: OrderedDict[str, tuple[float, str, Any]] = OrderedDict()
         self.each_moment: list[Callable[[], None]] = []  # ten times a second
         self._measured()
 

@@ -129,9 +129,7 @@ def filled(
     missing = [a.name for a in _asked(model) if a.required and a.name not in given]
     if missing and given:
         needed = TEXTS[words.code]["left_blank"]
-        problems += [
-            Problem(n, f"{words.attribute(n)}: {needed}", prefix + n) for n in missing
-        ]
+        problems += [Problem(n, f"{words.attribute(n)}: {needed}", prefix + n) for n in missing]
     stone = declined = None
     if not problems and not missing:
         try:

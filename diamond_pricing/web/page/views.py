@@ -13,12 +13,13 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
 from diamond_pricing.exhibits import measures_text
+from diamond_pricing.intake.priced_sheet import XLSX, csv_of, xlsx_of
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
 from diamond_pricing.web.api.quotes import new_quote, no_quote, rederived, stored_quote
 from diamond_pricing.web.door import COOKIE
-from diamond_pricing.web.messages import LEVEL, QuoteIn
+from diamond_pricing.web.messages import LEVEL, PriceListOut, QuoteIn
 from diamond_pricing.web.openapi import description
 from diamond_pricing.web.page.answers import shown, verdict_text
 from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
@@ -26,9 +27,8 @@ from diamond_pricing.web.page.phrases import (
     TEXTS,
     count_text,
     language_of,
-    prices_text,
 )
-from diamond_pricing.web.page.render import HTML, render, templates
+from diamond_pricing.web.page.render import HTML, language, page, query_in, templates
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.pricing import nearest_priced, price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
@@ -38,6 +38,7 @@ from diamond_pricing.web.storage.keys import SESSION
 if TYPE_CHECKING:
     from diamond_pricing.validation import Evidence
 
+FILES = {"csv": "text/csv; charset=utf-8", "xlsx": XLSX}
 STEPS, LIKE, DRAWN = 8, 4, 40  # steps and like sales listed beside a price, and those drawn
 FORM = 8 << 10  # bytes
 
@@ -52,7 +53,7 @@ class PageController(Controller):
         """Price one stone."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        model, query, words, lang = service.models.active, _query(request), *_language(request)
+        model, query, words, lang = service.models.active, query_in(request), *language(request)
         form = filled(model, query, words)
         answer = near = None
         steps: Sequence[Mapping[str, str]] = ()
@@ -75,7 +76,7 @@ class PageController(Controller):
         link = "/compare"
         if form.stone is not None:
             link += f"?{query_of(form.stone, lang, 'a.')}"
-        return self._page(
+        return page(
             request, "index.html", "/", model, words, lang, form=form_of(model, words),
             given=form.given, faults=form.faults, problems=form.problems, a=answer,
             steps=steps, comparables=comparables, middle=middle, compare_link=link,
@@ -89,7 +90,7 @@ class PageController(Controller):
         """Say why one stone costs more than another."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        model, query, words, lang = service.models.active, _query(request), *_language(request)
+        model, query, words, lang = service.models.active, query_in(request), *language(request)
         first = filled(model, query, words, "a.")
         second = filled(model, query, words, "b.")
         answer, headline = None, ""
@@ -116,7 +117,7 @@ class PageController(Controller):
             for side, form in sides
             for p in form.problems
         ]
-        return self._page(
+        return page(
             request, "compare.html", "/compare", model, words, lang,
             form=form_of(model, words), first=first.given, second=second.given,
             faults_a=first.faults, faults_b=second.faults, problems=problems, a=answer,
@@ -128,10 +129,9 @@ class PageController(Controller):
         """Show the price list."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        model, query, words, lang = service.models.active, _query(request), *_language(request)
+        model, query, words, lang = service.models.active, query_in(request), *language(request)
         cuts = list(model.training.grades["cut"])[::-1]
-        cut = query.get("cut", cuts[0])
-        found = price_list(model, cut, [], [], [])
+        found, weights = _list(model, query, cuts[0])
         per = "carat" if query.get("per") == "carat" else "stone"
         cells = {(c.carat, c.color, c.clarity): c for c in found.cells}
         grids = []
@@ -141,7 +141,7 @@ class PageController(Controller):
                 row = []
                 for clarity in found.clarities:
                     cell = cells[weight, color, clarity]
-                    stone = model.alike(weight, cut, color, clarity)
+                    stone = model.alike(weight, found.cut, color, clarity)
                     value = cell.per_carat if per == "carat" else cell.price
                     row.append(
                         {
@@ -154,10 +154,34 @@ class PageController(Controller):
                 rows.append((color, row))
             grids.append({"weight": words.carats(weight), "rows": rows})
         await service.charge(known, "page", len(found.cells))
-        return self._page(
+        return page(
             request, "list.html", "/list", model, words, lang, cuts=cuts, cut=found.cut,
-            per=per, clarities=found.clarities, grids=grids,
+            per=per, clarities=found.clarities, grids=grids, weights=weights,
+            files=[(f"/list/{kind}?{urlencode(query)}", kind.upper()) for kind in FILES],
         )  # fmt: skip
+
+    @get("/list/{kind:str}")
+    async def prices_file(self, request: StrictRequest, kind: FromPath[str]) -> Response[bytes]:
+        """The price list as CSV or as a spreadsheet, a row for each cell."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        if kind not in FILES:
+            raise ProblemError("not_found", "A price list is csv or xlsx.")
+        model, query, (words, _) = service.models.active, query_in(request), language(request)
+        found, _ = _list(model, query, [*model.training.grades["cut"]][-1])
+        t, of = TEXTS[words.code], words.attribute
+        head = [of("carat"), of("cut"), of("color"), of("clarity"), t["per_stone"],
+                t["per_carat"], words.estimates["low"], words.estimates["high"],
+                t["sales_like"], t["currency"]]  # fmt: skip
+        rows: list[list[object]] = [
+            [c.carat, found.cut, c.color, c.clarity, c.price, c.per_carat, c.low, c.high,
+             c.support, found.currency] for c in found.cells
+        ]  # fmt: skip
+        await service.charge(known, "page", len(found.cells))
+        write = csv_of if kind == "csv" else xlsx_of
+        body = await service.away(write, head, rows, words.decimal)
+        headers = {"Content-Disposition": f'attachment; filename="price-list.{kind}"'}
+        return Response(body, media_type=FILES[kind], headers=headers)
 
     @post("/quotes", status_code=303)
     async def keep(self, request: StrictRequest) -> Response[bytes]:
@@ -204,8 +228,8 @@ class PageController(Controller):
         posted = await _posted(request)
         caller = service.keys.caller(posted.get("key", "").strip())
         if caller is None:
-            page = self._sign_in(request, wrong=True, posted=posted)
-            return Response(page, status_code=401)
+            again = self._sign_in(request, wrong=True, posted=posted)
+            return Response(again, status_code=401)
         answer = _gone(_ours(posted.get("next", "/")))
         answer.set_cookie(
             COOKIE, service.keys.session(caller), max_age=SESSION, path="/", httponly=True,
@@ -216,7 +240,7 @@ class PageController(Controller):
     @post("/sign-out", status_code=303)
     async def sign_out(self, request: StrictRequest) -> Response[bytes]:
         """Forget the browser."""
-        lang = _query(request).get("lang")
+        lang = query_in(request).get("lang")
         answer = _gone(f"/?lang={lang}" if lang in LANGUAGES else "/")
         answer.delete_cookie(COOKIE, path="/")
         return answer
@@ -227,9 +251,7 @@ class PageController(Controller):
         words, lang = ENGLISH, None  # for those who write programs, as the codes are
         codes = [(code, status, title) for code, (status, title) in TITLES.items()]
         model = request.service.models.active
-        return self._page(
-            request, "problems.html", "/problems", model, words, lang, codes=codes
-        )
+        return page(request, "problems.html", "/problems", model, words, lang, codes=codes)
 
     @get("/docs", media_type=HTML)
     async def docs(self, request: StrictRequest) -> bytes:
@@ -258,38 +280,27 @@ class PageController(Controller):
     def _sign_in(
         self, request: StrictRequest, *, wrong: bool, posted: Mapping[str, str] | None = None
     ) -> bytes:
-        given = _query(request) | dict(posted or {})
+        given = query_in(request) | dict(posted or {})
         there = _ours(given.get("next", "/"))
         lang = given.get("lang") or dict(parse_qsl(there.partition("?")[2])).get("lang")
         words = language_of(lang, request.headers.get("accept-language", ""))
         model = request.service.models.active
-        return self._page(
+        return page(
             request, "sign_in.html", "/sign-in", model, words, words.code if lang else None,
             wrong=wrong, next=there,
         )  # fmt: skip
 
-    def _page(
-        self, request: StrictRequest, name: str, here: str, model: PriceModel, words: Words,
-        lang: str | None, **values: Any,
-    ) -> bytes:  # fmt: skip
-        other = "en" if words.code == "it" else "it"
-        query = _query(request) | {"lang": other}
-        t = model.training
-        return render(
-            name, words, here=here, lang=lang, lang_query=f"?lang={lang}" if lang else "",
-            other_language=f"{here}?{urlencode(query)}", model=model.sha256[:12],
-            prices=prices_text(t.currency, t.effective, words),
-            signed_in=bool(request.known.caller.key), unrecorded=words.unrecorded(model.lines),
-            **values,
-        )  # fmt: skip
 
-
-def _query(request: StrictRequest) -> dict[str, str]:
-    raw = request.scope["query_string"].decode("ascii", "replace")
+def _list(model: PriceModel, query: Mapping[str, str], cut: str) -> tuple[PriceListOut, str]:
+    """The price list that is asked for, and its weights as they are written."""
+    text = query.get("weights", "")[:400]
+    decimal = text.replace(",", " ") if "." in text else text.replace(",", ".")
     try:
-        return dict(parse_qsl(raw, keep_blank_values=False, max_num_fields=60))
+        weights = [float(part) for part in decimal.replace(";", " ").split()]
     except ValueError as error:
-        raise ProblemError("bad_request", "The query has too many fields.") from error
+        wrong = f"Weights are numbers of carats, as 0.5 1 1.5, not {text[:60]!r}."
+        raise ProblemError("bad_request", wrong) from error
+    return price_list(model, query.get("cut", cut), weights, [], []), text
 
 
 async def _posted(request: StrictRequest) -> dict[str, str]:
@@ -300,12 +311,6 @@ async def _posted(request: StrictRequest) -> dict[str, str]:
         return dict(parse_qsl(body.decode(), max_num_fields=60))
     except ValueError as error:
         raise ProblemError("bad_request", "The form cannot be read.") from error
-
-
-def _language(request: StrictRequest) -> tuple[Words, str | None]:
-    lang = _query(request).get("lang")
-    words = language_of(lang, request.headers.get("accept-language", ""))
-    return words, words.code if lang else None
 
 
 def _ours(path: str) -> str:

@@ -46,6 +46,39 @@ if (form) {
     pressed = false;
   });
 }
+const stock = document.getElementById("stock");
+if (stock) {
+  const input = stock.querySelector("input");
+  const send = (file) => {
+    if (!file) return;
+    const progress = document.createElement("progress");
+    const note = document.createElement("p");
+    note.textContent = file.name;
+    answer().replaceChildren(note, progress);
+    const sending = new XMLHttpRequest();
+    const url = new URL(stock.action);
+    url.searchParams.set("name", file.name);
+    sending.open("POST", url);
+    sending.setRequestHeader("Content-Type", "application/octet-stream");
+    sending.upload.onprogress = (e) => { if (e.lengthComputable) { progress.max = e.total; progress.value = e.loaded; } };
+    sending.upload.onload = () => { progress.removeAttribute("value"); note.textContent = stock.dataset.busy; };
+    const failed = () => { note.textContent = stock.dataset.failed; progress.remove(); };
+    sending.onerror = failed;
+    sending.onload = () => {
+      if (sending.status !== 200) return failed();
+      answer().innerHTML = sending.responseText; // made by the server's templates, which escape
+      answer().focus();
+    };
+    sending.send(file);
+  };
+  input.addEventListener("change", () => { send(input.files[0]); input.value = ""; });
+  stock.addEventListener("submit", (event) => event.preventDefault());
+  for (const name of ["dragover", "dragleave", "drop"]) stock.addEventListener(name, (event) => {
+    event.preventDefault();
+    stock.classList.toggle("over", name === "dragover");
+    if (name === "drop") send(event.dataTransfer.files[0]);
+  });
+}
 const language = document.querySelector("a[hreflang]");
 if (language) language.addEventListener("click", () => {
   const query = new URLSearchParams(window.location.search);

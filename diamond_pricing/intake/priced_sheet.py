@@ -1,0 +1,244 @@
+"""A stock list priced: the same sheet with prices behind its own columns."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from diamond_pricing.errors import MissingExtraError, RejectedFileError, SourceError
+from diamond_pricing.files import harmless
+from diamond_pricing.intake.columns import TableColumns
+from diamond_pricing.intake.judged import STATUS, code_of, judged
+from diamond_pricing.intake.mapping import guessed
+from diamond_pricing.intake.reading import DELIMITERS, Sheet, read_sheet
+from diamond_pricing.intake.source import Source
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.explanation import RANGE
+from diamond_pricing.model.support import BLEND
+from diamond_pricing.model.words import ENGLISH, Words
+
+ESTIMATES = ("estimate", "low", "high", "verdict", "reason")
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@dataclass(frozen=True, slots=True)
+class PricedSheet:
+    """What became of a stock list.
+
+    Attributes
+    ----------
+    columns : list[tuple[str, str]]
+        Each column that was understood, and the attribute that it is.
+    unread : list[str]
+        The other columns.
+    rows, priced, with_caution : int
+        All rows; those with a price; those of them with few sales behind it.
+    refused : dict[str, int]
+        Rows without a price, by code.
+    total : int
+        Of the estimates, cents.
+    given : list[list[str]]
+        The cells of each row under the columns that were understood.
+    table : list[list[object]]
+        The columns added, one row a stone: estimate, low, high, verdict, reason, the
+        reference price and each line. Amounts in the currency, None where there is none.
+    name, media : str
+        Of the file.
+    data : bytes
+    """
+
+    columns: list[tuple[str, str]]
+    unread: list[str]
+    rows: int
+    priced: int
+    with_caution: int
+    refused: dict[str, int]
+    total: int
+    given: list[list[str]]
+    table: list[list[object]]
+    name: str
+    media: str
+    data: bytes
+
+
+def priced_sheet(
+    name: str, data: bytes, model: PriceModel, *, level: float = RANGE, listing: str = BLEND,
+    words: Words = ENGLISH, most: int = 100_000,
+) -> PricedSheet:  # fmt: skip
+    """Price the stones of a file of any form that sales are read from.
+
+    Parameters
+    ----------
+    name : str
+        Of the file; its ending says what it is.
+    level : float
+        Share of such sales within the range.
+    words : Words
+        For the headers and verdicts.
+    most : int
+        Rows.
+
+    Returns
+    -------
+    PricedSheet
+        CSV for CSV, otherwise a spreadsheet.
+
+    Raises
+    ------
+    RejectedFileError
+        For a file that cannot be read, lacks a column or has too many rows.
+    """
+    sheet = read_sheet(name, data)
+    n = len(sheet.rows)
+    if n > most:
+        raise RejectedFileError(f"the file has {n:,} rows; at most {most:,} are priced here.")
+    header = [text.strip() for text in sheet.header]
+    width = len(header)
+    rows = [[*row[:width], *[""] * (width - len(row))] for row in sheet.rows]
+    try:
+        how = guessed(Sheet(header, rows, sheet.lines), Source(), priced=False, by_cells=True)
+        columns = TableColumns(header, how)
+    except SourceError as error:
+        raise RejectedFileError(str(error)) from error
+    texts = [list(column) for column in zip(*rows, strict=True)]
+    found = judged(model, columns.of_texts(texts), n, level, listing)
+    totals = found.cents.sum(axis=1).tolist()
+    table: list[list[object]] = []
+    for i, status in enumerate(found.status.tolist()):
+        if i in found.errors:
+            blank = [None] * (3 + found.cents.shape[1])
+            table.append([*blank[:3], words.verdicts[2], str(found.errors[i]), *blank[3:]])
+            continue
+        ends = [None if v != v else v for v in (found.low[i].item(), found.high[i].item())]
+        lines = (found.cents[i] / 100).tolist()
+        table.append([totals[i] / 100, *ends, words.verdicts[status], "", *lines])
+    heads = [words.estimates[k] for k in ESTIMATES]
+    while any(head in header for head in heads):
+        heads = [f"{head} *" for head in heads]
+    heads += [f"{heads[0]}: {words.reference.lower()}"]
+    heads += [f"{heads[0]}: {words.label(line).lower()}" for line in model.lines]
+    ending = name.rpartition(".")[2].casefold()
+    text = ending in ("csv", "tsv", "txt")
+    if text:
+        made = _csv(data, header, rows, heads, table, how.decimal or ".")
+    else:
+        made = _xlsx(data if ending in ("xlsx", "xlsm") else b"", sheet, rows, heads, table)
+    stem = name.rpartition("/")[2].partition(".")[0] or "stones"
+    by_header = {of: attribute for attribute, of in columns.known.items()}
+    places = [at for at, of in enumerate(header) if of in by_header]
+    statuses = Counter(STATUS[code] for code in found.status.tolist())
+    return PricedSheet(
+        columns=[(of, by_header[of]) for of in header if of in by_header],
+        unread=[of for of in header if of and of not in by_header],
+        rows=n, priced=n - len(found.errors), with_caution=statuses[STATUS[1]],
+        refused=dict(Counter(map(code_of, found.errors.values())).most_common()),
+        total=sum(totals), given=[[row[at] for at in places] for row in rows], table=table,
+        name=f"{stem}-priced.{'csv' if text else 'xlsx'}",
+        media="text/csv; charset=utf-8" if text else XLSX, data=made,
+    )  # fmt: skip
+
+
+def _csv(
+    data: bytes, header: Sequence[str], rows: Sequence[Sequence[str]], heads: Sequence[str],
+    table: Sequence[Sequence[object]], decimal: str,
+) -> bytes:  # fmt: skip
+    """The cells as they were and ours, parted and with the decimal sign of the file."""
+    delimiter = max(DELIMITERS, key=data[:4096].decode("latin-1").count)
+    both = [
+        [*row, *(_text(value, decimal) for value in ours)]
+        for row, ours in zip(rows, table, strict=True)
+    ]
+    return _written([[*header, *map(harmless, heads)], *both], delimiter)
+
+
+def csv_of(head: Sequence[str], rows: Sequence[Sequence[object]], decimal: str) -> bytes:
+    """A table as CSV for people; with a decimal comma it is parted by semicolons."""
+    texts = [[_text(value, decimal) for value in row] for row in rows]
+    return _written([[*head], *texts], "," if decimal == "." else ";")
+
+
+def _written(rows: Sequence[Sequence[str]], delimiter: str) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _text(value: object, decimal: str) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}".replace(".", decimal)
+    return "" if value is None else harmless(str(value))
+
+
+def xlsx_of(head: Sequence[str], rows: Sequence[Sequence[object]], decimal: str) -> bytes:
+    """A table as a spreadsheet; the decimal sign is that of whoever opens it."""
+    book = _openpyxl().Workbook()
+    page: Any = book.active
+    page.append([*head])
+    for row in rows:
+        page.append([harmless(v) if isinstance(v, str) else v for v in row])
+    return _saved(book)
+
+
+def _openpyxl() -> Any:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise MissingExtraError("spreadsheets", "api") from error
+    return openpyxl
+
+
+def _saved(book: Any) -> bytes:
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _xlsx(
+    data: bytes, sheet: Sheet, rows: Sequence[Sequence[str]], heads: Sequence[str],
+    table: Sequence[Sequence[object]],
+) -> bytes:  # fmt: skip
+    """The workbook as it was, with our columns behind; of another file a new one."""
+    openpyxl = _openpyxl()
+    book, place, lines = None, None, sheet.lines
+    if data:
+        book = openpyxl.load_workbook(io.BytesIO(data))
+        place = _placed(book, sheet)
+    if place is None:
+        book = openpyxl.Workbook()
+        book.active.append(list(sheet.header))
+        for row in rows:
+            book.active.append([_cell(text) for text in row])
+        place, lines = (book.active, 1), [*range(2, len(rows) + 2)]
+    page, top = place
+    first = page.max_column + 1
+    for j, head in enumerate(heads):
+        page.cell(top, first + j, head)
+    for line, ours in zip(lines, table, strict=True):
+        for j, value in enumerate(ours):
+            if isinstance(value, float):
+                page.cell(line, first + j, value).number_format = "#,##0.00"
+            elif value:
+                page.cell(line, first + j, harmless(str(value)))
+    return _saved(book)
+
+
+def _placed(book: Any, sheet: Sheet) -> tuple[Any, int] | None:
+    """The page of a workbook that was read, and the row of its header."""
+    wanted = [text.strip() for text in sheet.header]
+    for page in book.worksheets:
+        for top, row in enumerate(page.iter_rows(max_row=sheet.lines[0], values_only=True), 1):
+            texts = ["" if cell is None else str(cell).strip() for cell in row]
+            if texts[: len(wanted)] == wanted:
+                return page, top
+    return None
+
+
+def _cell(text: str) -> object:
+    """A number where the text is how a spreadsheet would show it, as no stock number is."""
+    try:
+        value = float(text)
+    except ValueError:
+        return harmless(text)
+    return value if f"{value:.10g}" == text else text

@@ -1,0 +1,109 @@
+"""A stock list dropped on the page, and the same list given back with prices."""
+
+import secrets
+import time
+from collections import OrderedDict
+from urllib.parse import quote
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+
+from diamond_pricing.errors import RejectedFileError
+from diamond_pricing.intake.headers import MEASUREMENTS
+from diamond_pricing.intake.priced_sheet import PricedSheet, priced_sheet
+from diamond_pricing.model import PriceModel
+from diamond_pricing.model.words import Words
+from diamond_pricing.stones import ATTRIBUTES
+from diamond_pricing.web.page.phrases import TEXTS, count_text
+from diamond_pricing.web.page.render import HTML, language, page
+from diamond_pricing.web.problems import ProblemError
+from diamond_pricing.web.requests import StrictRequest
+
+LARGEST = 20 << 20  # bytes of a file
+MOST = 20_000  # rows
+KEPT, SECONDS = 16, 1800  # files that wait to be fetched, and how long
+SHOWN = 8  # rows
+
+
+class StockController(Controller):
+    """The page that prices a stock list."""
+
+    path = "/stock"
+    include_in_schema = False
+
+    @get(media_type=HTML)
+    async def ask(self, request: StrictRequest) -> bytes:
+        """Ask for a file."""
+        request.service.allow(request.known, "batch")
+        model, (words, lang) = request.service.models.active, language(request)
+        most = count_text(MOST, words)
+        return page(request, "stock.html", "/stock", model, words, lang, most=most)
+
+    @post(media_type=HTML, status_code=200)
+    async def price(self, request: StrictRequest) -> bytes:
+        """Price the stones of the file that is the body; its name is in the query."""
+        service, known = request.service, request.known
+        service.allow(known, "batch")
+        model, (words, lang) = service.models.active, language(request)
+        data = b"".join([part async for part in request.parts(LARGEST)])
+        name = (request.query("name") or "")[:200]
+        try:
+            made = await service.away(_priced, name, data, model, words)
+        except RejectedFileError as error:
+            return page(
+                request, "stock_answer.html", "/stock", model, words, lang, refused=str(error)
+            )
+        await service.charge(known, "batch", made.rows)
+        token = secrets.token_urlsafe(16)
+        _forget(service.priced_lists)
+        service.priced_lists[token] = (time.monotonic(), known.caller.tenant, made)
+        currency = model.training.currency
+        columns = [(of, _attribute(attribute, words)) for of, attribute in made.columns]
+        rows = []
+        for given, cells in zip(made.given[:SHOWN], made.table, strict=False):
+            amounts = [
+                words.amount(round(100 * v), currency, digits=0)
+                if isinstance(v, float) else "–" for v in cells[:3]
+            ]  # fmt: skip
+            rows.append([" · ".join(filter(None, given[:5])), *amounts, cells[3], cells[4]])
+        counts = {
+            "rows": count_text(made.rows, words), "priced": count_text(made.priced, words),
+            "caution": made.with_caution and count_text(made.with_caution, words),
+            "total": words.amount(made.total, currency, digits=0),
+        }  # fmt: skip
+        return page(
+            request, "stock_answer.html", "/stock", model, words, lang, refused="",
+            columns=columns, unread=made.unread, counts=counts, rows=rows, file=made.name,
+            reasons=[(code, count_text(n, words)) for code, n in made.refused.items()],
+            link=f"/stock/{token}",
+            heads=[TEXTS[words.code]["stone"], *words.estimates.values()],
+        )  # fmt: skip
+
+    @get("/{token:str}")
+    async def fetch(self, request: StrictRequest, token: FromPath[str]) -> Response[bytes]:
+        """The priced list, for half an hour."""
+        waiting = request.service.priced_lists
+        _forget(waiting)
+        _, tenant, made = waiting.get(token, (0.0, "", None))
+        if made is None or tenant != request.known.caller.tenant:
+            raise ProblemError("not_found", "This list is no longer kept; price it again.")
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.name)}"
+        }  # fmt: skip
+        return Response(made.data, media_type=made.media, headers=headers)
+
+
+def _forget(waiting: OrderedDict[str, tuple[float, str, PricedSheet]]) -> None:
+    late = time.monotonic() - SECONDS
+    while waiting and (len(waiting) >= KEPT or next(iter(waiting.values()))[0] < late):
+        waiting.popitem(last=False)
+
+
+def _priced(name: str, data: bytes, model: PriceModel, words: Words) -> PricedSheet:
+    return priced_sheet(name, data, model, words=words, most=MOST)
+
+
+def _attribute(name: str, words: Words) -> str:
+    if name == MEASUREMENTS:
+        return TEXTS[words.code]["measurements"]
+    return words.attribute(name) if name in ATTRIBUTES else name
