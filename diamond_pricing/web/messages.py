@@ -41,6 +41,17 @@ _CARRY = msgspec.Meta(
     description="Whether a day after the sales is priced as the last of them, in a range that "
     "widens with the distance. Otherwise it is declined."
 )
+_CLIENT = msgspec.Meta(max_length=120, description="For whom the quote is.")
+_CLIENT_REFERENCE = msgspec.Meta(max_length=120, description="What the client calls it.")
+_REPORT = msgspec.Meta(max_length=60, description="Of the stone's grading report.")
+_METADATA = msgspec.Meta(max_length=20, description="Of yours; kept and given back.")
+Metadata = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(max_length=60)],
+        Annotated[str, msgspec.Meta(max_length=500)],
+    ],
+    _METADATA,
+]
 Level = Annotated[float, _UNIT]
 Listing = Annotated[str, _LISTING]
 Language = Annotated[Literal["en", "it"], _LANGUAGE]
@@ -87,6 +98,10 @@ if TYPE_CHECKING:
         language: Literal["en", "it"]
         line_ranges: bool
         carry_forward: bool
+        client: str
+        client_reference: str
+        report_number: str
+        metadata: dict[str, str]
 else:
     StoneIn = msgspec.defstruct(
         "StoneIn", _FIELDS, frozen=True, forbid_unknown_fields=True, kw_only=True,
@@ -103,6 +118,10 @@ else:
             ("language", Language, "en"),
             ("line_ranges", Annotated[bool, _LINE_RANGES], False),
             ("carry_forward", Annotated[bool, _CARRY], False),
+            ("client", Annotated[str, _CLIENT], ""),
+            ("client_reference", Annotated[str, _CLIENT_REFERENCE], ""),
+            ("report_number", Annotated[str, _REPORT], ""),
+            ("metadata", Metadata, {}),
         ],
         frozen=True, forbid_unknown_fields=True, kw_only=True, module=__name__,
         namespace={"__doc__": "A stone, and how its price is to be told."},
@@ -254,12 +273,66 @@ class QuoteOut(PriceOut, frozen=True, kw_only=True):
     ----------
     id : str or None
         To ask for it again by; None when it could not be stored, and then it is no quote.
+    number : str or None
+        What people call it: ``Q-2026-000123``.
     created : str or None
         When, UTC.
+    valid_until : str or None
+        The last day on which the house stands by it; None where it does not say.
+    client, client_reference, report_number : str
+    metadata : dict[str, str]
+        As they were sent.
     """
 
     id: str | None
+    number: str | None
     created: str | None
+    valid_until: str | None
+    client: str = ""
+    client_reference: str = ""
+    report_number: str = ""
+    metadata: dict[str, str] = {}
+
+
+class QuoteRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A quote in a list.
+
+    Attributes
+    ----------
+    id, number, created, valid_until, client, client_reference
+        As in a quote.
+    stone : str
+        In words.
+    price : float
+    currency : str
+    model : str
+        Id of its model document.
+    """
+
+    id: str
+    number: str
+    created: str
+    valid_until: str | None
+    stone: str
+    price: float
+    currency: str
+    client: str
+    client_reference: str
+    model: str
+
+
+class QuotesOut(msgspec.Struct, frozen=True):
+    """Quotes, newest first.
+
+    Attributes
+    ----------
+    quotes : list[QuoteRow]
+    next : str or None
+        To ask for older ones by, as ``cursor``; None where there are none.
+    """
+
+    quotes: list[QuoteRow]
+    next: str | None
 
 
 class ComparisonOut(PriceOut, frozen=True, kw_only=True):

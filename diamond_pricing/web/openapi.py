@@ -20,6 +20,7 @@ from diamond_pricing.web.messages import PairIn, QuoteIn, StoneIn
 from diamond_pricing.web.pricing import compared, price_list, priced, quoted, stepped
 from diamond_pricing.web.problems import MEDIA_TYPE, TITLES, ProblemDetails
 from diamond_pricing.web.requests import PINNED
+from diamond_pricing.web.storage.ledger import StoredQuote
 
 STONE: dict[str, Any] = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1"}
 OTHER: dict[str, Any] = STONE | {"carat": 1.2, "clarity": "SI1", "table": 57.0}
@@ -268,7 +269,10 @@ def _examples(paths: dict[str, Any], model: PriceModel) -> None:
     stone, other = (msgspec.convert(given, StoneIn) for given in (STONE, OTHER))
     asked = msgspec.convert(STONE, QuoteIn)
     why = priced(model, asked)
-    quote = quoted(why, model, asked, QUOTE, "2026-11-23T09:30:00Z")
+    kept = StoredQuote(
+        QUOTE, "acme", "2026-11-23T09:30:00Z", model.sha256, "", why.cents, 2026, 123
+    )
+    quote = quoted(why, model, asked, kept)
     questions: dict[str, tuple[Any, Any]] = {
         "/v1/quotes": (STONE, quote),
         "/v1/comparisons": (

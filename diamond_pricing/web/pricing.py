@@ -44,6 +44,7 @@ from diamond_pricing.web.messages import (
     stone_of,
 )
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
+from diamond_pricing.web.storage.ledger import StoredQuote
 
 _CARAT = next(measure for measure in MEASURES if measure.name == "carat")
 if TYPE_CHECKING:
@@ -89,12 +90,18 @@ def range_of(why: PriceExplanation, level: float) -> tuple[float, float] | None:
 
 
 def quoted(
-    why: PriceExplanation, model: PriceModel, asked: QuoteIn, name: str | None,
-    created: str | None,
-) -> QuoteOut:  # fmt: skip
-    """An explanation as it is sent."""
+    why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote | None = None
+) -> QuoteOut:
+    """An explanation as it is sent; without ``stored`` it is no quote."""
     told = _told(why, model, asked.level, asked.language, asked.line_ranges)
-    return QuoteOut(id=name, created=created, **told)
+    at: tuple[str | None, ...] = (None,) * 4
+    if stored is not None:
+        at = (stored.id, stored.label, stored.created, stored.valid_until or None)
+    return QuoteOut(
+        id=at[0], number=at[1], created=at[2], valid_until=at[3],
+        client=asked.client, client_reference=asked.client_reference,
+        report_number=asked.report_number, metadata=asked.metadata, **told,
+    )  # fmt: skip
 
 
 def compared(model: PriceModel, asked: PairIn) -> ComparisonOut:

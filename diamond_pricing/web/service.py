@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from diamond_pricing.errors import StorageError
 from diamond_pricing.model import PriceModel
+from diamond_pricing.registry import LocalStore, open_store
 from diamond_pricing.web.door import Known
+from diamond_pricing.web.house import read_house
 from diamond_pricing.web.metrics import Metrics
 from diamond_pricing.web.models import Models
 from diamond_pricing.web.problems import Fault, ProblemError
@@ -37,6 +39,8 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.models = Models(settings.home)
+        homes = [open_store(settings.home)] if settings.home else []
+        self.house = read_house([*homes, LocalStore(settings.data)])
         self.metrics = Metrics()
         self.database = Database(settings.url) if settings.store else None
         self.ledger: Ledger | None = None

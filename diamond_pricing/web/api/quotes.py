@@ -4,20 +4,31 @@ import re
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Response, get, post
-from litestar.params import JSONBody, PathParameter
+from litestar import Controller, Response, delete, get, post
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.web.door import Known
-from diamond_pricing.web.messages import QuoteIn, QuoteOut, SharedOut
+from diamond_pricing.web.messages import (
+    QuoteIn,
+    QuoteOut,
+    QuoteRow,
+    QuotesOut,
+    SharedOut,
+    stone_of,
+)
 from diamond_pricing.web.pricing import priced, quoted
 from diamond_pricing.web.problems import Fault, ProblemError
 from diamond_pricing.web.requests import UNPINNED, StrictRequest
 from diamond_pricing.web.service import Service
 from diamond_pricing.web.storage import NewQuote, StoredQuote
+from diamond_pricing.web.storage.audit import stamp
 
 QuoteName = Annotated[
-    str, PathParameter(description="Id of a quote; with .html or .pdf the client's sheet.")
+    str,
+    PathParameter(
+        description="Id or number of a quote; with .html or .pdf the client's sheet."
+    ),
 ]
 IDEMPOTENCY = re.compile("[ -~]{1,255}")
 _SHEETS = {"html": "text/html", "pdf": "application/pdf"}
@@ -50,25 +61,26 @@ class QuoteController(Controller):
             if again is None:
                 raise
             return again
-        new = new_quote(found.sha256, data, why.cents, key or "", pin)
+        until = service.house.valid_until(today())
+        new = new_quote(why, data, until, key or "", pin)
         receipt = await service.charge(known, "quote", 1, new)
         service.metrics.count(service.metrics.verdicts, why.verdict.status)
         stored = receipt.quote
         if stored is None:
-            answer = quoted(why, found, data, None, None)
+            answer = quoted(why, found, data)
             return Response(answer, status_code=200, headers={"X-Quote-Stored": "no"})
         if receipt.replayed:
             return await _replayed(service, stored)
         headers = {"Location": f"/v1/quotes/{stored.id}"}
         service.metrics.count(service.metrics.quotes, found.sha256[:12])
-        return Response(quoted(why, found, data, stored.id, stored.created), headers=headers)
+        return Response(quoted(why, found, data, stored), headers=headers)
 
     async def _again(
         self, service: Service, known: Known, data: QuoteIn, key: str | None, pin: str
     ) -> Response[QuoteOut] | None:
         if not key or service.ledger is None:
             return None
-        new = new_quote("", data, 0, key, pin)
+        new = NewQuote("", msgspec.json.encode(data).decode(), 0, key, pin)
         stored = await service.looked_up(service.ledger.repeated, known.caller.tenant, new)
         return None if stored is None else await _replayed(service, stored)
 
@@ -95,7 +107,47 @@ class QuoteController(Controller):
         service, known = request.service, request.known
         service.allow(known, "quote")
         stored = await stored_quote(service, known, name)
-        return SharedOut(f"/shared/{stored.id}.{service.keys.share(stored.id)}")
+        return SharedOut(link_to(service, stored))
+
+    @delete(
+        "/{name:str}/share", status_code=204, operation_id="revokeLinks",
+        summary="Revoke the links to a quote",
+    )  # fmt: skip
+    async def revoke(self, request: StrictRequest, name: QuoteName) -> None:
+        """Make all links that were given to a quote lead nowhere; new ones can be made."""
+        await revoked(request, name)
+
+    @get(operation_id="listQuotes", summary="Find quotes again")
+    async def find(
+        self, request: StrictRequest,
+        search: Annotated[
+            str, QueryParameter(
+                max_length=200,
+                description="Words that must all be in it: of the stone, number, date, client, "
+                "their reference or metadata.",
+            )
+        ] = "",
+        since: Annotated[
+            str, QueryParameter(max_length=20, description="Created on this day or later.")
+        ] = "",
+        cursor: Annotated[
+            str, QueryParameter(max_length=60, description="What the last answer had as next.")
+        ] = "",
+        limit: Annotated[
+            int, QueryParameter(ge=1, le=200, description="Quotes of one answer.")
+        ] = 50,
+    ) -> QuotesOut:  # fmt: skip
+        """Answer your quotes, newest first."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        found: list[StoredQuote] = []
+        if service.ledger is not None:
+            ledger, tenant = service.ledger, known.caller.tenant
+            found = await service.looked_up(
+                ledger.quotes, tenant, search, since, cursor, limit + 1
+            )
+        more = found[limit - 1].id if len(found) > limit else None
+        return QuotesOut([row_of(stored) for stored in found[:limit]], more)
 
 
 async def _replayed(service: Service, stored: StoredQuote) -> Response[QuoteOut]:
@@ -103,11 +155,50 @@ async def _replayed(service: Service, stored: StoredQuote) -> Response[QuoteOut]
     return Response(await answer_of(service, stored), headers=headers)
 
 
+def link_to(service: Service, stored: StoredQuote) -> str:
+    """The link under which anybody may read the client's sheet."""
+    return f"/shared/{stored.id}.{service.keys.share(stored.id, stored.shares)}"
+
+
+async def revoked(request: StrictRequest, name: str) -> StoredQuote:
+    """Revoke the links to a quote of whoever asks."""
+    service, known = request.service, request.known
+    service.allow(known, "quote")
+    stored = await stored_quote(service, known, name)
+    assert service.ledger is not None  # which had the quote
+    await service.looked_up(service.ledger.revoke_links, stored.id, stored.tenant)
+    return stored
+
+
+def row_of(stored: StoredQuote) -> QuoteRow:
+    """A quote as it stands in a list; one of before lists were kept by its request."""
+    title, currency = stored.title, stored.currency
+    if title is None:
+        title = str(stone_of(msgspec.json.decode(stored.asked, type=QuoteIn)))
+    return QuoteRow(
+        id=stored.id, number=stored.label, created=stored.created,
+        valid_until=stored.valid_until or None, stone=title, price=stored.cents / 100,
+        currency=currency or "", client=stored.client or "",
+        client_reference=stored.client_reference or "", model=stored.model,
+    )  # fmt: skip
+
+
+def today() -> str:
+    """The day, UTC, as quotes have it."""
+    return stamp()[:10]
+
+
 def new_quote(
-    model: str, asked: QuoteIn, cents: int, idempotency: str = "", pin: str = ""
-) -> NewQuote:
+    why: PriceExplanation, asked: QuoteIn, valid_until: str = "", idempotency: str = "",
+    pin: str = "",
+) -> NewQuote:  # fmt: skip
     """A quote as it is stored: the request and the model say all of it."""
-    return NewQuote(model, msgspec.json.encode(asked).decode(), cents, idempotency, pin)
+    words = (asked.report_number, *asked.metadata.values())
+    return NewQuote(
+        why.model, msgspec.json.encode(asked).decode(), why.cents, idempotency, pin,
+        str(why.stone), why.currency, asked.client, asked.client_reference, valid_until,
+        " ".join(filter(None, words)),
+    )  # fmt: skip
 
 
 async def stored_quote(service: Service, known: Known | None, name: str) -> StoredQuote:
@@ -150,7 +241,7 @@ async def rederived(
 async def answer_of(service: Service, stored: StoredQuote) -> QuoteOut:
     """A stored quote as it is sent."""
     asked, model, why = await rederived(service, stored)
-    return quoted(why, model, asked, stored.id, stored.created)
+    return quoted(why, model, asked, stored)
 
 
 async def sheet(
@@ -162,12 +253,14 @@ async def sheet(
     asked, model, why = await rederived(service, stored)
     pdf = f"/v1/quotes/{stored.id}.pdf"
     if kind == "html":
-        share = f"/shared/{stored.id}.{service.keys.share(stored.id)}"
-        body = await service.away(sheet_html, why, model, asked, stored, pdf, share)
+        share = link_to(service, stored)
+        body = await service.away(
+            sheet_html, why, model, asked, stored, service.house, pdf, share
+        )
         return Response(body, media_type=_SHEETS[kind])
     if paper not in PAPERS:
         fault = Fault("no such paper", parameter="paper", given=paper[:40], allowed=[*PAPERS])
         raise ProblemError("bad_request", f"The paper must be {' or '.join(PAPERS)}.", [fault])
-    body = await service.away(sheet_pdf, why, model, asked, stored, "", paper)
-    headers = {"Content-Disposition": f'inline; filename="{stored.id}.pdf"'}
+    body = await service.away(sheet_pdf, why, model, asked, stored, service.house, paper)
+    headers = {"Content-Disposition": f'inline; filename="{stored.label}.pdf"'}
     return Response(body, media_type=_SHEETS[kind], headers=headers)

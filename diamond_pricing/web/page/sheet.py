@@ -6,7 +6,8 @@ from importlib.resources import files
 from diamond_pricing import __version__
 from diamond_pricing.errors import MissingExtraError
 from diamond_pricing.model import PriceExplanation, PriceModel
-from diamond_pricing.model.words import LANGUAGES
+from diamond_pricing.model.words import LANGUAGES, Words
+from diamond_pricing.web.house import House
 from diamond_pricing.web.messages import QuoteIn
 from diamond_pricing.web.page.answers import shown
 from diamond_pricing.web.page.phrases import TEXTS, prices_text
@@ -17,40 +18,39 @@ PAPERS = ("a4", "us-letter")
 
 
 def sheet_html(
-    why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote, pdf: str,
-    share: str = "",
+    why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote,
+    house: House, pdf: str = "", share: str = "",
 ) -> bytes:  # fmt: skip
-    """Write the sheet as a page; ``pdf`` and ``share`` are links."""
+    """Write the sheet as a page; ``pdf`` and ``share`` are links, where there are any."""
     words = LANGUAGES[asked.language]
     return render(
         "sheet.html", words, a=shown(why, model, words, asked.level, full=False),
-        quote=stored.id,
-        date=words.date(stored.created[:10]),
+        facts=_facts(asked, stored, words), quote=stored.label, house=house,
         prices=prices_text(why.currency, why.effective, words), model=model.sha256[:12],
-        unrecorded=words.unrecorded(model.lines),
-        version=__version__, pdf=pdf, share=share,
+        unrecorded=words.unrecorded(model.lines), version=__version__, pdf=pdf, share=share,
+        revoke=f"/quotes/{stored.id}/revoke", lang=words.code,
     )  # fmt: skip
 
 
 def sheet_pdf(
     why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote,
-    pdf: str = "", paper: str = PAPERS[0],
+    house: House, paper: str = PAPERS[0],
 ) -> bytes:  # fmt: skip
-    """Write the sheet as one page of PDF; ``pdf`` is for `sheet_html`'s sake."""
+    """Write the sheet as one page of PDF."""
     try:
         import typst
     except ImportError as error:
         raise MissingExtraError("PDF sheets", "api") from error
     words = LANGUAGES[asked.language]
     t, a = TEXTS[words.code], shown(why, model, words, asked.level, full=False)
+    brand = [house.name, ""] if house.name else [t["brand_1"], t["brand_2"]]
     data = {
-        "lang": words.code, "paper": paper, "title": t["sheet_title"],
-        "brand": ["diamond", "pricing"],
-        "for": t["sheet_for"].format(
-            name=stored.id, date=words.date(stored.created[:10])
-        ),
+        "lang": words.code, "paper": paper, "title": t["sheet_title"], "brand": brand,
+        "logo": list(house.drawing), "format": house.format,
+        "address": " · ".join(filter(None, (house.address, house.contact))),
+        "facts": _facts(asked, stored, words), "terms": house.terms,
         "stone": " · ".join(filter(None, (a.kind, a.measures))), "price": a.exact,
-        "range": a.range, "verdict": a.verdict_text, "caption": a.caption,
+        "per": a.per_carat, "range": a.range, "verdict": a.verdict_text, "caption": a.caption,
         "picture": str(a.wide).replace('font-family="inherit"', ""),
         "how": t["how"], "heads": [t["because"], t["change"], t["amount"]],
         "lines": [[line.label, line.note, line.change, line.amount] for line in a.lines],
@@ -62,3 +62,15 @@ def sheet_pdf(
     source = files("diamond_pricing.web.page").joinpath("templates/sheet.typ").read_bytes()
     found: bytes = typst.compile(source, sys_inputs={"data": json.dumps(data)})
     return found
+
+
+def _facts(asked: QuoteIn, stored: StoredQuote, words: Words) -> list[list[str]]:
+    """What a client looks for first, as pairs of a label and a text."""
+    t = TEXTS[words.code]
+    until = words.date(stored.valid_until) if stored.valid_until else ""
+    pairs = [
+        ("quote", stored.label), ("date", words.date(stored.created[:10])),
+        ("valid_until", until), ("client", asked.client),
+        ("client_reference", asked.client_reference), ("report_number", asked.report_number),
+    ]  # fmt: skip
+    return [[t[name], text] for name, text in pairs if text]

@@ -17,7 +17,15 @@ from diamond_pricing.intake.priced_sheet import XLSX, csv_of, xlsx_of
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
-from diamond_pricing.web.api.quotes import new_quote, no_quote, rederived, stored_quote
+from diamond_pricing.web.api.quotes import (
+    new_quote,
+    no_quote,
+    rederived,
+    revoked,
+    row_of,
+    stored_quote,
+    today,
+)
 from diamond_pricing.web.door import COOKIE
 from diamond_pricing.web.messages import LEVEL, PriceListOut, QuoteIn
 from diamond_pricing.web.openapi import description
@@ -33,12 +41,15 @@ from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.pricing import nearest_priced, price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
 from diamond_pricing.web.requests import StrictRequest
+from diamond_pricing.web.storage import StoredQuote
 from diamond_pricing.web.storage.keys import SESSION
 
 if TYPE_CHECKING:
     from diamond_pricing.validation import Evidence
 
 FILES = {"csv": "text/csv; charset=utf-8", "xlsx": XLSX}
+CLIENT = ("client", "client_reference", "report_number")  # fields of a quote beside the stone
+ROWS = 50  # quotes of one page
 STEPS, LIKE, DRAWN = 8, 4, 40  # steps and like sales listed beside a price, and those drawn
 FORM = 8 << 10  # bytes
 
@@ -81,7 +92,7 @@ class PageController(Controller):
             given=form.given, faults=form.faults, problems=form.problems, a=answer,
             steps=steps, comparables=comparables, middle=middle, compare_link=link,
             near=near and (words.stone(near), f"/?{query_of(near, lang)}"),
-            contact=TEXTS[words.code]["an_expert"],
+            contact=service.house.contact or TEXTS[words.code]["an_expert"],
             may_keep=service.ledger is not None,
         )  # fmt: skip
 
@@ -193,13 +204,59 @@ class PageController(Controller):
         form = filled(model, query, words)
         if form.stone is None:
             return _gone(f"/?{urlencode(query)}")
-        asked = msgspec.convert({**form.stone.given(), "language": words.code}, QuoteIn)
-        new = new_quote(model.sha256, asked, model.explain(form.stone).cents)
+        more = {name: query.get(name, "").strip() for name in CLIENT}
+        given = {**form.stone.given(), "language": words.code, **more}
+        try:
+            asked = msgspec.convert(given, QuoteIn)
+        except msgspec.ValidationError as error:
+            raise ProblemError("bad_request", f"The form cannot be read: {error}.") from error
+        until = service.house.valid_until(today())
+        new = new_quote(model.explain(form.stone), asked, until)
         receipt = await service.charge(known, "quote", 1, new)
         if receipt.quote is None:
             raise ProblemError("storage_unavailable", "The quote cannot be stored at present.")
         service.metrics.count(service.metrics.quotes, model.sha256[:12])
         return _gone(f"/v1/quotes/{receipt.quote.id}.html")
+
+    @get("/quotes", media_type=HTML)
+    async def quotes(self, request: StrictRequest) -> bytes:
+        """Find quotes again."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        query, (words, lang) = query_in(request), language(request)
+        search, cursor = query.get("search", "")[:200], query.get("cursor", "")[:60]
+        found: Sequence[StoredQuote] = []
+        if service.ledger is not None:
+            ledger, tenant = service.ledger, known.caller.tenant
+            found = await service.looked_up(
+                ledger.quotes, tenant, search, "", cursor, ROWS + 1
+            )
+        rows = []
+        for stored in found[:ROWS]:
+            row = row_of(stored)
+            currency = row.currency or service.models.active.training.currency
+            rows.append(
+                {
+                    "number": row.number, "link": f"/v1/quotes/{row.id}.html",
+                    "date": words.date(row.created[:10]), "stone": row.stone,
+                    "client": " · ".join(filter(None, (row.client, row.client_reference))),
+                    "price": words.amount(stored.cents, currency),
+                    "until": row.valid_until and words.date(row.valid_until),
+                }
+            )  # fmt: skip
+        older = ""
+        if len(found) > ROWS:
+            older = "/quotes?" + urlencode(query | {"cursor": found[ROWS - 1].id})
+        return page(
+            request, "quotes.html", "/quotes", service.models.active, words, lang, rows=rows,
+            search=search, older=older,
+        )  # fmt: skip
+
+    @post("/quotes/{name:str}/revoke", status_code=303)
+    async def revoke(self, request: StrictRequest, name: FromPath[str]) -> Response[bytes]:
+        """Revoke the links to a quote and go back to its sheet."""
+        stored = await revoked(request, name)
+        return _gone(f"/v1/quotes/{stored.id}.html")
 
     @get("/shared/{name:str}")
     async def shared(self, request: StrictRequest, name: FromPath[str]) -> Response[bytes]:
@@ -207,13 +264,15 @@ class PageController(Controller):
         service = request.service
         quote, _, rest = name.partition(".")
         signature, _, kind = rest.partition(".")
-        if not service.keys.is_share(quote, signature) or kind not in ("", "pdf"):
+        if kind not in ("", "pdf"):
             raise no_quote(name)
         stored = await stored_quote(service, None, quote)
+        if not service.keys.is_share(stored.id, signature, stored.shares):
+            raise no_quote(name)
         asked, model, why = await rederived(service, stored)
-        make = sheet_pdf if kind else sheet_html
-        pdf = f"/shared/{quote}.{signature}.pdf"
-        body = await service.away(make, why, model, asked, stored, pdf)
+        make, house = (sheet_pdf if kind else sheet_html), service.house
+        more = [] if kind else [f"/shared/{quote}.{signature}.pdf"]
+        body = await service.away(make, why, model, asked, stored, house, *more)
         return Response(body, media_type="application/pdf" if kind else HTML)
 
     @get("/sign-in", media_type=HTML)

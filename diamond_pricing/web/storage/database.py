@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from diamond_pricing.errors import ServiceError, StorageError
 from diamond_pricing.files import folder
 
-NEWEST = "0001"  # the last of migrations/versions
+NEWEST = "0002"  # the last of migrations/versions
 PATIENCE = 2.0  # seconds that a writer waits for another
 STARTING = 60.0  # seconds that a server waits for another that makes the tables
 _PATIENT = {

@@ -205,13 +205,19 @@ class Keys:
             return None
         return known.caller
 
-    def share(self, quote: str) -> str:
-        """What makes the link to a quote one that only we can have given."""
-        return self._signed(f"share {quote}")[:32]
+    def share(self, quote: str, revoked: int = 0) -> str:
+        """What makes the link to a quote one that only we can have given.
 
-    def is_share(self, quote: str, signature: str) -> bool:
-        """Whether a link is one that we gave."""
-        return hmac.compare_digest(self.share(quote).encode(), signature.encode())
+        Parameters
+        ----------
+        revoked : int
+            How often the links to it were revoked.
+        """
+        return self._signed(f"share {quote} {revoked}" if revoked else f"share {quote}")[:32]
+
+    def is_share(self, quote: str, signature: str, revoked: int = 0) -> bool:
+        """Whether a link is one that we gave, and not revoked since."""
+        return hmac.compare_digest(self.share(quote, revoked).encode(), signature.encode())
 
     def _signed(self, text: str) -> str:
         return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()

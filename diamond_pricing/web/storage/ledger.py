@@ -20,15 +20,16 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from diamond_pricing.errors import StorageError
 from diamond_pricing.web.storage.audit import stamp
 from diamond_pricing.web.storage.database import Database, inserting
 from diamond_pricing.web.storage.keys import Caller
-from diamond_pricing.web.storage.tables import keys, quotes, spent, usage
+from diamond_pricing.web.storage.tables import keys, numbered, quotes, spent, usage
 
 NAME = re.compile(r"q_[0-9a-f]{32}")
+LABEL = re.compile(r"[Qq]-([0-9]{4})-([0-9]{1,9})")
 LINGER = 0.003  # seconds
 MOST = 512  # requests of one transaction
 PATIENCE = 6.0  # seconds that a request waits for the database
@@ -49,6 +50,14 @@ class NewQuote(msgspec.Struct, frozen=True):
         The client's key, or nothing.
     pin : str
         The model that the client asked for by id, or nothing.
+    title, currency : str
+        The stone in words, and the money.
+    client, client_reference : str
+        For whom it is, and what they call it; or nothing.
+    valid_until : str
+        A date, or nothing.
+    words : str
+        What else it may be looked for by.
     """
 
     model: str
@@ -56,6 +65,12 @@ class NewQuote(msgspec.Struct, frozen=True):
     cents: int
     idempotency: str = ""
     pin: str = ""
+    title: str = ""
+    currency: str = ""
+    client: str = ""
+    client_reference: str = ""
+    valid_until: str = ""
+    words: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -72,6 +87,19 @@ class StoredQuote(msgspec.Struct, frozen=True):
     model: str
     asked: str
     cents: int
+    year: int | None = None
+    number: int | None = None
+    title: str | None = None
+    currency: str | None = None
+    client: str | None = None
+    client_reference: str | None = None
+    valid_until: str | None = None
+    shares: int = 0
+
+    @property
+    def label(self) -> str:
+        """What people call it: ``Q-2026-000123``; of an old one its id."""
+        return self.id if self.number is None else f"Q-{self.year}-{self.number:06}"
 
 
 class Spend(msgspec.Struct, frozen=True):
@@ -117,6 +145,7 @@ class Receipt(msgspec.Struct, frozen=True):
     reset: int = 0
 
 
+_STORED = tuple(quotes.c[name] for name in StoredQuote.__struct_fields__)
 _Waiting = tuple[Spend, "asyncio.Future[Receipt]"]
 
 
@@ -177,11 +206,17 @@ class Ledger:
             return True
 
     def quote(self, name: str, tenant: str | None) -> StoredQuote | None:
-        """Look a quote up; None if it is not this tenant's (None: anybody's)."""
-        wanted = select(*(quotes.c[f] for f in StoredQuote.__struct_fields__)).where(
-            quotes.c.id == name
-        )
-        if not NAME.fullmatch(name):
+        """Look a quote up by its id or number; None if it is not this tenant's.
+
+        Of no tenant (None) it is anybody's, by its id alone.
+        """
+        wanted = select(*_STORED)
+        if NAME.fullmatch(name):
+            wanted = wanted.where(quotes.c.id == name)
+        elif tenant is not None and (found := LABEL.fullmatch(name)):
+            year, number = (int(part) for part in found.groups())
+            wanted = wanted.where(quotes.c.year == year, quotes.c.number == number)
+        else:
             return None
         if tenant is not None:
             wanted = wanted.where(quotes.c.tenant == tenant)
@@ -191,7 +226,7 @@ class Ledger:
 
     def repeated(self, tenant: str, new: NewQuote) -> StoredQuote | None:
         """The quote that the same request was given before under its key, if it was."""
-        wanted = select(*(quotes.c[f] for f in StoredQuote.__struct_fields__)).where(
+        wanted = select(*_STORED).where(
             quotes.c.tenant == tenant,
             quotes.c.idempotency == new.idempotency,
             quotes.c.fingerprint == new.fingerprint,
@@ -199,6 +234,52 @@ class Ledger:
         with self.database.reading() as connection:
             row = connection.execute(wanted).first()
         return None if row is None else StoredQuote(*row)
+
+    def quotes(
+        self, tenant: str, search: str = "", since: str = "", before: str = "", most: int = 50
+    ) -> list[StoredQuote]:
+        """The quotes of a tenant, newest first.
+
+        Parameters
+        ----------
+        search : str
+            Words that must all be in it: of the stone, number, date, client, their reference.
+        since : str
+            Created then or later, a date or time.
+        before : str
+            Older than the quote of this id.
+        most : int
+        """
+        wanted = select(*_STORED).where(quotes.c.tenant == tenant)
+        for word in search.casefold().split()[:12]:
+            wanted = wanted.where(quotes.c.search.contains(word, autoescape=True))
+        if since:
+            wanted = wanted.where(quotes.c.created >= since)
+        with self.database.reading() as connection:
+            if before:
+                found = select(quotes.c.created).where(
+                    quotes.c.id == before, quotes.c.tenant == tenant
+                )
+                created = connection.execute(found).scalar()
+                if created is None:
+                    return []
+                wanted = wanted.where(
+                    or_(
+                        quotes.c.created < created,
+                        and_(quotes.c.created == created, quotes.c.id < before),
+                    )
+                )
+            order = wanted.order_by(quotes.c.created.desc(), quotes.c.id.desc()).limit(most)
+            return [StoredQuote(*row) for row in connection.execute(order)]
+
+    def revoke_links(self, name: str, tenant: str) -> None:
+        """Make the links that were given to a quote so far lead nowhere."""
+        with self.database.writing() as connection:
+            connection.execute(
+                update(quotes)
+                .where(quotes.c.id == name, quotes.c.tenant == tenant)
+                .values(shares=quotes.c.shares + 1)
+            )
 
     def used(self, tenant: str, since: str, until: str) -> list[dict[str, Any]]:
         """Usage by hour and kind."""
@@ -279,6 +360,9 @@ def settled(
     good = _good_keys(connection, {s.caller.key for s in spends if s.caller.key}, now)
     earlier = _earlier(connection, spends)
     created = stamp(now)
+    year = int(created[:4])
+    # The tenants' windows are locked, and so are their numbers.
+    numbers = _numbers(connection, {s.caller.tenant for s in spends if s.quote}, year)
     receipts, rows = [], []
     bill: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for spend in spends:
@@ -314,19 +398,35 @@ def settled(
         if quote is None:
             receipts.append(Receipt("", None, False, left, reset))
             continue
+        numbers[caller.tenant] = number = numbers.get(caller.tenant, 0) + 1
         stored = StoredQuote(
             f"q_{secrets.token_hex(16)}", caller.tenant, created, quote.model, quote.asked,
-            quote.cents,
+            quote.cents, year, number, quote.title, quote.currency, quote.client,
+            quote.client_reference, quote.valid_until,
         )  # fmt: skip
+        words = [stored.id, stored.label, created[:10], quote.title, quote.client,
+                 quote.client_reference, quote.words]  # fmt: skip
         rows.append(
             msgspec.structs.asdict(stored)
             | {"idempotency": quote.idempotency or None, "fingerprint": quote.fingerprint}
+            | {"search": " ".join(words).casefold()}
         )
         if quote.idempotency:
             earlier[caller.tenant, quote.idempotency] = (stored, quote.fingerprint)
         receipts.append(Receipt("", stored, False, left, reset))
     if rows:
         connection.execute(insert(quotes), rows)
+        last = [
+            {"tenant": tenant, "year": year, "last": numbers[tenant]}
+            for tenant in sorted({row["tenant"] for row in rows})
+        ]
+        fresh = new(numbered)
+        connection.execute(
+            fresh.on_conflict_do_update(
+                index_elements=["tenant", "year"], set_={"last": fresh.excluded.last}
+            ),
+            last,
+        )
     if bill:
         _billed(connection, new, bill, created[:13])
         changed = [
@@ -356,6 +456,16 @@ def _windows(
     return found
 
 
+def _numbers(connection: Connection, tenants: set[str], year: int) -> dict[str, int]:
+    """The last number of a quote of each tenant in a year."""
+    if not tenants:
+        return {}
+    wanted = select(numbered.c.tenant, numbered.c.last).where(
+        numbered.c.tenant.in_(tenants), numbered.c.year == year
+    )
+    return {row.tenant: row.last for row in connection.execute(wanted)}
+
+
 def _good_keys(connection: Connection, named: set[str], now: float) -> set[str]:
     if not named:
         return set()
@@ -379,8 +489,7 @@ def _earlier(
     }
     if not named:
         return {}
-    fields = StoredQuote.__struct_fields__
-    wanted = select(*(quotes.c[f] for f in fields), quotes.c.idempotency, quotes.c.fingerprint)
+    wanted = select(*_STORED, quotes.c.idempotency, quotes.c.fingerprint)
     found = connection.execute(
         wanted.where(
             quotes.c.tenant.in_({t for t, _ in named}),
@@ -388,7 +497,7 @@ def _earlier(
         )
     )
     return {
-        (row.tenant, row.idempotency): (StoredQuote(*row[: len(fields)]), row.fingerprint)
+        (row.tenant, row.idempotency): (StoredQuote(*row[: len(_STORED)]), row.fingerprint)
         for row in found
     }
 

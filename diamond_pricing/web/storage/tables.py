@@ -50,8 +50,25 @@ quotes = Table(
     Column("cents", BigInteger, nullable=False),
     Column("idempotency", Text),
     Column("fingerprint", Text),
+    Column("year", Integer),  # with the number what people call it by: Q-2026-000123
+    Column("number", Integer),
+    Column("title", Text),  # the stone, in words
+    Column("currency", Text),
+    Column("client", Text),
+    Column("client_reference", Text),
+    Column("valid_until", Text),
+    Column("search", Text),  # in small letters, all that it may be looked for by
+    Column("shares", Integer, nullable=False, server_default="0"),  # links revoked so far
     UniqueConstraint("tenant", "idempotency"),
+    UniqueConstraint("tenant", "year", "number"),
     Index(None, "tenant", "created"),
+)  # fmt: skip
+
+numbered = Table(  # quotes of each year
+    "numbered", metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("year", Integer, primary_key=True),
+    Column("last", Integer, nullable=False),
 )  # fmt: skip
 
 spent = Table(  # in the present window, for the quota

@@ -1,0 +1,29 @@
+"""What quotes are found by: a short number, the stone, the client; and links revoked."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Add the columns; quotes of before have no number."""
+    with op.batch_alter_table("quotes") as quotes:
+        for name in ("year", "number"):
+            quotes.add_column(sa.Column(name, sa.Integer))
+        for name in (
+            "title", "currency", "client", "client_reference", "valid_until", "search",
+        ):  # fmt: skip
+            quotes.add_column(sa.Column(name, sa.Text))
+        quotes.add_column(sa.Column("shares", sa.Integer, nullable=False, server_default="0"))
+        quotes.create_unique_constraint(
+            "uq_quotes_tenant_year_number", ["tenant", "year", "number"]
+        )
+    op.create_table(
+        "numbered",
+        sa.Column("tenant", sa.Text, nullable=False),
+        sa.Column("year", sa.Integer, nullable=False),
+        sa.Column("last", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("tenant", "year", name="pk_numbered"),
+    )
