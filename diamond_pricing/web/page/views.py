@@ -31,12 +31,13 @@ from diamond_pricing.web.messages import LEVEL, PriceListOut, QuoteIn
 from diamond_pricing.web.openapi import description
 from diamond_pricing.web.page.answers import shown, verdict_text
 from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
+from diamond_pricing.web.page.framing import language, page, query_in
 from diamond_pricing.web.page.phrases import (
     TEXTS,
     count_text,
     language_of,
 )
-from diamond_pricing.web.page.render import HTML, language, page, query_in, templates
+from diamond_pricing.web.page.render import HTML, templates
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.pricing import nearest_priced, price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
@@ -228,9 +229,7 @@ class PageController(Controller):
         found: Sequence[StoredQuote] = []
         if service.ledger is not None:
             ledger, tenant = service.ledger, known.caller.tenant
-            found = await service.looked_up(
-                ledger.quotes, tenant, search, "", cursor, ROWS + 1
-            )
+            found = await service.looked_up(ledger.quotes, tenant, search, "", cursor, ROWS + 1)
         rows = []
         for stored in found[:ROWS]:
             row = row_of(stored)
