@@ -198,7 +198,9 @@ def _model(
     on_list = [(stones[LISTING.name] == code).sum() for code in (0, 2)]
     lists = bool(min(on_list) >= FEWEST and stones.known(LISTING.name).all())
     pairs = paired(sales)
-    ladder = paired_lists and lists and len(pairs) >= FEWEST
+    # What the market did between the two days of a pair would be taken for the mark-up.
+    dated = any(isinstance(ATTRIBUTES[name], Day) for name in others)
+    ladder = paired_lists and lists and not dated and len(pairs) >= FEWEST
     partings = parted_at(pairs) if ladder else ()
     y = taken_off(pairs, partings, sales) if ladder else np.log(sales.price)
     many = len(sales) >= MANY
@@ -295,6 +297,12 @@ def _dated(training: Training, stones: Stones, others: Sequence[str]) -> Trainin
             training, effective=iso(days.max()),
             months=dict(zip(months.tolist(), count.tolist(), strict=True)),
         )  # fmt: skip
+    if not training.months and training.effective == "undated":  # of one month, perhaps
+        for name in (n for n in stones.columns if isinstance(ATTRIBUTES.get(n), Day)):
+            known = stones.known(name)
+            if known.mean() >= ENOUGH:
+                day = iso(stones[name][known].max())
+                training = msgspec.structs.replace(training, effective=day)
     return training
 
 

@@ -8,6 +8,7 @@ the coefficients, and prices held out by fold decide the ranges.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import numpy as np
 
@@ -206,6 +207,11 @@ def sums(
                 relation, rows, sample, leave_out, currency=currency, effective=effective,
                 ahead=AHEAD,
             )  # fmt: skip
+        elif relation.days and not any(b.kind == "months" for b in frame.bins.values()):
+            warn(
+                "the dates of these sales are not read: the sums that they are like have none.",
+                stacklevel=2,
+            )
         with counted(relation, frame, leave_out=leave_out, progress=progress) as ready:
             return summed(ready, progress)
 

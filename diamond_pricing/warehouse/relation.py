@@ -100,7 +100,7 @@ class Relation:
         for name in (name for name in self.others if isinstance(ATTRIBUTES[name], Day)):
             days = self.table.group_by(day=self.table[name]).aggregate(n=self.table.count())
             counted = days.to_pyarrow().sort_by("day").to_pydict()
-            known = [d is not None and d > 0 for d in counted["day"]]
+            known = [d is not None and 0 < d <= tomorrow() for d in counted["day"]]
             day, n = (np.array(counted[column])[known] for column in ("day", "n"))
             if n.sum() >= ENOUGH * sum(counted["n"]) and n.sum():
                 found[name] = ends_of(day.astype(float), n.astype(np.int64))
@@ -300,6 +300,11 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
     return ibis.ifelse(texts.isnull(), none, codes).cast("int16")
 
 
+def tomorrow() -> int:
+    """The last day that a sale may have; somewhere it is tomorrow already."""
+    return date.today().toordinal() + 1
+
+
 def month_column(name: str) -> str:
     """The column of the months of a date."""
     return f"{name} month"
@@ -366,6 +371,7 @@ def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:
         if isinstance(attribute, Day):
             off = ~t[name].between(int(attribute.low), int(attribute.high))
             found[f"{name} is no date such as 2026-11-23"] = off.fill_null(False)
+            found[f"{name} in the future"] = (t[name] > tomorrow()).fill_null(False)
         else:
             found[f"{name} is no grade"] = t[name] == -2
     for name in needed:

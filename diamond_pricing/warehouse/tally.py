@@ -34,6 +34,7 @@ from diamond_pricing.fitting.atscale.moments import (
     Sums,
     Table,
     grid_size,
+    month_of,
 )
 from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
 from diamond_pricing.fitting.compile import FREEDOM
@@ -70,6 +71,7 @@ UNSEEN = "not seen by the founding model"
 
 # Of weights and weighted log prices: a sum of 2³⁵ is still exact. Of squares one of 2⁴¹.
 EXACT, ROUGHER = 2.0**-18, 2.0**-12
+LEVELS = (1.0, 0.3, 0.3)  # log price that a sale may say of the level of its month, at most
 LOOK = 0.5  # seconds between two looks at a query
 BINNING = 0.4  # of the work, about
 
@@ -293,7 +295,8 @@ def surveyed(
     used = [row for row in found if row["why"] == -1]
     if not used:
         said = "; ".join(f"{n:,}: {r}" for r, n in left_out.items()) or "there is none"
-        raise FitError(f"no sale can be used: {said}.")
+        refound = " Begin new sums." if any(r.endswith(UNSEEN) for r in left_out) else ""
+        raise FitError(f"no sale can be used: {said}.{refound}")
     extent, months = {}, Counter[str]()
     for name in names:
         ends = [
@@ -370,6 +373,7 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     model = frame.founding
     effects = Effects.of(model.terms, model.coefficients, model.averages)
     t = with_prices(t, frame, names, [effects])
+    t = _levelled(t, frame, names)
     scale = frame.scale()
     codes = (t.band, t.clarity, t.cut, t.color)
     t = looked_up(t, flat(codes, scale.shape), {"scale": scale.ravel()}, "s")
@@ -382,6 +386,50 @@ def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     return t.mutate(wy=steps(t.w * EXACT * t.y, EXACT)).select(
         *kept, "w", "wy", "far", "farther"
     )
+
+
+def _levelled(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
+    """Prices of months that the founding model has no sales of, at the level of these sales.
+
+    It prices them as of its last month. Were they weighed by that, Student's t would take
+    what the market did since for outliers, and half of it would be lost.
+    """
+    import ibis
+
+    assert frame.founding is not None
+    seen = [month_of(name) for name in frame.founding.training.months]
+    for name, bins in frame.bins.items():
+        if bins.kind != "months":
+            continue
+        known = {int((month - bins.low) // bins.step) for month in seen}
+        ahead = [k for k in range(len(bins)) if k not in known]
+        if not ahead or not seen:
+            continue
+        level: dict[int, float] = {}
+        for most in LEVELS:
+            some = t.filter(t[names[name]].isin(sorted(level) or ahead))
+            left = some.y - some.fitted - _at(level, some[names[name]])
+            left = steps(ibis.least(ibis.greatest(left, -most), most), EXACT)
+            some = some.select(period=some[names[name]], left=left)
+            found = some.group_by("period").aggregate(
+                n=some.count(), total=summed_up(some.left, EXACT)
+            ).to_pyarrow().to_pylist()  # fmt: skip
+            for row in found:
+                k = int(row["period"])
+                level[k] = level.get(k, 0.0) + row["total"] / row["n"]
+            if not level:
+                break
+        at = _at(level, t[names[name]])
+        t = t.mutate(fitted=t.fitted + at, blended=t.blended + at)
+    return t
+
+
+def _at(level: Mapping[int, float], period: Any) -> Any:
+    import ibis
+
+    if not level:
+        return ibis.literal(0.0)
+    return ibis.cases(*((period == k, level[k]) for k in sorted(level)), else_=0.0)
 
 
 def with_prices(

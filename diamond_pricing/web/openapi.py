@@ -79,7 +79,17 @@ def description(app: Litestar, model: PriceModel) -> dict[str, Any]:
     _quotes(document["paths"]["/v1/quotes"]["post"])
     _sheets(document["paths"])
     _examples(document["paths"], model)
+    _itemised(document)
     return document
+
+
+def _itemised(part: Any) -> None:
+    """Say that arrays of anything have items, without which generators drop the schema."""
+    for inner in part.values() if isinstance(part, dict) else part:
+        if isinstance(inner, dict | list):
+            _itemised(inner)
+    if isinstance(part, dict) and "array" in str(part.get("type", "")):
+        part.setdefault("items", {})
 
 
 def _exact(name: str, schema: dict[str, Any]) -> None:

@@ -75,6 +75,20 @@ def test_a_known_path_comes_back_with_bands_that_hold(model, path):
     assert (high - low).mean() < 0.06
 
 
+def test_a_stone_sold_twice_does_not_hide_what_the_market_did(catalog, path):
+    """Many stones stand on both price lists, here on days of their own."""
+    rng = np.random.default_rng(3)
+    some = catalog[catalog["stone"] % 5 == 2].drop(columns=["stone"]).reset_index(drop=True)
+    month = rng.integers(0, len(MONTHS), len(some))
+    moved = some.assign(
+        sold=MONTHS[month] + pd.Timedelta(days=9),
+        price=(some["price"] * np.exp(path[month])).round(2),
+    )
+    found = market_index(fit(moved))
+    log = np.log([p.index / found[0].index for p in found])
+    assert np.polyfit(path - path[0], log, 1)[0] == pytest.approx(1, abs=0.05)
+
+
 def test_a_price_is_as_of_the_last_day_and_says_so(model, dated):
     last = dated["sold"].max()
     why = model.explain(Stone(**STONE))

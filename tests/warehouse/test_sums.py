@@ -224,6 +224,37 @@ def test_a_dated_fit_at_scale_is_near_the_fit_in_memory(months):
     assert counted.training.effective == in_memory.training.effective
 
 
+def test_a_market_that_moves_after_the_founding_is_no_crowd_of_outliers(months):
+    """The founding model prices later months as its last; Student's t must not weigh by that."""
+    early = months["sold"] < "2026-02-01"  # the fall comes in March
+    begun = sums(months[early], sample=2_000)
+    later = [month for _, month in months[~early].groupby(months["sold"].dt.month)]
+    added = begun
+    for delivery in later:
+        added = added + tally(delivery, begun.frame)
+    index = {p.period: p.index for p in market_index(fit_moments(added))}
+    level = np.mean([index[m] for m in ("2025-11", "2025-12", "2026-01", "2026-02")])
+    for month in ("2026-03", "2026-04", "2026-05", "2026-06"):
+        assert index[month] / level == pytest.approx(0.9, abs=0.008)
+
+
+def test_dates_that_sums_do_not_read_are_told(months, frame):
+    with pytest.warns() as told:
+        found = sums(months.head(400), frame)
+    assert any("dates of these sales are not read" in str(one.message) for one in told)
+    assert found.months == {}
+
+
+def test_a_date_in_the_future_is_no_date_of_a_sale(months, begun):
+    late = pd.Timestamp.today().normalize() + pd.Timedelta(days=40)
+    some = months.copy()
+    some.loc[some.index[:30], "sold"] = late
+    with pytest.raises(FitError, match=r"30 of [\d,]+ sales: sold in the future"):
+        tally(some, begun.frame)
+    counted = fit(some, in_memory=100, folds=2, sample=2_000, leave_out=True)
+    assert counted.last_day < date.today().toordinal() - 1
+
+
 def test_dates_are_read_as_they_are_written(months, begun):
     some = months.head(500)
     as_they_are = tally(some, begun.frame)
@@ -231,7 +262,7 @@ def test_dates_are_read_as_they_are_written(months, begun):
         same(tally(some.assign(sold=some["sold"].dt.strftime(form)), begun.frame), as_they_are)
     same(tally(some.assign(sold=some["sold"].dt.date), begun.frame), as_they_are)
     words = some["sold"].dt.strftime("%Y-%m-%d")
-    odd = {0: "15/Jan/26", 1: "2026-02-30", 2: "", 3: None, 4: "2031-01-01", 5: "1971-01-01"}
+    odd = {0: "15/Jan/26", 1: "2026-02-30", 2: "", 3: None, 4: "2019-01-01", 5: "1971-01-01"}
     words = words.where(~words.index.isin(odd), words.index.map(odd.get))
     with pytest.raises(FitError, match=r"3 of 500 sales: sold is no date such as 2026-11-23"):
         tally(some.assign(sold=words), begun.frame)
