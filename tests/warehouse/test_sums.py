@@ -271,7 +271,7 @@ def test_dates_are_read_as_they_are_written(months, begun):
         "sold is no date such as 2026-11-23": 3, "date missing": 2,
         "date months apart from all others": 1,
     }  # fmt: skip
-    late = some.assign(sold=pd.Timestamp("2027-06-01"))
+    late = some.assign(sold=pd.Timestamp("2024-06-01"))
     with pytest.raises(FitError, match="500: sold in a month not seen by the founding model"):
         tally(late, begun.frame)
     with pytest.raises(FitError, match="no column for sold, which the founding model reads"):
