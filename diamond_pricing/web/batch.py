@@ -10,6 +10,7 @@ import numpy as np
 from diamond_pricing.errors import SourceError
 from diamond_pricing.intake.columns import TableColumns
 from diamond_pricing.intake.judged import STATUS, Judged, judged
+from diamond_pricing.intake.source import Source
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import REFERENCE
 from diamond_pricing.stones import ATTRIBUTES, Coded, Measure
@@ -180,8 +181,8 @@ def _shape(pointer: str, text: str, allowed: Sequence[str] = ()) -> ProblemError
     return ProblemError("wrong_shape", text[:1].upper() + text[1:], [fault])
 
 
-def columns_named(headers: list[str]) -> TableColumns:
-    """What the columns of a table are.
+def columns_named(headers: list[str], decimal: str = ".") -> TableColumns:
+    """What the columns of a table are, whose numbers have this decimal sign.
 
     Raises
     ------
@@ -189,10 +190,10 @@ def columns_named(headers: list[str]) -> TableColumns:
         When a column that is needed is not there, or two mean the same.
     """
     try:
-        return TableColumns(headers, strict=True)
+        return TableColumns(headers, Source(decimal="," if decimal == "," else ""), strict=True)
     except SourceError as error:
-        joined = len(headers) == 1 and {";", "\t"} & set(headers[0])
-        said = " Columns of CSV are parted by commas here." if joined else ""
+        joined = len(headers) == 1 and "\t" in headers[0]
+        said = " Separate the columns of CSV by commas or semicolons." if joined else ""
         raise ProblemError("unreadable", f"{error}{said}") from error
 
 

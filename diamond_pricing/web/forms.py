@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
+from diamond_pricing.files import harmless
 from diamond_pricing.intake.judged import REFUSED
 from diamond_pricing.stones.attributes import iso
 from diamond_pricing.web.arrow import arrow_batches, arrow_rows
@@ -60,6 +62,11 @@ class Batch:
         self.columns: dict[str, Any] = {}
         self.wrong: dict[int, Fault] = {}
         self.by_row = False
+        # Of CSV: how it is parted, its header, the rows of the piece and how many are before.
+        self.delimiter, self.decimal = ",", "."
+        self.names: list[str] = []
+        self.raw: list[list[str]] = []
+        self.before = 0
         self.batches: list[pa.RecordBatch] = []  # over the one copy of the body
         if media == JSON:
             self.n = self._json()
@@ -79,8 +86,7 @@ class Batch:
                 return _json_rows(asked, (with_errors(p, self.wrong) for p in found))
             return _json_columns(asked, found, self.n)
         if self.media == CSV:
-            found = self._parts(asked, self._csv())
-            return _csv_rows(asked, (with_errors(p, self.wrong) for p in found))
+            return self._csv_answer(asked)
         batches = self._arrow()
         columns = columns_named(batches[0].schema.names)
         read = ((columns.of_arrow(batch), batch.num_rows) for batch in batches)
@@ -96,6 +102,25 @@ class Batch:
             else:
                 yield from parts(asked, columns, n, first)
             first += n
+
+    def _csv_answer(self, asked: Asked) -> Iterator[bytes]:
+        """The answers, and behind them the rows as they were sent."""
+        out = io.StringIO()
+        pieces = self._csv()
+        header = True
+        for columns, n in pieces:
+            p = with_errors(part(asked, columns, n, self.before), self.wrong)
+            write = csv.writer(out, delimiter=self.delimiter, lineterminator="\r\n").writerow
+            if header:
+                heads = _csv_header(asked)
+                theirs = [f"given_{n}" if n in heads else harmless(n) for n in self.names]
+                write([*heads, *theirs])
+                header = False
+            for row, ours in zip(self.raw, _csv_rows(asked, p, self.decimal), strict=True):
+                write([*ours, *map(harmless, row)])
+            yield out.getvalue().encode()
+            out.seek(0)
+            out.truncate()
 
     def _json(self) -> int:
         self.file.seek(0)
@@ -116,9 +141,13 @@ class Batch:
         text = io.TextIOWrapper(self.file, encoding="utf-8-sig", newline="")
         csv.field_size_limit(_FIELD)
         try:
-            reader = csv.reader(_short(text), strict=True)
-            names = next(reader, [])
-            columns = columns_named(names)
+            lines = _short(text)
+            head = next(lines, "")
+            self.delimiter = ";" if ";" in head and "," not in head else ","
+            self.decimal = "," if self.delimiter == ";" else "."
+            reader = csv.reader(chain([head], lines), delimiter=self.delimiter, strict=True)
+            self.names = names = next(reader, [])
+            columns = columns_named(names, self.decimal)
             rows: list[list[str]] = []
             total = 0
             for row in reader:
@@ -130,11 +159,13 @@ class Batch:
                     self.wrong[at] = Fault(said, "", "wrong_shape")
                 rows.append([*row, *[""] * len(names)][: len(names)])
                 if len(rows) == ROWS:
+                    self.before, self.raw = total, rows
                     total += ROWS
                     counted(total, self.most)
                     yield columns.of_texts(list(zip(*rows, strict=True))), ROWS
                     rows = []
             counted(total + len(rows), self.most)
+            self.before, self.raw = total, rows
             if rows:
                 yield columns.of_texts(list(zip(*rows, strict=True))), len(rows)
         except UnicodeDecodeError as error:
@@ -219,32 +250,34 @@ def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes
     yield encode(facts(asked, n) | {"columns": columns, "lines": lines, "errors": errors})
 
 
-def _csv_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
-    out = io.StringIO()
-    write = csv.writer(out, lineterminator="\r\n").writerow
+def _csv_header(asked: Asked) -> list[str]:
+    """Names of our columns."""
+    amounts = [f"{'weight' if line == 'carat' else line}_amount" for line in asked.lines]
+    return ["row", "status", "price", "low", "high", *amounts, "code", "field", "error",
+            "currency", "effective", "model"]  # fmt: skip
+
+
+def _csv_rows(asked: Asked, p: Part, decimal: str) -> Iterator[list[object]]:
+    """Our columns of each row of a part."""
+
+    def money(amount: float) -> str:
+        return f"{amount:.2f}".replace(".", decimal)
+
     known = facts(asked)
-    write(
-        ["row", "status", "price", "low", "high", *asked.lines, "code", "field", "error",
-         "currency", "effective", "model"]
-    )  # fmt: skip
-    for p in found:
-        cents, words = (p.found.cents / 100).tolist(), p.words()
-        totals = (p.found.cents.sum(axis=1) / 100).tolist()
-        days = [known["effective"] if d != d else iso(d) for d in p.found.days.tolist()]
-        for row, (low, high) in enumerate(
-            zip(p.found.low.tolist(), p.found.high.tolist(), strict=True)
-        ):
-            number = p.first + row + 1
-            tail = [known["currency"], days[row], known["model"]]
-            fault = p.errors.get(row)
-            if fault is not None:
-                empty = [""] * (3 + len(asked.lines))
-                field = fault.pointer.removeprefix("/")
-                write([number, REFUSED, *empty, fault.code, field, fault.message, *tail])
-                continue
-            ends = ["", ""] if low != low else [f"{low:.2f}", f"{high:.2f}"]
-            money = [f"{amount:.2f}" for amount in cents[row]]
-            write([number, words[row], f"{totals[row]:.2f}", *ends, *money, "", "", "", *tail])
-        yield out.getvalue().encode()
-        out.seek(0)
-        out.truncate()
+    cents, words = (p.found.cents / 100).tolist(), p.words()
+    totals = (p.found.cents.sum(axis=1) / 100).tolist()
+    days = [known["effective"] if d != d else iso(d) for d in p.found.days.tolist()]
+    for row, (low, high) in enumerate(
+        zip(p.found.low.tolist(), p.found.high.tolist(), strict=True)
+    ):
+        number = p.first + row + 1
+        tail = [known["currency"], days[row], known["model"]]
+        fault = p.errors.get(row)
+        if fault is not None:
+            empty = [""] * (3 + len(asked.lines))
+            field = fault.pointer.removeprefix("/")
+            yield [number, REFUSED, *empty, fault.code, field, fault.message, *tail]
+            continue
+        ends = ["", ""] if low != low else [money(low), money(high)]
+        amounts = [money(amount) for amount in cents[row]]
+        yield [number, words[row], money(totals[row]), *ends, *amounts, "", "", "", *tail]

@@ -75,7 +75,7 @@ def description(app: Litestar, model: PriceModel) -> dict[str, Any]:
         for method, operation in methods.items():
             _finished(path, method, operation)
     _plain(document["paths"])
-    _batch(document["paths"]["/v1/quotes/batch"]["post"])
+    _batch(document["paths"]["/v1/quotes/batch"]["post"], schemas)
     _quotes(document["paths"]["/v1/quotes"]["post"])
     _sheets(document["paths"])
     _examples(document["paths"], model)
@@ -96,6 +96,11 @@ def _exact(name: str, schema: dict[str, Any]) -> None:
     """Refuse unknown fields, and say the bounds of a level."""
     if "properties" in schema:
         schema["additionalProperties"] = False
+    if name.endswith("In"):  # generators take what has a default for what must be sent
+        for field in schema.get("properties", {}).values():
+            if (usual := field.pop("default", None)) not in (None, "", {}):
+                shown = msgspec.json.encode(usual).decode().strip('"')
+                field["description"] = f"{field.get('description', '')} Default: {shown}."
     level = schema.get("properties", {}).get("level")
     if level is not None and name.endswith("In"):
         level |= {"exclusiveMinimum": 0, "maximum": 0.99}
@@ -179,7 +184,12 @@ def _plain(paths: dict[str, Any]) -> None:
     }
 
 
-def _batch(operation: dict[str, Any]) -> None:
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _batch(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """The forms of a batch, of which Litestar knows nothing; named, for generators."""
     number = {n for n, a in ATTRIBUTES.items() if isinstance(a, Measure) and type(a) is not Day}
     columns = {
         name: {
@@ -189,80 +199,83 @@ def _batch(operation: dict[str, Any]) -> None:
         }
         for name in NAMES
     }
-    stones: dict[str, Any] = {
-        "oneOf": [
-            {
-                "type": "object", "required": ["rows"], "additionalProperties": False,
-                "properties": {"rows": {"type": "array", "minItems": 1, "items": {}}},
-            },
-            {
-                "type": "object", "required": ["columns"], "additionalProperties": False,
-                "properties": {
-                    "columns": {
-                        "type": "object", "additionalProperties": False,
-                        "properties": columns,
-                        "required": [n for n in NAMES if n in STONE],
-                    }
-                },
-            },
-        ]
+    schemas["BatchRowsIn"] = {
+        "type": "object", "required": ["rows"], "additionalProperties": False,
+        "properties": {"rows": {"type": "array", "minItems": 1, "items": {}}},
     }  # fmt: skip
+    schemas["BatchColumns"] = {
+        "type": "object", "additionalProperties": False, "properties": columns,
+        "required": [n for n in NAMES if n in STONE],
+    }  # fmt: skip
+    schemas["BatchColumnsIn"] = {
+        "type": "object", "required": ["columns"], "additionalProperties": False,
+        "properties": {"columns": _ref("BatchColumns")},
+    }  # fmt: skip
+    schemas["BatchIn"] = {"oneOf": [_ref("BatchRowsIn"), _ref("BatchColumnsIn")]}
     table = "carat,cut,color,clarity\n1.01,Ideal,E,VS1\n0.70,Very Good,G,SI1\n"
     operation["requestBody"] = {
         "required": True,
         "description": "Rows or columns of JSON, a CSV file with a header, or an Arrow stream.",
         "content": {
-            JSON: {"schema": stones, "example": {"rows": [STONE, OTHER]}},
+            JSON: {"schema": _ref("BatchIn"), "example": {"rows": [STONE, OTHER]}},
             CSV: {"schema": {"type": "string"}, "example": table},
             ARROW: {"schema": {"type": "string", "format": "binary"}},
         },
     }
     money = {"type": "integer"}
-    row = {
+    schemas["BatchRowOut"] = {
         "type": "object",
         "properties": {
-            "status": {"enum": ["priced", "priced_with_caution", REFUSED]},
+            "status": {"type": "string", "enum": ["priced", "priced_with_caution", REFUSED]},
             "price": {"type": "number"}, "cents": money,
-            "range": {"type": ["object", "null"]},
+            "range": {
+                "type": ["object", "null"], "additionalProperties": {"type": "number"}
+            },
             "lines": {"type": "object", "additionalProperties": money},
-            "error": {"$ref": "#/components/schemas/Fault"},
+            "error": _ref("Fault"),
         },
         "required": ["status"], "additionalProperties": False,
+    }  # fmt: skip
+    schemas["BatchErrorOut"] = {
+        "type": "object", "required": ["row", "error"], "additionalProperties": False,
+        "properties": {"row": {"type": "integer"}, "error": _ref("Fault")},
+    }  # fmt: skip
+    amounts = {"type": "array", "items": {"type": ["integer", "null"]}}
+    schemas["BatchOut"] = {
+        "type": "object",
+        "properties": {
+            **{n: {"type": "string"} for n in ("model", "currency", "effective", "listing")},
+            "level": {"type": "number"}, "count": {"type": "integer"},
+            "rows": {"type": "array", "items": _ref("BatchRowOut")},
+            "columns": {"type": "object", "additionalProperties": {"type": "array"}},
+            "lines": {"type": "object", "additionalProperties": amounts},
+            "errors": {"type": "array", "items": _ref("BatchErrorOut")},
+        },
+        "required": ["model", "currency", "effective", "listing", "level"],
     }  # fmt: skip
     operation["responses"]["200"] = {
         "description": "In the form that was sent, in the same order.",
         "content": {
-            JSON: {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        **{n: {"type": "string"} for n in
-                           ("model", "currency", "effective", "listing")},
-                        "level": {"type": "number"}, "count": {"type": "integer"},
-                        "rows": {"type": "array", "items": row},
-                        "columns": {"type": "object"}, "lines": {"type": "object"},
-                        "errors": {"type": "array"},
-                    },
-                    "required": ["model", "currency", "effective", "listing", "level"],
-                }
-            },
+            JSON: {"schema": _ref("BatchOut")},
             CSV: {"schema": {"type": "string"}},
             ARROW: {"schema": {"type": "string", "format": "binary"}},
         },
-    }  # fmt: skip
+    }
 
 
 def _sheets(paths: dict[str, Any]) -> None:
     """The client's sheets, which share a route with the quote."""
     read = paths["/v1/quotes/{name}"]["get"]
+    read["responses"]["200"]["content"] = {JSON: {"schema": _ref("QuoteOut")}}
     for kind, media, summary in (
         ("html", "text/html", "Read the client's sheet"),
         ("pdf", "application/pdf", "Read the client's sheet as PDF"),
     ):
-        ok = {"description": summary + ".", "content": {media: {"schema": {"type": "string"}}}}
+        text = {"type": "string"} | ({"format": "binary"} if kind == "pdf" else {})
+        ok = {"description": f"{summary}.", "content": {media: {"schema": text}}}
         paper = {
             "name": "paper", "in": "query", "required": False,
-            "schema": {"enum": ["a4", "us-letter"], "default": "a4"},
+            "schema": {"type": "string", "enum": ["a4", "us-letter"], "default": "a4"},
         }  # fmt: skip
         paths[f"/v1/quotes/{{name}}.{kind}"] = {
             "get": {

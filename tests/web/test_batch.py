@@ -319,6 +319,27 @@ def test_an_arrow_stream_that_was_cut_off_or_goes_on_is_refused(api, columns):
         problem(send(api, body, ARROW), 422, "unreadable")
 
 
+def test_a_csv_answer_keeps_the_columns_and_names_amounts(api, packaged):
+    text = "stock,carat,cut,color,clarity,price\nA1,1.01,Ideal,E,VS1,5\nA2,1,Ideal,Q,VS1,\n"
+    rows = list(csv.DictReader(io.StringIO(send(api, text.encode(), CSV).text)))
+    assert [row["stock"] for row in rows] == ["A1", "A2"]
+    assert [row["given_price"] for row in rows] == ["5", ""]
+    assert rows[0]["carat"] == "1.01"
+    why = packaged.explain(Stone(**STONE))
+    assert rows[0]["price"] == f"{why.price:.2f}"
+    amounts = {name: value for name, value in rows[0].items() if name.endswith("_amount")}
+    assert [*amounts][:3] == ["reference_amount", "weight_amount", "magic_amount"]
+    assert sum(round(100 * float(value)) for value in amounts.values()) == why.cents
+
+
+def test_semicolons_and_decimal_commas_are_answered_alike(api, packaged):
+    text = "Stock;Carat;Cut;Color;Clarity;Depth\r\nA1;1,01;Ideal;E;VS1;61,5\r\n"
+    (row,) = csv.DictReader(io.StringIO(send(api, text.encode(), CSV).text), delimiter=";")
+    price = packaged.explain(Stone(**STONE, depth=61.5)).price
+    assert row["price"] == f"{price:.2f}".replace(".", ",")
+    assert row["Carat"] == "1,01"
+
+
 def test_a_csv_row_with_too_many_cells_is_refused_and_no_other(api):
     text = "cut,color,clarity,carat\nIdeal,E,VS1,1,51\nIdeal,E,VS1,1.51\n"
     rows = list(csv.DictReader(io.StringIO(send(api, text.encode(), CSV).text)))
