@@ -74,7 +74,15 @@ def keys() -> None:
 @keys.command("create", epilog=example("keys create --tenant acme --scope quote,batch"))
 @click.option("--tenant", required=True, help="Whose key: small letters, digits, hyphens.")
 @click.option(
-    "--scope", required=True, help="Some of quote, batch, model, admin, parted by commas."
+    "--scope", required=True,
+    help="Some of quote, batch, model, admin, separated by commas; or publish alone, for a key "
+    "in a page.",
+)  # fmt: skip
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    help="Of a page whose scripts may use the key, as https://shop.example.",
 )
 @click.option(
     "--quota", help="Prices of the tenant in a window: 1000/hour. Default: as before."
@@ -82,8 +90,8 @@ def keys() -> None:
 @click.option("--days", type=click.IntRange(1, 36500), help="Until it expires. Default: never.")
 @service_options
 def create(
-    tenant: str, scope: str, quota: str | None, days: int | None, home: str | None,
-    data: Path | None, database: str,
+    tenant: str, scope: str, origins: tuple[str, ...], quota: str | None, days: int | None,
+    home: str | None, data: Path | None, database: str,
 ) -> None:  # fmt: skip
     """Make a key and show it, this once."""
     from diamond_pricing.web.storage import create_key
@@ -92,7 +100,9 @@ def create(
     scopes = [part.strip() for part in scope.split(",") if part.strip()]
     secret = settings.secret()
     store = _database(settings)
-    key = create_key(store, secret, tenant, scopes, by=who(), quota=quota, days=days)
+    key = create_key(
+        store, secret, tenant, scopes, by=who(), quota=quota, days=days, origins=origins
+    )
     click.echo(key)
     click.echo("Keep it: it is not shown again.", err=True)
 

@@ -17,12 +17,14 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from diamond_pricing.web.metrics import Metrics
 from diamond_pricing.web.problems import MEDIA_TYPE, ProblemError
 from diamond_pricing.web.settings import loopback
-from diamond_pricing.web.storage.keys import OPEN, Caller, Keys
+from diamond_pricing.web.storage.keys import OPEN, PUBLISH, Caller, Keys
 from diamond_pricing.web.storage.ledger import Receipt
 
 LINES = 1000  # of the access log, kept together for a tenth of a second at most
 COOKIE = "dp_session"
-OPEN_PATHS = ("/health/", "/static/", "/docs", "/openapi.json", "/problems", "/shared/")
+OPEN_PATHS = ("/health/", "/static/", "/docs", "/openapi.json", "/problems", "/shared/",
+              "/embed.js")  # fmt: skip
+PUBLISHED = "/v1/prices"  # what a key in a page may ask
 SIGN_IN = "/sign-in"
 NOBODY = Caller("nobody", scopes=frozenset())
 _ANYBODY = Caller(OPEN)
@@ -82,18 +84,26 @@ class Door:
         state["known"], state["service"] = known, self.service
         status = 500
 
+        origin = headers.get(b"origin", "")
+
         async def answered(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [
-                    *message["headers"], *_added(scope["path"], message["headers"], known)
+                    *message["headers"], *_added(scope["path"], message["headers"], known),
+                    *(_allowed(origin) if origin in known.caller.origins else []),
                 ]  # fmt: skip
             elif head:
                 message["body"] = b""
             await send(message)
 
         try:
+            asks = scope["method"] == "OPTIONS" and scope["path"] == PUBLISHED
+            if asks and origin in self.keys.origins:  # the key itself is sent only then
+                status = 204
+                await _preflight(origin, answered)
+                return
             refused = self._recognised(scope, headers, known)
             if refused is None:
                 await self.app(scope, receive, answered)
@@ -132,6 +142,8 @@ class Door:
             if found is None and not path.startswith(OPEN_PATHS):
                 return _unauthorized("This key is not valid, or not any more.")
             known.caller = found or NOBODY
+            if PUBLISH in known.caller.scopes:
+                return _published(path, headers.get(b"origin", ""), known.caller)
             return None
         cookie = headers.get(COOKIE.encode(), "")
         found = self.keys.of_session(cookie) if cookie else None
@@ -208,6 +220,34 @@ def _added(path: str, given: Any, known: Known) -> list[tuple[bytes, bytes]]:
         left = f'"prices";r={receipt.left};t={receipt.reset}'.encode()
         added += [(b"ratelimit-policy", policy), (b"ratelimit", left)]
     return added
+
+
+def _published(path: str, origin: str, caller: Caller) -> ProblemError | None:
+    """Why a key that stands in a page may not be used so, if it may not."""
+    if path != PUBLISHED:
+        return ProblemError("forbidden", f"This key is for POST {PUBLISHED} alone.")
+    if origin not in caller.origins:
+        return ProblemError("forbidden", "This key is for other pages than this one.")
+    return None
+
+
+def _allowed(origin: str) -> list[tuple[bytes, bytes]]:
+    """Let the scripts of a page read the answer."""
+    return [
+        (b"access-control-allow-origin", origin.encode()), (b"vary", b"Origin"),
+        (b"access-control-expose-headers", b"RateLimit, RateLimit-Policy, Retry-After"),
+    ]  # fmt: skip
+
+
+async def _preflight(origin: str, send: Any) -> None:
+    headers = [
+        (b"access-control-allow-origin", origin.encode()), (b"vary", b"Origin"),
+        (b"access-control-allow-methods", b"POST"), (b"access-control-max-age", b"600"),
+        (b"access-control-allow-headers", b"authorization, content-type, x-model-id"),
+        (b"content-length", b"0"),
+    ]  # fmt: skip
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _unauthorized(detail: str) -> ProblemError:

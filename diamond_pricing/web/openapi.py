@@ -298,6 +298,7 @@ def _examples(paths: dict[str, Any], model: PriceModel) -> None:
     quote = quoted(why, model, asked, kept)
     questions: dict[str, tuple[Any, Any]] = {
         "/v1/quotes": (STONE, quote),
+        "/v1/prices": (STONE, quoted(why, model, asked)),
         "/v1/comparisons": (
             {"first": STONE, "second": OTHER},
             compared(model, PairIn(first=stone, second=other)),

@@ -21,8 +21,8 @@ JSON = "application/json"
 UNPINNED = (None, None)
 # These read the id of a model from query and header, which Litestar is not told.
 PINNED = (
-    "createQuote", "priceBatch", "compareStones", "findComparables", "stepFromStone",
-    "readPriceList",
+    "createQuote", "priceStone", "priceBatch", "compareStones", "findComparables",
+    "stepFromStone", "readPriceList",
 )  # fmt: skip
 _NOT_TOLD = dict.fromkeys(PINNED, ("model",)) | {"readQuote": ("paper", "lang")}
 _BY_STATUS = {status: code for code, (status, _) in list(TITLES.items())[::-1]}

@@ -15,6 +15,8 @@ from diamond_pricing.web.messages import (
     IndexOut,
     PairIn,
     PriceListOut,
+    QuoteIn,
+    QuoteOut,
     WhatIfIn,
     WhatIfOut,
 )
@@ -24,6 +26,8 @@ from diamond_pricing.web.pricing import (
     dated,
     index_of,
     price_list,
+    priced,
+    quoted,
     stepped,
     stone_at,
 )
@@ -36,6 +40,19 @@ class StoneController(Controller):
 
     path = "/v1"
     tags = ("Stones",)
+
+    @post(
+        "/prices", status_code=200, operation_id="priceStone",
+        summary="Price a stone and say why; nothing is kept",
+    )  # fmt: skip
+    async def price(self, request: StrictRequest, data: JSONBody[QuoteIn]) -> QuoteOut:
+        """Answer as a quote does, without an id: for pages that show prices to visitors."""
+        service, known = request.service, request.known
+        service.allow(known, "publish" if "publish" in known.caller.scopes else "quote")
+        found = await service.model(*request.pins, data.effective)
+        why = priced(found, data)
+        await service.charge(known, "price", 1)
+        return quoted(why, found, data)
 
     @post(
         "/comparisons", status_code=200, operation_id="compareStones",

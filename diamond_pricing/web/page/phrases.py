@@ -59,6 +59,7 @@ _ENGLISH = {
     "stock_hint": "CSV or a spreadsheet with a row for each stone, up to {most} rows. You get "
     "the same list back with the estimate, its range, a verdict and the lines of each price.",
     "stock_busy": "Pricing…", "stock_failed": "The list could not be sent; try again.",
+    "no_answer": "No answer; try again.",
     "stock_script": "This page needs JavaScript; diamond-pricing score does the same.",
     "stock_refused": "This list cannot be priced", "stock_done": "{priced} of {rows} priced",
     "stock_total": "Estimates come to {total}.",
@@ -156,6 +157,7 @@ _ITALIAN = {
     "stock_hint": "CSV o foglio di calcolo, una riga per pietra, al massimo {most} righe. Lo "
     "stesso elenco torna con la stima, il suo intervallo, un esito e le voci di ogni prezzo.",
     "stock_busy": "Calcolo in corso…", "stock_failed": "L’invio non è riuscito; riprovare.",
+    "no_answer": "Nessuna risposta; riprovare.",
     "stock_script": "Questa pagina richiede JavaScript; diamond-pricing score fa lo stesso.",
     "stock_refused": "Questo elenco non può avere prezzi",
     "stock_done": "{priced} di {rows} con un prezzo",

@@ -36,8 +36,9 @@ from diamond_pricing.web.page.phrases import (
     TEXTS,
     count_text,
     language_of,
+    prices_text,
 )
-from diamond_pricing.web.page.render import HTML, templates
+from diamond_pricing.web.page.render import HTML, render, templates
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.pricing import nearest_priced, price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
@@ -315,6 +316,22 @@ class PageController(Controller):
     async def docs(self, request: StrictRequest) -> bytes:
         """The description of the API, to be tried out."""
         return templates.get_template("docs.html").render().encode()
+
+    @get("/embed.js")
+    async def embed(self, request: StrictRequest) -> Response[bytes]:
+        """An element that shows a price with its reasons in another site's page."""
+        model, (words, _) = request.service.models.active, language(request)
+        fields = [
+            {"name": f.name, "label": f.label, "grades": [grade for grade, _ in f.grades][::-1]}
+            for f in form_of(model, words) if f.required
+        ]  # fmt: skip
+        t = model.training
+        body = render(
+            "embed.js", words, fields=fields, unrecorded=words.unrecorded(model.lines),
+            prices=prices_text(t.currency, t.effective, words),
+        )  # fmt: skip
+        headers = {"Cache-Control": "public, max-age=600", "Vary": "Accept-Language"}
+        return Response(body, media_type="text/javascript; charset=utf-8", headers=headers)
 
     @get("/openapi.json")
     async def openapi(self, request: StrictRequest) -> Response[bytes]:

@@ -5,6 +5,7 @@ import hmac
 import re
 import secrets
 import time
+from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import select, update
@@ -16,6 +17,10 @@ from diamond_pricing.web.storage.quota import quota_of
 from diamond_pricing.web.storage.tables import keys, tenants
 
 SCOPES = ("quote", "batch", "model", "admin")
+PUBLISH = "publish"  # the scope of a key that stands in a page for all to read
+ORIGIN = re.compile(
+    r"https://[a-z0-9.-]+(:[0-9]{1,5})?|http://(127\.0\.0\.1|localhost)(:[0-9]{1,5})?"
+)
 TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TOKEN = re.compile(r"dp_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 OPEN = "local"  # the tenant of a server that has no keys
@@ -32,6 +37,8 @@ class Caller(msgspec.Struct, frozen=True):
     scopes : frozenset[str]
     quota, seconds : int or None
         Prices a window; its length.
+    origins : frozenset[str]
+        The pages whose scripts may use the key.
     """
 
     tenant: str
@@ -39,6 +46,7 @@ class Caller(msgspec.Struct, frozen=True):
     scopes: frozenset[str] = frozenset(SCOPES)
     quota: int | None = None
     seconds: int | None = None
+    origins: frozenset[str] = frozenset()
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -49,12 +57,17 @@ class _Known(msgspec.Struct, frozen=True):
 
 def create_key(
     database: Database, secret: bytes, tenant: str, scopes: list[str], *, by: str,
-    quota: str | None = None, days: int | None = None,
+    quota: str | None = None, days: int | None = None, origins: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """Make a key; what is given back is shown once and kept nowhere.
 
     Parameters
     ----------
+    scopes : list[str]
+        Some of ``SCOPES``, or ``publish`` alone: a key that stands in a page, prices and
+        keeps nothing, and needs origins and a quota.
+    origins : Sequence[str]
+        Of the pages whose scripts may use it, as ``https://shop.example``.
     quota : str, optional
         Of the tenant, as ``1000/hour``; by default as it was, and none for a new one.
     days : int, optional
@@ -71,11 +84,22 @@ def create_key(
         )
     if tenant == OPEN:
         raise ServiceError(f"the name {OPEN!r} is that of a server without keys; use another.")
-    if not scopes or (unknown := sorted(set(scopes) - set(SCOPES))):
+    public = scopes == [PUBLISH]
+    if not scopes or (not public and (unknown := sorted(set(scopes) - set(SCOPES)))):
         raise ServiceError(
-            f"scopes must be some of {', '.join(SCOPES)}"
+            f"scopes must be some of {', '.join(SCOPES)}, or {PUBLISH} alone"
             + (f", not {unknown[0]!r}." if scopes else ".")
         )
+    if public and (quota is None or not origins):
+        raise ServiceError(
+            "a key with the scope publish is read by everyone: give it a tenant and a quota "
+            "of its own, and the origins of the pages it stands in."
+        )
+    for origin in origins:
+        if not ORIGIN.fullmatch(origin):
+            raise ServiceError(
+                f"origin {origin[:60]!r} must be like https://shop.example, without a path."
+            )
     units, seconds = quota_of(quota) if quota is not None else (None, None)
     name, part = secrets.token_hex(6), secrets.token_urlsafe(32)
     with database.writing() as connection:
@@ -91,11 +115,13 @@ def create_key(
             keys.insert().values(
                 id=name, tenant=tenant, hash=_hashed(secret, part), created=stamp(),
                 scopes=",".join(sorted(set(scopes))), expires=expires,
+                origins=" ".join(sorted(set(origins))),
             )
         )  # fmt: skip
         write_audit(
             connection, secret, by, "key created", name, tenant=tenant,
             scopes=sorted(set(scopes)), quota=quota, expires=expires,
+            **({"origins": sorted(set(origins))} if origins else {}),
         )  # fmt: skip
     return f"dp_{name}_{part}"
 
@@ -147,6 +173,7 @@ class Keys:
         self.database, self.secret = database, secret
         self._known: dict[str, _Known] = {}
         self._seen = -1
+        self.origins: frozenset[str] = frozenset()  # of all keys
         self.any = False  # whether there ever was one
         self._nobody = _hashed(secret, "")
 
@@ -168,11 +195,12 @@ class Keys:
                 row.hash,
                 _moment(row.expires),
                 Caller(row.tenant, row.id, frozenset(row.scopes.split(",")), row.quota,
-                       row.seconds),
+                       row.seconds, frozenset(row.origins.split())),
             )
             for row in rows
             if row.revoked is None
         }  # fmt: skip
+        self.origins = frozenset().union(*(k.caller.origins for k in self._known.values()))
         self.any, self._seen = bool(rows), at
 
     def caller(self, token: str) -> Caller | None:

@@ -38,6 +38,7 @@ keys = Table(
     Column("created", Text, nullable=False),
     Column("expires", Text),
     Column("revoked", Text),
+    Column("origins", Text, nullable=False, server_default=""),  # parted by spaces
 )  # fmt: skip
 
 quotes = Table(

@@ -1,4 +1,4 @@
-"""What quotes are found by: a short number, the stone, the client; and links revoked."""
+"""What quotes are found by, links revoked, and the pages that may show a key."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the columns; quotes of before have no number."""
+    """Add the columns; quotes of before have no number, keys no pages."""
     with op.batch_alter_table("quotes") as quotes:
         for name in ("year", "number"):
             quotes.add_column(sa.Column(name, sa.Integer))
@@ -20,6 +20,8 @@ def upgrade() -> None:
         quotes.create_unique_constraint(
             "uq_quotes_tenant_year_number", ["tenant", "year", "number"]
         )
+    with op.batch_alter_table("keys") as keys:
+        keys.add_column(sa.Column("origins", sa.Text, nullable=False, server_default=""))
     op.create_table(
         "numbered",
         sa.Column("tenant", sa.Text, nullable=False),
