@@ -66,6 +66,22 @@ def serve(host: str, port: int, home: str | None, data: Path | None, database: s
     run(settings, host, port)
 
 
+@click.command(epilog=example("mcp --home home"))
+@click.option(
+    "--home", envvar="DIAMOND_PRICING_HOME", callback=named,
+    help="Home whose active model answers. Default: the packaged model.",
+)  # fmt: skip
+def mcp(home: str | None) -> None:
+    """Serve prices to an assistant over standard input and output (Model Context Protocol).
+
+    Its tools explain, compare and assess stones, find like sales and list prices.
+    """
+    from diamond_pricing.web.agents import agent_server
+    from diamond_pricing.web.models import Models
+
+    agent_server(Models(home or "")).run("stdio")
+
+
 @click.group(epilog=example("keys create --tenant acme --scope quote,batch"))
 def keys() -> None:
     """Keys of those who may use the API."""
@@ -173,4 +189,4 @@ def _database(settings: "Settings", *, must_be: bool = False) -> "Database":
     return database
 
 
-COMMANDS: tuple[click.Command, ...] = (serve, keys)
+COMMANDS: tuple[click.Command, ...] = (serve, keys, mcp)

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.gam import fit_gam
 from diamond_pricing.fitting.loglinear import fit_loglinear
@@ -14,15 +16,18 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from diamond_pricing.arrays import Integers, Vector
+
 
 def _fit_monotone(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
-) -> PriceModel:
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
+    weights: "Vector | None" = None, groups: "Integers | None" = None,
+) -> PriceModel:  # fmt: skip
     try:
         from diamond_pricing.fitting.monotone import fit_monotone
     except ImportError as error:
         raise MissingExtraError("family 'monotone'", "fit") from error
-    return fit_monotone(sales, currency, effective)
+    return fit_monotone(sales, currency, effective, weights, groups)
 
 
 FAMILIES = {"monotone": _fit_monotone, "gam": fit_gam, "loglinear": fit_loglinear}
@@ -36,6 +41,8 @@ def fit(
     currency: str | None = None,
     effective: str | None = None,
     trade: "str | PathLike[str] | Mapping[str, Any] | None" = None,
+    weights: Any = None,
+    groups: Any = None,
 ) -> PriceModel:
     """Fit a price model to sales.
 
@@ -59,6 +66,13 @@ def fit(
         Attributes to add to those that are known, see `diamond_pricing.stones.trade.use`;
         they stay known to this process.
 
+    weights : array-like, optional
+        What each sale counts for in the coefficients, shape (n,), positive; ranges and the
+        line of like sales count every sale once. For ``monotone`` alone.
+    groups : array-like, optional
+        Sales of one value are held out together where ranges are measured, shape (n,).
+        Default: those of one stone. For ``monotone`` alone.
+
     Returns
     -------
     PriceModel
@@ -66,7 +80,7 @@ def fit(
     Raises
     ------
     FitError
-        When the sales cannot support the model.
+        When the sales cannot support the model, or weights or groups are not valid.
     StoneError
         For stones that cannot be; the rows are named.
     TradeError
@@ -76,4 +90,30 @@ def fit(
         use(trade)
     if family not in FAMILIES:
         raise FitError(f"family {family!r} is not known; choose {' or '.join(FAMILIES)}.")
-    return FAMILIES[family](sales, currency, effective)
+    if weights is None and groups is None:
+        return FAMILIES[family](sales, currency, effective)
+    if family != DEFAULT:
+        raise FitError(f"weights and groups are read by {DEFAULT!r} alone, not {family!r}.")
+    return _fit_monotone(
+        sales, currency, effective, _weighed(weights, len(sales)), _grouped(groups, len(sales))
+    )
+
+
+def _weighed(given: Any, n: int) -> "Vector | None":
+    if given is None:
+        return None
+    weights = np.asarray(given, np.float64)
+    if weights.shape != (n,) or not (np.isfinite(weights) & (weights > 0)).all():
+        raise FitError(f"weights must be {n:,} positive numbers, one for each sale.")
+    return weights
+
+
+def _grouped(given: Any, n: int) -> "Integers | None":
+    if given is None:
+        return None
+    groups = np.asarray(given)
+    if groups.shape != (n,) or len(found := np.unique(groups, return_inverse=True)[1]) != n:
+        raise FitError(f"groups must be {n:,} values, one for each sale.")
+    if found.max() < 4:
+        raise FitError("groups must have five different values or more.")
+    return np.asarray(found, np.int64)

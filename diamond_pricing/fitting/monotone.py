@@ -107,26 +107,32 @@ RANK = 128  # columns of the covariance that a document keeps
 
 
 def fit_monotone(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
-) -> PriceModel:
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
+    weights: Vector | None = None, groups: Integers | None = None,
+) -> PriceModel:  # fmt: skip
     """Fit the monotone additive model.
 
     Parameters, returns and errors as `diamond_pricing.fitting.fit`; also raises FitError
     when the certificate of its shape would not hold.
     """
-    return fit_held_out(sales, currency, effective)[0]
+    return fit_held_out(sales, currency, effective, weights, groups)[0]
 
 
 def fit_held_out(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None
-) -> tuple[PriceModel, HeldOut]:
+    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
+    weights: Vector | None = None, groups: Integers | None = None,
+) -> tuple[PriceModel, HeldOut]:  # fmt: skip
     """Fit as `fit_monotone`, and tell what fits without each stone say of its price."""
     kept, rows, left_out, shape, others = _prepared(
         read_sales(sales, currency=currency, effective=effective)
     )
+    prior = np.ones(len(rows)) if weights is None else weights[rows] / weights[rows].mean()
+    keys = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
     # More threads than cores, or many for small matrices, only get in each other's way.
     with threadpool_limits(1):
-        model, prices, found = _model(kept, shape, left_out, others)
+        model, prices, found = _model(
+            kept, shape, left_out, others, prior=prior, groups=keys
+        )
         return model, HeldOut(rows, kept, prices["recorded"], prices["blend"], found)
 
 
@@ -192,8 +198,12 @@ def _model(
     *,
     paired_lists: bool = True,
     calendar: tuple[float, float] | None = None,
+    prior: Vector | None = None,
+    groups: Integers | None = None,
 ) -> tuple[PriceModel, dict[str, Vector], Found]:
     stones = sales.stones
+    prior = np.ones(len(sales)) if prior is None else prior
+    groups = stone_keys(stones) if groups is None else groups
     averages = averages_of(stones, by_shape=SHAPES in others)
     on_list = [(stones[LISTING.name] == code).sum() for code in (0, 2)]
     lists = bool(min(on_list) >= FEWEST and stones.known(LISTING.name).all())
@@ -205,7 +215,7 @@ def _model(
     y = taken_off(pairs, partings, sales) if ladder else np.log(sales.price)
     many = len(sales) >= MANY
     shown, before = _screened(
-        y, stones, averages, structure(many, shape, lists, others), others
+        y, stones, averages, structure(many, shape, lists, others), others, prior
     )
     parts = structure(many, shape, lists, others, shown)
     laid = laid_out(parts, stones, averages, calendar)
@@ -214,7 +224,7 @@ def _model(
     def likely(fitted: Vector, sd: float) -> Vector:
         return taken_off(pairs, partings, sales, fitted, sd) if ladder else y
 
-    found = _fitted(laid, y, stones, likely, before)
+    found = _fitted(laid, y, stones, likely, before, prior, groups)
     laid, y = found.laid, found.y
     training = _dated(training_of(sales, left_out), stones, others)
     rising = constraints(laid.design, averages, training, lists=lists)
@@ -308,7 +318,7 @@ def _dated(training: Training, stones: Stones, others: Sequence[str]) -> Trainin
 
 def _screened(
     y: Vector, stones: Stones, averages: Averages, terms: Sequence[tuple[Part, ...]],
-    others: Sequence[str],
+    others: Sequence[str], prior: Vector,
 ) -> tuple[list[tuple[str, str]], _Before | None]:  # fmt: skip
     """What bends the effects of further grades, by the errors of a model without."""
     further = [a for a in others if isinstance(ATTRIBUTES[a], Grade) and a != SHAPES]
@@ -316,9 +326,9 @@ def _screened(
         return [], None
     laid = laid_out(terms, stones, averages)
     tables = Tables(laid.design, laid.axes, laid.codes)
-    fit = smooth(tables.gram(y), laid.design.penalties, flat=SCREENED)
+    fit = smooth(tables.gram(y, prior), laid.design.penalties, flat=SCREENED)
     residual = y - laid.fitted(fit.coefficients)
-    weight = _weights(residual, stones)
+    weight = _weights(residual, stones, prior)
     beside = ["carat", *(g.name for g in GRADES if g.required), *(SHAPES,) * (SHAPES in others)]
     codes = {name: stones[name] + 1 for name in (*further, *beside) if name != "carat"}
     codes["carat"] = np.searchsorted(SUPPORT_BANDS, stones["carat"], side="right")
@@ -355,7 +365,7 @@ def _rises(
 
 def _fitted(
     laid: Structure, y: Vector, stones: Stones, likely: Callable[[Vector, float], Vector],
-    before: _Before | None,
+    before: _Before | None, prior: Vector, groups: Integers,
 ) -> Found:  # fmt: skip
     """Penalised least squares, reweighted until the errors are Student's t.
 
@@ -367,13 +377,16 @@ def _fitted(
         Gives the log base prices anew from what is fitted and its standard deviation.
     before : _Before, optional
         What is known from a fit of fewer terms.
+    prior : Vector
+        Weight of each sale before the errors are seen, mean 1, shape (n,).
+    groups : Integers
+        Sales of one number are held out together, from 0, shape (n,).
     """
     rng = np.random.default_rng(SEED)
-    keys = stone_keys(stones)
-    fold = (rng.permutation(keys.max() + 1) % FOLDS)[keys]
+    fold = (rng.permutation(groups.max() + 1) % FOLDS)[groups]
     design = laid.design
     tables = Tables(design, laid.axes, laid.codes)
-    weight, start = np.ones(len(y)), None
+    weight, start = prior, None
     rounds: list[float | None] = [ROUGHLY, None, FLAT]  # None: with the λ of before
     if before is not None:
         weight, rounds = before.weight, [None, FLAT]
@@ -394,7 +407,7 @@ def _fitted(
         if flat != FLAT:
             fitted = laid.fitted(fit.coefficients)
             y = likely(fitted, float(np.std(y - fitted)))
-            weight = _weights(y - fitted, stones)
+            weight = _weights(y - fitted, stones, prior)
     telling = [
         len(sheet.margins) < 2 or fit.edf[sheet.columns].sum() >= TELLING
         for sheet in design.sheets
@@ -405,14 +418,18 @@ def _fitted(
     return Found(replace(laid, design=design), fit, whole, parts, fold, y, weight)
 
 
-def _weights(residual: Vector, stones: Stones) -> Vector:
-    """Weights of Student's t with its own scale in each segment, mean 1; shape (n,)."""
+def _weights(residual: Vector, stones: Stones, prior: Vector) -> Vector:
+    """Weights of Student's t with its own scale in each segment, mean 1; shape (n,).
+
+    Times those that were given.
+    """
     segment = np.searchsorted(BANDS, stones["carat"], side="right") * 100 + stones["clarity"]
     _, at = np.unique(segment, return_inverse=True)
     squares, count = np.bincount(at, residual**2), np.bincount(at)
     variance = (squares + LEAN * np.mean(residual**2)) / (count + LEAN)
     scale = variance[at] * (FREEDOM - 2) / FREEDOM
     weight = (FREEDOM + 1) / (FREEDOM + residual**2 / scale) / scale
+    weight = weight * prior
     return np.asarray(weight / weight.mean())
 
 

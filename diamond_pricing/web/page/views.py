@@ -15,6 +15,7 @@ from litestar.params import FromPath
 from diamond_pricing.exhibits import measures_text
 from diamond_pricing.intake.priced_sheet import XLSX, csv_of, xlsx_of
 from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.model.nearest import nearest_priced
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
 from diamond_pricing.web.api.quotes import (
@@ -40,7 +41,7 @@ from diamond_pricing.web.page.phrases import (
 )
 from diamond_pricing.web.page.render import HTML, render, templates
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
-from diamond_pricing.web.pricing import nearest_priced, price_list, steps_from
+from diamond_pricing.web.pricing import price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
 from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.storage import StoredQuote

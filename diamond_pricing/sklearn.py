@@ -1,0 +1,157 @@
+"""A price model as an estimator of scikit-learn.
+
+from sklearn.model_selection import GroupKFold, cross_val_score
+from diamond_pricing.sklearn import PriceRegressor
+
+cross_val_score(PriceRegressor(), stones, prices, cv=GroupKFold(5), groups=stone_ids)
+"""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from diamond_pricing.arrays import Vector
+from diamond_pricing.errors import MissingExtraError
+from diamond_pricing.fitting import fit
+from diamond_pricing.fitting.fit import DEFAULT
+from diamond_pricing.model.nearest import nearest_priced
+from diamond_pricing.stones import Stones
+
+try:
+    from sklearn.base import BaseEstimator, RegressorMixin
+    from sklearn.utils.validation import check_is_fitted
+except ImportError as error:
+    raise MissingExtraError("PriceRegressor", "sklearn") from error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Predict prices of stones; the fitted `PriceModel` is in ``model_``.
+
+    Parameters
+    ----------
+    family : str
+        As for `diamond_pricing.fitting.fit`.
+    attributes : list[str], optional
+        Columns that are read; default all. A column left out is a term left out.
+    listing : str
+        On which price list stones are priced: ``recorded``, as each stands, or ``blend``.
+    unsupported : str
+        ``nan``: a stone that the model declines is NaN. ``nearest``: it has the price of the
+        nearest stone that the sales support, so that scores of folds exist. ``raise``: it is
+        an error.
+    currency, effective : str, optional
+        What the prices are, and of when.
+
+    Attributes
+    ----------
+    model_ : PriceModel
+    feature_names_in_ : ndarray of str
+        Columns of the frame that it was fitted to.
+    n_features_in_ : int
+    """
+
+    def __init__(
+        self, family: str = DEFAULT, *, attributes: list[str] | None = None,
+        listing: Literal["recorded", "blend"] = "recorded",
+        unsupported: Literal["nan", "nearest", "raise"] = "nearest",
+        currency: str | None = None, effective: str | None = None,
+    ) -> None:  # fmt: skip
+        self.family = family
+        self.attributes = attributes
+        self.listing = listing
+        self.unsupported = unsupported
+        self.currency = currency
+        self.effective = effective
+
+    def fit(
+        self, X: "pd.DataFrame", y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> "PriceRegressor":
+        """Fit to n stones and their prices.
+
+        Parameters
+        ----------
+        X : DataFrame
+            carat, color, clarity, cut and what else is known, as for `diamond_pricing.fit`.
+        y : array-like
+            Prices, shape (n,).
+        sample_weight, groups : array-like, optional
+            ``weights`` and ``groups`` of `diamond_pricing.fitting.fit`.
+
+        Raises
+        ------
+        FitError, StoneError
+        """
+        if not hasattr(X, "columns"):
+            raise TypeError(
+                "PriceRegressor reads a data frame whose columns say what they are, not "
+                f"{type(X).__name__}."
+            )
+        sales = self._read(X).assign(price=np.asarray(y, np.float64))
+        self.model_ = fit(
+            sales.reset_index(drop=True), self.family, currency=self.currency,
+            effective=self.effective, weights=sample_weight, groups=groups,
+        )  # fmt: skip
+        self.feature_names_in_ = np.asarray(X.columns, object)
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, X: "pd.DataFrame") -> Vector:
+        """Prices of n stones, in the currency, shape (n,)."""
+        check_is_fitted(self)
+        stones = Stones.from_frame(self._read(X).reset_index(drop=True))
+        model = self.model_
+        known = model.supports(stones)
+        if self.unsupported == "raise":
+            return np.asarray(model.price(stones, listing=self.listing))
+        price = np.full(len(stones), np.nan)
+        if known.any():
+            price[known] = model.price(stones.take(known), listing=self.listing)
+        if self.unsupported == "nearest":
+            for row in np.flatnonzero(~known).tolist():
+                price[row] = self._nearest(stones.stone(row))
+        return price
+
+    def explain(self, X: "pd.DataFrame") -> "pd.DataFrame":
+        """What each line adds to the price of n stones, dollars that sum to it.
+
+        Returns
+        -------
+        DataFrame
+            A column for the reference stone and for each line, NaN for a stone that is
+            declined.
+        """
+        import pandas as pd
+
+        check_is_fitted(self)
+        stones = Stones.from_frame(self._read(X).reset_index(drop=True))
+        known = self.model_.supports(stones)
+        names = self.get_feature_names_out()
+        cents = np.full((len(stones), len(names)), np.nan)
+        if known.any():
+            cents[known] = self.model_.itemise(stones.take(known), listing=self.listing)
+        return pd.DataFrame(cents / 100, index=X.index, columns=names)
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """The lines of a price, the reference stone first."""
+        check_is_fitted(self)
+        return np.array(["reference", *self.model_.lines], object)
+
+    def _read(self, X: "pd.DataFrame") -> "pd.DataFrame":
+        wanted = X if self.attributes is None else X[list(self.attributes)]
+        return wanted.drop(columns=[c for c in ("price", "listing") if c in wanted.columns])
+
+    def _nearest(self, stone: Any) -> float:
+        near = nearest_priced(self.model_, stone)
+        return np.nan if near is None else self.model_.explain(near).price
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.positive_only = True
+        tags.no_validation = True
+        return tags
