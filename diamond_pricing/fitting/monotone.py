@@ -130,9 +130,7 @@ def fit_held_out(
     keys = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
     # More threads than cores, or many for small matrices, only get in each other's way.
     with threadpool_limits(1):
-        model, prices, found = _model(
-            kept, shape, left_out, others, prior=prior, groups=keys
-        )
+        model, prices, found = _model(kept, shape, left_out, others, prior=prior, groups=keys)
         return model, HeldOut(rows, kept, prices["recorded"], prices["blend"], found)
 
 

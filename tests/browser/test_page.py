@@ -135,9 +135,36 @@ def test_a_quote_has_a_sheet_of_one_page_and_a_link_for_the_client(watched, pack
     assert "fluorescence" in text
     assert "appraisal" in text
     link = page.get_attribute("a:has-text('Link for the client')", "href")
+    sheet_url = page.url
     page.goto(link)
     assert page.inner_text(".price strong") == exact
     assert page.locator("a:has-text('Link for the client')").count() == 0
+    page.goto(sheet_url)
+    page.click("text=Revoke the links")
+    page.wait_for_url(sheet_url)
+    assert page.request.get(link).status == 404
+
+
+def test_yesterdays_quote_is_found(watched):
+    page = watched.page()
+    page.goto(f"/?{QUERY}")
+    page.click("text=Client, reference, report number")
+    page.fill("input[name=client]", "Signora Verdi")
+    page.fill("input[name=client_reference]", "anello 5")
+    page.click("text=Keep as a quote")
+    page.wait_for_selector("body.sheet")
+    number = re.search(r"Q-[0-9]{4}-[0-9]{6}", page.inner_text("header"))[0]
+    page.click("nav >> text=Quotes")
+    page.fill("input[name=search]", "verdi vs1 anello")
+    page.press("input[name=search]", "Enter")
+    page.wait_for_selector("table.found")
+    assert page.locator("table.found tbody tr").count() == 1
+    watched.shot(page, "quotes")
+    page.click(f"text={number}")
+    page.wait_for_selector("body.sheet")
+    assert "Signora Verdi" in page.inner_text("header")
+    page.goto("/quotes?search=nobody")
+    assert "No quote is like that." in page.inner_text("main")
 
 
 def test_italian_has_its_own_words_and_numbers(watched, packaged):
@@ -163,7 +190,7 @@ def test_italian_has_its_own_words_and_numbers(watched, packaged):
 @pytest.mark.parametrize(
     "path",
     [
-        f"/compare?{PAIR}", "/list", "/list?per=carat&cut=Good", f"/?{QUERY}&lang=it", "/problems",
+        f"/compare?{PAIR}", "/list", "/list?per=carat&cut=Good", "/stock", "/quotes", f"/?{QUERY}&lang=it", "/problems",
         "/?carat=9&cut=Ideal&color=E&clarity=VS1", "/?carat=x&cut=Idael&color=E&clarity=VS1",
         "/?carat=1", "/?carat=1&cut=Ideal&color=E&clarity=VS1&x=9&y=9",
     ],

@@ -34,6 +34,56 @@ def test_the_description_is_valid_and_has_examples_everywhere(api):
     assert all(schema["additionalProperties"] is False for schema in inputs)
 
 
+OVERRIDES = """content_type_overrides:
+  application/pdf: application/octet-stream
+  text/csv: application/octet-stream
+  application/vnd.apache.arrow.stream: application/octet-stream
+"""
+
+
+def test_a_generated_client_keeps_every_answer_and_its_type(api, tmp_path):
+    (tmp_path / "openapi.json").write_text(api.get("/openapi.json").text)
+    (tmp_path / "generate.yaml").write_text(OVERRIDES)
+    made = subprocess.run(
+        [Path(sys.executable).with_name("openapi-python-client"), "generate",
+         "--path", "openapi.json", "--config", "generate.yaml", "--output-path", "made"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for word in ("WARNING", "Unable", "Cannot", "omitted"):
+        assert word not in made.stdout + made.stderr, made.stdout
+    use = f"""
+from diamond_pricing_client import Client
+from diamond_pricing_client.api.quotes import create_quote, list_quotes, price_batch, read_quote
+from diamond_pricing_client.models import BatchRowsIn, QuoteIn
+client = Client(base_url={str(api.base_url)!r})
+quote = create_quote.sync(client=client, body=QuoteIn.from_dict({STONE!r}))
+print(type(quote).__name__, type(quote.lines[0]).__name__, quote.cents)
+print(type(read_quote.sync(quote.id, client=client)).__name__)
+wrong = create_quote.sync(client=client, body=QuoteIn.from_dict({STONE | {"carat": 99}!r}))
+print(type(wrong).__name__, type(wrong.errors[0]).__name__, wrong.code)
+rows = BatchRowsIn.from_dict({{"rows": [{STONE!r}]}})
+batch = price_batch.sync(client=client, body=rows)
+print(type(batch).__name__, batch.rows[0].cents == quote.cents)
+print(type(list_quotes.sync(client=client, search="ideal").quotes[0]).__name__)
+"""
+    said = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", use], cwd=tmp_path / "made",
+        capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert said[:2] == ["QuoteOut", "LineOut"]
+    assert said[3:] == ["QuoteOut", "ProblemDetails", "Fault", "stone_declined", "BatchOut",
+                        "True", "QuoteRow"]  # fmt: skip
+
+
+def test_what_has_a_default_need_not_be_sent(api):
+    schemas = api.get("/openapi.json").json()["components"]["schemas"]
+    for name, schema in schemas.items():
+        if name.endswith("In"):
+            fields = schema.get("properties", {})
+            assert not [f for f, told in fields.items() if "default" in told], name
+    assert sorted(schemas["QuoteIn"]["required"]) == ["carat", "clarity", "color"]
+
+
 def test_no_page_asks_another_host_for_anything(api, tmp_path):
     app = create_app(Settings(data=tmp_path, store=False)).app
     paths = {route.path for route in app.routes if "{" not in route.path}

@@ -154,6 +154,85 @@ def test_an_idempotency_key_makes_one_quote_however_it_arrives(database, at_once
     assert row["units"] == 1
 
 
+def test_quotes_are_numbered_without_gaps_and_found_again(database_url, database):
+    """By each tenant and year, by two servers at once as by one."""
+    caller, rival = Caller("acme"), Caller("bolt")
+    stones = ["1.01 ct Ideal E VS1", "0.50 ct Good H SI1"]
+
+    def spends(of, n):
+        return [
+            Spend(of, "quote", 1, NewQuote("m" * 64, "{}", i, title=stones[i % 2],
+                  currency="USD", client=f"Client {i}", client_reference=f"PO-{i:03}",
+                  words="GIA 2141 100%_sure"))
+            for i in range(n)
+        ]  # fmt: skip
+
+    other = Database(database_url)
+    at_once(2, lambda: settle(other, spends(caller, 20)))
+    settle(database, spends(rival, 3))
+    ledger = Ledger(database, 0)
+    found = ledger.quotes("acme", most=100)
+    assert sorted(q.number for q in found) == list(range(1, 41))
+    year = found[0].created[:4]
+    assert {q.label for q in ledger.quotes("bolt")} == {f"Q-{year}-{n:06}" for n in (1, 2, 3)}
+    assert [q.created for q in found] == sorted((q.created for q in found), reverse=True)
+    page, seen = ledger.quotes("acme", most=7), []
+    while page:
+        seen += page
+        page = ledger.quotes("acme", before=page[-1].id, most=7)
+    assert seen == found
+    assert ledger.quotes("acme", "po-007 ideal") == []
+    one = ledger.quotes("acme", "GOOD po-007")
+    assert {q.client for q in one} == {"Client 7"}
+    assert len(one) == 2, "by each of the two servers"
+    assert ledger.quotes("acme", one[0].label.lower()) == [one[0]]
+    assert len(ledger.quotes("acme", "100%_sure", most=100)) == 40
+    assert ledger.quotes("acme", "100x_sure") == []
+    assert ledger.quotes("acme", since="2999-01-01") == []
+    assert ledger.quotes("acme", before=ledger.quotes("bolt")[0].id) == []
+    assert ledger.quote(one[0].label, "acme") == one[0]
+    assert ledger.quote(one[0].label, None) is None, "a number is nobody's but the tenant's"
+    ledger.revoke_links(one[0].id, "bolt")
+    assert ledger.quote(one[0].id, "acme").shares == 0
+    ledger.revoke_links(one[0].id, "acme")
+    assert ledger.quote(one[0].id, "acme").shares == 1
+    other.close()
+
+
+def test_quotes_of_before_are_still_there(database_url):
+    """A database of the first schema, with a quote and a key, brought up to date."""
+    from alembic import command as alembic
+    from alembic.config import Config
+
+    database = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", "diamond_pricing.web.storage:migrations")
+    with database.writing() as connection:
+        config.attributes["connection"] = connection
+        alembic.upgrade(config, "0001")
+        name = "q_" + "a" * 32
+        connection.execute(
+            text("INSERT INTO quotes (id, tenant, created, model, asked, cents) VALUES "
+                 "(:n, 'acme', '2025-01-02T03:04:05Z', 'm', '{}', 5)"), {"n": name}
+        )  # fmt: skip
+        connection.execute(text("INSERT INTO tenants (name, created) VALUES ('acme', 'x')"))
+        connection.execute(
+            text("INSERT INTO keys (id, tenant, hash, scopes, created) VALUES "
+                 "('k', 'acme', 'h', 'quote', 'x')")
+        )  # fmt: skip
+    database.upgrade()
+    ledger = Ledger(database, 0)
+    old = ledger.quote(name, "acme")
+    assert (old.cents, old.label, old.shares) == (5, name, 0)
+    assert ledger.quotes("acme") == [old]
+    settle(database, [Spend(Caller("acme"), "quote", 1, quote())])
+    assert [q.number for q in ledger.quotes("acme")] == [1, None]
+    keys = Keys(database, SECRET)
+    keys.refresh()
+    assert keys.origins == frozenset()
+    database.close()
+
+
 def test_a_quota_is_never_overdrawn_by_requests_at_once(database):
     caller = Caller("acme", quota=30, seconds=86400)
     receipts = settle(database, [Spend(caller, "quote", 1, quote(n)) for n in range(50)])
@@ -291,6 +370,7 @@ def test_the_audit_log_only_grows_and_shows_what_was_changed(database):
         ("UPDATE keys SET revoked = NULL", "was revoked, but"),
         ("UPDATE keys SET tenant = 'bolt'", "tenant of key"),
         ("UPDATE keys SET scopes = 'admin,quote'", "scopes of key"),
+        ("UPDATE keys SET origins = 'https://evil.example'", "origins of key"),
         ("UPDATE keys SET expires = '2999-01-01T00:00:00Z'", "expires of key"),
         ("UPDATE tenants SET quota = 1000000 WHERE name = 'acme'", "another quota of acme"),
     ],

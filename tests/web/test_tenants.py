@@ -198,3 +198,47 @@ def test_a_shared_link_shows_one_quote_to_anybody_and_no_other(keyed):
         assert anybody.get(url + ".pdf").content.startswith(b"%PDF")
         for bad in (url[:-1] + "x", url.replace(names[0], names[1]), f"/shared/{names[0]}"):
             assert anybody.get(bad).status_code == 404
+        with keyed.as_("bolt") as bolt:
+            assert bolt.delete(f"/v1/quotes/{names[0]}/share").status_code == 404
+        assert anybody.get(url).status_code == 200
+        with keyed.as_("acme") as acme:
+            assert acme.delete(f"/v1/quotes/{names[0]}/share").status_code == 204
+            fresh = acme.post(f"/v1/quotes/{names[0]}/share").json()["url"]
+        assert anybody.get(url).status_code == 404
+        assert anybody.get(fresh).status_code == 200
+
+
+def test_a_key_in_a_page_prices_there_and_does_nothing_else(tmp_path):
+    shop, other = "https://shop.example", "https://evil.example"
+    key = make_key(tmp_path, "shop", "publish", "--origin", shop, "--quota", "3/day")
+    ask = {"Access-Control-Request-Method": "POST",
+           "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip
+    with serving(tmp_path) as server, httpx.Client(base_url=server.url) as page:
+        allowed = page.options("/v1/prices", headers={"Origin": shop, **ask})
+        assert allowed.status_code == 204
+        assert allowed.headers["access-control-allow-origin"] == shop
+        assert "authorization" in allowed.headers["access-control-allow-headers"]
+        for origin, path in ((other, "/v1/prices"), (shop, "/v1/quotes")):
+            refused = page.options(path, headers={"Origin": origin, **ask})
+            assert "access-control-allow-origin" not in refused.headers
+        bearer = {"Authorization": f"Bearer {key}"}
+        for origin in ({"Origin": other}, {}):
+            answer = page.post("/v1/prices", json=STONE, headers=bearer | origin)
+            assert answer.status_code == 403
+            assert "access-control-allow-origin" not in answer.headers
+        here = bearer | {"Origin": shop}
+        answer = page.post("/v1/prices", json=STONE, headers=here)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == shop
+        assert answer.json()["id"] is None
+        for method, path in (("POST", "/v1/quotes"), ("GET", "/v1/quotes"), ("GET", "/v1/models"),
+                             ("POST", "/v1/quotes/batch"), ("GET", "/"), ("GET", "/stock")):  # fmt: skip
+            answer = page.request(method, path, json=STONE, headers=here)
+            assert answer.status_code == 403, path
+        statuses = [
+            page.post("/v1/prices", json=STONE, headers=here).status_code for _ in range(3)
+        ]
+        assert statuses == [200, 200, 429], "a quota of its own"
+        script = page.get("/embed.js", headers={"Accept-Language": "it"})
+        assert script.headers["content-type"].startswith("text/javascript")
+        assert "Purezza" in script.text

@@ -83,9 +83,10 @@ def audit_faults(connection: Connection, secret: bytes) -> list[str]:
         if ("key revoked", row.id) in told and not row.revoked:
             wrong.append(f"key {row.id} was revoked, but does not stand so any more.")
         made = told.get(("key created", row.id), {})
-        now = {"tenant": row.tenant, "scopes": row.scopes.split(","), "expires": row.expires}
+        now = {"tenant": row.tenant, "scopes": row.scopes.split(","), "expires": row.expires,
+               "origins": row.origins.split()}  # fmt: skip
         for name, value in now.items():
-            if made and made.get(name) != value:
+            if made and (made.get(name) or None) != (value or None):
                 wrong.append(f"{name} of key {row.id} is not what it was made with.")
     for row in connection.execute(select(tenants).order_by(tenants.c.name)):
         if (row.quota, row.seconds) != _quota(quotas.get(row.name)):

@@ -404,7 +404,7 @@ def settled(
             quote.cents, year, number, quote.title, quote.currency, quote.client,
             quote.client_reference, quote.valid_until,
         )  # fmt: skip
-        words = [stored.id, stored.label, created[:10], quote.title, quote.client,
+        words = [stored.label, created[:10], quote.title, quote.client,
                  quote.client_reference, quote.words]  # fmt: skip
         rows.append(
             msgspec.structs.asdict(stored)
