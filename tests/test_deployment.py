@@ -49,7 +49,7 @@ def test_what_the_dockerfile_copies_is_enough_to_build(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     wheel = zipfile.ZipFile(next((tmp_path / "built").glob("*.whl"))).namelist()
-    assert "diamond_pricing/reporting/sources/quote.qmd" in wheel
+    assert "diamond_pricing/reporting/sources/price_list.qmd" in wheel
     assert "diamond_pricing/model/data/" in " ".join(wheel)
 
 

@@ -3,22 +3,28 @@
 import json
 import sys
 import tempfile
+import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from diamond_pricing.cli.home import example, named, now
-from diamond_pricing.cli.models import chosen
+from diamond_pricing.cli.models import chosen, on_day
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ReportError
+from diamond_pricing.files import write
 from diamond_pricing.stones import GRADES
 
-NAMES = (
+if TYPE_CHECKING:
+    from diamond_pricing.reporting.render import Rendered
+
+REPORTS = (
     "model_development", "model_card", "market", "refit", "inventory_audit", "price_list",
-    "quote",
 )  # fmt: skip
-ALL = "all"
+QUOTE, ALL = "quote", "all"
+NAMES = (*REPORTS, QUOTE)
+OF_QUOTE = ("model", "home", "stone", "as_of", "client", "client_reference", "report_number")
 (CUT,) = (grade for grade in GRADES if grade.name == "cut")
 FORMATS = ("html", "pdf", "ipynb", "quarto")
 
@@ -52,8 +58,13 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 @click.option("--stone", help="Of a quote: '1.01 Ideal E VS1 depth=61.8'.")
 @click.option("--cut", help="Of a price list. Default: Ideal, or the best of the model.")
 @click.option(
-    "--as-of", metavar="DATE", help="The day of a price list. Default: the last of the sales."
+    "--as-of",
+    metavar="DATE",
+    help="The day of a price list or quote. Default: the last of the sales.",
 )
+@click.option("--client", help="Of a quote: for whom it is.")
+@click.option("--client-reference", help="Of a quote: what the client calls it.")
+@click.option("--report-number", help="Of a quote: that of the stone's grading report.")
 @click.option("--entry", help="Of a refit: its number in the log. Default: the last.")
 @click.option(
     "--language", type=click.Choice(("en", "it")), default="en", show_default=True,
@@ -76,15 +87,15 @@ def report(
     names: tuple[str, ...] = NAMES if name == ALL else (name,)
     if name == ALL:
         dated = chosen(asked["model"], home)[0].dates
-        without = {"refit": not home, "quote": asked["stone"] is None, "market": not dated}
+        without = {"refit": not home, QUOTE: asked["stone"] is None, "market": not dated}
         names = tuple(one for one in names if not without.get(one))
         if without["refit"]:
             click.echo("Without a home there is no refit to report on.", err=True)
-        if without["quote"]:
+        if without[QUOTE]:
             click.echo("Without --stone there is no quote.", err=True)
-    elif name == "quote" and asked["stone"] is None:
+    elif name == QUOTE and asked["stone"] is None:
         raise click.UsageError("a quote needs --stone, as '1.01 Ideal E VS1'.")
-    if language != "en" and name not in ("quote", ALL):
+    if language != "en" and name not in (QUOTE, ALL):
         raise click.UsageError(f"the report {name} is in English alone; only a quote is not.")
     asked["cut"] = CUT.find(asked["cut"]) or asked["cut"]  # as people write it
     given = {key: value for key, value in asked.items() if value is not None}
@@ -94,10 +105,17 @@ def report(
         given["data"] = str(data.resolve())
     if (file := given.get("model")) and Path(file).is_file():
         given["model"] = str(Path(file).resolve())
-    written, failed = [], []
+    written: list[Rendered] = []
+    failed = []
     with tempfile.TemporaryDirectory() as shared:
         for i, one in enumerate(names):
-            source = read_source(one, language if one == "quote" else "en")
+            if one == QUOTE:
+                strange = set(given) - {*OF_QUOTE}
+                if name != ALL and strange:
+                    raise ReportError(f"the report {one} takes no --{min(strange)}.")
+                written.append(_quote(given, out, formats, language))
+                continue
+            source = read_source(one)
             known = given | {"out": str(out.resolve()), "date": now()[:10]}
             if name != ALL and (strange := set(given) - set(source.parameters)):
                 raise ReportError(f"the report {one} takes no --{min(strange)}.")
@@ -125,6 +143,34 @@ def report(
                 click.echo(str(target))
     if failed:
         raise ReportError(" ".join(failed))
+
+
+def _quote(
+    given: dict[str, str], out: Path, formats: tuple[str, ...], language: str
+) -> "Rendered":
+    """Write the client's sheet that the page and the API give too."""
+    began = time.monotonic()
+    from diamond_pricing.reporting.render import Rendered
+
+    try:
+        from diamond_pricing.web.sheets import sheets
+    except ImportError as error:
+        raise MissingExtraError("quotes", "api") from error
+    model = on_day(
+        chosen(given.get("model"), given.get("home"))[0], given.get("as_of"),
+        carry_forward=False,
+    )  # fmt: skip
+    client = {name: given[name] for name in OF_QUOTE[4:] if name in given}
+    made = sheets(model, given["stone"], given.get("home"), now(), language, client)
+    wanted = [kind for kind in formats if kind in made]
+    if not wanted:
+        raise ReportError(f"a quote is written as {' or '.join(made)}.")
+    stem = QUOTE if language == "en" else f"{QUOTE}.{language}"
+    files = []
+    for kind in wanted:
+        write(out / f"{stem}.{kind}", made[kind]())
+        files.append(out / f"{stem}.{kind}")
+    return Rendered(tuple(files), time.monotonic() - began)
 
 
 def _advance(bar: Any, cell: int, of: int) -> None:

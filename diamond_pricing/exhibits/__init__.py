@@ -73,12 +73,8 @@ from diamond_pricing.exhibits.price_list import (
 )
 from diamond_pricing.exhibits.priced import Priced, middle, rms_limits
 from diamond_pricing.exhibits.reasons import (
-    command,
-    like_sales,
     measures_text,
-    range_text,
     reasons,
-    support_text,
 )
 from diamond_pricing.exhibits.sales import (
     grades_hidden_by_weight,
@@ -108,7 +104,6 @@ __all__ = [
     "candidates",
     "certificate_table",
     "changes",
-    "command",
     "concurvity_table",
     "coverage",
     "coverage_figure",
@@ -130,7 +125,6 @@ __all__ = [
     "influence_table",
     "inside",
     "ladder",
-    "like_sales",
     "lines_moved",
     "magic_steps",
     "markup_table",
@@ -147,7 +141,6 @@ __all__ = [
     "price_list_pages",
     "priced_cells",
     "quality",
-    "range_text",
     "ratio_table",
     "ratio_words",
     "reasons",
@@ -161,7 +154,6 @@ __all__ = [
     "sold_weights",
     "stability",
     "stated_ranges",
-    "support_text",
     "surface",
     "told_table",
     "unpriced",

@@ -26,8 +26,7 @@ from diamond_pricing.refit.sealed import Score, scored
 from diamond_pricing.registry import Registry, published
 from diamond_pricing.registry.signing import read_model
 from diamond_pricing.reporting.source import shipped
-from diamond_pricing.stones import Stone, Stones, load_sales, stone_keys
-from diamond_pricing.validation import Comparables, Evidence
+from diamond_pricing.stones import Stones, load_sales, stone_keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,12 +144,6 @@ class Inputs:
             return self.sales
         except (ReportError, FitError):  # a price needs no sales
             return None
-
-    def nearest(self, stone: Stone, k: int = 4) -> Evidence | None:
-        """Sales like a stone; None without sales in the model's money and of its day."""
-        if self._evidence is None:
-            return None
-        return Comparables(self.model, self._evidence).nearest(stone, k)
 
     @property
     def sold_weights(self) -> Vector | None:

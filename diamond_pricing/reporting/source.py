@@ -13,7 +13,6 @@ from diamond_pricing.errors import ReportError
 
 REPORTS = (
     "model_development", "model_card", "market", "refit", "inventory_audit", "price_list",
-    "quote",
 )  # fmt: skip
 _CELL = re.compile(r"^```\{python\}[^\n]*\n(.*?)^```[ \t]*$", re.S | re.M)
 _FRONT = re.compile(r"---\n(.*?)\n---\n", re.S)
@@ -70,20 +69,17 @@ class Source:
         return ()
 
 
-def read_source(name: str, language: str = "en") -> Source:
+def read_source(name: str) -> Source:
     """Read the report of that name.
 
     Raises
     ------
     ReportError
-        When there is none, not in that language, or it cannot be read.
+        When there is none, or it cannot be read.
     """
     if name not in REPORTS:
         raise ReportError(f"there is no report {name!r}; choose {', '.join(REPORTS)}.")
-    file = name if language == "en" else f"{name}.{language}"
-    path = shipped(f"{file}.qmd")
-    if not path.is_file():
-        raise ReportError(f"the report {name} is not written in the language {language!r}.")
+    path = shipped(f"{name}.qmd")
     return parsed(path, path.read_text(encoding="utf-8"))
 
 

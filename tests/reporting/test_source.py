@@ -61,29 +61,26 @@ def test_what_cannot_be_read_says_where(text, said):
 def test_every_report_is_there_and_every_reference_has_a_label(name):
     import re
 
-    for language in ("en", "it") if name == "quote" else ("en",):
-        source = read_source(name, language)
-        labels = [c.options.get("label") for c in source.cells if c.options]
-        labels = [label for label in labels if label]
-        assert len(labels) == len(set(labels))
-        text = source.path.read_text()
-        assert set(re.findall(r"@((?:fig|tbl)-[\w-]+)", text)) <= set(labels)
-        for cell in source.cells:
-            label = (cell.options or {}).get("label", "")
-            kind = label.partition("-")[0]
-            assert not label or f"{kind}-cap" in cell.options, label
+    source = read_source(name)
+    labels = [c.options.get("label") for c in source.cells if c.options]
+    labels = [label for label in labels if label]
+    assert len(labels) == len(set(labels))
+    text = source.path.read_text()
+    assert set(re.findall(r"@((?:fig|tbl)-[\w-]+)", text)) <= set(labels)
+    for cell in source.cells:
+        label = (cell.options or {}).get("label", "")
+        kind = label.partition("-")[0]
+        assert not label or f"{kind}-cap" in cell.options, label
 
 
 def test_a_report_that_is_not_there_is_named():
     with pytest.raises(ReportError, match="choose model_development"):
         read_source("nothing")
-    with pytest.raises(ReportError, match="not written in the language 'it'"):
-        read_source("refit", "it")
 
 
 def test_the_command_line_knows_every_report_and_where_they_are():
     from diamond_pricing.cli.reports import NAMES
 
-    assert NAMES == REPORTS
+    assert NAMES == (*REPORTS, "quote")
     folder = read_source(REPORTS[0]).path.parent
     assert {f.name.partition(".")[0] for f in folder.glob("*.qmd")} == set(REPORTS)

@@ -30,7 +30,7 @@ def test_the_description_is_valid_and_has_examples_everywhere(api):
                 content = operation["requestBody"]["content"]["application/json"]
                 assert "example" in content, path
     inputs = [s for n, s in document["components"]["schemas"].items() if n.endswith("In")]
-    assert len(inputs) == 5
+    assert len(inputs) == 8
     assert all(schema["additionalProperties"] is False for schema in inputs)
 
 

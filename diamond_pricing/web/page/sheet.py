@@ -3,6 +3,8 @@
 import json
 from importlib.resources import files
 
+from markupsafe import Markup
+
 from diamond_pricing import __version__
 from diamond_pricing.errors import MissingExtraError
 from diamond_pricing.model import PriceExplanation, PriceModel
@@ -19,16 +21,19 @@ PAPERS = ("a4", "us-letter")
 
 def sheet_html(
     why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote,
-    house: House, pdf: str = "", share: str = "",
+    house: House, pdf: str = "", share: str = "", style: str = "",
 ) -> bytes:  # fmt: skip
-    """Write the sheet as a page; ``pdf`` and ``share`` are links, where there are any."""
+    """Write the sheet as a page; ``pdf`` and ``share`` are links, where there are any.
+
+    With its ``style`` in it, it is whole without a server.
+    """
     words = LANGUAGES[asked.language]
     return render(
         "sheet.html", words, a=shown(why, model, words, asked.level, full=False),
         facts=_facts(asked, stored, words), quote=stored.label, house=house,
         prices=prices_text(why.currency, why.effective, words), model=model.sha256[:12],
         unrecorded=words.unrecorded(model.lines), version=__version__, pdf=pdf, share=share,
-        revoke=f"/quotes/{stored.id}/revoke", lang=words.code,
+        revoke=f"/quotes/{stored.id}/revoke", lang=words.code, style=Markup(style),  # noqa: S704  our own
     )  # fmt: skip
 
 
