@@ -20,6 +20,7 @@ carried_forward         a day after the sales, priced as the last          cauti
 """
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 PRICED, CAUTION, DECLINED = "priced", "priced_with_caution", "declined"
@@ -74,3 +75,7 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values."""
         return {"status": self.status, "reasons": [r.to_dict() for r in self.reasons]}
+
+    def _repr_html_(self) -> str:
+        told = "".join(f"<li>{escape(f'{r.message} {r.remedy}')}</li>" for r in self.reasons)
+        return f"<p><b>{self.status.replace('_', ' ')}</b></p><ul>{told}</ul>"

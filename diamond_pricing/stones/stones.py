@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from html import escape
 from math import nan
 from numbers import Real
 from operator import itemgetter
@@ -21,6 +22,7 @@ from diamond_pricing.stones.attributes import (
     Measure,
     absent,
     blank,
+    several,
     shown,
 )
 from diamond_pricing.stones.checks import READ, Problem, implausible, in_words
@@ -37,6 +39,7 @@ from diamond_pricing.stones.trade import (
 _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
 _SHOWN = 3  # rows named in an error
 _WRONG = -2  # a code for what is no grade
+SHOWN = 3  # stones of many that are named
 EPOCH = 719_163  # the day of 1970-01-01, see `Day`
 
 
@@ -209,6 +212,18 @@ class Stones:
 
     def __len__(self) -> int:
         return len(self.columns["carat"])
+
+    def __repr__(self) -> str:
+        return f"<Stones: {self._told}>"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self._told)}</p>"
+
+    @property
+    def _told(self) -> str:
+        shown = [str(self.stone(row)) for row in range(min(len(self), SHOWN))]
+        more = [] if len(self) <= SHOWN else [f"and {len(self) - SHOWN:,} more"]
+        return f"{several(len(self), 'stone')}: {', '.join([*shown, *more])}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (dict(self.columns), self.left_out)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,19 @@ class Evaluation:
     predictions: tuple[Predictions, ...]
     currency: str
     effective: str
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th scope='row'>{escape(p.name)}</th>"
+            f"<td>{s.log_rmse:.4f}</td><td>{s.mape:.2f} %</td>"
+            f"<td>{self.unpriced(p):,}</td></tr>"
+            for p in self.predictions for s in [self.overall(p)]
+        )  # fmt: skip
+        return (
+            f"<table><caption>{len(self.price):,} sales held out, {self.effective} "
+            f"{self.currency}</caption><thead><tr><th></th><th>log-RMSE</th><th>MAPE</th>"
+            f"<th>not priced</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
 
     def overall(self, prediction: Predictions) -> Scores:
         """Scores over all sales that could be priced."""

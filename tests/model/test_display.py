@@ -109,3 +109,12 @@ def test_models_stones_and_explanations_pickle_and_copy(model, again):
     why = model.explain(stone)
     assert again(why) == why
     assert again(why).lines[1].standard_error == why.lines[1].standard_error
+
+
+def test_verdicts_and_stones_show_themselves_in_a_notebook(packaged):
+    verdict = packaged.assess(Stone(9, "Ideal", "E", "VS1"))._repr_html_()
+    assert "<b>declined</b>" in verdict
+    assert verdict.count("<li>") == len(packaged.assess(Stone(9, "Ideal", "E", "VS1")).reasons)
+    stones = Stones.of([Stone(1 + i / 100, "Ideal", "E", "VS1") for i in range(5)])
+    assert repr(stones).endswith("1.02 ct Ideal E VS1, and 2 more>")
+    assert stones._repr_html_() == f"<p>{repr(stones)[9:-1]}</p>"

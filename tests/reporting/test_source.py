@@ -81,6 +81,6 @@ def test_a_report_that_is_not_there_is_named():
 def test_the_command_line_knows_every_report_and_where_they_are():
     from diamond_pricing.cli.reports import NAMES
 
-    assert NAMES == (*REPORTS, "quote")
+    assert (*REPORTS, "quote") == NAMES
     folder = read_source(REPORTS[0]).path.parent
     assert {f.name.partition(".")[0] for f in folder.glob("*.qmd")} == set(REPORTS)
