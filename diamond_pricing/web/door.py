@@ -90,6 +90,8 @@ class Door:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if scope["method"] == "OPTIONS":
+                    self._tell_methods(scope, message)
                 message["headers"] = [
                     *message["headers"], *_added(scope["path"], message["headers"], known),
                     *(_allowed(origin) if origin in known.caller.origins else []),
@@ -159,6 +161,19 @@ class Door:
         there = f"{path}?{query}" if query else path
         back = "" if scope["method"] == "POST" else f"?{urlencode({'next': there})}"
         return SIGN_IN + (back if there != "/" else "")
+
+    def _tell_methods(self, scope: Any, message: Any) -> None:
+        """Correct what is allowed: Litestar says the methods of the first handler of a path."""
+        routes: Any = getattr(self.app, "routes", ())
+        path = scope.get("path_template")
+        methods = {
+            str(m) for route in routes if route.path_format == path for m in route.methods
+        }
+        if methods:
+            allowed = ", ".join(sorted(methods)).encode()
+            message["headers"] = [
+                (k, allowed if k.lower() == b"allow" else v) for k, v in message["headers"]
+            ]
 
     def _log(self, scope: Any, known: Known, status: int, took: float) -> None:
         line: dict[str, Any] = {

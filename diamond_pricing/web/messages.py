@@ -447,6 +447,32 @@ class PriceListOut(msgspec.Struct, frozen=True):
     model: str
 
 
+class MatrixOut(msgspec.Struct, frozen=True):
+    """Prices per carat as matrices, in the form of the open price feed OpenFacet.
+
+    Attributes
+    ----------
+    l : dict[str, list[float or None]]
+        By weight with a decimal, as ``0.5``: natural logarithm of the price per carat, row
+        after row; null where no sales stand behind a cell.
+    r, c : list[str]
+        Colors, which are the rows, and clarities, which are the columns; best first.
+    s : list[int]
+        Numbers of rows and columns.
+    ts : str
+        When the prices are true.
+    """
+
+    l: dict[str, list[float | None]]  # noqa: E741  so it is called there
+    r: list[str]
+    c: list[str]
+    s: list[int]
+    ts: str
+    cut: str
+    currency: str
+    model: str
+
+
 class PeriodOut(msgspec.Struct, frozen=True):
     """The level of prices in a month or quarter; null where too few were sold."""
 
@@ -489,6 +515,34 @@ class ModelOut(msgspec.Struct, frozen=True):
     effective: str
     sales: int
     stones: int
+
+
+class ChangeOut(msgspec.Struct, frozen=True):
+    """Another model became active.
+
+    Attributes
+    ----------
+    number : int
+        Of the entry in the home's log, to ask on from.
+    at : str
+        When, UTC.
+    action : str
+        ``promote``, ``rollback`` or ``refit``.
+    model, before : str
+        Ids of the model that is active since, and of the one before; empty for none.
+    """
+
+    number: int
+    at: str
+    action: str
+    model: str
+    before: str
+
+
+class ChangesOut(msgspec.Struct, frozen=True):
+    """Changes of the active model, oldest first."""
+
+    changes: list[ChangeOut]
 
 
 class ModelsOut(msgspec.Struct, frozen=True):

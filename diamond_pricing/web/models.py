@@ -17,7 +17,7 @@ from diamond_pricing.errors import (
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.registry import LocalStore, Registry, open_store, published
 from diamond_pricing.stones import Stone, Stones, load_columns
-from diamond_pricing.web.messages import ModelOut
+from diamond_pricing.web.messages import ChangeOut, ModelOut
 from diamond_pricing.web.problems import Fault, ProblemError
 
 if TYPE_CHECKING:
@@ -177,6 +177,17 @@ class Models:
     def published(self) -> dict[str, float]:
         """The index that the home has published, by month."""
         return {} if self.registry is None else published(self.registry.entries())
+
+    def changes(self, after: int, most: int = 1_000) -> list[ChangeOut]:
+        """When another model became active, from the entry behind ``after`` on."""
+        found, before = [], ""
+        for entry in self.registry.entries() if self.registry is not None else []:
+            if entry.active != before and entry.number > after:
+                found.append(
+                    ChangeOut(entry.number, entry.at, entry.action, entry.active, before)
+                )
+            before = entry.active
+        return found[:most]
 
     def listed(self) -> list[ModelOut]:
         """All models, the active one first."""

@@ -11,6 +11,7 @@ from litestar import Litestar
 
 from diamond_pricing import __version__
 from diamond_pricing.intake.judged import REFUSED
+from diamond_pricing.intake.priced_sheet import XLSX
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import ENGLISH
 from diamond_pricing.stones import ATTRIBUTES, Day, Measure
@@ -215,11 +216,13 @@ def _batch(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     table = "carat,cut,color,clarity\n1.01,Ideal,E,VS1\n0.70,Very Good,G,SI1\n"
     operation["requestBody"] = {
         "required": True,
-        "description": "Rows or columns of JSON, a CSV file with a header, or an Arrow stream.",
+        "description": "Rows or columns of JSON, a CSV file with a header, an Arrow stream, or "
+        "a spreadsheet.",
         "content": {
             JSON: {"schema": _ref("BatchIn"), "example": {"rows": [STONE, OTHER]}},
             CSV: {"schema": {"type": "string"}, "example": table},
             ARROW: {"schema": {"type": "string", "format": "binary"}},
+            XLSX: {"schema": {"type": "string", "format": "binary"}},
         },
     }
     money = {"type": "integer"}
@@ -259,6 +262,7 @@ def _batch(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
             JSON: {"schema": _ref("BatchOut")},
             CSV: {"schema": {"type": "string"}},
             ARROW: {"schema": {"type": "string", "format": "binary"}},
+            XLSX: {"schema": {"type": "string", "format": "binary"}},
         },
     }
 

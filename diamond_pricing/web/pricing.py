@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import product
+from math import log
 from typing import TYPE_CHECKING, Any
 
 from diamond_pricing.errors import FitError, StoneError
@@ -30,6 +31,7 @@ from diamond_pricing.web.messages import (
     ComparisonOut,
     IndexOut,
     LineOut,
+    MatrixOut,
     PairIn,
     PeriodOut,
     PriceListOut,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 
 FARTHEST = 1.35  # ratio of weights that is still a step
 CELLS = 5_000  # of one price list
+MATRIX = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)
 CARATS = (0.3, 0.4, 0.5, 0.7, 0.9, 1.0, 1.25, 1.5, 2.0)  # of a list that names none
 
 
@@ -285,6 +288,25 @@ def price_list(
     return PriceListOut(
         cut, model.training.currency, model.training.effective, weights, wanted["color"],
         wanted["clarity"], out, model.sha256,
+    )  # fmt: skip
+
+
+def price_matrix(model: PriceModel, cut: str) -> MatrixOut:
+    """Prices per carat at those weights of the open feed that the model knows."""
+    low, high = model.training.ranges["carat"]
+    weights = [weight for weight in MATRIX if low <= weight <= high]
+    found = price_list(model, cut, weights, [], [])
+    cells = {(c.carat, c.color, c.clarity): c.per_carat for c in found.cells}
+    logs = {
+        f"{weight:.1f}": [
+            None if (per := cells[weight, r, c]) is None else round(log(per), 6)
+            for r in found.colors for c in found.clarities
+        ]
+        for weight in found.carats
+    }  # fmt: skip
+    return MatrixOut(
+        logs, found.colors, found.clarities, [len(found.colors), len(found.clarities)],
+        found.effective, found.cut, found.currency, found.model,
     )  # fmt: skip
 
 

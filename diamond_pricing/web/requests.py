@@ -22,7 +22,7 @@ UNPINNED = (None, None)
 # These read the id of a model from query and header, which Litestar is not told.
 PINNED = (
     "createQuote", "priceStone", "priceBatch", "compareStones", "findComparables",
-    "stepFromStone", "readPriceList",
+    "stepFromStone", "readPriceList", "readMatrix",
 )  # fmt: skip
 _NOT_TOLD = dict.fromkeys(PINNED, ("model",)) | {"readQuote": ("paper", "lang")}
 _BY_STATUS = {status: code for code, (status, _) in list(TITLES.items())[::-1]}

@@ -2,6 +2,7 @@ import json
 import socket
 import time
 
+import numpy as np
 import pytest
 
 from diamond_pricing import PriceModel, Stone
@@ -93,6 +94,22 @@ def test_a_comparison_a_step_and_a_list_are_the_models(api, packaged):
             assert cell["price"] == packaged.explain(stone).price
             assert cell["low"] < cell["price"] < cell["high"]
     assert any(cell["price"] is None for cell in found["cells"])
+
+
+def test_the_matrix_is_in_the_form_of_the_open_feed(api, packaged):
+    """As programs read it: exp of an entry is the price per carat of a color and clarity."""
+    found = api.get("/v1/matrix?cut=Ideal").json()
+    rows, columns = found["s"]
+    assert (rows, columns) == (len(found["r"]), len(found["c"]))
+    assert found["r"][0] == "D"
+    assert "1.0" in found["l"]
+    assert "6.0" not in found["l"], "heavier than any sale"
+    at = found["r"].index("E") * columns + found["c"].index("VS1")
+    per_carat = np.exp(found["l"]["1.5"][at])
+    price = packaged.explain(Stone(1.5, "Ideal", "E", "VS1")).price
+    assert per_carat == pytest.approx(price / 1.5, rel=1e-5)
+    assert None in found["l"]["3.0"], "no sales stand behind every cell"
+    assert all(len(flat) == rows * columns for flat in found["l"].values())
 
 
 def test_comparables_are_other_stones_adjusted_by_factors_that_multiply(api):

@@ -332,6 +332,29 @@ def test_a_csv_answer_keeps_the_columns_and_names_amounts(api, packaged):
     assert sum(round(100 * float(value)) for value in amounts.values()) == why.cents
 
 
+def test_a_workbook_comes_back_with_prices(api, packaged):
+    import openpyxl
+
+    from diamond_pricing.intake.priced_sheet import XLSX
+
+    book = openpyxl.Workbook()
+    for row in (
+        ["Stock", "Carat", "Color", "Clarity", "Cut"],
+        ["007", 1.01, "E", "VS1", "Ideal"],
+    ):
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    answer = send(api, out.getvalue(), XLSX)
+    assert answer.headers["content-type"] == XLSX
+    header, first = openpyxl.load_workbook(io.BytesIO(answer.content)).active.iter_rows(
+        values_only=True
+    )
+    assert first[:5] == ("007", 1.01, "E", "VS1", "Ideal")
+    assert first[header.index("Estimate")] == packaged.explain(Stone(**STONE)).price
+    problem(send(api, b"PK cut off", XLSX), 422, "unreadable")
+
+
 def test_semicolons_and_decimal_commas_are_answered_alike(api, packaged):
     text = "Stock;Carat;Cut;Color;Clarity;Depth\r\nA1;1,01;Ideal;E;VS1;61,5\r\n"
     (row,) = csv.DictReader(io.StringIO(send(api, text.encode(), CSV).text), delimiter=";")

@@ -54,6 +54,14 @@ def test_a_promotion_and_a_rollback_are_followed_and_quotes_stay(
         home.rollback(**NOTE)
         become(api, loglinear)
         assert api.get(f"/v1/quotes/{second['id']}").json() == second
+        changes = api.get("/v1/models/changes").json()["changes"]
+        told = [(c["action"], c["model"], c["before"]) for c in changes]
+        one, two = loglinear.sha256, gam.sha256
+        assert told == [
+            ("promote", one, ""), ("promote", two, one), ("rollback", one, two)
+        ]  # fmt: skip
+        newer = api.get("/v1/models/changes", params={"after": changes[1]["number"]}).json()
+        assert newer["changes"] == changes[2:]
 
 
 def test_a_damaged_model_is_not_taken(tmp_path, home, loglinear, gam):

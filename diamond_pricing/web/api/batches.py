@@ -9,16 +9,20 @@ from litestar import Controller, post
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from diamond_pricing.errors import StoneError
+from diamond_pricing.errors import RejectedFileError, StoneError
+from diamond_pricing.intake.priced_sheet import XLSX, PricedSheet, priced_sheet
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.stones import Stones
 from diamond_pricing.web.batch import Asked
 from diamond_pricing.web.forms import FORMS, Batch
-from diamond_pricing.web.messages import LEVEL, MOST
+from diamond_pricing.web.messages import LEVEL
+from diamond_pricing.web.messages import MOST as MOST_LEVEL
 from diamond_pricing.web.pricing import of_parameter
+from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.requests import StrictRequest, unread
 
 IN_MEMORY = 1 << 20  # bytes of a body before it goes to the disk
+LARGEST, MOST = 20 << 20, 20_000  # bytes and rows of a spreadsheet
 
 
 class BatchController(Controller):
@@ -33,7 +37,8 @@ class BatchController(Controller):
     async def create(
         self, request: StrictRequest,
         level: Annotated[
-            float, QueryParameter(gt=0, le=MOST, description="Share of sales in the range.")
+            float,
+            QueryParameter(gt=0, le=MOST_LEVEL, description="Share of sales in the range."),
         ] = LEVEL,
         listing: Annotated[str, QueryParameter(description="As in a quote.")] = BLEND,
     ) -> Stream:  # fmt: skip
@@ -44,8 +49,8 @@ class BatchController(Controller):
         service, known = request.service, request.known
         service.allow(known, "batch")
         media = request.media
-        if media not in FORMS:
-            raise unread(media, list(FORMS))
+        if media not in (*FORMS, XLSX):
+            raise unread(media, [*FORMS, XLSX])
         found = await service.model(*request.pins)
         asked = Asked(found, listing, level)
         try:
@@ -53,6 +58,8 @@ class BatchController(Controller):
         except StoneError as error:
             raise of_parameter(error) from error
         limits = service.settings.limits
+        if media == XLSX:
+            return await _spreadsheet(request, asked)
         file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  closed below
         try:
             async for piece in request.parts(limits.batch):
@@ -75,6 +82,29 @@ class BatchController(Controller):
                 file.close()
 
         return Stream(sent(), media_type=media)
+
+
+async def _spreadsheet(request: StrictRequest, asked: Asked) -> Stream:
+    """The workbook that was sent, with prices behind its columns."""
+    service, limits = request.service, request.service.settings.limits
+    data = b"".join([piece async for piece in request.parts(min(limits.batch, LARGEST))])
+
+    def made() -> PricedSheet:
+        return priced_sheet(
+            "stones.xlsx", data, asked.model, level=asked.level, listing=asked.listing,
+            most=MOST,
+        )  # fmt: skip
+
+    try:
+        sheet = await service.away(made)
+    except RejectedFileError as error:
+        raise ProblemError("unreadable", f"{str(error)[:1].upper()}{str(error)[1:]}") from error
+    await service.charge(request.known, "batch", sheet.rows)
+
+    async def sent() -> AsyncIterator[bytes]:
+        yield sheet.data
+
+    return Stream(sent(), media_type=XLSX)
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:

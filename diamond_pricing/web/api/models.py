@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from litestar import Controller, Response, get
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 
-from diamond_pricing.web.messages import ModelsOut
+from diamond_pricing.web.messages import ChangesOut, ModelsOut
 from diamond_pricing.web.requests import StrictRequest
 
 ModelName = Annotated[
@@ -25,6 +25,24 @@ class ModelController(Controller):
         service = request.service
         service.allow(request.known, "quote")
         return ModelsOut(await service.away(service.models.listed))
+
+    @get("/changes", operation_id="listChanges", summary="When did the active model change?")
+    async def changes(
+        self, request: StrictRequest,
+        after: Annotated[
+            int,
+            QueryParameter(
+                ge=0, le=2**62, description="Number of the last change that you know."
+            ),
+        ] = 0,
+    ) -> ChangesOut:  # fmt: skip
+        """Changes of the active model by promotion, refit or rollback, oldest first.
+
+        Ask on with the number of the last one; without a home there are none.
+        """
+        service = request.service
+        service.allow(request.known, "quote")
+        return ChangesOut(await service.away(service.models.changes, after))
 
     @get("/{name:str}", operation_id="readModel", summary="Read a model document")
     async def read(self, request: StrictRequest, name: ModelName) -> Response[bytes]:

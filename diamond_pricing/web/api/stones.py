@@ -13,6 +13,7 @@ from diamond_pricing.web.messages import (
     ComparablesOut,
     ComparisonOut,
     IndexOut,
+    MatrixOut,
     PairIn,
     PriceListOut,
     QuoteIn,
@@ -26,6 +27,7 @@ from diamond_pricing.web.pricing import (
     dated,
     index_of,
     price_list,
+    price_matrix,
     priced,
     quoted,
     stepped,
@@ -155,4 +157,21 @@ class StoneController(Controller):
         found = dated(found, as_of)
         answer = price_list(found, cut, carat or [], color or [], clarity or [])
         await service.charge(known, "price-list", len(answer.cells))
+        return answer
+
+    @get(
+        "/matrix", operation_id="readMatrix",
+        summary="Prices per carat in the form of an open feed",
+    )  # fmt: skip
+    async def matrix(
+        self, request: StrictRequest,
+        cut: Annotated[
+            str, QueryParameter(description="Grade of cut. Default: the best that is known.")
+        ] = "",
+    ) -> MatrixOut:  # fmt: skip
+        """Give matrices of log prices per carat by weight, as programs for OpenFacet read."""
+        service, known = request.service, request.known
+        service.allow(known, "quote")
+        answer = price_matrix(await service.model(*request.pins), cut)
+        await service.charge(known, "price-list", sum(map(len, answer.l.values())))
         return answer

@@ -14,14 +14,13 @@ from diamond_pricing.intake.priced_sheet import PricedSheet, priced_sheet
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import Words
 from diamond_pricing.stones import ATTRIBUTES
+from diamond_pricing.web.api.batches import LARGEST, MOST
 from diamond_pricing.web.page.framing import language, page
 from diamond_pricing.web.page.phrases import TEXTS, count_text
 from diamond_pricing.web.page.render import HTML
 from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.requests import StrictRequest
 
-LARGEST = 20 << 20  # bytes of a file
-MOST = 20_000  # rows
 KEPT, SECONDS = 16, 1800  # files that wait to be fetched, and how long
 SHOWN = 8  # rows
 
