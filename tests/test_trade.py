@@ -188,7 +188,7 @@ def test_the_command_line_takes_them_and_shows_the_trade(home, capsys):
     assert answer["stone"]["glow"] == "Bright"
     assert {"glow", "house", "fire"} <= {line["name"] for line in answer["lines"]}
     assert main([*words, "--with", "luck=7", "--home", str(home)]) == 2
-    assert "'luck' is no attribute" in capsys.readouterr().err
+    assert "'luck' is not an attribute" in capsys.readouterr().err
     assert main(["trade", "show", "--home", str(home), "--added"]) == 0
     shown = capsys.readouterr().out
     assert 'name = "glow"' in shown

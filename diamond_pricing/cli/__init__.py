@@ -167,7 +167,7 @@ def _stone(given: dict[str, str | None], others: dict[str, str]) -> Stone:
         name = attribute_named(word)
         if name is None or read.get(name) is not None:
             raise StoneError(
-                f"--with {word}={text}: {word!r} is no attribute of a stone; "
+                f"--with {word}={text}: {word!r} is not an attribute of a stone; "
                 "'diamond-pricing trade show' lists them."
             )
         read[name] = ATTRIBUTES[name].parse(text)

@@ -48,7 +48,7 @@ def now() -> str:
     try:
         moment = time.gmtime(float(given) if given else None)
     except (ValueError, OverflowError) as error:
-        raise click.UsageError(f"SOURCE_DATE_EPOCH is no time: {given!r}.") from error
+        raise click.UsageError(f"SOURCE_DATE_EPOCH is not a time: {given!r}.") from error
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", moment)
 
 

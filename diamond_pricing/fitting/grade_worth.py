@@ -70,7 +70,7 @@ def grade_worth(
     """
     grade = ATTRIBUTES.get(attribute)
     if not isinstance(grade, Grade):
-        raise FitError(f"{shown(attribute)} is no attribute with grades.")
+        raise FitError(f"{shown(attribute)} is not an attribute with grades.")
     if not 0 < level < 1:
         raise FitError(f"level must be between 0 and 1, not {shown(level)}.")
     checked = sales if isinstance(sales, Sales) else read_sales(sales)

@@ -418,7 +418,7 @@ def _checked(sheet: Sheet) -> Sheet:
         for cell in row:
             if len(cell) > LONGEST:
                 raise RejectedFileError(
-                    f"line {line} has a cell of {len(cell):,} characters, which is no sale's."
+                    f"line {line} has a cell of {len(cell):,} characters (limit {LONGEST:,})."
                 )
             if cell and cell.lstrip()[:1] in "=@+-" and _FORMULA.match(cell):
                 raise RejectedFileError(f"line {line} holds a formula: {cell.strip()[:40]!r}.")

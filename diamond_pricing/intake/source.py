@@ -112,7 +112,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name, words in read.grades.items():
             grade = ATTRIBUTES.get(name)
             if not isinstance(grade, Grade):
-                raise SourceError(f"grades: {name!r} is no grade.")
+                raise SourceError(f"grades: {name!r} is not a grade.")
             for grade_name in words.values():
                 if grade_name == OTHER and name in KINDS:
                     continue

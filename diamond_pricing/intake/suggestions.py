@@ -70,8 +70,8 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         words_open += [f"# [grades.{grade.name}]"] if strange else []
         for text, count in strange.most_common(12):
             notes.append(
-                f"{grade.name} {text!r} ({several(count, 'row')}) is no grade of ours; declare "
-                f"it under [grades.{grade.name}] or {lost}."
+                f"{grade.name} {text!r} ({several(count, 'row')}) is not a grade known here; "
+                f"declare it under [grades.{grade.name}] or {lost}."
             )
             best = grade.name == "cut" and fold(text) in BEST_CUTS
             key, meant = (msgspec.json.encode(t).decode() for t in (text, best * "Ideal"))

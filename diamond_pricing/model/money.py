@@ -18,7 +18,7 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import MoneyError
 
 LARGEST = 1e12  # dollars; cents of more would not be whole in a float
-_NONE = "the model gives a price that is no sensible amount of money."
+_NONE = "the model gives a price that is not a sensible amount of money."
 _SERIES_BELOW = 1e-4  # |ln P/P₀| under which (P − P₀)/ln(P/P₀) loses digits
 
 

@@ -171,7 +171,7 @@ def open_store(where: str | Path) -> Store:
 def _checked(key: str) -> str:
     path = PurePosixPath(key)
     if path.is_absolute() or ".." in path.parts or "\\" in key or "\0" in key or not path.parts:
-        raise ValueError(f"{key!r} is no place within a home.")
+        raise ValueError(f"{key!r} is not a path inside a home.")
     return str(path)
 
 

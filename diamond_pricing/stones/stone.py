@@ -42,7 +42,7 @@ class Stone:
     UnknownGradeError
         For a grade that does not exist.
     StoneError
-        For a number that is none, or that no diamond has, or what is no attribute.
+        For a number that is none, or that no diamond has, or what is not an attribute.
     """
 
     carat: float
@@ -175,7 +175,7 @@ def _others(given: dict[str, Any]) -> tuple[tuple[str, float | str], ...]:
         if name not in ATTRIBUTES or name in _fields() or name == LISTING.name:
             meant = attribute_named(name)
             hint = f" (did you mean {meant}?)" if meant else ""
-            raise StoneError(f"{shown(name)} is no attribute of a stone{hint}.", given=name)
+            raise StoneError(f"{shown(name)} is not an attribute of a stone{hint}.", given=name)
     return tuple(
         (name, attribute.read(given[name]))
         for name, attribute in ATTRIBUTES.items()

@@ -38,7 +38,7 @@ from diamond_pricing.stones.trade import (
 
 _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
 _SHOWN = 3  # rows named in an error
-_WRONG = -2  # a code for what is no grade
+_WRONG = -2  # a code for what is not a grade
 SHOWN = 3  # stones of many that are named
 EPOCH = 719_163  # the day of 1970-01-01, see `Day`
 

@@ -275,7 +275,7 @@ def _read(trade: str | PathLike[str] | Mapping[str, Any]) -> tuple[Document, str
     except (OSError, UnicodeDecodeError) as error:
         raise TradeError(f"{where} cannot be read: {error}.") from error
     except msgspec.MsgspecError as error:
-        raise TradeError(f"{where} is no trade: {error}.") from error
+        raise TradeError(f"{where} is not a valid trade: {error}.") from error
 
 
 def _merged(known: Entry, given: Entry) -> Entry:
@@ -364,7 +364,7 @@ def _made(entry: Entry, where: str) -> Attribute:
     unknown -= set(entry.grades)
     unknown |= {g for words in entry.candidates.values() for g in words} - set(entry.grades)
     if unknown:
-        raise wrong(f"spells {', '.join(sorted(unknown))}, which is no grade of it")
+        raise wrong(f"spells {', '.join(sorted(unknown))}, which is not one of its grades")
     spellings: dict[str, str] = {}
     for grade, words in entry.spellings.items():
         for word in words.split(","):

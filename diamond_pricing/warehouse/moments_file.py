@@ -109,7 +109,7 @@ def read_moments(data: bytes) -> Moments:
             for i, name in enumerate(table["name"].to_pylist())
         }
     except (pa.ArrowException, OSError, KeyError, ValueError, RecursionError) as error:
-        raise DocumentError("this is no sound file of sums over sales.") from error
+        raise DocumentError("this is not a valid file of sums over sales.") from error
     if head.schema != SCHEMA:
         raise DocumentError(f"sums of schema {head.schema[:60]!r} are not read here.")
     if head.sha256 != _digest(msgspec.structs.replace(head, sha256=""), values):

@@ -136,7 +136,7 @@ def opened(
             yield Relation(_canonical(source), own=False)
         return
     if not MEMORY_LIMIT.fullmatch(memory.strip()):
-        raise FitError(f"the memory limit {memory!r} is none; write it as 1GB or 512MB.")
+        raise FitError(f"the memory limit {memory!r} is not valid; write it as 1GB or 512MB.")
     with tempfile.TemporaryDirectory(prefix="diamond_pricing_") as scratch:
         settings: dict[str, Any] = {"memory_limit": memory, "temp_directory": scratch}
         if threads is not None:
@@ -266,7 +266,7 @@ def _canonical(given: Any) -> Any:
 
 
 def _graded(grade: Grade, given: Any, column: str) -> Any:
-    """Codes of a column of grades, −1 where there is none, −2 where it is no grade.
+    """Codes of a column of grades, −1 where there is none, −2 where it is not a grade.
 
     None for a column of a further grade that holds no word of it: it says something else.
     """
@@ -362,7 +362,7 @@ def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:
         attribute = ATTRIBUTES[name]
         if isinstance(attribute, Grade):
             found[f"{name} missing"] = t[name] == -1
-            found[f"{name} is no grade"] = t[name] == -2
+            found[f"{name} is not a grade"] = t[name] == -2
         else:
             found[f"{name} missing"] = t[name].isnull()
             found[f"{name} impossible"] = ~t[name].between(attribute.low, attribute.high)
@@ -370,10 +370,10 @@ def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:
         attribute = ATTRIBUTES[name]
         if isinstance(attribute, Day):
             off = ~t[name].between(int(attribute.low), int(attribute.high))
-            found[f"{name} is no date such as 2026-11-23"] = off.fill_null(False)
+            found[f"{name} is not a date such as 2026-11-23"] = off.fill_null(False)
             found[f"{name} in the future"] = (t[name] > tomorrow()).fill_null(False)
         else:
-            found[f"{name} is no grade"] = t[name] == -2
+            found[f"{name} is not a grade"] = t[name] == -2
     for name in needed:
         if name not in relation.measures:
             raise FitError(f"no column for {name}, which the founding model reads.")

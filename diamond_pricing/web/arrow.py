@@ -49,7 +49,7 @@ def arrow_batches(file: IO[bytes], most: int) -> "Iterator[pa.RecordBatch]":
     except SourceError as error:
         raise ProblemError("unreadable", str(error)) from error
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as error:
-        raise ProblemError("unreadable", "The body is no sound Arrow stream.") from error
+        raise ProblemError("unreadable", "The body is not a valid Arrow stream.") from error
 
 
 def arrow_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
@@ -135,7 +135,7 @@ def refuse_compressed(file: IO[bytes]) -> None:
             file.seek(body, io.SEEK_CUR)
         raise ValueError  # without its end, rows may be missing
     except (struct.error, ValueError, IndexError, OverflowError, OSError) as error:
-        raise ProblemError("unreadable", "The body is no sound Arrow stream.") from error
+        raise ProblemError("unreadable", "The body is not a valid Arrow stream.") from error
 
 
 def _field(data: bytes, table: int, number: int) -> int:

@@ -104,7 +104,7 @@ def columns_of(given: Any, most: int) -> tuple[dict[str, Any], int]:
         raise _shape("/columns", "columns must be an object of lists.")
     for name, column in given.items():
         if name not in NAMES:
-            raise _shape(f"/columns/{name}", f"{name[:60]!r} is no attribute.", list(NAMES))
+            raise _shape(f"/columns/{name}", f"{name[:60]!r} is not an attribute.", list(NAMES))
         if not isinstance(column, list):
             raise _shape(f"/columns/{name}", f"column {name} must be a list.")
     for name in _REQUIRED:
@@ -149,7 +149,7 @@ def rows_of(given: Any, most: int) -> tuple[dict[str, Any], int, dict[int, Fault
         elif not row.keys() <= _KNOWN:
             name = next(iter(row.keys() - _KNOWN))
             wrong[i] = Fault(
-                f"{name[:60]!r} is no attribute.", f"/{name[:60]}", "wrong_shape",
+                f"{name[:60]!r} is not an attribute.", f"/{name[:60]}", "wrong_shape",
                 allowed=list(NAMES),
             )  # fmt: skip
     rows = [{} if i in wrong else row for i, row in enumerate(given)] if wrong else given

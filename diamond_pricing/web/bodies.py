@@ -55,7 +55,7 @@ def strict(body: bytes) -> Any:
     except RecursionError as error:
         raise _not_json("the body is nested too deeply.") from error
     except (UnicodeEncodeError, msgspec.MsgspecError) as error:
-        raise _not_json("the body holds half a surrogate pair, which is no text.") from error
+        raise _not_json("the body holds half a surrogate pair, which is not text.") from error
     except ValueError as error:  # a whole number of thousands of digits
         raise _not_json("the body holds a number that is too large.") from error
     return found
@@ -92,7 +92,7 @@ def _wrong_shape(message: str, found: Any, wanted: Any) -> ProblemError:
         steps, given = [*steps, name], None
         close = get_close_matches(name, names, n=1)
         nearest, allowed = (close[0] if close else None), names
-        words = f"{name!r} is no field here"
+        words = f"{name!r} is not a field here"
     elif lacking is not None:
         steps, given = [*steps, lacking[1]], None
         words = f"{lacking[1]} is missing"
@@ -153,7 +153,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_constant(name: str) -> Any:
-    raise _not_json(f"{name} is no number in JSON.")
+    raise _not_json(f"{name} is not a number in JSON.")
 
 
 def _finite(text: str) -> float | int:

@@ -421,6 +421,6 @@ def test_words_that_are_lost_are_named(tmp_path, capsys):
     (tmp_path / "a.csv").write_text(text)
     assert main(["inspect", str(tmp_path / "a.csv")]) == 0
     said = capsys.readouterr().err
-    assert "fluorescence 'glowing' (2 rows) is no grade of ours" in said
+    assert "fluorescence 'glowing' (2 rows) is not a grade known here" in said
     assert "or it counts as not given" in said
     assert "Supplier names several whose prices may differ throughout" in said

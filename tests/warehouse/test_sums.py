@@ -264,11 +264,11 @@ def test_dates_are_read_as_they_are_written(months, begun):
     words = some["sold"].dt.strftime("%Y-%m-%d")
     odd = {0: "15/Jan/26", 1: "2026-02-30", 2: "", 3: None, 4: "2019-01-01", 5: "1971-01-01"}
     words = words.where(~words.index.isin(odd), words.index.map(odd.get))
-    with pytest.raises(FitError, match=r"3 of 500 sales: sold is no date such as 2026-11-23"):
+    with pytest.raises(FitError, match=r"3 of 500 sales: sold is not a date such as 2026-11-23"):
         tally(some.assign(sold=words), begun.frame)
     found = tally(some.assign(sold=words), begun.frame, leave_out=True)
     assert found.left_out == {
-        "sold is no date such as 2026-11-23": 3, "date missing": 2,
+        "sold is not a date such as 2026-11-23": 3, "date missing": 2,
         "date months apart from all others": 1,
     }  # fmt: skip
     late = some.assign(sold=pd.Timestamp("2024-06-01"))
@@ -546,7 +546,7 @@ def test_evaluation_at_scale_tells_the_held_out_error(many, catalog, at_scale):
         (lambda d: d.assign(Colour=d["color"]), "both mean color"),
         (lambda d: d.assign(carat=d["carat"].astype(str)), "must hold numbers"),
         (lambda d: d.assign(cut=1), "must hold words"),
-        (lambda d: d.assign(color=d["color"].where(d.index != 3, "clear")), "1 of .* color is no grade"),
+        (lambda d: d.assign(color=d["color"].where(d.index != 3, "clear")), "1 of .* color is not a grade"),
         (lambda d: d.assign(price=d["price"].where(d.index > 4)), "5 of .* price"),
         (lambda d: d.assign(price=d["price"].where(d.index != 0, -1)), "1 of .* price"),
         (lambda d: d.assign(carat=d["carat"].where(d.index != 0, 1e9)), "carat impossible"),
@@ -568,7 +568,7 @@ def test_bad_sales_may_be_left_out_and_counted(other, frame):
     bad.loc[4, "table"] = np.nan
     found = tally(bad, frame, leave_out=True)
     assert found.left_out["price is not a positive number"] == 1
-    assert found.left_out["color is no grade"] == 3
+    assert found.left_out["color is not a grade"] == 3
     assert found.left_out["measurement missing"] == 1
     assert found.left_out["color not seen by the founding model"] == 2
     assert found.n + sum(found.left_out.values()) == len(bad)
@@ -665,5 +665,5 @@ def test_other_shapes_than_those_of_the_founding_model_are_left_out(today, other
     with pytest.raises(FitError, match="no column for polish, which the founding model reads"):
         tally(today.drop(columns="polish"), of_shapes)
     words = today.assign(polish=today["polish"].where(today.index > 2, "shiny"))
-    with pytest.raises(FitError, match=r"3 of .* sales: polish is no grade"):
+    with pytest.raises(FitError, match=r"3 of .* sales: polish is not a grade"):
         tally(words, of_shapes)

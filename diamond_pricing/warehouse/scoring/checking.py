@@ -84,7 +84,7 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
             levels = tables.levels.get(other.name) or list(known or grades[other.name])
             place = grade_number(other, levels, text)
             gone = _unrecorded(tables, other.name)
-            # −2 is a word that is no grade of it.
+            # −2 is a word that is not a grade of it.
             place = f"CASE WHEN {text} IS NULL THEN {gone} ELSE COALESCE({place}, -2) END"
         else:
             place = _unrecorded(tables, other.name)

@@ -50,7 +50,8 @@ class QuoteController(Controller):
         key, pins = request.header(b"idempotency-key"), request.pins
         if key is not None and not IDEMPOTENCY.fullmatch(key):
             fault = Fault("1 to 255 printable characters of ASCII", parameter="Idempotency-Key")
-            raise ProblemError("bad_request", "The Idempotency-Key is none.", [fault])
+            wrong = "Idempotency-Key must be 1 to 255 printable ASCII characters."
+            raise ProblemError("bad_request", wrong, [fault])
         pin = "" if pins == UNPINNED else "|".join(map(str, pins))
         try:
             found = await service.model(*pins, data.effective)
