@@ -248,6 +248,27 @@ def test_the_explanation_in_the_readme_is_the_one_that_is_given():
     assert shown[2].strip() == str(packaged_model().explain(Stone(1.01, "Ideal", "E", "VS1")))
 
 
+LEFT_BEHIND = re.compile(
+    r"\b(?:parted by|taken apart|whoever|nobody|somebody|of theirs|of ours|in a sentence|surely"
+    r"|as many sold for more|is none)\b",
+    re.IGNORECASE,
+)
+
+
+def test_public_texts_are_in_words_that_people_use():
+    from diamond_pricing.web.page.phrases import TEXTS
+
+    texts = {
+        f.name: f.read_text() for f in [ROOT / "README.md", *ROOT.glob("docs/how-to/*.md")]
+    }
+    texts |= {f"page: {name}": text for name, text in TEXTS["en"].items()}
+    found = {
+        name: LEFT_BEHIND.findall(text) for name, text in texts.items()
+        if LEFT_BEHIND.search(text)
+    }  # fmt: skip
+    assert not found
+
+
 def test_the_readme_names_the_two_commands():
     text = (ROOT / "README.md").read_text()
     assert "`make demo`" in text

@@ -264,7 +264,9 @@ def test_dates_are_read_as_they_are_written(months, begun):
     words = some["sold"].dt.strftime("%Y-%m-%d")
     odd = {0: "15/Jan/26", 1: "2026-02-30", 2: "", 3: None, 4: "2019-01-01", 5: "1971-01-01"}
     words = words.where(~words.index.isin(odd), words.index.map(odd.get))
-    with pytest.raises(FitError, match=r"3 of 500 sales: sold is not a date such as 2026-11-23"):
+    with pytest.raises(
+        FitError, match=r"3 of 500 sales: sold is not a date such as 2026-11-23"
+    ):
         tally(some.assign(sold=words), begun.frame)
     found = tally(some.assign(sold=words), begun.frame, leave_out=True)
     assert found.left_out == {
