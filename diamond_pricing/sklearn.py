@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from diamond_pricing.arrays import Vector
+from diamond_pricing.arrays import Flags, Vector
 from diamond_pricing.errors import MissingExtraError
 from diamond_pricing.fitting import fit
 from diamond_pricing.fitting.fit import DEFAULT
@@ -25,6 +25,9 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+UNSUPPORTED = ("nan", "nearest", "raise")
 
 
 class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
@@ -89,6 +92,11 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
                 "PriceRegressor reads a data frame whose columns say what they are, not "
                 f"{type(X).__name__}."
             )
+        if self.unsupported not in UNSUPPORTED:
+            raise ValueError(
+                f"unsupported must be one of {', '.join(UNSUPPORTED)}, "
+                f"not {self.unsupported!r}."
+            )
         sales = self._read(X).assign(price=np.asarray(y, np.float64))
         self.model_ = fit(
             sales.reset_index(drop=True), self.family, currency=self.currency,
@@ -100,18 +108,10 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: "pd.DataFrame") -> Vector:
         """Prices of n stones, in the currency, shape (n,)."""
-        check_is_fitted(self)
-        stones = Stones.from_frame(self._read(X).reset_index(drop=True))
-        model = self.model_
-        known = model.supports(stones)
-        if self.unsupported == "raise":
-            return np.asarray(model.price(stones, listing=self.listing))
-        price = np.full(len(stones), np.nan)
+        stones, known = self._priced(X)
+        price = np.full(len(known), np.nan)
         if known.any():
-            price[known] = model.price(stones.take(known), listing=self.listing)
-        if self.unsupported == "nearest":
-            for row in np.flatnonzero(~known).tolist():
-                price[row] = self._nearest(stones.stone(row))
+            price[known] = self.model_.price(stones.take(known), listing=self.listing)
         return price
 
     def explain(self, X: "pd.DataFrame") -> "pd.DataFrame":
@@ -120,14 +120,12 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         DataFrame
-            A column for the reference stone and for each line, NaN for a stone that is
-            declined.
+            A column for the reference stone and for each line; of a stone that is declined as
+            `predict` prices it.
         """
         import pandas as pd
 
-        check_is_fitted(self)
-        stones = Stones.from_frame(self._read(X).reset_index(drop=True))
-        known = self.model_.supports(stones)
+        stones, known = self._priced(X)
         names = self.get_feature_names_out()
         cents = np.full((len(stones), len(names)), np.nan)
         if known.any():
@@ -140,12 +138,30 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(["reference", *self.model_.lines], object)
 
     def _read(self, X: "pd.DataFrame") -> "pd.DataFrame":
-        wanted = X if self.attributes is None else X[list(self.attributes)]
+        wanted = X
+        if self.attributes is not None:
+            if lost := [name for name in self.attributes if name not in X.columns]:
+                raise ValueError(f"attributes that are no columns: {', '.join(lost)}.")
+            wanted = X[list(self.attributes)]
         return wanted.drop(columns=[c for c in ("price", "listing") if c in wanted.columns])
 
-    def _nearest(self, stone: Any) -> float:
-        near = nearest_priced(self.model_, stone)
-        return np.nan if near is None else self.model_.explain(near).price
+    def _priced(self, X: "pd.DataFrame") -> tuple[Stones, Flags]:
+        """The stones that are priced for those asked about, and which of them are."""
+        check_is_fitted(self)
+        if lost := [name for name in self.feature_names_in_ if name not in X.columns]:
+            raise ValueError(f"columns that it was fitted with are missing: {', '.join(lost)}.")
+        stones = Stones.from_frame(self._read(X).reset_index(drop=True))
+        if self.unsupported == "raise":
+            self.model_.price(stones, listing=self.listing)
+        known = self.model_.supports(stones)
+        if self.unsupported != "nearest" or known.all():
+            return stones, known
+        every = [stones.stone(row) for row in range(len(stones))]
+        for row in np.flatnonzero(~known).tolist():
+            near = nearest_priced(self.model_, every[row])
+            known[row] = near is not None
+            every[row] = near or every[row]
+        return Stones.of(every), known
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

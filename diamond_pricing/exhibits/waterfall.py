@@ -20,6 +20,7 @@ from diamond_pricing.stones import Stone
 FILLS = {"base": "#8a97a5", "up": "#1f6f9f", "down": "#c2622d", "none": "#c9d1d8",
          "total": "#12324a"}  # fmt: skip
 ROW, BAR = 34, 22
+LEAST = 50  # cents that are drawn
 SMALL = 0.003  # of the price; smaller lines are drawn as one
 BINS, TALL = 24, 34  # of the histogram of like sales
 
@@ -107,7 +108,11 @@ def _folded(why: PriceExplanation, words: Words, first: str) -> list[tuple[str, 
     small = [line for line in lines if abs(line.cents) < SMALL * why.cents]
     large = [(words.label(line.name), line.cents) for line in lines if line not in small]
     other = sum(line.cents for line in small)
-    return [(first, reference.cents), *large, *([(words.other, other)] if other else [])]
+    return [
+        (first, reference.cents),
+        *large,
+        *([(words.other, other)] if abs(other) >= LEAST else []),
+    ]
 
 
 class _Page(NamedTuple):

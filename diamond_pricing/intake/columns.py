@@ -133,6 +133,13 @@ class TableColumns:
             known.pop(MEASUREMENTS, None)
         return known
 
+    def check_cut(self, seen: Collection[str]) -> None:
+        """Raise SourceError where there is no cut, and a model has no price without one."""
+        cut = graded("cut")
+        if cut.name not in self.known and cut.ungraded not in seen:
+            given = ", ".join(self.headers) or "none"
+            raise SourceError(f"no column for cut; the source has {given}.")
+
     def check_kinds(self, schema: Any) -> None:
         """Raise SourceError for a column of another Arrow type than its attribute can have."""
         types = arrow().types

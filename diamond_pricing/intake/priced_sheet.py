@@ -100,8 +100,9 @@ def priced_sheet(
     try:
         how = guessed(Sheet(header, rows, sheet.lines), Source(), priced=False, by_cells=True)
         columns = TableColumns(header, how)
+        columns.check_cut(model.training.grades["cut"])
     except SourceError as error:
-        raise RejectedFileError(str(error)) from error
+        raise RejectedFileError(str(error).partition(" Declare")[0]) from error
     texts = [list(column) for column in zip(*rows, strict=True)]
     found = judged(model, columns.of_texts(texts), n, level, listing)
     totals = found.cents.sum(axis=1).tolist()
@@ -117,8 +118,10 @@ def priced_sheet(
     heads = [words.estimates[k] for k in ESTIMATES]
     while any(head in header for head in heads):
         heads = [f"{head} *" for head in heads]
-    heads += [f"{heads[0]}: {words.reference.lower()}"]
-    heads += [f"{heads[0]}: {words.label(line).lower()}" for line in model.lines]
+    t, name_of = model.training, heads[0]
+    heads += [f"{name_of}: {words.reference.lower()}"]
+    heads += [f"{name_of}: {words.label(line).lower()}" for line in model.lines]
+    heads[0] = f"{name_of} ({t.currency}, {words.date(t.effective)}, {model.sha256[:12]})"
     ending = name.rpartition(".")[2].casefold()
     text = ending in ("csv", "tsv", "txt")
     if text:
@@ -136,7 +139,7 @@ def priced_sheet(
         refused=dict(Counter(map(code_of, found.errors.values())).most_common()),
         total=sum(totals), given=[[row[at] for at in places] for row in rows], table=table,
         name=f"{stem}-priced.{'csv' if text else 'xlsx'}",
-        media="text/csv; charset=utf-8" if text else XLSX, data=made,
+        media="text/csv" if text else XLSX, data=made,
     )  # fmt: skip
 
 

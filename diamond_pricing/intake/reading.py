@@ -36,6 +36,13 @@ _FOREIGN = {
     b"%PDF": "a PDF",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet; its name must end in .xls",
 }
+
+
+def as_sent(cell: str) -> str:
+    """A cell that is given back, with a quote before what a spreadsheet would run."""
+    return f"'{cell}" if cell[:1] in ("=", "\t", "\r") or _FORMULA.match(cell) else cell
+
+
 TEXTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 SPREADSHEETS = ("xlsx", "xlsm", "xlsb", "xls", "ods")
 

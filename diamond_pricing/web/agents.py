@@ -1,7 +1,7 @@
 """Prices for assistants, by the Model Context Protocol; the protocol is that of its own SDK."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
@@ -9,7 +9,7 @@ from diamond_pricing import __version__
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import ENGLISH
-from diamond_pricing.stones import Stone
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Stone
 from diamond_pricing.web.messages import PairIn, QuoteIn
 from diamond_pricing.web.models import Models
 from diamond_pricing.web.pricing import comparables, compared, price_list, priced, quoted
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
 NOTE = "An estimate from sales, not an offer and not an appraisal."
-LIKE = 5
-Given = dict[str, float | str]
+LIKE, MOST = 5, 50
 
 
 def agent_server(models: Models) -> "MCPServer":
@@ -41,6 +40,17 @@ def agent_server(models: Models) -> "MCPServer":
         from mcp.server.mcpserver.exceptions import ToolError
     except ImportError as error:
         raise MissingExtraError("the server for assistants", "mcp") from error
+    from pydantic import Field
+
+    known = ", ".join(name for name in ATTRIBUTES if name != LISTING.name)
+    Given = Annotated[
+        dict[str, float | str],
+        Field(
+            description="A stone: carat, color and clarity, cut for round stones, and what else "
+            f'is known of {known}. As {{"carat": 1.01, "cut": "Ideal", "color": '
+            '"E", "clarity": "VS1"}}.'
+        ),
+    ]
     server = MCPServer(
         "diamond_pricing", version=__version__, log_level="ERROR",
         instructions="Prices of diamonds with their reasons. Give a stone as carat, color and "
@@ -87,8 +97,10 @@ def agent_server(models: Models) -> "MCPServer":
         """The sales most like a stone, each adjusted to it, with their median."""
 
         def answer(model: PriceModel) -> Any:
+            if not 1 <= count <= MOST:
+                raise ToolError(f"count must be from 1 to {MOST}, not {count}.")
             given = Stone(**stone)  # type: ignore[arg-type]
-            return comparables(models.evidence(model, given, min(max(count, 1), 50)), model)
+            return comparables(models.evidence(model, given, count), model)
 
         return answered(answer)
 

@@ -192,9 +192,7 @@ def columns_named(headers: list[str], decimal: str = ".") -> TableColumns:
     try:
         return TableColumns(headers, Source(decimal="," if decimal == "," else ""), strict=True)
     except SourceError as error:
-        joined = len(headers) == 1 and "\t" in headers[0]
-        said = " Separate the columns of CSV by commas or semicolons." if joined else ""
-        raise ProblemError("unreadable", f"{error}{said}") from error
+        raise ProblemError("unreadable", str(error)) from error
 
 
 def facts(asked: Asked, n: int | None = None) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Door:
                     self._tell_methods(scope, message)
                 message["headers"] = [
                     *message["headers"], *_added(scope["path"], message["headers"], known),
-                    *(_allowed(origin) if origin in known.caller.origins else []),
+                    *(_allowed(origin) if self._readable(origin, scope, known) else []),
                 ]  # fmt: skip
             elif head:
                 message["body"] = b""
@@ -162,6 +162,12 @@ class Door:
         back = "" if scope["method"] == "POST" else f"?{urlencode({'next': there})}"
         return SIGN_IN + (back if there != "/" else "")
 
+    def _readable(self, origin: str, scope: Any, known: Known) -> bool:
+        """Whether a page's script may read the answer; why it got none, too."""
+        if known.caller.key:
+            return origin in known.caller.origins
+        return scope["path"] == PUBLISHED and origin in self.keys.origins
+
     def _tell_methods(self, scope: Any, message: Any) -> None:
         """Correct what is allowed: Litestar says the methods of the first handler of a path."""
         routes: Any = getattr(self.app, "routes", ())
@@ -178,12 +184,19 @@ class Door:
     def _log(self, scope: Any, known: Known, status: int, took: float) -> None:
         line: dict[str, Any] = {
             "at": time.time(), "id": known.id, "tenant": known.caller.tenant,
-            "key": known.caller.key, "method": scope["method"], "path": scope["path"][:200],
+            "key": known.caller.key, "method": scope["method"], "path": _logged(scope["path"]),
             "status": status, "ms": round(1000 * took, 2),
         }  # fmt: skip
         self.lines.append(msgspec.json.encode(line).decode())
         if len(self.lines) >= LINES:
             self.flush()
+
+
+def _logged(path: str) -> str:
+    """A path without what makes a link to a quote one that opens it."""
+    if path.startswith("/shared/"):
+        path = path.partition(".")[0]
+    return path[:200]
 
 
 def _wanted(scope: Any) -> dict[bytes, str]:

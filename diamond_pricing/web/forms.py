@@ -2,15 +2,18 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from diamond_pricing.files import harmless
+from diamond_pricing.errors import SourceError
+from diamond_pricing.intake.columns import TableColumns
 from diamond_pricing.intake.judged import REFUSED
+from diamond_pricing.intake.numbers import decimal_sign
+from diamond_pricing.intake.reading import as_sent
 from diamond_pricing.stones.attributes import iso
 from diamond_pricing.web.arrow import arrow_batches, arrow_rows
 from diamond_pricing.web.batch import (
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 JSON, CSV = "application/json", "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 FORMS = (JSON, CSV, ARROW)
+SAMPLE = 200  # lines that tell the sign of decimals
 _FIELD = 10_000  # characters of a cell
 _LINE = 64 << 10  # and of a line
 
@@ -62,6 +66,7 @@ class Batch:
         self.columns: dict[str, Any] = {}
         self.wrong: dict[int, Fault] = {}
         self.by_row = False
+        self.grades: Collection[str] = ()  # of cut that the model knows, once it is known
         # Of CSV: how it is parted, its header, the rows of the piece and how many are before.
         self.delimiter, self.decimal = ",", "."
         self.names: list[str] = []
@@ -80,6 +85,7 @@ class Batch:
 
     def answer(self, asked: Asked) -> Iterator[bytes]:
         """The answer in the form of the question, piece by piece."""
+        self.grades = asked.model.training.grades["cut"]
         if self.media == JSON:
             found = parts(asked, self.columns, self.n)
             if self.by_row:
@@ -89,6 +95,7 @@ class Batch:
             return self._csv_answer(asked)
         batches = self._arrow()
         columns = columns_named(batches[0].schema.names)
+        self._check_cut(columns)
         read = ((columns.of_arrow(batch), batch.num_rows) for batch in batches)
         return arrow_rows(asked, self._parts(asked, read))
 
@@ -113,14 +120,20 @@ class Batch:
             write = csv.writer(out, delimiter=self.delimiter, lineterminator="\r\n").writerow
             if header:
                 heads = _csv_header(asked)
-                theirs = [f"given_{n}" if n in heads else harmless(n) for n in self.names]
+                theirs = [f"given_{n}" if n in heads else as_sent(n) for n in self.names]
                 write([*heads, *theirs])
                 header = False
             for row, ours in zip(self.raw, _csv_rows(asked, p, self.decimal), strict=True):
-                write([*ours, *map(harmless, row)])
+                write([*ours, *map(as_sent, row)])
             yield out.getvalue().encode()
             out.seek(0)
             out.truncate()
+
+    def _check_cut(self, columns: TableColumns) -> None:
+        try:
+            columns.check_cut(self.grades)
+        except SourceError as error:
+            raise ProblemError("unreadable", str(error)) from error
 
     def _json(self) -> int:
         self.file.seek(0)
@@ -143,11 +156,16 @@ class Batch:
         try:
             lines = _short(text)
             head = next(lines, "")
-            self.delimiter = ";" if ";" in head and "," not in head else ","
-            self.decimal = "," if self.delimiter == ";" else "."
-            reader = csv.reader(chain([head], lines), delimiter=self.delimiter, strict=True)
+            self.delimiter = next((d for d in ";\t" if d in head and "," not in head), ",")
+            sample = list(islice(lines, SAMPLE))
+            cells = (cell for line in sample for cell in line.strip().split(self.delimiter))
+            self.decimal = "." if self.delimiter == "," else decimal_sign(cells) or "."
+            text_lines = chain([head], sample, lines)
+            reader = csv.reader(text_lines, delimiter=self.delimiter, strict=True)
             self.names = names = next(reader, [])
             columns = columns_named(names, self.decimal)
+            if self.grades:
+                self._check_cut(columns)
             rows: list[list[str]] = []
             total = 0
             for row in reader:

@@ -92,4 +92,20 @@ def _read(store: Store, data: bytes) -> House:
         raise ServiceError(f"{FILE}: there is no file {house.logo!r} beside it.") from error
     if len(drawing) > LARGEST:
         raise ServiceError(f"{FILE}: the logo has over {LARGEST >> 10} kB.")
-    return msgspec.structs.replace(house, drawing=drawing)
+    house = msgspec.structs.replace(house, drawing=drawing)
+    _drawn(house)
+    return house
+
+
+def _drawn(house: House) -> None:
+    """Refuse a logo that the client's sheet could not be printed with."""
+    with suppress(ImportError):
+        import typst
+
+        text = "#image(bytes(json(bytes(sys.inputs.logo))), format: sys.inputs.format)"
+        given = {"logo": msgspec.json.encode(list(house.drawing)).decode(),
+                 "format": house.format}  # fmt: skip
+        try:
+            typst.compile(text.encode(), sys_inputs=given)
+        except typst.TypstError as error:
+            raise ServiceError(f"{FILE}: {house.logo} cannot be drawn: {error}") from error

@@ -41,9 +41,15 @@ _CARRY = msgspec.Meta(
     description="Whether a day after the sales is priced as the last of them, in a range that "
     "widens with the distance. Otherwise it is declined."
 )
-_CLIENT = msgspec.Meta(max_length=120, description="For whom the quote is.")
-_CLIENT_REFERENCE = msgspec.Meta(max_length=120, description="What the client calls it.")
-_REPORT = msgspec.Meta(max_length=60, description="Of the stone's grading report.")
+# No control characters, and none that turn the direction of what stands beside them.
+_PRINTED = r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
+_CLIENT = msgspec.Meta(max_length=120, pattern=_PRINTED, description="For whom the quote is.")
+_CLIENT_REFERENCE = msgspec.Meta(
+    max_length=120, pattern=_PRINTED, description="What the client calls it."
+)
+_REPORT = msgspec.Meta(
+    max_length=60, pattern=_PRINTED, description="Of the stone's grading report."
+)
 _METADATA = msgspec.Meta(max_length=20, description="Of yours; kept and given back.")
 Metadata = Annotated[
     dict[

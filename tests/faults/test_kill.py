@@ -73,7 +73,7 @@ def test_a_report_that_is_killed_is_whole_or_not_there(tmp_path):
     subprocess.run(words, check=True, capture_output=True)
     took = time.monotonic() - began
     whole = {file.name: file.stat().st_size for file in place.iterdir()}
-    assert set(whole) == {"quote.html", "quote.pdf", "quote.ipynb"}
+    assert set(whole) == {"quote.html", "quote.pdf"}
     for share in np.linspace(0.3, 1, max(3, KILLS // 8)).tolist():
         shutil.rmtree(place)
         place.mkdir()

@@ -74,7 +74,7 @@ from diamond_pricing.web.forms import ARROW, CSV, JSON, Batch
 from diamond_pricing.web.messages import ComparablesIn, PairIn, QuoteIn, WhatIfIn
 from diamond_pricing.web.page.answers import shown
 from diamond_pricing.web.page.forms import filled, query_of
-from diamond_pricing.web.page.views import _query
+from diamond_pricing.web.page.framing import query_in
 from diamond_pricing.web.pricing import compared, price_list, priced, quoted, stepped, stone_at
 from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.requests import StrictRequest
@@ -674,7 +674,7 @@ def quote(data: bytes) -> None:
     with told():
         asked = converted(strict(data), QuoteIn)
         why = priced(model(), asked)
-        msgspec.json.encode(quoted(why, model(), asked, None, None))
+        msgspec.json.encode(quoted(why, model(), asked))
 
 
 @contextmanager
@@ -814,7 +814,7 @@ def page(data: bytes) -> None:
         "query_string": data,
         "headers": [],
     }
-    query = _query(StrictRequest(scope))
+    query = query_in(StrictRequest(scope))
     for words in LANGUAGES.values():
         for prefix in ("", "a."):
             form = filled(model(), query, words, prefix)
@@ -880,7 +880,7 @@ ANSWERS = (
 def answers() -> list[bytes]:
     """Answers of a server: a quote, a problem, and what a proxy says."""
     asked = converted(FULL, QuoteIn)
-    out = msgspec.json.encode(quoted(priced(model(), asked), model(), asked, "q", "now"))
+    out = msgspec.json.encode(quoted(priced(model(), asked), model(), asked))
     return [ANSWERS[0] + out, *ANSWERS[1:]]
 
 

@@ -8,6 +8,7 @@ from diamond_pricing import Stone, Stones
 from diamond_pricing.web.messages import PairIn, QuoteIn, StoneIn, stone_of
 from diamond_pricing.web.pricing import compared, priced, quoted
 from diamond_pricing.web.problems import ProblemError
+from diamond_pricing.web.storage import StoredQuote
 from tests.strategies import stones
 
 PLAIN = {"carat": 1.01, "cut": "ideal", "color": "e", "clarity": "vs-1"}
@@ -15,7 +16,9 @@ ROOMY = settings(max_examples=50, suppress_health_check=[HealthCheck.function_sc
 
 
 def answered(model, one):
-    return quoted(priced(model, one), model, one, "q_1", "2026-11-23T00:00:00Z")
+    why = priced(model, one)
+    kept = StoredQuote("q_1", "acme", "2026-11-23T00:00:00Z", why.model, "", why.cents)
+    return quoted(why, model, one, kept)
 
 
 def asked(**fields):

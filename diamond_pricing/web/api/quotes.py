@@ -1,6 +1,7 @@
 """Quotes: explained prices that are kept."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -141,12 +142,7 @@ class QuoteController(Controller):
         """Answer your quotes, newest first."""
         service, known = request.service, request.known
         service.allow(known, "quote")
-        found: list[StoredQuote] = []
-        if service.ledger is not None:
-            ledger, tenant = service.ledger, known.caller.tenant
-            found = await service.looked_up(
-                ledger.quotes, tenant, search, since, cursor, limit + 1
-            )
+        found = await found_quotes(service, known, search, since, cursor, limit + 1)
         more = found[limit - 1].id if len(found) > limit else None
         return QuotesOut([row_of(stored) for stored in found[:limit]], more)
 
@@ -154,6 +150,28 @@ class QuoteController(Controller):
 async def _replayed(service: Service, stored: StoredQuote) -> Response[QuoteOut]:
     headers = {"Location": f"/v1/quotes/{stored.id}", "Idempotency-Replayed": "true"}
     return Response(await answer_of(service, stored), headers=headers)
+
+
+async def found_quotes(
+    service: Service, known: Known, search: str, since: str, cursor: str, most: int
+) -> list[StoredQuote]:
+    """The quotes of whoever asks, newest first; a date or cursor that is none is refused."""
+    if since:
+        try:
+            datetime.fromisoformat(since)
+        except ValueError as error:
+            text = f"since must be a date such as 2026-11-23, not {since[:40]!r}."
+            fault = Fault(text, parameter="since", given=since[:40])
+            raise ProblemError("bad_request", text, [fault]) from error
+    if service.ledger is None:
+        return []
+    found = await service.looked_up(
+        service.ledger.quotes, known.caller.tenant, search, since, cursor, most
+    )
+    if found is None:
+        text = "cursor must be what an earlier answer had as next."
+        raise ProblemError("bad_request", text, [Fault(text, parameter="cursor")])
+    return found
 
 
 def link_to(service: Service, stored: StoredQuote) -> str:

@@ -44,7 +44,9 @@ _ENGLISH = {
     "measures_about": "A round stone of {weight} measures about {size} mm across.",
     "nearest_priced": "The nearest stone that can be priced: {stone}",
     "like_nearest": "Sold like the nearest stone",
-    "ask": "For a price by hand, ask {contact}.", "an_expert": "a colleague who prices stones",
+    "ask": "For a price by hand: {contact}.", "an_expert": "a colleague who prices stones",
+    "weights_wrong": "Weights are numbers of carats, such as 0.5 1 1.5; none was read.",
+    "no_weights": "No sales of stones of these weights have been seen.",
     "range": "{level} of 100 such stones sell between {low} and {high}",
     "supported": "Well supported: {count} stones of about this weight, color and clarity.",
     "thin_support": "With caution: only {count} stones of about this weight, color and clarity "
@@ -79,6 +81,7 @@ _ENGLISH = {
     "comparables_middle": "{count} like sales, adjusted to this stone: median {median}, half "
     "of them between {low} and {high}.",
     "against_median": "The price is {against} than their median.",
+    "at_median": "The price is their median.",
     "make_quote": "Keep as a quote",
     "estimate": "An estimate from sales, not an appraisal.",
     "model": "Model {name}",
@@ -102,7 +105,7 @@ _ENGLISH = {
     "client": "Client", "client_reference": "Client’s reference",
     "report_number": "Report number", "for_whom": "Client, reference, report number",
     "search_for": "Find", "search_hint": "stone, number, date, client", "older": "Older quotes",
-    "no_quotes": "No quote is like that.",
+    "no_quotes": "No quotes match.",
     "verify": "Model {model}. To check this price: with the same model document the same stone "
     "gives these amounts, to the cent, in any copy of diamond_pricing {version}.",
     "sign_in": "Sign in", "key": "Your key", "wrong_key": "This key is not valid.",
@@ -125,7 +128,7 @@ _ITALIAN = {
     "measurements": "Misure", "optional": "facoltative; senza, valgono quelle usuali",
     "button": "Calcola il prezzo", "compare_button": "Confronta",
     "prices_in": "Prezzi in {prices}",
-    "stale": "Questa pietra non ha potuto avere un prezzo; la risposta è di quella di prima.",
+    "stale": "Questa pietra non ha un prezzo. È mostrato quello della pietra precedente.",
     "same_in_both": "{here} in entrambe",
     "thin_short": "Con cautela: si sono viste solo {count} pietre di peso, colore e purezza "
     "simili.",
@@ -134,14 +137,16 @@ _ITALIAN = {
     "not_a_number": "scrivere un numero, come 1,01",
     "between": "fra {low} e {high} {unit}",
     "no_grade": "questo grado non esiste",
-    "contradiction": "non va d’accordo con le altre misure; correggere, o lasciare in bianco",
-    "not_seen_measure": "si sono viste vendite da {low} a {high} {unit}, nessuna così",
+    "contradiction": "non concorda con le altre misure; correggere, o lasciare in bianco",
+    "not_seen_measure": "si sono viste vendite da {low} a {high} {unit}, nessuna con questo valore",
     "not_seen_grade": "di questo grado non si sono viste vendite",
     "not_seen_stone": "Non si sono viste vendite di pietre di peso, colore e purezza simili.",
     "measures_about": "Una pietra rotonda di {weight} misura circa {size} mm di diametro.",
     "nearest_priced": "La pietra più vicina che ha un prezzo: {stone}",
     "like_nearest": "Vendute come la pietra più vicina",
-    "ask": "Per un prezzo a mano, chiedere a {contact}.",
+    "ask": "Per un prezzo a mano: {contact}.",
+    "weights_wrong": "I pesi sono numeri di carati, come 0,5 1 1,5; nessuno è stato letto.",
+    "no_weights": "Non si sono viste vendite di pietre di questi pesi.",
     "an_expert": "un collega che stima le pietre",
     "range": "{level} pietre simili su 100 si vendono fra {low} e {high}",
     "supported": "Ben documentato: {count} pietre di peso, colore e purezza simili.",
@@ -152,7 +157,7 @@ _ITALIAN = {
     "how": "Come si forma il prezzo",
     "same_figures": "Le stesse cifre sono nella tabella qui sotto.",
     "help_on": "Aiuto: {name}",
-    "stock": "Elenco", "stock_title": "Il prezzo di un elenco di pietre",
+    "stock": "Elenco", "stock_title": "Prezzi di un elenco di pietre",
     "stock_drop": "Trascinare qui un file, o sceglierne uno",
     "stock_hint": "CSV o foglio di calcolo, una riga per pietra, al massimo {most} righe. Lo "
     "stesso elenco torna con la stima, il suo intervallo, un esito e le voci di ogni prezzo.",
@@ -178,6 +183,7 @@ _ITALIAN = {
     "comparables_middle": "{count} vendite simili, riportate a questa pietra: mediana "
     "{median}, metà fra {low} e {high}.",
     "against_median": "Il prezzo è {against} della loro mediana.",
+    "at_median": "Il prezzo è la loro mediana.",
     "make_quote": "Conserva come preventivo",
     "estimate": "Stima da vendite, non una perizia.",
     "model": "Modello {name}",
@@ -203,7 +209,7 @@ _ITALIAN = {
     "client_reference": "Riferimento del cliente", "report_number": "Numero del certificato",
     "for_whom": "Cliente, riferimento, certificato", "search_for": "Cerca",
     "search_hint": "pietra, numero, data, cliente", "older": "Preventivi precedenti",
-    "no_quotes": "Nessun preventivo così.",
+    "no_quotes": "Nessun preventivo corrisponde.",
     "verify": "Modello {model}. Per verificare: con lo stesso documento di modello la stessa "
     "pietra dà questi importi, al centesimo, in ogni copia di diamond_pricing {version}.",
     "sign_in": "Accedi", "key": "La chiave", "wrong_key": "Questa chiave non è valida.",
@@ -221,6 +227,27 @@ _ERRORS_IT = {
     "bad_request": "La richiesta non si capisce.",
     "storage_unavailable": "In questo momento non si può conservare nulla.",
 }  # fmt: skip
+# How the codes of rows without a price are counted on the page, in English and Italian.
+REFUSED_FOR: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "weight_outside_range": ("outside the weights sold", "fuori dai pesi venduti"),
+        "measure_outside_range": ("outside the measures sold", "fuori dalle misure vendute"),
+        "grade_not_seen": ("of a grade not sold", "di un grado mai venduto"),
+        "cell_without_support": ("unlike any stone sold", "diverse da ogni pietra venduta"),
+        "shape_not_priced": ("of a shape not sold", "di una forma mai venduta"),
+        "origin_not_priced": ("of an origin not sold", "di un’origine mai venduta"),
+        "unknown_grade": ("with an unknown grade", "con un grado sconosciuto"),
+        "impossible_value": ("with an impossible value", "con un valore impossibile"),
+    }
+)
+CONTRADICTED = ("with contradictory measurements", "con misure che non concordano")
+
+
+def refused_for(code: str, words: Words) -> str:
+    """Why rows have no price, behind their number: ``outside the weights sold``."""
+    return REFUSED_FOR.get(code, CONTRADICTED)[words.code == "it"]
+
+
 # How each code of a refusal is told to a person at the desk.
 _TOLD = {
     "unknown_grade": "no_grade", "impossible_value": "between",

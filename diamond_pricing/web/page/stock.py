@@ -16,7 +16,7 @@ from diamond_pricing.model.words import Words
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.web.api.batches import LARGEST, MOST
 from diamond_pricing.web.page.framing import language, page
-from diamond_pricing.web.page.phrases import TEXTS, count_text
+from diamond_pricing.web.page.phrases import TEXTS, count_text, refused_for
 from diamond_pricing.web.page.render import HTML
 from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.requests import StrictRequest
@@ -74,7 +74,10 @@ class StockController(Controller):
         return page(
             request, "stock_answer.html", "/stock", model, words, lang, refused="",
             columns=columns, unread=made.unread, counts=counts, rows=rows, file=made.name,
-            reasons=[(code, count_text(n, words)) for code, n in made.refused.items()],
+            reasons=[
+                f"{count_text(n, words)} {refused_for(code, words)}"
+                for code, n in made.refused.items()
+            ],
             link=f"/stock/{token}",
             heads=[TEXTS[words.code]["stone"], *words.estimates.values()],
         )  # fmt: skip

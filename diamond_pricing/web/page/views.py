@@ -19,6 +19,7 @@ from diamond_pricing.model.nearest import nearest_priced
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
 from diamond_pricing.web.api.quotes import (
+    found_quotes,
     new_quote,
     no_quote,
     rederived,
@@ -44,14 +45,14 @@ from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.pricing import price_list, steps_from
 from diamond_pricing.web.problems import TITLES, ProblemError
 from diamond_pricing.web.requests import StrictRequest
-from diamond_pricing.web.storage import StoredQuote
-from diamond_pricing.web.storage.keys import SESSION
+from diamond_pricing.web.storage.keys import PUBLISH, SESSION
 
 if TYPE_CHECKING:
     from diamond_pricing.validation import Evidence
 
-FILES = {"csv": "text/csv; charset=utf-8", "xlsx": XLSX}
+FILES = {"csv": "text/csv", "xlsx": XLSX}
 CLIENT = ("client", "client_reference", "report_number")  # fields of a quote beside the stone
+SAME = 0.0005  # log price
 ROWS = 50  # quotes of one page
 STEPS, LIKE, DRAWN = 8, 4, 40  # steps and like sales listed beside a price, and those drawn
 FORM = 8 << 10  # bytes
@@ -135,7 +136,7 @@ class PageController(Controller):
             request, "compare.html", "/compare", model, words, lang,
             form=form_of(model, words), first=first.given, second=second.given,
             faults_a=first.faults, faults_b=second.faults, problems=problems, a=answer,
-            headline=headline,
+            headline=headline, contact=service.house.contact or t["an_expert"],
         )  # fmt: skip
 
     @get("/list", media_type=HTML)
@@ -145,7 +146,17 @@ class PageController(Controller):
         service.allow(known, "quote")
         model, query, words, lang = service.models.active, query_in(request), *language(request)
         cuts = list(model.training.grades["cut"])[::-1]
-        found, weights = _list(model, query, cuts[0])
+        fault = ""
+        try:
+            found, weights = _list(model, query, cuts[0])
+        except ProblemError:
+            if "weights" not in query:
+                raise
+            fault = TEXTS[words.code]["weights_wrong"]
+            weights = query.pop("weights")[:400]
+            found, _ = _list(model, query, cuts[0])
+        if not any(cell.price for cell in found.cells):
+            fault = TEXTS[words.code]["no_weights"]
         per = "carat" if query.get("per") == "carat" else "stone"
         cells = {(c.carat, c.color, c.clarity): c for c in found.cells}
         grids = []
@@ -170,7 +181,7 @@ class PageController(Controller):
         await service.charge(known, "page", len(found.cells))
         return page(
             request, "list.html", "/list", model, words, lang, cuts=cuts, cut=found.cut,
-            per=per, clarities=found.clarities, grids=grids, weights=weights,
+            per=per, clarities=found.clarities, grids=grids, weights=weights, fault=fault,
             files=[(f"/list/{kind}?{urlencode(query)}", kind.upper()) for kind in FILES],
         )  # fmt: skip
 
@@ -186,10 +197,10 @@ class PageController(Controller):
         t, of = TEXTS[words.code], words.attribute
         head = [of("carat"), of("cut"), of("color"), of("clarity"), t["per_stone"],
                 t["per_carat"], words.estimates["low"], words.estimates["high"],
-                t["sales_like"], t["currency"]]  # fmt: skip
+                t["sales_like"], t["currency"], t["date"], "model"]  # fmt: skip
         rows: list[list[object]] = [
             [c.carat, found.cut, c.color, c.clarity, c.price, c.per_carat, c.low, c.high,
-             c.support, found.currency] for c in found.cells
+             c.support, found.currency, found.effective, found.model[:12]] for c in found.cells
         ]  # fmt: skip
         await service.charge(known, "page", len(found.cells))
         write = csv_of if kind == "csv" else xlsx_of
@@ -228,10 +239,7 @@ class PageController(Controller):
         service.allow(known, "quote")
         query, (words, lang) = query_in(request), language(request)
         search, cursor = query.get("search", "")[:200], query.get("cursor", "")[:60]
-        found: Sequence[StoredQuote] = []
-        if service.ledger is not None:
-            ledger, tenant = service.ledger, known.caller.tenant
-            found = await service.looked_up(ledger.quotes, tenant, search, "", cursor, ROWS + 1)
+        found = await found_quotes(service, known, search, "", cursor, ROWS + 1)
         rows = []
         for stored in found[:ROWS]:
             row = row_of(stored)
@@ -287,7 +295,7 @@ class PageController(Controller):
         service = request.service
         posted = await _posted(request)
         caller = service.keys.caller(posted.get("key", "").strip())
-        if caller is None:
+        if caller is None or PUBLISH in caller.scopes:
             again = self._sign_in(request, wrong=True, posted=posted)
             return Response(again, status_code=401)
         answer = _gone(_ours(posted.get("next", "/")))
@@ -451,9 +459,11 @@ def _comparables(
             for name in ("median", "low", "high")
         }
         middle = t["comparables_middle"].format(count=len(evidence.comparables), **ends)
-        middle += " " + t["against_median"].format(
-            against=words.against(log(why.price / evidence.median))
-        )
+        apart = log(why.price / evidence.median)
+        middle += " " + (
+            t["at_median"] if abs(apart) < SAME
+            else t["against_median"].format(against=words.against(apart))
+        )  # fmt: skip
     found = [
         {
             "stone": words.stone(c.stone),

@@ -85,6 +85,8 @@ def create_key(
     if tenant == OPEN:
         raise ServiceError(f"the name {OPEN!r} is that of a server without keys; use another.")
     public = scopes == [PUBLISH]
+    if PUBLISH in scopes and not public:
+        raise ServiceError(f"the scope {PUBLISH} goes with no other: make a key of its own.")
     if not scopes or (not public and (unknown := sorted(set(scopes) - set(SCOPES)))):
         raise ServiceError(
             f"scopes must be some of {', '.join(SCOPES)}, or {PUBLISH} alone"

@@ -13,6 +13,7 @@ import re
 import secrets
 import threading
 import time
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from diamond_pricing.errors import StorageError
 from diamond_pricing.web.storage.audit import stamp
@@ -237,7 +238,7 @@ class Ledger:
 
     def quotes(
         self, tenant: str, search: str = "", since: str = "", before: str = "", most: int = 50
-    ) -> list[StoredQuote]:
+    ) -> list[StoredQuote] | None:
         """The quotes of a tenant, newest first.
 
         Parameters
@@ -249,27 +250,37 @@ class Ledger:
         before : str
             Older than the quote of this id.
         most : int
+
+        Returns
+        -------
+        list[StoredQuote] or None
+            None where there is no quote ``before``.
         """
         wanted = select(*_STORED).where(quotes.c.tenant == tenant)
-        for word in search.casefold().split()[:12]:
+        number = func.coalesce(quotes.c.number, 0)
+        for word in searchable(search).split()[:12]:
             wanted = wanted.where(quotes.c.search.contains(word, autoescape=True))
         if since:
             wanted = wanted.where(quotes.c.created >= since)
         with self.database.reading() as connection:
             if before:
-                found = select(quotes.c.created).where(
+                found = select(quotes.c.created, number).where(
                     quotes.c.id == before, quotes.c.tenant == tenant
                 )
-                created = connection.execute(found).scalar()
-                if created is None:
-                    return []
+                last = connection.execute(found).first()
+                if last is None:
+                    return None
+                same = and_(quotes.c.created == last[0], number == last[1])
                 wanted = wanted.where(
                     or_(
-                        quotes.c.created < created,
-                        and_(quotes.c.created == created, quotes.c.id < before),
+                        quotes.c.created < last[0],
+                        and_(quotes.c.created == last[0], number < last[1]),
+                        and_(same, quotes.c.id < before),
                     )
                 )
-            order = wanted.order_by(quotes.c.created.desc(), quotes.c.id.desc()).limit(most)
+            order = wanted.order_by(
+                quotes.c.created.desc(), number.desc(), quotes.c.id.desc()
+            ).limit(most)
             return [StoredQuote(*row) for row in connection.execute(order)]
 
     def revoke_links(self, name: str, tenant: str) -> None:
@@ -328,6 +339,12 @@ class Ledger:
         with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
             assert self._loop is not None
             self._loop.call_soon_threadsafe(_tell, [future for _, future in taken], answers)
+
+
+def searchable(text: str) -> str:
+    """A text as it is searched: small letters without accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in plain if not unicodedata.combining(c))
 
 
 def _given_up(future: "asyncio.Future[Receipt]") -> None:
@@ -404,12 +421,14 @@ def settled(
             quote.cents, year, number, quote.title, quote.currency, quote.client,
             quote.client_reference, quote.valid_until,
         )  # fmt: skip
-        words = [stored.label, created[:10], quote.title, quote.client,
-                 quote.client_reference, quote.words]  # fmt: skip
+        day = created[:10]
+        words = [stored.label, f"Q-{year}-{number}", day, "/".join(reversed(day.split("-"))),
+                 quote.title, quote.title.replace(".", ",", 1), quote.client,
+                 quote.client_reference, quote.words, quote.words.replace(" ", "")]  # fmt: skip
         rows.append(
             msgspec.structs.asdict(stored)
             | {"idempotency": quote.idempotency or None, "fingerprint": quote.fingerprint}
-            | {"search": " ".join(words).casefold()}
+            | {"search": searchable(" ".join(words))}
         )
         if quote.idempotency:
             earlier[caller.tenant, quote.idempotency] = (stored, quote.fingerprint)

@@ -11,14 +11,26 @@ const stale = (is) => {
   if (answer()) answer().toggleAttribute("inert", is);
 };
 // The old price must not be read as the new one's while that is on its way.
-const busy = (is) => { if (answer()) answer().setAttribute("aria-busy", is); };
+const busy = (is) => {
+  if (!answer()) return;
+  answer().setAttribute("aria-busy", is);
+  answer().toggleAttribute("inert", is); // nothing is kept of a stone that the form has left
+};
+// What was written for the client stays while the stone changes.
+let client = [];
 const ask = () => {
   if (!window.htmx) return;
   if (form.checkValidity()) window.htmx.trigger(form, "priced");
-  else if (answer() && answer().querySelector(".price")) stale(true);
+  else if (answer() && answer().querySelector(".price")) { busy(false); stale(true); }
 };
 if (form) {
   form.addEventListener("submit", () => { clearTimeout(pending); pressed = true; });
+  form.addEventListener("input", (event) => {
+    if (!window.htmx || !answer() || !answer().querySelector(".price")) return;
+    clearTimeout(pending);
+    busy(true);
+    if (event.target.type !== "radio") pending = setTimeout(ask, 800);
+  });
   form.addEventListener("change", (event) => {
     clearTimeout(pending);
     if (window.htmx && form.checkValidity()) busy(true);
@@ -32,8 +44,15 @@ if (form) {
   });
   for (const failed of ["htmx:responseError", "htmx:sendError", "htmx:timeout"])
     document.addEventListener(failed, () => { busy(false); stale(true); });
+  document.addEventListener("htmx:beforeSwap", () => {
+    client = [...document.querySelectorAll("details.for input")].map((field) => [field.name, field.value]);
+  });
   document.addEventListener("htmx:afterSwap", () => {
     stale(false);
+    for (const [name, value] of client) {
+      const field = document.querySelector(`details.for input[name="${name}"]`);
+      if (field && value) { field.value = value; field.closest("details").open = true; }
+    }
     const stone = answer().querySelector(".of");
     if (stone) document.title = stone.textContent.trim();
     if (pressed) {

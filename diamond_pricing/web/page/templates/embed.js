@@ -14,6 +14,7 @@
       for (const field of fields) {
         const label = make("label", field.label);
         const input = make(field.grades.length ? "select" : "input", undefined, { name: field.name, required: true });
+        if (field.grades.length) input.append(make("option", "", { value: "" }));
         for (const grade of field.grades) input.append(make("option", grade));
         if (this.hasAttribute(field.name)) input.value = this.getAttribute(field.name);
         label.append(input);
@@ -42,7 +43,7 @@
         const found = await answer.json();
         if (!answer.ok) shown.push(make("p", found.detail || found.title));
         else {
-          const money = (value) => new Intl.NumberFormat("{{ words.code }}", { style: "currency", currency: found.currency, maximumFractionDigits: 0 }).format(value);
+          const money = (value) => new Intl.NumberFormat("{{ words.code }}", { style: "currency", currency: found.currency, currencyDisplay: "narrowSymbol", useGrouping: "always", maximumFractionDigits: 0 }).format(value);
           shown.push(make("b", money(found.price)));
           if (found.range) shown.push(make("p", `${money(found.range.low)} – ${money(found.range.high)}`));
           const list = make("ul");
