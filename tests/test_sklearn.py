@@ -63,9 +63,10 @@ def test_it_is_cross_validated_by_stone_searched_and_piped(X, sold, fitted):
 
 def test_stones_that_are_declined_are_what_was_asked_for(X, fitted):
     odd = X.head(3).copy()
-    odd.loc[odd.index[1], ["carat", "depth", "table"]] = [19.0, np.nan, np.nan]
-    odd = odd[["carat", "cut", "color", "clarity"]]
+    odd.loc[odd.index[1], "carat"] = 19.0
+    odd[["depth", "table", "x", "y", "z"]] = np.nan
     near = fitted.predict(odd)
+    np.testing.assert_allclose(fitted.explain(odd).sum(axis=1), near, atol=0.0051)
     assert np.isfinite(near).all()
     assert near[1] > near[0]
     asked = clone(fitted).set_params(unsupported="nan")
@@ -73,6 +74,12 @@ def test_stones_that_are_declined_are_what_was_asked_for(X, fitted):
     assert np.isnan(asked.predict(odd)).tolist() == [False, True, False]
     with pytest.raises(UnsupportedStoneError):
         asked.set_params(unsupported="raise").predict(odd)
+    with pytest.raises(ValueError, match="fitted with are missing: cut"):
+        fitted.predict(X.drop(columns="cut"))
+    with pytest.raises(ValueError, match="unsupported must be one of"):
+        PriceRegressor("loglinear", unsupported="foo").fit(X, np.arange(1, len(X) + 1))
+    with pytest.raises(ValueError, match="no columns: nope"):
+        PriceRegressor(attributes=["nope"]).fit(X, np.arange(1, len(X) + 1))
     with pytest.raises(NotFittedError):
         PriceRegressor().predict(X)
     with pytest.raises(TypeError, match="reads a data frame"):

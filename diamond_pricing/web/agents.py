@@ -46,8 +46,8 @@ def agent_server(models: Models) -> "MCPServer":
     Given = Annotated[
         dict[str, float | str],
         Field(
-            description="A stone: carat, color and clarity, cut for round stones, and what else "
-            f'is known of {known}. As {{"carat": 1.01, "cut": "Ideal", "color": '
+            description="A stone: carat, color and clarity, cut for round stones, and what "
+            f'else is known of {known}. As {{"carat": 1.01, "cut": "Ideal", "color": '
             '"E", "clarity": "VS1"}}.'
         ),
     ]

@@ -41,7 +41,9 @@ def test_a_quote_has_a_number_a_client_and_a_last_day(house):
     }
     for name in (made["id"], made["number"], made["number"].lower()):
         assert house.get(f"/v1/quotes/{name}").json() == made
-    for search in ("bianchi", "ideal vs1 po", "2141438171", made["created"][:10], "three",
+    day = "/".join(reversed(made["created"][:10].split("-")))
+    short = f"{made['number'][:7]}{int(made['number'][7:])}"
+    for search in (day, "1,01 ideal", "gia2141438171", short, "bianchi", "ideal vs1 po", "2141438171", made["created"][:10], "three",
                    made["number"], "1.01 ct"):  # fmt: skip
         found = house.get("/v1/quotes", params={"search": search}).json()["quotes"]
         assert made["id"] in [row["id"] for row in found], search
@@ -70,17 +72,22 @@ def test_a_list_goes_on_where_it_ended(house):
             break
     assert len(seen) == len(set(seen))
     assert set(made) <= set(seen)
-    for wrong in ({"limit": 0}, {"limit": 900}, {"what": "1"}):
+    rows = house.get("/v1/quotes").json()["quotes"]
+    for name in ("created", "number"):
+        told = [row[name] for row in rows]
+        assert told == sorted(told, reverse=True)
+    for wrong in ({"limit": 0}, {"limit": 900}, {"what": "1"}, {"since": "yesterday"},
+                  {"since": "2026-02-30"}, {"cursor": "zzz"}):  # fmt: skip
         assert house.get("/v1/quotes", params=wrong).status_code == 400
 
 
 def test_a_declined_stone_names_whom_to_ask(house):
     page = house.get("/", params=STONE | {"carat": 9}).text
-    assert "For a price by hand, ask Anna, +39 02 1." in page
+    assert "For a price by hand: Anna, +39 02 1." in page
 
 
 @pytest.mark.parametrize(
-    "field", [{"client": "x" * 121}, {"metadata": {"a": 1}}, {"metadata": {"a": "x" * 501}},
+    "field", [{"client": "x" * 121}, {"client": "a\nb"}, {"client": "\u202e"}, {"metadata": {"a": 1}}, {"metadata": {"a": "x" * 501}},
               {"metadata": {str(i): "" for i in range(21)}}, {"report_number": 5}],
 )  # fmt: skip
 def test_what_is_too_long_or_no_text_is_refused(house, field):
@@ -99,10 +106,14 @@ def test_what_is_too_long_or_no_text_is_refused(house, field):
         ("logo = 'logo.gif'", "must be a .png or .svg"),
         ("logo = '../secret.png'", "logo"),
         ("logo = 'none.png'", "no file 'none.png'"),
+        ("logo = 'torn.png'", "cannot be drawn"),
+        ("logo = 'torn.svg'", "cannot be drawn"),
     ],
 )
 def test_a_house_that_is_not_valid_is_told(tmp_path, text, said):
     (tmp_path / "house.toml").write_text(text)
+    (tmp_path / "torn.png").write_bytes(b"foo")
+    (tmp_path / "torn.svg").write_bytes(b"hello")
     with pytest.raises(ServiceError, match=said):
         read_house([LocalStore(tmp_path)])
     assert read_house([LocalStore(tmp_path / "elsewhere")]) == House()

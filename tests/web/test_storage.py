@@ -175,7 +175,7 @@ def test_quotes_are_numbered_without_gaps_and_found_again(database_url, database
     assert sorted(q.number for q in found) == list(range(1, 41))
     year = found[0].created[:4]
     assert {q.label for q in ledger.quotes("bolt")} == {f"Q-{year}-{n:06}" for n in (1, 2, 3)}
-    assert [q.created for q in found] == sorted((q.created for q in found), reverse=True)
+    assert [q.number for q in found] == list(range(40, 0, -1))
     page, seen = ledger.quotes("acme", most=7), []
     while page:
         seen += page
@@ -189,7 +189,7 @@ def test_quotes_are_numbered_without_gaps_and_found_again(database_url, database
     assert len(ledger.quotes("acme", "100%_sure", most=100)) == 40
     assert ledger.quotes("acme", "100x_sure") == []
     assert ledger.quotes("acme", since="2999-01-01") == []
-    assert ledger.quotes("acme", before=ledger.quotes("bolt")[0].id) == []
+    assert ledger.quotes("acme", before=ledger.quotes("bolt")[0].id) is None
     assert ledger.quote(one[0].label, "acme") == one[0]
     assert ledger.quote(one[0].label, None) is None, "a number is nobody's but the tenant's"
     ledger.revoke_links(one[0].id, "bolt")

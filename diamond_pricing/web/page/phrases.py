@@ -138,7 +138,8 @@ _ITALIAN = {
     "between": "fra {low} e {high} {unit}",
     "no_grade": "questo grado non esiste",
     "contradiction": "non concorda con le altre misure; correggere, o lasciare in bianco",
-    "not_seen_measure": "si sono viste vendite da {low} a {high} {unit}, nessuna con questo valore",
+    "not_seen_measure": "si sono viste vendite da {low} a {high} {unit}, "
+    "nessuna con questo valore",
     "not_seen_grade": "di questo grado non si sono viste vendite",
     "not_seen_stone": "Non si sono viste vendite di pietre di peso, colore e purezza simili.",
     "measures_about": "Una pietra rotonda di {weight} misura circa {size} mm di diametro.",
