@@ -234,6 +234,7 @@ def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Respo
             problem, service.models.active, known.id,
             query=request.scope["query_string"].decode("latin-1"),
             accepted=headers.get("accept-language", ""), signed_in=bool(known.caller.key),
+            here="shared" if path.startswith("/shared/") else "",
         )  # fmt: skip
         return Response(
             page, status_code=problem.status, media_type=HTML, headers=problem.headers

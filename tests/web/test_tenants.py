@@ -204,8 +204,13 @@ def test_a_shared_link_shows_one_quote_to_anybody_and_no_other(keyed):
         with keyed.as_("acme") as acme:
             assert acme.delete(f"/v1/quotes/{names[0]}/share").status_code == 204
             fresh = acme.post(f"/v1/quotes/{names[0]}/share").json()["url"]
-        assert anybody.get(url).status_code == 404
+        gone = anybody.get(url, headers={"Accept": "text/html"})
+        assert gone.status_code == 404
+        assert "not valid any more" in gone.text
+        assert "Price a stone" not in gone.text, "a client has no use for the desk's menu"
         assert anybody.get(fresh).status_code == 200
+        signature = fresh.rpartition(".")[2]
+        assert signature not in keyed.server.log.read_text()
 
 
 def test_a_key_in_a_page_prices_there_and_does_nothing_else(tmp_path):

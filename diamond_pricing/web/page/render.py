@@ -24,7 +24,7 @@ def render(name: str, words: Words, **values: Any) -> bytes:
 
 def error_page(
     problem: ProblemError, model: PriceModel, request_id: str, *, query: str, accepted: str,
-    signed_in: bool,
+    signed_in: bool, here: str = "",
 ) -> bytes:  # fmt: skip
     """What went wrong, for a person.
 
@@ -34,6 +34,8 @@ def error_page(
         Of the request.
     accepted : str
         Languages that the browser asks for.
+    here : str
+        ``shared`` for a client, who has no use for the desk's menu.
     """
     asked = query.partition("lang=")[2][:2]
     words = language_of(asked, accepted)
@@ -42,7 +44,7 @@ def error_page(
     title, detail = error_text(details.title, problem.detail, problem.code, words)
     t = model.training
     return render(
-        "error.html", words, here="", lang=lang, lang_query=f"?lang={lang}" if lang else "",
+        "error.html", words, here=here, lang=lang, lang_query=f"?lang={lang}" if lang else "",
         other_language="/", prices=prices_text(t.currency, t.effective, words),
         model=model.sha256[:12], signed_in=signed_in, title=title,
         detail=detail, request_id=details.request_id,

@@ -277,7 +277,7 @@ class PageController(Controller):
             raise no_quote(name)
         stored = await stored_quote(service, None, quote)
         if not service.keys.is_share(stored.id, signature, stored.shares):
-            raise no_quote(name)
+            raise ProblemError("quote_not_found", "This link is not valid any more.")
         asked, model, why = await rederived(service, stored)
         make, house = (sheet_pdf if kind else sheet_html), service.house
         more = [] if kind else [f"/shared/{quote}.{signature}.pdf"]
