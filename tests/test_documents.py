@@ -39,7 +39,7 @@ MARKED = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 RUN = {"python", "sh", "bash", "js"}
-SHOWN = {"text", "csv", "json", "toml"}  # what is given or answered
+SHOWN = {"text", "csv", "json", "toml", "html"}  # what is given or answered
 SITE = {"{toctree}", "{image}", "{include}", "{eval-rst}"}
 
 

@@ -70,7 +70,7 @@ def test_stones_that_are_declined_are_what_was_asked_for(X, fitted):
     assert np.isfinite(near).all()
     assert near[1] > near[0]
     asked = clone(fitted).set_params(unsupported="nan")
-    asked.model_ = fitted.model_
+    asked.model_, asked.feature_names_in_ = fitted.model_, fitted.feature_names_in_
     assert np.isnan(asked.predict(odd)).tolist() == [False, True, False]
     with pytest.raises(UnsupportedStoneError):
         asked.set_params(unsupported="raise").predict(odd)

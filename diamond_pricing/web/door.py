@@ -104,7 +104,7 @@ class Door:
             asks = scope["method"] == "OPTIONS" and scope["path"] == PUBLISHED
             if asks and origin in self.keys.origins:  # the key itself is sent only then
                 status = 204
-                await _preflight(origin, answered)
+                await _preflight(answered)
                 return
             refused = self._recognised(scope, headers, known)
             if refused is None:
@@ -267,9 +267,8 @@ def _allowed(origin: str) -> list[tuple[bytes, bytes]]:
     ]  # fmt: skip
 
 
-async def _preflight(origin: str, send: Any) -> None:
+async def _preflight(send: Any) -> None:
     headers = [
-        (b"access-control-allow-origin", origin.encode()), (b"vary", b"Origin"),
         (b"access-control-allow-methods", b"POST"), (b"access-control-max-age", b"600"),
         (b"access-control-allow-headers", b"authorization, content-type, x-model-id"),
         (b"content-length", b"0"),

@@ -162,7 +162,7 @@ async def found_quotes(
         except ValueError as error:
             text = f"since must be a date such as 2026-11-23, not {since[:40]!r}."
             fault = Fault(text, parameter="since", given=since[:40])
-            raise ProblemError("bad_request", text, [fault]) from error
+            raise ProblemError("impossible_value", text, [fault]) from error
     if service.ledger is None:
         return []
     found = await service.looked_up(
@@ -170,7 +170,7 @@ async def found_quotes(
     )
     if found is None:
         text = "cursor must be what an earlier answer had as next."
-        raise ProblemError("bad_request", text, [Fault(text, parameter="cursor")])
+        raise ProblemError("impossible_value", text, [Fault(text, parameter="cursor")])
     return found
 
 

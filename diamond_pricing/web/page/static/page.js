@@ -23,15 +23,21 @@ const ask = () => {
   if (form.checkValidity()) window.htmx.trigger(form, "priced");
   else if (answer() && answer().querySelector(".price")) { busy(false); stale(true); }
 };
+// What was asked last: leaving a field that says the same asks nothing.
+const written = () => new URLSearchParams(new FormData(form)).toString();
+let asked = form ? written() : "";
 if (form) {
   form.addEventListener("submit", () => { clearTimeout(pending); pressed = true; });
   form.addEventListener("input", (event) => {
     if (!window.htmx || !answer() || !answer().querySelector(".price")) return;
     clearTimeout(pending);
-    busy(true);
-    if (event.target.type !== "radio") pending = setTimeout(ask, 800);
+    const same = written() === asked;
+    if (same) stale(false);
+    busy(!same);
+    if (!same && event.target.type !== "radio") pending = setTimeout(ask, 800);
   });
   form.addEventListener("change", (event) => {
+    if (written() === asked) return;
     clearTimeout(pending);
     if (window.htmx && form.checkValidity()) busy(true);
     // A press of Enter or of the button follows at once, and asks itself.
@@ -39,16 +45,18 @@ if (form) {
   });
   document.addEventListener("htmx:configRequest", (event) => {
     busy(true);
+    asked = written();
     const parameters = event.detail.parameters;
     for (const name of Object.keys(parameters)) if (parameters[name] === "") delete parameters[name];
   });
   for (const failed of ["htmx:responseError", "htmx:sendError", "htmx:timeout"])
-    document.addEventListener(failed, () => { busy(false); stale(true); });
+    document.addEventListener(failed, () => { asked = ""; busy(false); stale(true); });
   document.addEventListener("htmx:beforeSwap", () => {
     client = [...document.querySelectorAll("details.for input")].map((field) => [field.name, field.value]);
   });
   document.addEventListener("htmx:afterSwap", () => {
     stale(false);
+    busy(written() !== asked); // more may have been typed meanwhile
     for (const [name, value] of client) {
       const field = document.querySelector(`details.for input[name="${name}"]`);
       if (field && value) { field.value = value; field.closest("details").open = true; }
