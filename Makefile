@@ -41,7 +41,7 @@ LOCKED  := --constraint requirements.lock --build-constraint requirements-build.
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode $(LOCKED)
 
 $(VENV)/.demo: $(BIN)/uv pyproject.toml $(LOCKS)
-	$(INSTALL) --python $(BIN)/python --editable '.[fit,report]'
+	$(INSTALL) --python $(BIN)/python --editable '.[api,fit,report]'
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/uv pyproject.toml $(LOCKS)

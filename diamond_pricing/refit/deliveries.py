@@ -30,7 +30,7 @@ from diamond_pricing.refit.gates import Gates
 from diamond_pricing.refit.judgement import BAND_NAMES, BANDS, GROUP, TOLD, Finding
 from diamond_pricing.registry import Store
 from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Stones
-from diamond_pricing.stones.attributes import fold, iso
+from diamond_pricing.stones.attributes import fold, iso, several
 from diamond_pricing.stones.keys import KnownSales
 from diamond_pricing.stones.stone import GROWN
 from diamond_pricing.stones.trade import graded
@@ -44,6 +44,7 @@ from diamond_pricing.validation.drift import (
 if TYPE_CHECKING:
     import pandas as pd
 
+ALIKE = 0.9  # of the rows of a feed that brings nothing new
 DEFAULT = "default"
 USUAL_CUT = "Very Good"  # of the packaged sales, for a cut that they do not grade
 WITHDRAWN = "withdrawn"
@@ -129,6 +130,13 @@ class Arrival:
     def failed(self) -> list[Finding]:
         """The findings that stand against it."""
         return [f for f in self.findings if not f.passed]
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether it lists again what the home has, as an unchanged feed does."""
+        if self.intake is None or self.again is None or len(self.intake.sales):
+            return False
+        return len(self.again) >= ALIKE * self.intake.read
 
 
 @dataclass(frozen=True, slots=True)
@@ -553,6 +561,9 @@ def settled(arrival: Arrival) -> Arrival:
         return arrival
     first = intake.quarantined[0]
     reason = f"none of its {intake.read:,} rows could be used; row {first.row}: {first.reason}."
+    if arrival.nothing_new:
+        known = 0 if arrival.again is None else len(arrival.again)
+        reason = f"the home has {known:,} of its {several(intake.read, 'row')} already."
     return replace(
         arrival, delivery=_replace(arrival.delivery, status="rejected", reason=reason)
     )

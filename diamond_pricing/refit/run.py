@@ -162,7 +162,8 @@ class _Run:
         findings = [finding for arrival in arrivals for finding in arrival.findings]
         good = [a for a in arrivals if a.delivery.status == "accepted"]
         if not good and not held:
-            return self._close(REJECTED, arrivals, held, findings, write=write)
+            verdict = NOTHING if all(a.nothing_new for a in arrivals) else REJECTED
+            return self._close(verdict, arrivals, held, findings, write=write)
         return self._judged(arrivals, good, held, findings, old, write)
 
     def _same_currency(self) -> None:

@@ -273,9 +273,9 @@ def test_a_stone_that_is_listed_for_months_is_one_stone(place, rows, path, tmp_p
     deliver(place, later.round(2), "2026-02.csv")
     assert refit(place) == "promoted"
     deliver(place, later.round(2).assign(sold="2026-03-02"), "2026-03.csv")
-    assert refit(place) == "data rejected"
+    assert refit(place) == "nothing new"
     record = last_record(place)
-    assert "the home has this very sale already" in record["deliveries"][0]["reason"]
+    assert "the home has 300 of its 300 rows already" in record["deliveries"][0]["reason"]
     capsys.readouterr()
     assert (
         main(["listings", "--home", str(place / "home"), "--out", str(tmp_path / "l.csv")]) == 0
