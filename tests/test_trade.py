@@ -309,8 +309,8 @@ def test_a_cut_scale_of_a_house_is_carried_by_the_model(catalog):
         ("[[attribute]]\nname = 'g1'\nkind = 'ordered'\nlabel = 'G'\n", "needs grades"),
         ("[[attribute]]\nname = 'g1'\nkind = 'measure'\nlabel = 'G'\nlow=2\nhigh=1\n", "low and high"),
         ("[[attribute]]\nname = 'g1'\nkind = 'measure'\nlabel = 'G'\nlow=1\nhigh=2\naliases='depth'\n", "both"),
-        ("[[attribute]]\nname = 'g1'\nlabel = 'G'\nlow = 1\nhigh = 2\nwhat = 3\n", "is no trade"),
-        ("this is not TOML\n", "is no trade"),
+        ("[[attribute]]\nname = 'g1'\nlabel = 'G'\nlow = 1\nhigh = 2\nwhat = 3\n", "is not a valid trade"),
+        ("this is not TOML\n", "is not a valid trade"),
         ("nowhere/trade.toml", "cannot be read"),
     ],
 )  # fmt: skip

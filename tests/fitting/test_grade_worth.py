@@ -73,8 +73,8 @@ def test_thin_cells_are_withheld_with_their_counts(dated):
 @pytest.mark.parametrize(
     ("attribute", "how", "says"),
     [
-        ("carat", {}, "no attribute with grades"), ("color", {"level": 2}, "between 0 and 1"),
-        ("girth", {}, "no attribute"),
+        ("carat", {}, "not an attribute with grades"), ("color", {"level": 2}, "between 0 and 1"),
+        ("girth", {}, "not an attribute"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(dated, attribute, how, says):
