@@ -37,9 +37,8 @@ from diamond_pricing.stones.trade import (
 )
 
 _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
-_SHOWN = 3  # rows named in an error
 _WRONG = -2  # a code for what is not a grade
-SHOWN = 3  # stones of many that are named
+SHOWN = 3  # rows named in an error, and stones of many
 EPOCH = 719_163  # the day of 1970-01-01, see `Day`
 
 
@@ -447,10 +446,10 @@ def _refuse(
     try:
         read(values[rows[0]])
     except StoneError as error:
-        more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+        more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         error.args = (
             f"{len(rows)} of {len(values)} rows: {error} "
-            f"(row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)",
+            f"(row {', '.join(map(str, rows[:SHOWN]))}{more}, counted from 0)",
         )
         raise
     raise AssertionError(f"{name} row {rows[0]} was refused in the batch but not alone")

@@ -213,6 +213,8 @@ def test_each_month_is_a_tally_of_its_own(months, begun):
     assert [*before.training.months] == sorted(added.months)[:6]
     with pytest.raises(FitError, match="never counted here"):
         begun - tally(rest, begun.frame)
+    with pytest.raises(FitError, match="over no sales"):
+        fit_moments(begun - begun)
 
 
 def test_a_dated_fit_at_scale_is_near_the_fit_in_memory(months):

@@ -175,6 +175,8 @@ class Moments:
 
     def without_months_ahead(self) -> "Moments":
         """The same, over columns that end with the last period in which there are sales."""
+        if not self.n:
+            raise FitError("these sums are over no sales; nothing can be fitted to them.")
         frame = self.frame
         ahead = {
             name: int(np.flatnonzero(self.weight[name])[-1]) + 1

@@ -36,6 +36,10 @@ from diamond_pricing.web.pricing import (
 from diamond_pricing.web.problems import of_stone
 from diamond_pricing.web.requests import StrictRequest
 
+CutName = Annotated[
+    str, QueryParameter(description="Grade of cut. Default: the best that is known.")
+]
+
 
 class StoneController(Controller):
     """Comparisons, comparables, steps and lists."""
@@ -130,9 +134,7 @@ class StoneController(Controller):
     )  # fmt: skip
     async def price_list(
         self, request: StrictRequest,
-        cut: Annotated[
-            str, QueryParameter(description="Grade of cut. Default: the best that is known.")
-        ] = "",
+        cut: CutName = "",
         carat: Annotated[
             list[float] | None, QueryParameter(description="Weights; may be repeated.")
         ] = None,
@@ -165,9 +167,7 @@ class StoneController(Controller):
     )  # fmt: skip
     async def matrix(
         self, request: StrictRequest,
-        cut: Annotated[
-            str, QueryParameter(description="Grade of cut. Default: the best that is known.")
-        ] = "",
+        cut: CutName = "",
     ) -> MatrixOut:  # fmt: skip
         """Give matrices of log prices per carat by weight, as programs for OpenFacet read."""
         service, known = request.service, request.known
