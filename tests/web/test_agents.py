@@ -1,6 +1,8 @@
 """An assistant asks for prices over the protocol, as its SDK's client does."""
 
 import asyncio
+import sys
+from pathlib import Path
 
 import pytest
 from mcp import ClientSession, StdioServerParameters
@@ -9,12 +11,14 @@ from mcp.client.stdio import stdio_client
 from diamond_pricing import Stone
 from tests.web.conftest import STONE
 
+COMMAND = Path(sys.executable).with_name("diamond-pricing")
+
 
 def asked(*calls):
     """Answers of `diamond-pricing mcp`, and the names of its tools."""
 
     async def session():
-        server = StdioServerParameters(command="diamond-pricing", args=["mcp"])
+        server = StdioServerParameters(command=str(COMMAND), args=["mcp"])
         async with stdio_client(server) as pipes, ClientSession(*pipes) as client:
             await client.initialize()
             tools = [tool.name for tool in (await client.list_tools()).tools]
