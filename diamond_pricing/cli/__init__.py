@@ -19,6 +19,7 @@ from click.core import ParameterSource
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__
 from diamond_pricing.cli import home, market, reports, service, sums, warehouse
+from diamond_pricing.cli.arithmetic import FITTING, alike
 from diamond_pricing.cli.home import example
 from diamond_pricing.cli.models import PACKAGED, chosen, day_options, model_options, on_day
 from diamond_pricing.cli.sales import sales_in, source_option
@@ -430,6 +431,8 @@ _MODULES = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; give its exit code."""
+    if arguments is None and sys.argv[1:2] and sys.argv[1] in FITTING:
+        alike()
     codecs.register_error("plain", _plainer)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

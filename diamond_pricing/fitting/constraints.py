@@ -6,8 +6,8 @@ from math import ceil
 import numpy as np
 
 from diamond_pricing.arrays import Flags, Integers, Matrix, Vector
-from diamond_pricing.fitting.engine import Design
-from diamond_pricing.fitting.engine.shape import shaped, shaped_by
+from diamond_pricing.fitting.engine import Design, PenalisedFit
+from diamond_pricing.fitting.engine.shape import BROKEN, shaped, shaped_by
 from diamond_pricing.model.certificate import (
     ANY,
     AXES,
@@ -25,8 +25,8 @@ from diamond_pricing.model.proportions import Feature, features, is_proportion
 from diamond_pricing.stones import ATTRIBUTES, Measure, Stones
 from diamond_pricing.terms import Averages, Term, dense, interleaved
 
-SHAPE_ROWS = 120
-FEWEST_ROWS = 60
+SHAPE_ROWS = 30
+FEWEST_ROWS = 15
 MORE = 1.1  # times as many in each round, so that what is hard ends too
 CHUNK = 1_000  # rows at once
 SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
@@ -92,22 +92,24 @@ class Constraints:
             steps[:, :, sheet.columns] = np.diff(block, axis=1)
         return steps.reshape(-1, self.p)
 
-    def shaped(self, A: Matrix, free: Vector) -> Vector:
+    def shaped(self, fit: PenalisedFit) -> Vector:
         """Coefficients that break none, as near as possible to the free ones; shape (p,)."""
-        beta, self.binding = shaped(*self._wide(A, free), self)
+        beta, self.binding = shaped(*self._wide(fit), self)
         return beta[: self.p]
 
-    def shaped_alike(self, A: Matrix, free: Vector) -> Vector:
+    def shaped_alike(self, fit: PenalisedFit) -> Vector:
         """The same for a fit to most of the sales, by the rows that bound for all."""
-        return shaped_by(*self._wide(A, free), self.binding)[: self.p]
+        return shaped_by(*self._wide(fit), self.binding)[: self.p]
 
-    def _wide(self, A: Matrix, free: Vector) -> tuple[Matrix, Vector]:
+    def _wide(self, fit: PenalisedFit) -> tuple[Matrix, Vector]:
         """The programme with the least steps as unknowns behind the coefficients."""
+        free = fit.coefficients
         if self.size == self.p:
-            return A, free
-        wide = np.zeros((self.size, self.size))
-        wide[: self.p, : self.p] = A
-        wide[self.p :, self.p :] = SLACK * np.eye(self.size - self.p)
+            return fit.factor, free
+        wide = np.zeros((self.size, self.size), order="F")
+        wide[: self.p, : self.p] = fit.factor
+        behind = np.arange(self.p, self.size)
+        wide[behind, behind] = np.sqrt(SLACK)
         start = np.concatenate([free, np.zeros(self.size - self.p)])
         for found in self.least:
             for steps, places in found:
@@ -232,11 +234,11 @@ def _place(grid: Grid, index: Sequence[Integers], axis: int, up: int) -> dict[st
 
 
 def _lowest(step: Vector, most: int) -> tuple[Integers, ...]:
-    """Places of the lowest steps below zero, an index for each axis.
+    """Places of the lowest steps that are too low, an index for each axis.
 
     Of neighbours along the first axis only the lowest: they say nearly the same.
     """
-    low = step < 0
+    low = step < BROKEN
     low[1:] &= step[1:] < step[:-1]
     low[:-1] &= step[:-1] <= step[1:]
     (places,) = np.nonzero(low.ravel())

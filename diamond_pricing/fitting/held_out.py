@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.fitting.compile import training_of
@@ -89,7 +90,8 @@ class HeldOut:
         found = np.empty(len(rows))
         for start in range(0, len(found), CHUNK):
             X = laid.rows(rows[start : start + CHUNK])
-            found[start : start + CHUNK] = np.einsum("ij,ij->i", X @ fit.inverse, X)
+            half = lapack.dtrtrs(fit.factor, X.T, lower=1)[0]
+            found[start : start + CHUNK] = np.einsum("ij,ij->j", half, half)
         return found * self.found.weight[rows]
 
 
@@ -116,7 +118,7 @@ def held_out(
     for k, part in enumerate(found.parts):
         rows = np.flatnonzero(found.fold == k)
         fit = solve(found.gram - part, laid.design.penalties, found.fit.smoothing)
-        beta = rising.shaped_alike(fit.penalised, fit.coefficients)
+        beta = rising.shaped_alike(fit)
         stones = sales.stones.take(rows)
         beyond = _beyond(stones, sales.take(found.fold != k), read)
         recorded = laid.fitted(beta, rows)

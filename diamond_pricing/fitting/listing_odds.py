@@ -7,7 +7,6 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.fitting.engine import Tables, smooth, solve
-from diamond_pricing.fitting.engine.tables import columns
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.fitting.structure import WEIGHT, Part, laid_out
 from diamond_pricing.model.inference import Inference, Odds
@@ -47,15 +46,7 @@ def inferred(sales: Sales, shape: tuple[str, ...], averages: Averages) -> Infere
         else:
             fit = solve(made, laid.design.penalties, start)
         start = fit.smoothing
-        before, eta = eta, np.zeros(len(z))
-        for sheet in laid.design.sheets:
-            part = np.ones((len(z), 1))
-            for margin in sheet.margins:
-                f = margin.basis.feature
-                X = (columns(margin.basis, laid.axes[f]) @ margin.transform)[laid.codes[f]]
-                part = (part[:, :, None] * X[:, None, :]).reshape(len(z), -1)
-            eta = eta + part @ fit.coefficients[sheet.columns]
-        eta = eta.clip(-FARTHEST, FARTHEST)
+        before, eta = eta, laid.fitted(fit.coefficients).clip(-FARTHEST, FARTHEST)
         if np.abs(eta - before).mean() < SETTLED:
             break
     return Inference(

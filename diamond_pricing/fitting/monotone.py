@@ -9,6 +9,8 @@ grid.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -30,10 +32,10 @@ from diamond_pricing.fitting.engine import (
     Design,
     PenalisedFit,
     Tables,
+    roughly,
     smooth,
     solve,
 )  # fmt: skip
-from diamond_pricing.fitting.engine.smoothing import FLAT
 from diamond_pricing.fitting.held_out import Found, HeldOut, held_out, marked
 from diamond_pricing.fitting.like_sales import (
     BINS,
@@ -98,8 +100,7 @@ if TYPE_CHECKING:
 ENOUGH = 0.5  # share of the sales that must record a measure for it to be used
 ENOUGH_LISTED = 0.5  # the same of the price list, which counts for more
 TELLING = 0.05  # effective degrees of freedom of an interaction; one of fewer is left out
-ROUGHLY = 0.3  # as FLAT, before the first reweighting
-SCREENED = 3.0  # as FLAT, to see which grades bend others
+PASSES = 2  # reweightings
 FOLDS = 5
 SEED = 20081
 FEWEST_LIKE = 2_000  # sales from which like sales may have a line
@@ -226,7 +227,7 @@ def _model(
     laid, y = found.laid, found.y
     training = _dated(training_of(sales, left_out), stones, others)
     rising = constraints(laid.design, averages, training, lists=lists)
-    beta = rising.shaped(found.fit.penalised, found.fit.coefficients)
+    beta = rising.shaped(found.fit)
     residual = y - laid.fitted(beta)
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
     terms, coefficients, wide = documented(laid.design, beta)
@@ -324,7 +325,7 @@ def _screened(
         return [], None
     laid = laid_out(terms, stones, averages)
     tables = Tables(laid.design, laid.axes, laid.codes)
-    fit = smooth(tables.gram(y, prior), laid.design.penalties, flat=SCREENED)
+    fit = roughly(tables.gram(y, prior), laid.design.penalties)
     residual = y - laid.fitted(fit.coefficients)
     weight = _weights(residual, stones, prior)
     beside = ["carat", *(g.name for g in GRADES if g.required), *(SHAPES,) * (SHAPES in others)]
@@ -384,28 +385,20 @@ def _fitted(
     fold = (rng.permutation(groups.max() + 1) % FOLDS)[groups]
     design = laid.design
     tables = Tables(design, laid.axes, laid.codes)
-    weight, start = prior, None
-    rounds: list[float | None] = [ROUGHLY, None, FLAT]  # None: with the λ of before
+    weight, start, passes = prior, None, PASSES
     if before is not None:
-        weight, rounds = before.weight, [None, FLAT]
+        weight, passes = before.weight, PASSES - 1
         known = {term: iter(values) for term, values in before.smoothing.items()}
         start = np.array([next(known.get(design.sheets[i].term, iter(())), np.nan)
                           for i in design.owners])  # fmt: skip
-    for flat in rounds:
-        rows = [fold == k for k in range(FOLDS)] if flat == FLAT else [fold >= 0]
-        parts = [tables.gram(y, weight, inside) for inside in rows]
-        whole = parts[0]
-        for part in parts[1:]:
-            whole = whole + part
-        if flat is None:
-            fit = solve(whole, design.penalties, start)
-        else:
-            fit = smooth(whole, design.penalties, start, flat=flat)
-            start = fit.smoothing
-        if flat != FLAT:
-            fitted = laid.fitted(fit.coefficients)
-            y = likely(fitted, float(np.std(y - fitted)))
-            weight = _weights(y - fitted, stones, prior)
+    for _ in range(passes):
+        fit = roughly(tables.gram(y, weight), design.penalties, start)
+        start, fitted = fit.smoothing, laid.fitted(fit.coefficients)
+        y = likely(fitted, float(np.std(y - fitted)))
+        weight = _weights(y - fitted, stones, prior)
+    parts = [tables.gram(y, weight, fold == k) for k in range(FOLDS)]
+    whole = reduce(add, parts)
+    fit = smooth(whole, design.penalties, start)
     telling = [
         len(sheet.margins) < 2 or fit.edf[sheet.columns].sum() >= TELLING
         for sheet in design.sheets

@@ -162,14 +162,14 @@ def solved(moments: Moments, *, held_out: bool = False, effective: str | None = 
             lists = any(b.feature == LISTING.name for t in frame.terms for b in t.bases)
             training = _training(moments, founding, effective)
             rising = constraints(design, founding.averages, training, lists=lists)
-            beta = rising.shaped(fit.penalised, beta)
+            beta = rising.shaped(fit)
         without = []
         if held_out:
             for part in parts:
                 left = solve(whole - part, design.penalties, fit.smoothing)
                 held = left.coefficients
                 if rising is not None:
-                    held = rising.shaped_alike(left.penalised, held)
+                    held = rising.shaped_alike(left)
                 without.append(documented(design, held)[1])
     return Solved(design, fit, beta, without)
 

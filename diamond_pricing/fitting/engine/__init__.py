@@ -5,7 +5,7 @@ Nothing after the tables depends on the number of sales (Wood, Li, Shaddick & Au
 """
 
 from diamond_pricing.fitting.engine.design import Design, Margin, Sheet, learned, sheets
-from diamond_pricing.fitting.engine.smoothing import PenalisedFit, reml, smooth, solve
+from diamond_pricing.fitting.engine.smoothing import PenalisedFit, reml, roughly, smooth, solve
 from diamond_pricing.fitting.engine.tables import Gram, Tables, turned
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Tables",
     "learned",
     "reml",
+    "roughly",
     "sheets",
     "smooth",
     "solve",

@@ -14,6 +14,7 @@ which are fast near it.
 from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import lapack
 
 from diamond_pricing.arrays import Flags, Matrix, Vector
@@ -21,12 +22,13 @@ from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.engine.tables import Gram
 
 SMALLEST, LARGEST = 1e-8, 1e7  # of λ over the scale of its columns
-PLAIN = 0.01  # λ over the scale of its columns, where none is known
-FELLNER_SCHALL = 6  # safe steps before the first Newton step
+PLAIN = 0.3  # λ over the scale of its columns, where none is known
+UNKNOWN, KNOWN = 4, 2  # safe steps before Newton's, from a λ that is not or is known
 SINGULAR = 1e-13  # pivot of a column of unit length that the others determine
-STEPS = 60
+STEPS, HALVED = 60, 30
 ROUNDING = 1e-4  # of log prices, which are whole cents of stones of about $100 or dearer
-FLAT = 3e-3
+FLAT = 1e-5  # derivative of the score by log λ at the end, so that all ways there end alike
+TAIL, ALIKE = 3e-3, 0.3  # such a derivative near a bound; of it, how far the second may be off
 LONGEST = 6.0  # step of log λ
 
 
@@ -39,27 +41,18 @@ class PenalisedFit:
         β̂, shape (p,), log dollars.
     smoothing : Vector
         λ, one for each penalty.
+    factor : Matrix
+        L, shape (p, p), lower triangular: LL' = X'WX + S.
     """
 
     def __init__(self, state: "_State") -> None:
         self._state = state
-        self.coefficients, self.smoothing = state.beta, state.smoothing
-
-    @cached_property
-    def inverse(self) -> Matrix:
-        """A⁻¹, shape (p, p)."""
-        return self._state.inverse
-
-    @property
-    def penalised(self) -> Matrix:
-        """A = X'WX + S, shape (p, p)."""
-        A: Matrix = self._state.gram.XX + np.diag(self._state.S)
-        return A
+        self.coefficients, self.smoothing, self.factor = state.beta, state.smoothing, state.L
 
     @cached_property
     def edf(self) -> Vector:
         """Effective degrees of freedom of each column, the diagonal of A⁻¹X'X; shape (p,)."""
-        found: Vector = (self.inverse * self._state.gram.XX).sum(axis=1)
+        found: Vector = 1 - self._state.diagonal * self._state.S
         return found
 
     @cached_property
@@ -70,7 +63,11 @@ class PenalisedFit:
     @property
     def covariance(self) -> Matrix:
         """Bayesian posterior covariance σ²A⁻¹, shape (p, p)."""
-        return self.residual_variance * self.inverse
+        lower = self._state.inverse
+        V: Matrix = lower + lower.T
+        V[np.diag_indices_from(V)] /= 2
+        V *= self.residual_variance
+        return V
 
 
 class _State:
@@ -79,18 +76,16 @@ class _State:
     def __init__(self, gram: Gram, penalties: Matrix, smoothing: Vector) -> None:
         self.gram, self.penalties, self.smoothing = gram, penalties, smoothing
         self.S = smoothing @ penalties if len(smoothing) else np.zeros(len(gram.Xy))
-        A = gram.XX + np.diag(self.S)
-        # Columns of very different length spoil the digits of the factor.
-        self.scale = 1 / np.sqrt(np.maximum(np.diag(A), 1e-300))
-        L, failed = lapack.dpotrf(A * self.scale * self.scale[:, None], lower=1, overwrite_a=1)
+        A = gram.XX.T.copy(order="F")  # symmetric; LAPACK takes it as it stands
+        of_A = np.diag(gram.XX) + self.S
+        np.fill_diagonal(A, of_A)
+        self.L, failed = lapack.dpotrf(A, lower=1, overwrite_a=1)
         # Rounding may leave a pivot of what is nothing a little above it.
-        if failed or np.diag(L).min() ** 2 < SINGULAR:
+        if failed or (np.diag(self.L) ** 2 < SINGULAR * of_A).any():
             raise FitError(
                 "the sales do not tell the terms apart: some columns are determined by others."
             )
-        self.L = L
-        solved, _ = lapack.dpotrs(L, gram.Xy * self.scale, lower=1)
-        self.beta: Vector = solved * self.scale
+        self.beta: Vector = lapack.dpotrs(self.L, gram.Xy, lower=1)[0]
         self.rss = max(
             gram.yy - 2 * self.beta @ gram.Xy + self.beta @ (gram.XX @ self.beta),
             gram.n * ROUNDING**2,
@@ -103,38 +98,69 @@ class _State:
 
     @property
     def score(self) -> float:
-        log_A = 2 * (np.log(np.diag(self.L)).sum() - np.log(self.scale).sum())
+        log_A = 2 * np.log(np.diag(self.L)).sum()
         log_S = np.log(self.S[self.penalised]).sum()
         return float((self.gram.n - self.free) * np.log(self.P) + log_A - log_S)
 
     @cached_property
-    def inverse(self) -> Matrix:
-        """A⁻¹."""
-        lower, failed = lapack.dpotri(self.L, lower=1)
-        assert not failed
-        V: Matrix = lower + lower.T  # dpotrf left nothing above the diagonal
-        V[np.diag_indices_from(V)] /= 2
-        V *= self.scale
-        V *= self.scale[:, None]
-        return V
+    def turned(self) -> Matrix:
+        """L⁻¹, lower triangular."""
+        found: Matrix = lapack.dtrtri(self.L, lower=1)[0]
+        return found
 
-    def derivatives(self) -> tuple[Vector, Matrix, Vector]:
-        """Gradient and Hessian by log λ of the score, and the Fellner–Schall step."""
-        V = self.inverse
+    @cached_property
+    def diagonal(self) -> Vector:
+        """Of A⁻¹, shape (p,)."""
+        columns = self.turned.T
+        found: Vector = np.einsum("ij,ij->i", columns, columns)
+        return found
+
+    @property
+    def inverse(self) -> Matrix:
+        """A⁻¹, the lower triangle alone."""
+        found: Matrix = lapack.dlauum(self.turned, lower=1)[0]
+        return found
+
+    @cached_property
+    def gradient(self) -> Vector:
+        """Of the score by log λ."""
+        errors, variance, determinant = self.parts
+        return errors + variance - determinant
+
+    @cached_property
+    def parts(self) -> tuple[Vector, Vector, Vector]:
+        """Of the gradient: of n − M log P, log|A| and log|S|₊, the last taken off."""
         a = self.penalties * self.smoothing[:, None]
-        inverse_S = np.where(self.penalised, 1 / np.where(self.S > 0, self.S, 1.0), 0.0)
         quadratic, m = a @ self.beta**2, self.gram.n - self.free
-        trace_V, trace_S = a @ np.diag(V), a @ inverse_S
-        gradient = m * quadratic / self.P + trace_V - trace_S
-        ab = a * self.beta
-        hessian = np.diag(m * quadratic / self.P + trace_V - trace_S)
-        hessian -= m * (2 * ab @ V @ ab.T / self.P + np.outer(quadratic, quadratic) / self.P**2)
-        hessian -= a @ (V * V) @ a.T
-        hessian += (a * inverse_S**2) @ a.T
-        step = np.log(np.maximum(trace_S - trace_V, 1e-12)) - np.log(
-            np.maximum(m * quadratic / self.P, 1e-300)
-        )
-        return gradient, hessian, step
+        return m * quadratic / self.P, a @ self.diagonal, a @ self.inverse_S
+
+    @cached_property
+    def inverse_S(self) -> Vector:
+        return np.where(self.penalised, 1 / np.where(self.S > 0, self.S, 1.0), 0.0)
+
+    @property
+    def safe(self) -> Vector:
+        """The Fellner–Schall step of log λ."""
+        errors, variance, determinant = self.parts
+        step: Vector = np.log(np.maximum(determinant - variance, 1e-12))
+        step -= np.log(np.maximum(errors, 1e-300))
+        return step
+
+    @property
+    def hessian(self) -> Matrix:
+        """Of the score by log λ."""
+        a = self.penalties * self.smoothing[:, None]
+        m, (errors, _, _) = self.gram.n - self.free, self.parts
+        found = np.diag(self.gradient)
+        half = lapack.dtrtrs(self.L, (a * self.beta).T, lower=1)[0]
+        found -= m * 2 * half.T @ half / self.P + np.outer(errors, errors) / m
+        V = self.inverse
+        V *= V
+        some = sparse.csr_matrix(a)
+        both = some @ (some @ V.T).T  # of the lower triangle, which has the diagonal once
+        found -= both + both.T - (a * np.diag(V)) @ a.T
+        found += (a * self.inverse_S**2) @ a.T
+        return found
 
 
 def reml(gram: Gram, penalties: Matrix, smoothing: Vector) -> float:
@@ -142,9 +168,7 @@ def reml(gram: Gram, penalties: Matrix, smoothing: Vector) -> float:
     return _State(gram, penalties, smoothing).score
 
 
-def smooth(
-    gram: Gram, penalties: Matrix, start: Vector | None = None, *, flat: float = FLAT
-) -> PenalisedFit:
+def smooth(gram: Gram, penalties: Matrix, start: Vector | None = None) -> PenalisedFit:
     """Choose λ by REML and fit.
 
     Parameters
@@ -153,55 +177,68 @@ def smooth(
         Diagonals D_j, shape (penalties, p).
     start : Vector, optional
         λ to start from, as of an earlier fit to similar sales; NaN where that had none.
-    flat : float
-        Largest derivative of twice the REML score by log λ at the end.
 
     Raises
     ------
     FitError
         When the columns are collinear or the sales too few.
     """
-    scale = _scale(gram, penalties)
-    low, high = np.log(SMALLEST * scale), np.log(LARGEST * scale)
-    rho = np.log(_known(start, scale)).clip(low, high)
-    state = _State(gram, penalties, np.exp(rho))
-    # Near an optimum, as from the λ of an earlier fit, Newton's steps need no safe ones.
-    known = np.ones(0) if start is None else ~np.isnan(start)
-    done = round(FELLNER_SCHALL * known.mean()) if len(known) else 0
-    for count in range(done, done + STEPS):
-        gradient, hessian, safe = state.derivatives()
+    bounds = _bounds(gram, penalties)
+    state = _safe(gram, penalties, start)
+    for _ in range(STEPS):
+        rho, gradient = np.log(state.smoothing), state.gradient
         # At a bound λ is as good as infinite or nothing: it may stay there.
-        stuck = ((rho >= high) & (gradient < 0)) | ((rho <= low) & (gradient > 0))
-        if np.abs(np.where(stuck, 0.0, gradient)).max(initial=0) < flat:
-            return PenalisedFit(state)
-        before = state
-        steps = (gradient, hessian, safe if count < FELLNER_SCHALL else None)
-        rho, state = _moved(state, rho, *steps, ~stuck, (low, high))
+        beyond = rho + np.where(gradient < 0, 1e-9, -1e-9)
+        stuck = beyond != beyond.clip(*bounds)
+        if np.abs(np.where(stuck, 0.0, gradient)).max(initial=0) < FLAT:
+            break
+        before, state = state, _lower(state, ~stuck, bounds)
         if state is before:  # no step lowers the score: rounding is all that is left
-            return PenalisedFit(state)
-    return PenalisedFit(state)  # of few sales, whose score has hardly a lowest place
+            break
+    return PenalisedFit(state)  # of few sales, perhaps, whose score has hardly a lowest place
 
 
-def _moved(
-    state: _State, rho: Vector, gradient: Vector, hessian: Matrix, safe: Vector | None,
-    free: Flags, bounds: tuple[Vector, Vector],
-) -> tuple[Vector, _State]:  # fmt: skip
-    """Take one step, safe or Newton's, that does not raise the score."""
-    if safe is not None:
-        step = safe.clip(-LONGEST, LONGEST)
-    else:
-        values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
-        values = np.maximum(np.abs(values), 1e-7 * max(np.abs(values).max(initial=0), 1e-7))
-        step = np.zeros(len(rho))
-        step[free] = -vectors @ ((vectors.T @ gradient[free]) / values)
-        step *= min(1.0, LONGEST / max(np.abs(step).max(), 1e-300))
-    for _ in range(30):
-        tried = (rho + np.where(free, step, 0.0)).clip(*bounds)
-        new = _State(state.gram, state.penalties, np.exp(tried))
-        if safe is not None or new.score <= state.score + 1e-9 * abs(state.score):
-            return tried, new
-        step = step / 2
-    return rho, state  # nothing better is near
+def roughly(gram: Gram, penalties: Matrix, start: Vector | None = None) -> PenalisedFit:
+    """Fit as `smooth`, at a λ that is near enough to learn weights from."""
+    return PenalisedFit(_safe(gram, penalties, start))
+
+
+def _safe(gram: Gram, penalties: Matrix, start: Vector | None) -> "_State":
+    """Take some Fellner–Schall steps, fewer from a λ that is known."""
+    low, high = _bounds(gram, penalties)
+    rho = np.log(_known(start, _scale(gram, penalties))).clip(low, high)
+    state = _State(gram, penalties, np.exp(rho))
+    for _ in range(UNKNOWN if start is None or np.isnan(start).any() else KNOWN):
+        rho = (rho + state.safe.clip(-LONGEST, LONGEST)).clip(low, high)
+        state = _State(gram, penalties, np.exp(rho))
+    return state
+
+
+def _lower(state: _State, free: Flags, bounds: tuple[Vector, Vector]) -> _State:
+    """Take one of Newton's steps, or a part of one, that does not raise the score."""
+    gradient, hessian = state.gradient, state.hessian
+    rho, size = np.log(state.smoothing), np.abs(gradient)
+    # Toward a bound the score falls as exp(∓log λ), and Newton would take steps of 1.
+    tail = free & (size < TAIL) & (np.abs(np.diag(hessian) - size) < ALIKE * size)
+    end = np.where(gradient < 0, bounds[1], bounds[0])
+    tries = [np.where(tail, end, rho + _newton(hessian, gradient, free & ~tail))]
+    step = _newton(hessian, gradient, free)
+    tries = tries * bool(tail.any()) + [rho + step / 2**k for k in range(HALVED)]
+    for tried in tries:
+        new = _State(state.gram, state.penalties, np.exp(tried.clip(*bounds)))
+        if new.score <= state.score + 1e-9 * abs(state.score):
+            return new
+    return state  # nothing better is near
+
+
+def _newton(hessian: Matrix, gradient: Vector, free: Flags) -> Vector:
+    """Newton's step by the free of log λ, downhill in every direction."""
+    values, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
+    values = np.maximum(np.abs(values), 1e-7 * max(np.abs(values).max(initial=0), 1e-7))
+    step = np.zeros(len(gradient))
+    step[free] = -vectors @ ((vectors.T @ gradient[free]) / values)
+    step *= min(1.0, LONGEST / max(np.abs(step).max(initial=0), 1e-300))
+    return step
 
 
 def solve(gram: Gram, penalties: Matrix, smoothing: Vector | None = None) -> PenalisedFit:
@@ -213,6 +250,12 @@ def _scale(gram: Gram, penalties: Matrix) -> Vector:
     """Mean of X'WX over the columns of each penalty."""
     diagonal = np.diag(gram.XX)
     return np.array([diagonal[row > 0].mean() for row in penalties])
+
+
+def _bounds(gram: Gram, penalties: Matrix) -> tuple[Vector, Vector]:
+    """Of log λ."""
+    scale = _scale(gram, penalties)
+    return np.log(SMALLEST * scale), np.log(LARGEST * scale)
 
 
 def _known(smoothing: Vector | None, scale: Vector) -> Vector:

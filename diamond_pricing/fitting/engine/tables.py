@@ -11,8 +11,8 @@ Augustin 2017). Terms over the same attributes share their cells.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import combinations_with_replacement
+from math import prod
 
 import numpy as np
 import scipy.sparse as sparse
@@ -99,15 +99,13 @@ class Tables:
         features = [tuple(m.basis.feature for m in sheet.margins) for sheet in design.sheets]
         groups = _largest(features)
         home = [next(g for g in groups if set(g) >= set(f)) for f in features]
-        # The terms of a group side by side; where each column stands in the design.
+        # The terms of a group side by side.
         self.sheets = [
             sheet
             for group in groups
             for sheet, of in zip(design.sheets, home, strict=True)
             if of == group
         ]
-        every = np.arange(design.p)
-        self.places = np.concatenate([every[sheet.columns] for sheet in self.sheets])
         self.blocks, at, stop = [], [], 0
         self.columns: list[slice] = []
         for group in groups:
@@ -166,12 +164,9 @@ class Tables:
             found = (self.blocks[g].T @ (N @ self.blocks[h])).toarray()
             XX[self.columns[g], self.columns[h]] = found
             XX[self.columns[h], self.columns[g]] = found.T
-        back = np.argsort(self.places)
-        half = turned(self.sheets, XX)
-        XX = turned(self.sheets, np.ascontiguousarray(half.T))[np.ix_(back, back)]
-        Xy = turned(self.sheets, Xy[:, None])[back, 0]
+        XX = turned(self.sheets, np.ascontiguousarray(turned(self.sheets, XX).T))
         n = len(y) if some is None else int(some.sum())
-        return Gram((XX + XX.T) / 2, Xy, float(w @ y**2), n)
+        return Gram(XX, turned(self.sheets, Xy[:, None])[:, 0], float(w @ y**2), n)
 
 
 def _largest(features: Sequence[Features]) -> list[Features]:
@@ -240,14 +235,20 @@ def columns(basis: AnyBasis, values: Vector) -> Matrix:
 
 
 def turned(sheets: Sequence[Sheet], raw: Matrix) -> Matrix:
-    """T'M for the stacked columns of some terms, one margin at a time; shape (q, m)."""
-    made, row = [], 0
+    """T'M for the stacked columns of all terms, in any order, one margin at a time.
+
+    Shape (p, m): each row stands where the design has it.
+    """
+    made = np.empty((max(sheet.columns.stop for sheet in sheets), raw.shape[1]))
+    row = 0
     for sheet in sheets:
-        widths = [margin.basis.width for margin in sheet.margins]
-        stop = row + reduce(lambda a, b: a * b, widths, 1)
-        part = raw[row:stop].reshape(*widths, -1)
-        for i, margin in enumerate(sheet.margins):
-            part = np.moveaxis(np.tensordot(margin.transform, part, (0, i)), 0, i)
-        made.append(part.reshape(-1, raw.shape[1]))
-        row = stop
-    return np.vstack(made)
+        left, right = 1, prod(margin.basis.width for margin in sheet.margins)
+        part = raw[row : row + right]
+        row += right
+        for margin in sheet.margins:
+            wide, narrow = margin.transform.shape
+            right //= wide
+            part = margin.transform.T @ part.reshape(left, wide, -1)
+            left *= narrow
+        made[sheet.columns] = part.reshape(left, -1)
+    return made

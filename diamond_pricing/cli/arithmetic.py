@@ -1,0 +1,31 @@
+"""The same sales give the same bytes on any x86-64 processor that has AVX2 (2013 and later).
+
+NumPy and OpenBLAS choose at their start how to add and how to take logarithms, by what the
+processor can do, and the last digits differ between those ways. Commands that fit begin anew
+with the way that all of these processors have.
+"""
+
+import os
+import platform
+import sys
+
+FITTING = ("fit", "refit")
+BEYOND = ("X86_V4", "AVX512_ICL", "AVX512_SPR")  # NumPy's names of what came after AVX2
+
+
+def alike() -> None:
+    """Begin this process anew, with the same arguments, unless its arithmetic is that already.
+
+    Where the processor has no AVX2, or the system cannot replace a process, it goes on.
+    """
+    from numpy._core._multiarray_umath import __cpu_features__ as has  # it has no other name
+
+    if os.name != "posix" or platform.machine() != "x86_64" or not has.get("X86_V3"):
+        return
+    wanted = {
+        "OPENBLAS_CORETYPE": "Haswell",
+        "OPENBLAS_NUM_THREADS": "1",
+        "NPY_DISABLE_CPU_FEATURES": " ".join(BEYOND),
+    }
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | wanted)
