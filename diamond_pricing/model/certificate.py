@@ -307,8 +307,8 @@ def over(
     like : Likeness, optional
         What like sales fetched beyond.
     """
-    base = np.zeros(grid.sizes)
     others: dict[str, list[Vector]] = {}
+    alike: dict[tuple[int, ...], Vector] = {}  # added up before they are spread over the grid
     at = located(effects.terms, effects.averages, grid) if at is None else at
     for table, where in zip(effects.tables, at, strict=True):
         if where is None:
@@ -317,7 +317,10 @@ def over(
         if where.other:
             others.setdefault(where.other, []).append(found)
         else:
-            base += found[0]
+            alike[where.sizes] = alike.get(where.sizes, 0.0) + found[0]
+    base = np.zeros(grid.sizes)
+    for found in alike.values():
+        base += found
     if like is not None:
         base += like.of(grid.stones()).reshape(grid.sizes)
     return Over(base, others)
