@@ -1,21 +1,20 @@
 import numpy as np
 
-from diamond_pricing import Stones
-from diamond_pricing.fitting import fit
+from diamond_pricing import PriceModel, Stones, load_sales
+from tests.test_arithmetic import ALIKE, fitted
 
 
-def test_the_packaged_model_is_the_one_that_its_script_makes(packaged, catalog):
-    """Another BLAS sums in another order, and smoothing stops at a small gradient, not at nil:
-    prices agree within a tenth of a per cent, far under any standard error."""
-    again = fit(catalog)
-    stones = Stones.from_frame(catalog)
-    assert again.training == packaged.training
-    assert again.origin == packaged.origin
+def test_the_packaged_model_is_the_one_that_the_command_makes(packaged, tmp_path):
+    """To the byte; with another arithmetic within the steps that effects are rounded to."""
+    again = PriceModel.from_json(fitted(tmp_path / "model.json"))
+    if ALIKE:
+        assert again.sha256 == packaged.sha256
+    stones = Stones.from_frame(load_sales())
     for listing in ("blend", "recorded"):
         np.testing.assert_allclose(
             again.price(stones, listing=listing, extrapolate=True),
             packaged.price(stones, listing=listing, extrapolate=True),
-            rtol=1e-3,
+            rtol=2e-3,
         )
 
 

@@ -9,8 +9,11 @@ import os
 import platform
 import sys
 
+import numpy as np
+
 FITTING = ("fit", "refit")
-BEYOND = ("X86_V4", "AVX512_ICL", "AVX512_SPR")  # NumPy's names of what came after AVX2
+WITH_AVX2 = "X86_V3"  # NumPy's names
+BEYOND = ("X86_V4", "AVX512_ICL", "AVX512_SPR")
 
 
 def alike() -> None:
@@ -18,9 +21,8 @@ def alike() -> None:
 
     Where the processor has no AVX2, or the system cannot replace a process, it goes on.
     """
-    from numpy._core._multiarray_umath import __cpu_features__ as has  # it has no other name
-
-    if os.name != "posix" or platform.machine() != "x86_64" or not has.get("X86_V3"):
+    found = np.show_config("dicts")["SIMD Extensions"]["found"]
+    if os.name != "posix" or platform.machine() != "x86_64" or WITH_AVX2 not in found:
         return
     wanted = {
         "OPENBLAS_CORETYPE": "Haswell",
@@ -28,4 +30,4 @@ def alike() -> None:
         "NPY_DISABLE_CPU_FEATURES": " ".join(BEYOND),
     }
     if any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | wanted)
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | wanted)  # noqa: S606

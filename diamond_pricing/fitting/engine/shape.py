@@ -60,7 +60,7 @@ class _Nearest:
         # The solver may go in circles from where it starts, or at a tolerance.
         for some, loose in ((sense, 1.0), (np.zeros_like(sense), 1.0), (sense, LOOSER)):
             _, _, outcome, solver = daqp.solve(
-                *programme, some, primal_tol=loose * tolerance
+                *programme, some.astype(np.int32), primal_tol=loose * tolerance
             )
             if outcome == SOLVED:
                 break
@@ -103,7 +103,7 @@ def shaped(factor: Matrix, free: Vector, broken: Broken) -> tuple[Vector, Matrix
     beta, tight = free, 0
     for _ in range(ROUNDS):
         turned, length = nearest.turned(found)
-        sense = np.repeat(np.array([ACTIVE_BELOW, 0], np.int32), [len(rows), len(found)])
+        sense = np.repeat([ACTIVE_BELOW, 0], [len(rows), len(found)])
         rows, C = np.vstack([rows, found]), np.vstack([C, turned])
         least = np.concatenate([least, MARGIN / length])
         before = beta
@@ -127,4 +127,4 @@ def shaped_by(factor: Matrix, free: Vector, rows: Matrix) -> Vector:
         return free
     nearest = _Nearest(factor, free)
     C, length = nearest.turned(rows)
-    return nearest.solved(C, MARGIN / length, np.zeros(len(C), np.int32))[0]
+    return nearest.solved(C, MARGIN / length, np.zeros(len(C), np.int64))[0]

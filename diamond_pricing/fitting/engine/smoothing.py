@@ -132,10 +132,11 @@ class _State:
         """Of the gradient: of n − M log P, log|A| and log|S|₊, the last taken off."""
         a = self.penalties * self.smoothing[:, None]
         quadratic, m = a @ self.beta**2, self.gram.n - self.free
-        return m * quadratic / self.P, a @ self.diagonal, a @ self.inverse_S
+        return m * quadratic / self.P, a @ self.diagonal, a @ self.of_s
 
     @cached_property
-    def inverse_S(self) -> Vector:
+    def of_s(self) -> Vector:
+        """1/S, and nothing where there is no penalty."""
         return np.where(self.penalised, 1 / np.where(self.S > 0, self.S, 1.0), 0.0)
 
     @property
@@ -159,7 +160,7 @@ class _State:
         some = sparse.csr_matrix(a)
         both = some @ (some @ V.T).T  # of the lower triangle, which has the diagonal once
         found -= both + both.T - (a * np.diag(V)) @ a.T
-        found += (a * self.inverse_S**2) @ a.T
+        found += (a * self.of_s**2) @ a.T
         return found
 
 
