@@ -125,7 +125,7 @@ def priced_sheet(
     ending = name.rpartition(".")[2].casefold()
     text = ending in ("csv", "tsv", "txt")
     if text:
-        made = _csv(data, header, rows, heads, table, how.decimal or ".")
+        made = _csv(data, sheet.above, [header, *rows], heads, table, how.decimal or ".")
     else:
         made = _xlsx(data if ending in ("xlsx", "xlsm") else b"", sheet, rows, heads, table)
     stem = name.rpartition("/")[2].partition(".")[0] or "stones"
@@ -144,16 +144,16 @@ def priced_sheet(
 
 
 def _csv(
-    data: bytes, header: Sequence[str], rows: Sequence[Sequence[str]], heads: Sequence[str],
-    table: Sequence[Sequence[object]], decimal: str,
+    data: bytes, above: Sequence[Sequence[str]], rows: Sequence[Sequence[str]],
+    heads: Sequence[str], table: Sequence[Sequence[object]], decimal: str,
 ) -> bytes:  # fmt: skip
     """The cells as they were and ours, parted and with the decimal sign of the file."""
     delimiter = max(DELIMITERS, key=data[:4096].decode("latin-1").count)
     both = [
         [*row, *(_text(value, decimal) for value in ours)]
-        for row, ours in zip(rows, table, strict=True)
+        for row, ours in zip(rows, [heads, *table], strict=True)
     ]
-    return _written([[*header, *map(harmless, heads)], *both], delimiter)
+    return _written([*above, *both], delimiter)
 
 
 def csv_of(head: Sequence[str], rows: Sequence[Sequence[object]], decimal: str) -> bytes:

@@ -10,7 +10,7 @@ import json
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from diamond_pricing.errors import MissingExtraError, RejectedFileError
@@ -58,11 +58,14 @@ class Sheet:
         As many cells as the header has, or another number where the file is ragged.
     lines : list[int]
         Row number of each, as a person counts them in the file.
+    above : list[list[str]]
+        Titles over the header.
     """
 
     header: list[str]
     rows: list[list[str]]
     lines: list[int]
+    above: list[list[str]] = field(default_factory=list)
 
 
 def read_sheet(name: str, data: bytes, *, encoding: str = "", delimiter: str = "") -> Sheet:
@@ -172,17 +175,16 @@ def _csv(text: str, delimiter: str) -> Sheet:
         ) from error
     if not rows:  # a byte order mark, or a spreadsheet's own line, and nothing else
         raise RejectedFileError("the file is empty.")
-    header, rows, lines = _below_header(rows, lines)
+    sheet = _below_header(rows, lines)
+    header, rows = sheet.header, sheet.rows
     if rows and len(rows[-1]) < len(header) and not text.endswith(("\n", "\r")):
         raise RejectedFileError(
             f"the file is cut off: its last line has {len(rows[-1])} of {len(header)} fields."
         )
-    return Sheet(header, rows, lines)
+    return sheet
 
 
-def _below_header(
-    rows: list[list[str]], lines: list[int]
-) -> tuple[list[str], list[list[str]], list[int]]:
+def _below_header(rows: list[list[str]], lines: list[int]) -> Sheet:
     """The header, and the rows below it but for its repetitions."""
     first = header_row(rows)
     header = rows[first]
@@ -196,7 +198,7 @@ def _below_header(
         if row != header:
             found.append(row)
             places.append(line)
-    return header, found, places
+    return Sheet(header, found, places, rows[:first])
 
 
 def header_row(rows: list[list[str]]) -> int:
@@ -264,7 +266,7 @@ def _spreadsheet(data: bytes) -> Sheet:
     rows = [(row, line) for line, row in enumerate(most, 1) if any(c.strip() for c in row)]
     if not rows:
         raise RejectedFileError("the file is empty.")
-    return Sheet(*_below_header([row for row, _ in rows], [line for _, line in rows]))
+    return _below_header([row for row, _ in rows], [line for _, line in rows])
 
 
 def _shown(cell: object) -> str:
@@ -414,7 +416,7 @@ def _once_each(sheet: Sheet) -> Sheet:
         return sheet
     kept = [i for i in range(len(header)) if i not in same]
     rows = [[row[i] for i in kept] for row in sheet.rows]
-    return Sheet([header[i] for i in kept], rows, sheet.lines)
+    return Sheet([header[i] for i in kept], rows, sheet.lines, sheet.above)
 
 
 def _checked(sheet: Sheet) -> Sheet:

@@ -91,3 +91,13 @@ def test_csv_stays_csv_with_its_delimiter_and_decimal_sign(packaged):
 def test_what_is_no_stock_list_is_refused(packaged, name, data, said):
     with pytest.raises(RejectedFileError, match=said):
         priced_sheet(name, data, packaged, most=3)
+
+
+def test_titles_above_the_header_of_a_text_file_are_kept(packaged):
+    data = b"Stock of Monday\nin Milan;and Rome\nCarat;Color;Clarity;Cut\n1,01;E;VS1;Ideal\n"
+    made = priced_sheet("stock.csv", data, packaged)
+    rows = list(csv.reader(io.StringIO(made.data.decode("utf-8-sig")), delimiter=";"))
+    assert rows[:2] == [["Stock of Monday"], ["in Milan", "and Rome"]]
+    assert rows[2][:5] == ["Carat", "Color", "Clarity", "Cut", rows[2][4]]
+    assert rows[2][4].startswith("Estimate (USD, 2008")
+    assert rows[3][:4] == ["1,01", "E", "VS1", "Ideal"]
