@@ -24,10 +24,9 @@ def alike() -> None:
     found = np.show_config("dicts")["SIMD Extensions"]["found"]
     if os.name != "posix" or platform.machine() != "x86_64" or WITH_AVX2 not in found:
         return
-    wanted = {
-        "OPENBLAS_CORETYPE": "Haswell",
-        "OPENBLAS_NUM_THREADS": "1",
-        "NPY_DISABLE_CPU_FEATURES": " ".join(BEYOND),
-    }
+    wanted = {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "1"}
+    if beyond := " ".join(name for name in BEYOND if name in found):
+        wanted["NPY_DISABLE_CPU_FEATURES"] = beyond
     if any(os.environ.get(name) != value for name, value in wanted.items()):
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | wanted)  # noqa: S606
+        again = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, again, os.environ | wanted)  # noqa: S606  ourselves

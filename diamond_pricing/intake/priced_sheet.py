@@ -3,11 +3,16 @@
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from diamond_pricing.errors import MissingExtraError, RejectedFileError, SourceError
+from diamond_pricing.errors import (
+    MissingExtraError,
+    RejectedFileError,
+    SourceError,
+    StoneError,
+)
 from diamond_pricing.files import harmless
 from diamond_pricing.intake.columns import TableColumns
 from diamond_pricing.intake.judged import STATUS, code_of, judged
@@ -65,7 +70,7 @@ class PricedSheet:
 
 def priced_sheet(
     name: str, data: bytes, model: PriceModel, *, level: float = RANGE, listing: str = BLEND,
-    words: Words = ENGLISH, most: int = 100_000,
+    words: Words = ENGLISH, told: Callable[[StoneError], str] = str, most: int = 100_000,
 ) -> PricedSheet:  # fmt: skip
     """Price the stones of a file of any form that sales are read from.
 
@@ -77,6 +82,8 @@ def priced_sheet(
         Share of such sales within the range.
     words : Words
         For the headers and verdicts.
+    told : callable
+        Says why a stone has no price.
     most : int
         Rows.
 
@@ -110,7 +117,7 @@ def priced_sheet(
     for i, status in enumerate(found.status.tolist()):
         if i in found.errors:
             blank = [None] * (3 + found.cents.shape[1])
-            table.append([*blank[:3], words.verdicts[2], str(found.errors[i]), *blank[3:]])
+            table.append([*blank[:3], words.verdicts[2], told(found.errors[i]), *blank[3:]])
             continue
         ends = [None if v != v else v for v in (found.low[i].item(), found.high[i].item())]
         lines = (found.cents[i] / 100).tolist()

@@ -440,3 +440,17 @@ def test_a_range_that_is_not_possible_leaves_the_price(api, packaged, scarce):
     assert first["cents"] > 0
     assert first.get("range") is None
     assert second["range"] is not None
+
+
+def test_the_desk_says_in_italian_why_a_row_has_no_price(api):
+    text = "Peso;Colore;Purezza;Taglio\n9;E;VS1;Ideal\n1,01;E;VS1;Boh\n;E;VS1;Ideal\n"
+    answer = api.post(
+        "/stock", params={"name": "lista.csv", "lang": "it"}, content=text.encode(),
+        headers={"sec-fetch-site": "same-origin"},
+    )  # fmt: skip
+    assert answer.status_code == 200
+    for why in (
+        "Peso: si sono viste vendite da 0,2 a 5,01 ct", "Taglio: questo grado non esiste",
+        "Peso: obbligatorio",
+    ):  # fmt: skip
+        assert why in answer.text

@@ -254,6 +254,7 @@ _TOLD = {
     "unknown_grade": "no_grade", "impossible_value": "between",
     "weight_outside_range": "not_seen_measure", "measure_outside_range": "not_seen_measure",
     "grade_not_seen": "not_seen_grade", "cell_without_support": "not_seen_stone",
+    "shape_not_priced": "not_seen_grade", "origin_not_priced": "not_seen_grade",
 }  # fmt: skip
 _HELP: dict[str, dict[str, tuple[str, str]]] = {
     "carat": {"": ("One carat is 0.2 g.", "Un carato è 0,2 g.")},
@@ -334,6 +335,8 @@ def refusal(
     name = _TOLD.get(code, "contradiction")
     if attribute is None:
         return t["not_seen_stone"]
+    if given is None or given == "":
+        name = "left_blank"
     limits = {}
     if isinstance(attribute, Measure):
         if name == "between" and isinstance(given, str):

@@ -8,17 +8,17 @@ from urllib.parse import quote
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
-from diamond_pricing.errors import RejectedFileError
+from diamond_pricing.errors import RejectedFileError, StoneError
 from diamond_pricing.intake.headers import MEASUREMENTS
 from diamond_pricing.intake.priced_sheet import PricedSheet, priced_sheet
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.words import Words
+from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.web.api.batches import LARGEST, MOST
 from diamond_pricing.web.page.framing import language, page
-from diamond_pricing.web.page.phrases import TEXTS, count_text, refused_for
+from diamond_pricing.web.page.phrases import TEXTS, count_text, refusal, refused_for
 from diamond_pricing.web.page.render import HTML
-from diamond_pricing.web.problems import ProblemError
+from diamond_pricing.web.problems import ProblemError, of_stone
 from diamond_pricing.web.requests import StrictRequest
 
 KEPT, SECONDS = 16, 1800  # files that wait to be fetched, and how long
@@ -103,7 +103,14 @@ def _forget(waiting: OrderedDict[str, tuple[float, str, PricedSheet]]) -> None:
 
 
 def _priced(name: str, data: bytes, model: PriceModel, words: Words) -> PricedSheet:
-    return priced_sheet(name, data, model, words=words, most=MOST)
+    def told(error: StoneError) -> str:
+        if words is ENGLISH:
+            return str(error)
+        known = model.training.ranges.get(error.attribute)
+        asked, code = ATTRIBUTES.get(error.attribute), of_stone(error).faults[0].code
+        return refusal(asked, code, error.given, known, words)
+
+    return priced_sheet(name, data, model, words=words, told=told, most=MOST)
 
 
 def _attribute(name: str, words: Words) -> str:
