@@ -3,6 +3,7 @@
     python scripts/benchmark_scale.py                        everything small enough for coffee
     python scripts/benchmark_scale.py --only fit --rows 5400000
     python scripts/benchmark_scale.py --only growth --rows 5400000 54000000 216000000
+    python scripts/benchmark_scale.py --only chunks --rows 1000000000 --data /var/tmp/sales
 
 Each contender runs in a process of its own, one after the other on the same file; printed are
 wall and CPU seconds, and the peak of its memory. Only ratios within one run mean anything.
@@ -23,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PARTS = ("fit", "champion", "growth", "spark", "score", "sql")
+PARTS = ("fit", "champion", "growth", "spark", "score", "sql", "chunks")
+CHUNK = 50_000_000  # sales of a file, where they are counted file by file
 R = r"""
 suppressMessages(library(mgcv))
 a <- commandArgs(TRUE); n <- as.integer(a[2])
@@ -48,7 +50,7 @@ cat(sprintf('{"wall": %f, "cpu": %f, "peak": %f, "p": %d, "sd": %f}\n', u[[3]], 
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS))
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS[:-1]))
     parser.add_argument("--rows", type=int, nargs="+", default=[540_000, 5_400_000])
     parser.add_argument("--data", type=Path, help="Folder where made sales are kept.")
     parser.add_argument("--independent", action="store_true", help="The worst case of sales.")
@@ -316,6 +318,45 @@ def _compare_spark(rows: list[int], folder: Path, independent: bool) -> None:
         _told("DuckDB", n, here)
         _told("Spark, JVM up", n, there)
         print(f"    Spark / DuckDB: wall {there['wall'] / here['wall']:.1f}")
+
+
+def _compare_chunks(rows: list[int], folder: Path, independent: bool) -> None:
+    """Sales that would not fit on the disk at once; what was broken off goes on."""
+    command = Path(sys.executable).with_name("diamond-pricing")
+    environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+
+    def timed(*words: Any) -> dict[str, float]:
+        before, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+        subprocess.run([command, *words], check=True, env=environment)  # noqa: S603  ours
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return {"wall": time.monotonic() - clock, "cpu": cpu, "peak": after.ru_maxrss / 1024}
+
+    for n in rows:
+        kept = folder / f"chunks-{n}"
+        kept.mkdir(parents=True, exist_ok=True)
+        for k, start in enumerate(range(0, n, CHUNK)):
+            done, file = kept / f"sales-{k:03}.json", kept / f"sales-{k:03}.parquet"
+            if not done.exists():
+                some = str(min(CHUNK, n - start))
+                script = [
+                    sys.executable,
+                    HERE / "synthetic_sales.py",
+                    some,
+                    file,
+                    f"--seed={k}",
+                ]
+                subprocess.run(script, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  ours
+                like = ("--like", kept / "sums" / "sales-000.sums") if k else ()
+                spent = timed("tally", "--data", file, *like, "--each", kept / "sums")
+                done.write_text(json.dumps(spent))
+                file.unlink()
+        parts = [json.loads(f.read_text()) for f in sorted(kept.glob("sales-*.json"))]
+        fit = timed("fit", "--sums", kept / "sums", "--out", kept / "model.json")
+        whole = {key: sum(part[key] for part in parts) for key in ("wall", "cpu")}
+        peak = {"peak": max(part["peak"] for part in parts)}
+        _told(f"counted in {len(parts)} files", n, whole | peak)
+        _told("to the document", n, fit)
 
 
 # -------------------------------------------------------------------------------- scoring

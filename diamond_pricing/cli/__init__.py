@@ -212,8 +212,9 @@ def compare(
 @click.option("--currency", help="ISO code of the prices. Default: that of the file, or USD.")
 @click.option("--effective", help="When the prices were true: a year or a date.")
 @click.option(
-    "--sums", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
-    help="Fit to sums that `tally` wrote instead; more than one are added.",
+    "--sums", type=click.Path(path_type=Path, exists=True), multiple=True,
+    help="Fit to sums that `tally` wrote instead; more than one, and all in a folder, are "
+    "added.",
 )  # fmt: skip
 @click.option(
     "--without", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,

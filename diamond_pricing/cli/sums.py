@@ -5,14 +5,14 @@ import signal
 import sys
 import time
 from functools import reduce
-from glob import has_magic
+from glob import glob, has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from diamond_pricing.cli.home import example
-from diamond_pricing.errors import DocumentError, MissingExtraError
+from diamond_pricing.errors import DocumentError, FitError, MissingExtraError
 from diamond_pricing.files import write
 
 if TYPE_CHECKING:
@@ -99,8 +99,9 @@ def read(file: Path) -> "Moments":
 
 
 def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
-    """Sums of several files, less those of others."""
-    whole = reduce(lambda a, b: a + b, map(read, files))
+    """Sums of several files, or of all in a folder, less those of others."""
+    every = [f for file in files for f in (sorted(file.glob("*.sums")) or [file])]
+    whole = reduce(lambda a, b: a + b, map(read, every))
     return reduce(lambda a, b: a - b, map(read, without), whole)
 
 
@@ -113,7 +114,12 @@ def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
     help="Sums to which these can be added. Default: begin anew, with a founding model fitted "
     "to a sample.",
 )  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write.")
+@click.option(
+    "--each", type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to write sums of each file to, instead of --out. Those that stand there are "
+    "kept, so that what was broken off goes on.",
+)  # fmt: skip
 @click.option("--currency", help="ISO code of the prices, of new sums. Default: USD.")
 @click.option("--effective", help="When the prices were true, of new sums.")
 @leave_out_option
@@ -121,8 +127,8 @@ def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def tally(
-    data: str, like: Path | None, out: Path, currency: str | None, effective: str | None,
-    leave_out: bool, memory: str, threads: int | None, as_json: bool,
+    data: str, like: Path | None, out: Path | None, each: Path | None, currency: str | None,
+    effective: str | None, leave_out: bool, memory: str, threads: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Sum up sales for a fit, without keeping any of them.
 
@@ -133,13 +139,41 @@ def tally(
 
     if like is not None and (currency or effective):
         raise click.UsageError("--currency and --effective are those of --like.")
-    with Bar() as bar:
-        frame = None if like is None else read(like).frame
-        moments = at_scale.sums(
-            data, frame, leave_out=leave_out, memory=memory, threads=threads, progress=bar,
-            currency=currency, effective=effective,
-        )  # fmt: skip
-    write(out, written_moments(moments))
+    if out is not None and each is None:
+        parts = [(data, out)]
+    elif each is not None and out is None:
+        parts = _one_by_one(data, each)
+    else:
+        raise click.UsageError("Give --out for one file of sums, or --each for many.")
+    frame = None if like is None else read(like).frame
+    for of, to in parts:
+        if each is not None and to.exists():
+            frame = frame or read(to).frame
+            click.echo(f"{to}: stands there already.", err=as_json)
+            continue
+        with Bar() as bar:
+            moments = at_scale.sums(
+                of, frame, leave_out=leave_out, memory=memory, threads=threads, progress=bar,
+                currency=currency, effective=effective,
+            )  # fmt: skip
+        frame = moments.frame
+        write(to, written_moments(moments))
+        _told(to, moments, as_json)
+
+
+def _one_by_one(data: str, folder: Path) -> list[tuple[str, Path]]:
+    """Each file that a pattern stands for, and where its sums go."""
+    found = sorted(glob(data))  # noqa: PTH207  a pattern from anywhere
+    if not found:
+        raise FitError(f"{data}: there is no such file.")
+    folder.mkdir(parents=True, exist_ok=True)
+    of = {folder / f"{Path(name).name.partition('.')[0]}.sums": name for name in found}
+    if len(of) < len(found):
+        raise FitError(f"{data}: two files have the same name, and so would their sums.")
+    return [(name, to) for to, name in of.items()]
+
+
+def _told(out: Path, moments: "Moments", as_json: bool) -> None:
     facts: dict[str, Any] = {
         "sales": moments.n, "left_out": dict(moments.left_out),
         "founding": moments.frame.founding and moments.frame.founding.sha256,

@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from diamond_pricing import PriceModel, Stone, Stones
+from diamond_pricing.cli import main
+from diamond_pricing.cli.sums import added
 from diamond_pricing.errors import DocumentError, FitError
 from diamond_pricing.fitting import fit as fit_in_memory
 from diamond_pricing.fitting.atscale import Frame, Moments, fit_moments, founded
@@ -618,6 +620,36 @@ def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, three_million, mome
         if how != signal.SIGKILL:
             assert b"Traceback" not in said
             assert not list(scratch.iterdir())
+
+
+def test_sums_of_many_files_go_on_where_they_were_broken_off(other, moments, tmp_path, capsys):
+    for k, part in enumerate(np.array_split(np.arange(len(other)), 3)):
+        other.iloc[part].to_csv(tmp_path / f"sales-{k}.csv", index=False)
+    (tmp_path / "base.sums").write_bytes(written_moments(moments))
+    words = ["tally", "--data", str(tmp_path / "sales-*.csv"), "--each", str(tmp_path / "each")]
+    words += ["--like", str(tmp_path / "base.sums")]
+    assert main(words) == 0
+    made = {file.name: file.read_bytes() for file in (tmp_path / "each").iterdir()}
+    assert sorted(made) == ["sales-0.sums", "sales-1.sums", "sales-2.sums"]
+    (tmp_path / "each" / "sales-1.sums").unlink()
+    capsys.readouterr()
+    assert main(words) == 0
+    assert capsys.readouterr().out.count("stands there already") == 2
+    assert {file.name: file.read_bytes() for file in (tmp_path / "each").iterdir()} == made
+    (one,), (two,) = added((tmp_path / "each",), ()).grams, moments.grams
+    assert (one.n, one.yy) == (two.n, two.yy)
+    np.testing.assert_allclose(one.XX, two.XX, rtol=1e-9, atol=1e-9)
+    assert main([*words, "--out", str(tmp_path / "x")]) == 2
+    assert "--out for one file" in capsys.readouterr().err
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        other.to_csv(tmp_path / folder / "sales.csv", index=False)
+    words[2] = str(tmp_path / "?" / "sales.csv")
+    assert main(words) == 2
+    assert "two files have the same name" in capsys.readouterr().err
+    words[2] = str(tmp_path / "none-*.csv")
+    assert main(words) == 2
+    assert "no such file" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- stones as sold today
