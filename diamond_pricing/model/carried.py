@@ -6,31 +6,91 @@ are few and alike, it grows with the months.
 """
 
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
-from diamond_pricing.arrays import Vector
+from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.model.effects import Effects
+from diamond_pricing.model.support import BLEND, listed
+from diamond_pricing.model.training import Training
+from diamond_pricing.stones import Stone, Stones
+from diamond_pricing.stones.attributes import parts_of_calendar
+from diamond_pricing.terms import Periods
 
 MONTH = 365.2425 / 12  # days
+MIDDLE = 14  # days from the first of a month
 FEWEST_MONTHS = 6  # of a past that shows how far prices move
 
 
-def moves_of(levels: Vector) -> tuple[float, ...]:
-    """Root mean square of the moves over 1, 2, … months, to half of the past.
+class Past:
+    """How far the markets of a model moved before.
 
     Parameters
     ----------
-    levels : Vector
-        Log level of each month, shape (m,).
+    effects : Effects
+    coefficients : Vector
+    training : Training
+    name : str
+        The date that they read.
     """
-    most = len(levels) // 2
-    return tuple(
-        float(np.sqrt(np.mean((levels[k:] - levels[:-k]) ** 2))) for k in range(1, most + 1)
-    )
+
+    def __init__(
+        self, effects: Effects, coefficients: Vector, training: Training, name: str
+    ) -> None:
+        self.effects, self.coefficients = effects, coefficients
+        self.training, self.name = training, name
+        self.ends = training.ranges[name]
+        self._moves: dict[tuple[int, ...], tuple[float, ...]] = {}
+
+    def monthly(self, stone: Stone) -> tuple[tuple[float, ...], Stones]:
+        """The first days of the months, and a stone in the middle of each."""
+        first, last = self.ends
+        starts = parts_of_calendar(first, last, 1)[:-1]
+        given: dict[str, Any] = stone.given()
+        days = [min(max(day + MIDDLE, first), last) for day in starts]
+        return starts, Stones.of([Stone(**given | {self.name: day}) for day in days])
+
+    def spread(self, stones: Stones, days: Vector) -> Vector:
+        """Standard deviation of what log price moved between the sales and some days.
+
+        Shape (n,); 0 for days within the sales.
+        """
+        first, last = self.ends
+        away = np.maximum(days - last, first - days).clip(0)
+        found, rows = np.zeros(len(stones)), np.flatnonzero(away)
+        markets = self._markets(stones.take(rows)) if len(rows) else np.zeros((0, 1), int)
+        for market in np.unique(markets, axis=0):
+            of = rows[(markets == market).all(axis=1)]
+            before = self._moved(stones.stone(int(of[0])), tuple(market.tolist()))
+            found[of] = _spread(before, away[of])
+        return found
+
+    def _moved(self, stone: Stone, market: tuple[int, ...]) -> tuple[float, ...]:
+        """The moves of a market over 1, 2, … months, to half of the past."""
+        if market not in self._moves:
+            blend = listed(self.monthly(stone)[1], BLEND, self.training)
+            levels = self.effects.design(blend) @ self.coefficients
+            self._moves[market] = tuple(
+                float(np.sqrt(np.mean((levels[k:] - levels[:-k]) ** 2)))
+                for k in range(1, len(levels) // 2 + 1)
+            )
+        return self._moves[market]
+
+    def _markets(self, stones: Stones) -> Integers:
+        """What tells apart stones whose markets are not one, shape (n, k)."""
+        places = [
+            basis.rows(stones, self.effects.averages).position[:, :1]
+            for term in self.effects.terms
+            if any(isinstance(basis, Periods) for basis in term.bases)
+            for basis in term.bases
+            if not isinstance(basis, Periods)
+        ]
+        found: Integers = np.hstack([np.zeros((len(stones), 1), np.int64), *places])
+        return found
 
 
-def spread(moves: tuple[float, ...], days: Vector) -> Vector:
-    """Standard deviation of the move of log price within some days, shape (n,)."""
+def _spread(moves: tuple[float, ...], days: Vector) -> Vector:
     if not moves:
         return np.zeros(len(days))
     months = np.maximum(days, 0) / MONTH

@@ -27,7 +27,7 @@ from diamond_pricing.errors import (
     UnsupportedStoneError,
 )
 from diamond_pricing.model import document, money
-from diamond_pricing.model.carried import FEWEST_MONTHS, moves_of, spread, widened
+from diamond_pricing.model.carried import FEWEST_MONTHS, Past, widened
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.details import StoneDetails
 from diamond_pricing.model.display import coefficients_frame, model_html, model_summary
@@ -64,7 +64,7 @@ from diamond_pricing.stones import (
     Stones,
     several,
 )
-from diamond_pricing.stones.attributes import iso, parts_of_calendar
+from diamond_pricing.stones.attributes import iso
 from diamond_pricing.stones.kinds import KINDS, ORIGIN
 from diamond_pricing.stones.stone import GROWN
 from diamond_pricing.stones.trade import entries_of
@@ -72,8 +72,6 @@ from diamond_pricing.terms import Averages, Periods, Term
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MIDDLE = 14  # days from the first of a month
 
 
 class Start(NamedTuple):
@@ -344,40 +342,13 @@ class PriceModel:
             raise ReportError(
                 "the sales of this model have no dates; there is no index to show."
             )
-        ends, stones = self._monthly(self.reference if of is None else of)
+        ends, stones = self._past.monthly(self.reference if of is None else of)
         return ends, self.design(stones)
 
-    def _monthly(self, stone: Stone) -> tuple[tuple[float, ...], Stones]:
-        """The first days of the months, and a stone in the middle of each."""
-        name = self.dates or ""
-        first, last = self.training.ranges[name]
-        ends = parts_of_calendar(first, last, 1)[:-1]
-        given: dict[str, Any] = stone.given()
-        days = [min(max(day + MIDDLE, first), last) for day in ends]
-        return ends, Stones.of([Stone(**given | {name: day}) for day in days])
-
     @cached_property
-    def _moves(self) -> dict[tuple[int, ...], tuple[float, ...]]:
-        """How far each market moved within 1, 2, … months, as far as it was asked for."""
-        return {}
-
-    def _moved_before(self, stone: Stone, market: tuple[int, ...]) -> tuple[float, ...]:
-        if market not in self._moves:
-            blend = listed(self._monthly(stone)[1], BLEND, self.training)
-            self._moves[market] = moves_of(self._effects.design(blend) @ self.coefficients)
-        return self._moves[market]
-
-    def _markets(self, stones: Stones) -> Integers:
-        """What tells apart stones whose markets are not one, shape (n, k)."""
-        places = [
-            basis.rows(stones, self.averages).position[:, :1]
-            for term in self.terms
-            if any(isinstance(basis, Periods) for basis in term.bases)
-            for basis in term.bases
-            if not isinstance(basis, Periods)
-        ]
-        found: Integers = np.hstack([np.zeros((len(stones), 1), np.int64), *places])
-        return found
+    def _past(self) -> Past:
+        assert self.dates is not None
+        return Past(self._effects, self.coefficients, self.training, self.dates)
 
     def days(self, stones: Stones) -> Vector:
         """When the price of each stone is true, see `Day`; NaN where no dates are read."""
@@ -396,16 +367,7 @@ class PriceModel:
         """
         if self.dates is None:
             return np.zeros(len(stones))
-        first, last = self.training.ranges[self.dates]
-        day = self.days(stones)
-        away = np.maximum(day - last, first - day).clip(0)
-        found, rows = np.zeros(len(stones)), np.flatnonzero(away)
-        markets = self._markets(stones.take(rows)) if len(rows) else np.zeros((0, 1), int)
-        for market in np.unique(markets, axis=0):
-            of = rows[(markets == market).all(axis=1)]
-            before = self._moved_before(stones.stone(int(of[0])), tuple(market.tolist()))
-            found[of] = spread(before, away[of])
-        return found
+        return self._past.spread(stones, self.days(stones))
 
     @property
     def magic_weights(self) -> tuple[float, ...]:
