@@ -88,7 +88,7 @@ def constant() -> Any:
     asked = msgspec.convert(
         {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1"}, QuoteIn
     )
-    answer = quoted(priced(model, asked), model, asked, None, None)
+    answer = quoted(priced(model, asked), model, asked)
 
     @post("/v1/quotes")
     async def quote(data: JSONBody[QuoteIn]) -> QuoteOut:  # type: ignore[valid-type]
