@@ -36,7 +36,7 @@ def create_app(settings: Settings) -> Door:
     app = Litestar(
         [*CONTROLLERS],
         request_class=StrictRequest,
-        guards=[only_known_fields],
+        before_request=only_known_fields,
         exception_handlers={Exception: answered_problem},
         lifespan=[service.running],
         state=State({"service": service}),

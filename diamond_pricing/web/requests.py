@@ -7,7 +7,6 @@ from urllib.parse import parse_qs
 
 import msgspec
 from litestar import Request, Response
-from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import ClientException, HTTPException
 
@@ -24,25 +23,30 @@ PINNED = (
     "createQuote", "priceStone", "priceBatch", "compareStones", "findComparables",
     "stepFromStone", "readPriceList", "readMatrix",
 )  # fmt: skip
-_NOT_TOLD = dict.fromkeys(PINNED, ("model",)) | {"readQuote": ("paper", "lang")}
+_NOT_TOLD: dict[str, tuple[str, ...]] = dict.fromkeys(PINNED, ("model",)) | {
+    "readQuote": ("paper", "lang")
+}
 _BY_STATUS = {status: code for code, (status, _) in list(TITLES.items())[::-1]}
 _BY_STATUS |= {400: "bad_request", 404: "not_found", 413: "too_large", 503: "not_ready"}
 
 
-def only_known_fields(connection: ASGIConnection[Any, Any, Any, Any], handler: Any) -> None:
+async def only_known_fields(request: Request[Any, Any, Any]) -> None:
     """Refuse fields of a query that nobody reads: a misspelt one would be ignored in silence.
+
+    Run before a request is read; a guard would be given a copy of its handler each time, and
+    one that is no coroutine a thread.
 
     Raises
     ------
     ProblemError
         ``bad_request``, naming one.
     """
-    raw = connection.scope["query_string"]
-    if not raw or not connection.scope["path"].startswith("/v1/") or not handler.operation_id:
+    raw, handler = request.scope["query_string"], request.route_handler
+    if not raw or not request.scope["path"].startswith("/v1/") or not handler.operation_id:
         return
     known = set(handler.parsed_fn_signature.parameters) - {"request", "data"}
-    known -= set(connection.scope["path_params"])
-    known |= set(_NOT_TOLD.get(handler.operation_id, ()))
+    known -= set(request.scope["path_params"])
+    known |= set(_NOT_TOLD.get(str(handler.operation_id), ()))
     for name in _asked(raw):
         if name not in known:
             fault = Fault(f"{name[:40]!r} is not known", f"/{name[:40]}", allowed=sorted(known))
