@@ -120,8 +120,10 @@ class StoneDetails:
 
     def _alike(self, stone: Stone, listing: str) -> tuple[float, int]:
         """What sales like a stone fetched beyond, on its list, and how many they are."""
-        one = listed(Stones.of([stone]), listing, self.model.training)
         likeness = self.model._likeness
+        if listing == BLEND:
+            return likeness.one(stone), likeness.count_one(stone)
+        one = listed(Stones.of([stone]), listing, self.model.training)
         return float(likeness.of(one)[0]), int(likeness.count(one)[0])
 
     def _placed(self, stone: Stone, listing: str) -> list[Placed]:

@@ -178,8 +178,8 @@ class Likeness:
         names = [side.attribute for c in like.cells for side in c.sides]
         self.names = tuple(dict.fromkeys(name for name in names if name != LISTING.name))
         self.read = attrgetter(*self.names, "carat")
-        self.flat = [t[-1].ravel().tolist() if c.listed else t.ravel().tolist()
-                     for c, t in zip(like.cells, self.tables, strict=True)]  # fmt: skip
+        self.flat = [_on_blend(c, t) for c, t in zip(like.cells, self.tables, strict=True)]
+        self.flat_sales = _on_blend(like.cells[0], self.sales)
         self.sides = [
             [(self.names.index(side.attribute), side, len(side) + 1)
              for side in c.sides[c.listed :]] for c in like.cells
@@ -197,11 +197,12 @@ class Likeness:
         """Log effect of one stone on the blend."""
         values, total = self.read(stone), 0.0
         for sides, flat in zip(self.sides, self.flat, strict=True):
-            at = 0
-            for of, side, size in sides:
-                at = at * size + side.place_of(values[of])
-            total += flat[at]
+            total += flat[_place(sides, values)]
         return total
+
+    def count_one(self, stone: Stone) -> int:
+        """Like sales behind one stone on the blend."""
+        return int(self.flat_sales[_place(self.sides[0], self.read(stone))])
 
     def count(self, stones: Stones) -> Vector:
         """Like sales behind n stones, of about their weight and grades; shape (n,)."""
@@ -228,6 +229,19 @@ class Likeness:
             worst = steps.reshape(*steps.shape[:2], -1).min(axis=2)
             least = least + worst[place]
         return least
+
+
+def _place(sides: Sequence[tuple[int, Side, int]], values: Sequence[Any]) -> int:
+    at = 0
+    for of, side, size in sides:
+        at = at * size + side.place_of(values[of])
+    return at
+
+
+def _on_blend(cells: Cells, table: Vector) -> list[float]:
+    """A table without its lists, the last side fastest."""
+    found: list[float] = (table[-1] if cells.listed else table).ravel().tolist()
+    return found
 
 
 def _places(cells: Cells, stones: Stones) -> tuple[Integers, ...]:

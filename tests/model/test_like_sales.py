@@ -50,6 +50,7 @@ def test_a_stone_has_the_effect_of_its_cell(likeness, stone, cell):
     assert likeness.count(one)[0] == place
     if stone.listing is None:
         assert likeness.one(stone) == likeness.of(one)[0]
+        assert likeness.count_one(stone) == place
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,9 @@ def test_one_stone_many_and_their_comparison_say_the_same(packaged, stone, listi
     here = packaged._likeness.of(listed(one, listing, packaged.training))[0]
     assert line.log_effect == pytest.approx(here - there, abs=1e-12)
     assert packaged.contributions(one, listing=listing)[0, -1] == pytest.approx(here - there)
+    if listing == BLEND:
+        blend = listed(one, BLEND, packaged.training)
+        assert packaged._likeness.count_one(stone) == packaged._likeness.count(blend)[0]
     back = packaged.compare(stone, packaged.reference, listing=listing)
     assert np.isfinite(back.lines[-1].standard_error)
 
