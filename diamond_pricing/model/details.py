@@ -19,7 +19,6 @@ from diamond_pricing.model.verdict import CAUTION, PRICED, Verdict
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import ATTRIBUTES, LIKE_LINE, LISTING, MAGIC_LINE, Stone, Stones
 from diamond_pricing.stones.attributes import iso
-from diamond_pricing.stones.kinds import KINDS
 
 NOTES = 20_000  # kept ready
 
@@ -95,9 +94,8 @@ class StoneDetails:
     @property
     def unread(self) -> tuple[str, ...]:
         """Attributes that were given and that the model does not read."""
-        read = self.model._effects.attributes | set(KINDS)
-        needed = {a.name for a in ATTRIBUTES.values() if a.required}
-        return tuple(name for name in self.second.given() if name not in read | needed)
+        counted = self.model._counted
+        return tuple(name for name in self.second.given() if name not in counted)
 
     def standard_error(self, name: str) -> float:
         """Of a line, from the covariance; the mark-up of the lists is taken as known."""

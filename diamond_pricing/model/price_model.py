@@ -229,6 +229,12 @@ class PriceModel:
         return self._effects.placed(listed(Stones.of([self.reference]), BLEND, self.training))
 
     @cached_property
+    def _counted(self) -> frozenset[str]:
+        """Attributes that need not be named as not counted."""
+        needed = {a.name for a in ATTRIBUTES.values() if a.required}
+        return frozenset(self._effects.attributes | KINDS.keys() | needed)
+
+    @cached_property
     def _notes(self) -> dict[Any, str]:
         """Notes of lines that were asked for, see `StoneDetails.told`."""
         return {}
