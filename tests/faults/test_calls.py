@@ -8,6 +8,7 @@ calls of each scenario are tried; `make torture` tries them all, with every erro
 import errno
 import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -48,3 +49,13 @@ def test_a_call_that_fails_is_told_and_leaves_what_was(scene, tmp_path, request)
     refused = sum(end.code == FORESEEN for end in ends)
     print(f"{request.node.callspec.id}: {len(ends)} failures of {calls} calls, {refused} told")
     assert refused
+
+
+def test_a_signal_reaches_a_child_that_is_watched():
+    def work(tell):
+        tell("begun")
+        os.kill(os.getpid(), signal.SIGTERM)
+        tell("went on")
+
+    end = failing_at(0, 0, work)
+    assert (end.code, end.told) == (-signal.SIGTERM, ["begun"])

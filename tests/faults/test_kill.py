@@ -18,7 +18,7 @@ import pytest
 from diamond_pricing.refit import run as running
 from diamond_pricing.refit.run import refit
 from diamond_pricing.registry import LocalStore, Registry
-from tests.faults.killing import killed_at
+from tests.faults.killing import forked, killed_at
 from tests.faults.scenarios import SAID, names
 from tests.web.serving import command
 
@@ -101,7 +101,7 @@ def test_a_full_disk_leaves_the_old_model_and_says_so(ready, other, tmp_path, mo
     for room in (0, 1_000, 20_000, 200_000, 600_000, 1_200_000, 3_000_000):
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(ready, place)
-        pid = os.fork()
+        pid = forked()
         if pid == 0:
             import resource
 

@@ -19,7 +19,7 @@ import time
 
 import pytest
 
-from tests.faults.killing import ACKNOWLEDGING, FORESEEN, UNFORESEEN, tell_by
+from tests.faults.killing import ACKNOWLEDGING, FORESEEN, UNFORESEEN, forked, tell_by
 from tests.faults.scenarios import names
 
 CUTS = int(os.environ.get("TORTURE_POWER", "4"))
@@ -52,7 +52,7 @@ class Working:
     def __init__(self, scene, places, flushing):
         self.told = {place: [] for place in places}
         reading, writing = os.pipe()
-        self.child = os.fork()
+        self.child = forked()
         if self.child == 0:
             try:
                 os.close(reading)
