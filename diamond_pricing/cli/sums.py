@@ -117,8 +117,8 @@ def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.")
 @click.option(
     "--each", type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write sums of each file to, instead of --out. Those that stand there are "
-    "kept, so that what was broken off goes on.",
+    help="Folder for the sums of each file, instead of --out. Existing sums are kept, so an "
+    "interrupted run can be resumed.",
 )  # fmt: skip
 @click.option("--currency", help="ISO code of the prices, of new sums. Default: USD.")
 @click.option("--effective", help="When the prices were true, of new sums.")
@@ -149,7 +149,7 @@ def tally(
     for of, to in parts:
         if each is not None and to.exists():
             frame = frame or read(to).frame
-            click.echo(f"{to}: stands there already.", err=as_json)
+            click.echo(f"{to} is already there.", err=as_json)
             continue
         with Bar() as bar:
             moments = at_scale.sums(
@@ -165,11 +165,11 @@ def _one_by_one(data: str, folder: Path) -> list[tuple[str, Path]]:
     """Each file that a pattern stands for, and where its sums go."""
     found = sorted(glob(data))  # noqa: PTH207  a pattern from anywhere
     if not found:
-        raise FitError(f"{data}: there is no such file.")
+        raise FitError(f"{data}: no such file.")
     folder.mkdir(parents=True, exist_ok=True)
     of = {folder / f"{Path(name).name.partition('.')[0]}.sums": name for name in found}
     if len(of) < len(found):
-        raise FitError(f"{data}: two files have the same name, and so would their sums.")
+        raise FitError(f"{data}: two files have the same name; their sums would too.")
     return [(name, to) for to, name in of.items()]
 
 

@@ -634,7 +634,7 @@ def test_sums_of_many_files_go_on_where_they_were_broken_off(other, moments, tmp
     (tmp_path / "each" / "sales-1.sums").unlink()
     capsys.readouterr()
     assert main(words) == 0
-    assert capsys.readouterr().out.count("stands there already") == 2
+    assert capsys.readouterr().out.count("is already there") == 2
     assert {file.name: file.read_bytes() for file in (tmp_path / "each").iterdir()} == made
     (one,), (two,) = added((tmp_path / "each",), ()).grams, moments.grams
     assert (one.n, one.yy) == (two.n, two.yy)
