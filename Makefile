@@ -78,6 +78,7 @@ LOOSE := $(foreach code,arg-type assignment index misc union-attr var-annotated,
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	! git grep -nE 'fmt: (skip|off)' -- '*.py'
 	$(BIN)/mypy
 	$(BIN)/mypy --config-file= --ignore-missing-imports --explicit-package-bases $(LOOSE) scripts/*.py
 	$(BIN)/lint-imports

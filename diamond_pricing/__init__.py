@@ -9,11 +9,4 @@ from diamond_pricing.stones import Stone, Stones, load_sales
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "PriceExplanation",
-    "PriceModel",
-    "Stone",
-    "Stones",
-    "load_sales",
-    "packaged_model",
-]
+__all__ = ["PriceExplanation", "PriceModel", "Stone", "Stones", "load_sales", "packaged_model"]

@@ -57,11 +57,15 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     def __init__(
-        self, family: str = DEFAULT, *, attributes: list[str] | None = None,
+        self,
+        family: str = DEFAULT,
+        *,
+        attributes: list[str] | None = None,
         listing: Literal["recorded", "blend"] = "recorded",
         unsupported: Literal["nan", "nearest", "raise"] = "nearest",
-        currency: str | None = None, effective: str | None = None,
-    ) -> None:  # fmt: skip
+        currency: str | None = None,
+        effective: str | None = None,
+    ) -> None:
         self.family = family
         self.attributes = attributes
         self.listing = listing
@@ -99,9 +103,13 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             )
         sales = self._read(X).assign(price=np.asarray(y, np.float64))
         self.model_ = fit(
-            sales.reset_index(drop=True), self.family, currency=self.currency,
-            effective=self.effective, weights=sample_weight, groups=groups,
-        )  # fmt: skip
+            sales.reset_index(drop=True),
+            self.family,
+            currency=self.currency,
+            effective=self.effective,
+            weights=sample_weight,
+            groups=groups,
+        )
         self.feature_names_in_ = np.asarray(X.columns, object)
         self.n_features_in_ = X.shape[1]
         return self

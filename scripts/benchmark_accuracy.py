@@ -69,9 +69,13 @@ def data(name: str, collection: Path | None) -> pd.DataFrame:
 @click.option("--seed", default=SCORED_ON, show_default=True, help="Of the folds.")
 @click.pass_context
 def main(
-    context: click.Context, file: Path | None, source: Path | None, peers: str,
-    without: tuple[str, ...], seed: int,
-) -> None:  # fmt: skip
+    context: click.Context,
+    file: Path | None,
+    source: Path | None,
+    peers: str,
+    without: tuple[str, ...],
+    seed: int,
+) -> None:
     """Compare held-out accuracy."""
     if context.invoked_subcommand is None and file is not None:
         warnings.filterwarnings("ignore", module="sklearn|lightgbm|interpret|xgboost")
@@ -178,9 +182,12 @@ def run(
         fold = grouped_folds(groups, FOLDS, SCORED_ON)
         np.savez(
             work / f"{which}.npz",
-            price=sales.price, stone=groups, fold=fold,
-            carat=sales.stones["carat"], clarity=sales.stones["clarity"],
-        )  # fmt: skip
+            price=sales.price,
+            stone=groups,
+            fold=fold,
+            carat=sales.stones["carat"],
+            clarity=sales.stones["clarity"],
+        )
         for name in only or (*OURS, *PEERS):
             if name in OURS:
                 _ours(work, which, name, frame, fold)

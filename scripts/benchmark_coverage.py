@@ -32,9 +32,14 @@ def excess(covered: Flags, X: Matrix, stone: Integers) -> float:
     guess = np.full(len(covered), TARGET)
     for k in range(FOLDS):
         judge = LGBMClassifier(
-            n_estimators=200, learning_rate=0.03, num_leaves=15, min_child_samples=200,
-            n_jobs=1, random_state=0, verbose=-1,
-        )  # fmt: skip
+            n_estimators=200,
+            learning_rate=0.03,
+            num_leaves=15,
+            min_child_samples=200,
+            n_jobs=1,
+            random_state=0,
+            verbose=-1,
+        )
         judge.fit(X[fold != k], covered[fold != k])
         guess[fold == k] = judge.predict_proba(X[fold == k])[:, 1]
     return float(np.mean((TARGET - covered) ** 2 - (guess - covered) ** 2))

@@ -71,16 +71,23 @@ def shifted(feed: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 
 
 FAULTS = {
-    "clean": clean, "5 % of prices ×10": tenfold(0.05), "10 % of prices ×10": tenfold(0.10),
-    "30 % of prices ×10": tenfold(0.30), "another currency": currency,
-    "centimetres": centimetres, "grades one step off": shifted,
-}  # fmt: skip
+    "clean": clean,
+    "5 % of prices ×10": tenfold(0.05),
+    "10 % of prices ×10": tenfold(0.10),
+    "30 % of prices ×10": tenfold(0.30),
+    "another currency": currency,
+    "centimetres": centimetres,
+    "grades one step off": shifted,
+}
 
 
 def received(
-    feed: pd.DataFrame, store: LocalStore, old: pd.DataFrame, champion: PriceModel,
+    feed: pd.DataFrame,
+    store: LocalStore,
+    old: pd.DataFrame,
+    champion: PriceModel,
     anchor: PriceModel,
-) -> tuple[str, int, int]:  # fmt: skip
+) -> tuple[str, int, int]:
     """What becomes of a feed: a verdict, bad rows that got through, rows set aside."""
     data = feed[COLUMNS].to_csv(index=False).encode()
     arrival = arrived("feed.csv", "default", data, store, "USD")

@@ -58,9 +58,17 @@ def main() -> None:
     given = parser.parse_args()
     if given.alone:
         name, file = given.alone.split(":", 1)
-        found = {"ours": _ours, "champion": _champion, "scan": _scan, "spark": _spark,
-                 "duckdb": _duckdb, "score": _score, "ebm": _ebm, "lightgbm": _lightgbm,
-                 "sql": _sql}[name](file)  # fmt: skip
+        found = {
+            "ours": _ours,
+            "champion": _champion,
+            "scan": _scan,
+            "spark": _spark,
+            "duckdb": _duckdb,
+            "score": _score,
+            "ebm": _ebm,
+            "lightgbm": _lightgbm,
+            "sql": _sql,
+        }[name](file)
         print(json.dumps(found | {"peak": _peak(), "memory": os.sysconf("SC_PAGE_SIZE")}))
         return
     folder = given.data or Path(tempfile.mkdtemp(prefix="diamond_pricing_"))
@@ -85,9 +93,12 @@ def _alone(name: str, file: Path | str) -> dict[str, Any]:
     """Run one contender in a process of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     run = subprocess.run(  # noqa: S603  this very script
-        [sys.executable, __file__, "--alone", f"{name}:{file}"], check=True,
-        capture_output=True, text=True, env=environment,
-    )  # fmt: skip
+        [sys.executable, __file__, "--alone", f"{name}:{file}"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     found: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1])
     return found
 
@@ -109,9 +120,7 @@ class _Clock:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> dict[str, float]:
-        return {
-            "wall": time.perf_counter() - self.wall, "cpu": time.process_time() - self.cpu
-        }  # fmt: skip
+        return {"wall": time.perf_counter() - self.wall, "cpu": time.process_time() - self.cpu}
 
 
 # ------------------------------------------------------------------ p ≈ 200 against mgcv
@@ -124,8 +133,12 @@ def _compare_fit(rows: list[int], folder: Path, independent: bool) -> None:
         ours = _alone("ours", file)
         _told("ours", n, ours, f"p {ours['p']}, sd {ours['sd']:.5f}")
         if (mgcv := _mgcv(file, n)) is not None:
-            _told("mgcv bam(discrete=TRUE), 2 threads", n, mgcv,
-                  f"p {mgcv['p']}, sd {mgcv['sd']:.5f}")  # fmt: skip
+            _told(
+                "mgcv bam(discrete=TRUE), 2 threads",
+                n,
+                mgcv,
+                f"p {mgcv['p']}, sd {mgcv['sd']:.5f}",
+            )
             cpu, wall, peak = (ours[key] / mgcv[key] for key in ("cpu", "wall", "peak"))
             print(f"    ours / mgcv: CPU {cpu:.3f}, wall {wall:.3f}, memory {peak:.3f}")
 
@@ -156,9 +169,11 @@ def _mgcv(file: Path, n: int) -> dict[str, Any] | None:
         del columns, table
         script.write_text(R)
         run = subprocess.run(  # noqa: S603  this file, by R
-            [rscript, script, raw, str(n)], capture_output=True, text=True,
+            [rscript, script, raw, str(n)],
+            capture_output=True,
+            text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+        )
     if run.returncode:
         print(f"    mgcv: {run.stderr.strip()[-200:]}")
         return None
@@ -181,11 +196,17 @@ def _terms() -> Any:
     clarity = Levels("clarity", ("I1", "SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1", "IF"))
     fine, coarse = (curve("log(carat)", low, high, k) for k in (20, 10))
     return (
-        Term(), Term((cut,)), Term((color,)), Term((clarity,)), Term((fine,)),
+        Term(),
+        Term((cut,)),
+        Term((color,)),
+        Term((clarity,)),
+        Term((fine,)),
         Term((Steps((0.5, 0.7, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)),)),
-        Term((coarse, color)), Term((coarse, clarity)),
-        Term((curve("depth", 50.0, 79.0, 10),)), Term((curve("table", 43.0, 95.0, 10),)),
-    )  # fmt: skip
+        Term((coarse, color)),
+        Term((coarse, clarity)),
+        Term((curve("depth", 50.0, 79.0, 10),)),
+        Term((curve("table", 43.0, 95.0, 10),)),
+    )
 
 
 def _ours(file: str) -> dict[str, Any]:
@@ -227,8 +248,11 @@ def _champion(file: str) -> dict[str, Any]:
     moments = tally(file, frame)
     counted = clock.read()
     fit_moments(moments)
-    return clock.read() | {"counted": counted["wall"], "counted_cpu": counted["cpu"],
-                           "p": frame.p}  # fmt: skip
+    return clock.read() | {
+        "counted": counted["wall"],
+        "counted_cpu": counted["cpu"],
+        "p": frame.p,
+    }
 
 
 def _scan(file: str) -> dict[str, Any]:
@@ -254,8 +278,10 @@ def _compare_champion(rows: list[int], folder: Path, independent: bool) -> None:
         scan, fit = _alone("scan", file), _alone("champion", file)
         _told("DuckDB scans the columns", n, scan)
         _told("fit", n, fit, f"p {fit['p']}; of it counted in {fit['counted']:.1f} s")
-        print(f"    fit / scan: wall {fit['wall'] / scan['wall']:.1f}, counting alone "
-              f"{fit['counted'] / scan['wall']:.1f}")  # fmt: skip
+        print(
+            f"    fit / scan: wall {fit['wall'] / scan['wall']:.1f}, counting alone "
+            f"{fit['counted'] / scan['wall']:.1f}"
+        )
 
 
 def _compare_growth(rows: list[int], folder: Path, independent: bool) -> None:
@@ -269,8 +295,10 @@ def _compare_growth(rows: list[int], folder: Path, independent: bool) -> None:
         times.append((n, found["wall"], found["cpu"]))
     for a, b in pairwise(times):
         size = np.log(b[0] / a[0])
-        print(f"    {a[0]:,} to {b[0]:,}: exponent {np.log(b[1] / a[1]) / size:.2f} of wall, "
-              f"{np.log(b[2] / a[2]) / size:.2f} of CPU time")  # fmt: skip
+        print(
+            f"    {a[0]:,} to {b[0]:,}: exponent {np.log(b[1] / a[1]) / size:.2f} of wall, "
+            f"{np.log(b[2] / a[2]) / size:.2f} of CPU time"
+        )
     if len(times) > 1:
         slope = (times[-1][1] - times[-2][1]) / (times[-1][0] - times[-2][0])
         total = times[-1][1] + slope * (1e9 - times[-1][0])
@@ -298,10 +326,13 @@ def _spark(file: str) -> dict[str, Any]:
 
     frame = _frame()
     session = (
-        SparkSession.builder.master("local[2]").config("spark.driver.memory", "4g")
-        .config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "4")
-        .config("spark.ui.showConsoleProgress", "false").getOrCreate()
-    )  # fmt: skip
+        SparkSession.builder.master("local[2]")
+        .config("spark.driver.memory", "4g")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.ui.showConsoleProgress", "false")
+        .getOrCreate()
+    )
     session.sparkContext.setLogLevel("ERROR")
     table = ibis.pyspark.connect(session).read_parquet(file)
     table.count().to_pyarrow()  # the JVM is up
@@ -419,9 +450,11 @@ def _compare_score(rows: list[int], folder: Path, independent: bool) -> None:
     print(f"  the same in cents, with the range  {ours['cents']:13,.0f}")
     print(f"  EBM eval_terms                     {ebm['rate']:13,.0f}")
     print(f"  LightGBM, 500 trees, pred_contrib  {boosted['rate']:13,.0f}")
-    print(f"    ours / EBM {ours['rate'] / ebm['rate']:.1f}, ours / LightGBM "
-          f"{ours['rate'] / boosted['rate']:,.0f}; in cents {ours['cents'] / ebm['rate']:.1f} "
-          f"and {ours['cents'] / boosted['rate']:,.0f}")  # fmt: skip
+    print(
+        f"    ours / EBM {ours['rate'] / ebm['rate']:.1f}, ours / LightGBM "
+        f"{ours['rate'] / boosted['rate']:,.0f}; in cents {ours['cents'] / ebm['rate']:.1f} "
+        f"and {ours['cents'] / boosted['rate']:,.0f}"
+    )
 
 
 def _sql(file: str) -> dict[str, Any]:
@@ -442,8 +475,9 @@ def _sql(file: str) -> dict[str, Any]:
     assert n is not None
     return _rate(
         lambda: connection.execute(f"SELECT {every} FROM diamond_prices").fetchall(),  # noqa: S608  our names
-        n[0], 15.0,
-    )  # fmt: skip
+        n[0],
+        15.0,
+    )
 
 
 def _compare_sql(rows: list[int], folder: Path, independent: bool) -> None:

@@ -51,9 +51,13 @@ def serve(name: str, port: int, data: str) -> None:
 
     os.environ["BENCH_APP"], os.environ["BENCH_DATA"] = name, data
     Granian(
-        "scripts.benchmark_serving:application", port=port, interface=Interfaces.ASGI,
-        factory=True, websockets=False, log_level="warning",
-    ).serve()  # fmt: skip
+        "scripts.benchmark_serving:application",
+        port=port,
+        interface=Interfaces.ASGI,
+        factory=True,
+        websockets=False,
+        log_level="warning",
+    ).serve()
 
 
 def application() -> Any:
@@ -119,9 +123,11 @@ def _trained(kind: str) -> Any:
     )
     X = frame.to_numpy()
     return model.fit(
-        X[~held], target[~held], eval_set=[(X[held], target[held])],
+        X[~held],
+        target[~held],
+        eval_set=[(X[held], target[held])],
         callbacks=[early_stopping(100, verbose=False)],
-    )  # fmt: skip
+    )
 
 
 def fastapi_lightgbm(port: int) -> None:
@@ -241,10 +247,11 @@ class Process:
         self.process = subprocess.Popen(  # noqa: S603  ourselves
             [sys.executable, __file__, "--serve", name, str(port), str(data)],
             env={
-                **os.environ, "OMP_NUM_THREADS": "1",
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
                 "PYTHONPATH": str(Path(__file__).parents[1]),
             },
-        )  # fmt: skip
+        )
         for _ in range(600):
             try:
                 asyncio.run(load(port, 0.05))
@@ -336,9 +343,13 @@ def measure(given: Any, folder: Path) -> None:
     database = Database(settings.url)
     database.upgrade()
     key = create_key(
-        database, settings.secret(), "bench", ["quote", "batch"], by="bench",
+        database,
+        settings.secret(),
+        "bench",
+        ["quote", "batch"],
+        by="bench",
         quota="900000000000/day",
-    )  # fmt: skip
+    )
     database.close()
     names = ["constant", "quote", "full", *(["fastapi", "flask"] if given.peers else [])]
     rates: dict[str, list[float]] = {name: [] for name in names}

@@ -41,9 +41,15 @@ FORBIDDEN = ("scipy", "pandas", "statsmodels", "pygam", "patsy", "matplotlib", "
 
 WEIGHT = "log(carat)"
 TERMS = (  # p = 205 with the intercept
-    ((WEIGHT, 40),), ((WEIGHT, 10), "color"), ("cut",), ("color",), ("clarity",),
-    ("cut", "color"), ("color", "clarity"), ("cut", "clarity"),
-)  # fmt: skip
+    ((WEIGHT, 40),),
+    ((WEIGHT, 10), "color"),
+    ("cut",),
+    ("color",),
+    ("clarity",),
+    ("cut", "color"),
+    ("color", "clarity"),
+    ("cut", "clarity"),
+)
 CURVES = 's(w, bs="ps", k=40) + s(w, by=by, bs="ps", k=10)'
 FORMULAS = {
     "plain": f"y ~ {CURVES} + cut * color + color * clarity + cut * clarity",
@@ -123,8 +129,11 @@ class Bench:
         asked = json.dumps({"task": task, **given})
         done = subprocess.run(  # noqa: S603 this very script
             [sys.executable, __file__, "--task", asked],
-            env=env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             return {"failed": (done.stderr.strip().splitlines() or ["no reason given"])[-1]}
         figures: Figures = json.loads(done.stdout.splitlines()[-1])
@@ -206,16 +215,23 @@ def task_bam(file: str, formula: str) -> Figures:
     """Fit by mgcv::bam, timed inside R."""
     done = subprocess.run(  # noqa: S603  a file and formulas of ours
         ["Rscript", "-e", BAM, file, FORMULAS[formula]],  # noqa: S607 wherever R is
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise click.ClickException(" ".join(done.stderr.split()))
     user, system, wall, p, lambdas, edf, sd, blas = done.stdout.split()
     return {
-        "cpu": float(user) + float(system), "wall": float(wall), "p": int(p),
-        "lambdas": int(lambdas), "edf": float(edf), "sd": float(sd), "blas": blas,
+        "cpu": float(user) + float(system),
+        "wall": float(wall),
+        "p": int(p),
+        "lambdas": int(lambdas),
+        "edf": float(edf),
+        "sd": float(sd),
+        "blas": blas,
         "peak": peak(),
-    }  # fmt: skip
+    }
 
 
 def task_pygam() -> Figures:
@@ -275,9 +291,12 @@ def stones(measured: bool) -> Iterator[Any]:
             z = round(depth * (x + y) / 200, 2)
             measures = {"depth": depth, "table": 55.0 + i % 5, "x": x, "y": y, "z": z}
         yield Stone(
-            carat=round(carat, 2), cut=cuts[i % len(cuts)], color=colors[i % len(colors)],
-            clarity=("SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1")[i % 6], **measures,
-        )  # fmt: skip
+            carat=round(carat, 2),
+            cut=cuts[i % len(cuts)],
+            color=colors[i % len(colors)],
+            clarity=("SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1")[i % 6],
+            **measures,
+        )
 
 
 def task_explain(file: str, measured: bool, calls: int) -> Figures:
@@ -308,9 +327,11 @@ def task_explain(file: str, measured: bool, calls: int) -> Figures:
         if time.perf_counter() - started > PATIENCE:
             break
     return {
-        "price and lines": median(lines), "with notes and ranges": median(everything),
-        "calls": len(lines), "cpu": spent,
-    }  # fmt: skip
+        "price and lines": median(lines),
+        "with notes and ranges": median(everything),
+        "calls": len(lines),
+        "cpu": spent,
+    }
 
 
 def read(told: Any) -> None:
@@ -343,9 +364,11 @@ def task_batch_ours(file: str, n: int, repeats: int) -> Figures:
     catalog = catalog.take(model.supports(catalog))
     many = catalog.take(np.random.default_rng(0).integers(len(catalog), size=n))
     return rates(
-        n, repeats,
-        contributions=lambda: model.contributions(many), itemise=lambda: model.itemise(many),
-    )  # fmt: skip
+        n,
+        repeats,
+        contributions=lambda: model.contributions(many),
+        itemise=lambda: model.itemise(many),
+    )
 
 
 def peers_data(rows: int, n: int) -> tuple[Any, Any, Any]:
@@ -369,9 +392,12 @@ def task_batch_ebm(rows: int, n: int, repeats: int) -> Figures:
 
     X, y, many = peers_data(rows, n)
     ebm = ExplainableBoostingRegressor(
-        interactions=15, outer_bags=2, n_jobs=1, random_state=0,
+        interactions=15,
+        outer_bags=2,
+        n_jobs=1,
+        random_state=0,
         feature_types=["continuous"] * X.shape[1],
-    ).fit(X, y)  # fmt: skip
+    ).fit(X, y)
     figures = rates(n, repeats, rate=lambda: ebm.eval_terms(many))
     return {**figures, "terms": len(ebm.term_names_)}
 
@@ -478,9 +504,14 @@ def section_fit(bench: Bench) -> Section:
     }
     found = bench.medians(tasks)
     form = {
-        "cpu": "{:.3f}", "wall": "{:.3f}", "peak": "{:.0f}", "p": "{:.0f}",
-        "lambdas": "{:.0f}", "edf": "{:.1f}", "sd": "{:.5f}",
-    }  # fmt: skip
+        "cpu": "{:.3f}",
+        "wall": "{:.3f}",
+        "peak": "{:.0f}",
+        "p": "{:.0f}",
+        "lambdas": "{:.0f}",
+        "edf": "{:.1f}",
+        "sd": "{:.5f}",
+    }
     head = ("", "CPU s", "wall s", "peak MB", "p", "λ chosen", "edf", "residual SD")
     section = Section(found, [head, *((k, *cells(v, **form)) for k, v in found.items())])
     ours = found["ours"]
@@ -536,10 +567,12 @@ def section_batch(bench: Bench) -> Section:
         "woodelf": bench.run("batch_woodelf", rows=rows, n=n, **each),
     }
     calls = (
-        ("ours, contributions", "ours", "contributions"), ("ours, itemise", "ours", "itemise"),
-        ("EBM, eval_terms", "EBM", "rate"), ("LightGBM, pred_contrib", "LightGBM", "rate"),
+        ("ours, contributions", "ours", "contributions"),
+        ("ours, itemise", "ours", "itemise"),
+        ("EBM, eval_terms", "EBM", "rate"),
+        ("LightGBM, pred_contrib", "LightGBM", "rate"),
         ("woodelf on it, one reference", "woodelf", "rate"),
-    )  # fmt: skip
+    )
     table: list[tuple[str, ...]] = [("", "stones / CPU s", "stones", "peak MB")]
     for label, name, key in calls:
         form = {key: "{:,.0f}", "stones": "{:,.0f}", "peak": "{:.0f}"}
@@ -547,8 +580,10 @@ def section_batch(bench: Bench) -> Section:
     section = Section(found, table)
     for call in ("contributions", "itemise"):
         for peer, target, aim in (
-            ("EBM", 2, 5), ("LightGBM", 1000, 10_000), ("woodelf", 200, 1000),
-        ):  # fmt: skip
+            ("EBM", 2, 5),
+            ("LightGBM", 1000, 10_000),
+            ("woodelf", 200, 1000),
+        ):
             a, b = found["ours"].get(call), found[peer].get("rate")
             section.ratio(f"rate, our {call} / {peer}", a, b, target, aim)
     return section
@@ -605,9 +640,11 @@ def shown(name: str, section: Section) -> str:
 def machine() -> Figures:
     """What it was measured on."""
     return {
-        "python": platform.python_version(), "machine": platform.machine(),
-        "cores": os.cpu_count(), "load": os.getloadavg()[0],
-    }  # fmt: skip
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+    }
 
 
 @click.command()

@@ -89,8 +89,10 @@ def bands(draws: int, sales: int, monthly: float, jump: float) -> None:
             held.append(p.low <= true <= p.high)
             errors.append(np.log(p.index / true))
     spread = 100 * np.sqrt(np.mean(np.square(errors)))
-    click.echo(f"{len(held):,} months of {draws} draws: {100 * np.mean(held):.1f} % within the "
-               f"limits, root mean square error {spread:.2f} %")  # fmt: skip
+    click.echo(
+        f"{len(held):,} months of {draws} draws: {100 * np.mean(held):.1f} % within the "
+        f"limits, root mean square error {spread:.2f} %"
+    )
 
 
 @main.command("last-month")
@@ -134,12 +136,14 @@ def _catboost(sales: pd.DataFrame, held: pd.DataFrame) -> Vector | None:
     except ImportError:
         return None
     X, new = (
-        np.column_stack([
-            features(Stones.from_frame(f), hidden=True, derived=True),
-            pd.to_datetime(f["sold"]).map(pd.Timestamp.toordinal),
-        ])
+        np.column_stack(
+            [
+                features(Stones.from_frame(f), hidden=True, derived=True),
+                pd.to_datetime(f["sold"]).map(pd.Timestamp.toordinal),
+            ]
+        )
         for f in (sales, held)
-    )  # fmt: skip
+    )
     best = None
     rng = np.random.default_rng(0)
     inner = rng.random(len(X)) < 0.15
@@ -147,19 +151,32 @@ def _catboost(sales: pd.DataFrame, held: pd.DataFrame) -> Vector | None:
     for depth in (5, 6, 8):
         for rate in (0.03, 0.06):
             model = CatBoostRegressor(
-                iterations=3000, depth=depth, learning_rate=rate, l2_leaf_reg=3,
-                random_seed=0, thread_count=1, verbose=False, allow_writing_files=False,
-            )  # fmt: skip
-            model.fit(X[~inner], y[~inner], eval_set=(X[inner], y[inner]),
-                      early_stopping_rounds=60)  # fmt: skip
+                iterations=3000,
+                depth=depth,
+                learning_rate=rate,
+                l2_leaf_reg=3,
+                random_seed=0,
+                thread_count=1,
+                verbose=False,
+                allow_writing_files=False,
+            )
+            model.fit(
+                X[~inner], y[~inner], eval_set=(X[inner], y[inner]), early_stopping_rounds=60
+            )
             score = model.best_score_["validation"]["RMSE"]
             if best is None or score < best[0]:
                 best = (score, depth, rate, model.best_iteration_ + 1)
     _, depth, rate, rounds = best
     model = CatBoostRegressor(
-        iterations=int(rounds * 1.1), depth=depth, learning_rate=rate, l2_leaf_reg=3,
-        random_seed=0, thread_count=1, verbose=False, allow_writing_files=False,
-    )  # fmt: skip
+        iterations=int(rounds * 1.1),
+        depth=depth,
+        learning_rate=rate,
+        l2_leaf_reg=3,
+        random_seed=0,
+        thread_count=1,
+        verbose=False,
+        allow_writing_files=False,
+    )
     found: Vector = model.fit(X, y).predict(new)
     return found
 
@@ -190,8 +207,9 @@ def poisoned(draws: int, monthly: float) -> None:
             feed = sold(some, at, level, rng)
             inbox = place / f"inbox-{draw}"
             for source, part, factor in (
-                ("own", feed.iloc[:150], 1.0), ("partner", feed.iloc[150:], POISON)
-            ):  # fmt: skip
+                ("own", feed.iloc[:150], 1.0),
+                ("partner", feed.iloc[150:], POISON),
+            ):
                 (inbox / source).mkdir(parents=True)
                 part.assign(price=(part["price"] * factor).round(2)).to_csv(
                     inbox / source / "month.csv", index=False
@@ -201,8 +219,10 @@ def poisoned(draws: int, monthly: float) -> None:
             outcomes["held"] += status["partner"] == "held"
             reason = next(d["reason"] for d in record["deliveries"] if d["source"] == "own")
             outcomes["other held"] += status["own"] == "held" and "own/" in reason
-    click.echo(f"{draws} draws: the poisoned source held {outcomes['held']}, the other held "
-               f"for its own prices {outcomes['other held']}")  # fmt: skip
+    click.echo(
+        f"{draws} draws: the poisoned source held {outcomes['held']}, the other held "
+        f"for its own prices {outcomes['other held']}"
+    )
 
 
 @main.command()
@@ -218,8 +238,10 @@ def cost(sales: int, times: int) -> None:
             fit(frame.drop(columns=drop))
             spent[name].append(time.process_time() - start)
     least = {name: min(seconds) for name, seconds in spent.items()}
-    click.echo(f"with {least['with']:.2f} s, without {least['without']:.2f} s: "
-               f"{least['with'] / least['without']:.2f} ×")  # fmt: skip
+    click.echo(
+        f"with {least['with']:.2f} s, without {least['without']:.2f} s: "
+        f"{least['with'] / least['without']:.2f} ×"
+    )
 
 
 if __name__ == "__main__":

@@ -109,11 +109,19 @@ def lightgbm(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None
 
     order = [1] * ORDERED + [0] * (X.shape[1] - ORDERED) if c["monotone"] else None
     model = lgb.LGBMRegressor(
-        n_estimators=c.get("rounds", ROUNDS), learning_rate=c["rate"], num_leaves=c["leaves"],
-        min_child_samples=c["child"], subsample=c["rows"], subsample_freq=1,
-        colsample_bytree=c["columns"], reg_lambda=c["l2"], monotone_constraints=order,
-        n_jobs=1, random_state=0, verbose=-1,
-    )  # fmt: skip
+        n_estimators=c.get("rounds", ROUNDS),
+        learning_rate=c["rate"],
+        num_leaves=c["leaves"],
+        min_child_samples=c["child"],
+        subsample=c["rows"],
+        subsample_freq=1,
+        colsample_bytree=c["columns"],
+        reg_lambda=c["l2"],
+        monotone_constraints=order,
+        n_jobs=1,
+        random_state=0,
+        verbose=-1,
+    )
     if held is None:
         return model.fit(X, y).predict, c["rounds"]
     stop = [lgb.early_stopping(PATIENCE, verbose=False)]
@@ -127,12 +135,21 @@ def xgboost(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None)
 
     order = (1,) * ORDERED + (0,) * (X.shape[1] - ORDERED) if c["monotone"] else None
     model = xgb.XGBRegressor(
-        n_estimators=c.get("rounds", ROUNDS), learning_rate=c["rate"], max_depth=c["depth"],
-        min_child_weight=c["child"], subsample=c["rows"], colsample_bytree=c["columns"],
-        reg_lambda=c["l2"], max_bin=512, tree_method="hist", n_jobs=1, random_state=0,
-        monotone_constraints=order, early_stopping_rounds=PATIENCE if held else None,
+        n_estimators=c.get("rounds", ROUNDS),
+        learning_rate=c["rate"],
+        max_depth=c["depth"],
+        min_child_weight=c["child"],
+        subsample=c["rows"],
+        colsample_bytree=c["columns"],
+        reg_lambda=c["l2"],
+        max_bin=512,
+        tree_method="hist",
+        n_jobs=1,
+        random_state=0,
+        monotone_constraints=order,
+        early_stopping_rounds=PATIENCE if held else None,
         enable_categorical=True,
-    )  # fmt: skip
+    )
     if held is None:
         return model.fit(X, y).predict, c["rounds"]
     model.fit(X, y, eval_set=[held], verbose=False)
@@ -145,11 +162,18 @@ def catboost(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None
 
     order = [1] * ORDERED + [0] * (X.shape[1] - ORDERED) if c["monotone"] else None
     model = CatBoostRegressor(
-        iterations=c.get("rounds", ROUNDS), learning_rate=c["rate"], depth=c["depth"],
-        l2_leaf_reg=c["l2"], random_strength=c["noise"], monotone_constraints=order,
-        thread_count=1, random_seed=0, verbose=0, allow_writing_files=False,
+        iterations=c.get("rounds", ROUNDS),
+        learning_rate=c["rate"],
+        depth=c["depth"],
+        l2_leaf_reg=c["l2"],
+        random_strength=c["noise"],
+        monotone_constraints=order,
+        thread_count=1,
+        random_seed=0,
+        verbose=0,
+        allow_writing_files=False,
         cat_features=_categories(X),
-    )  # fmt: skip
+    )
     if held is None:
         return model.fit(X, y).predict, c["rounds"]
     model.fit(X, y, eval_set=held, early_stopping_rounds=PATIENCE)
@@ -161,11 +185,17 @@ def ebm(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> 
     from interpret.glassbox import ExplainableBoostingRegressor
 
     model = ExplainableBoostingRegressor(
-        interactions=c["pairs"], learning_rate=c["rate"], max_leaves=c["leaves"],
-        max_bins=c["bins"], max_interaction_bins=c["pair_bins"], outer_bags=2,
-        min_samples_leaf=c["child"], n_jobs=1, random_state=0,
+        interactions=c["pairs"],
+        learning_rate=c["rate"],
+        max_leaves=c["leaves"],
+        max_bins=c["bins"],
+        max_interaction_bins=c["pair_bins"],
+        outer_bags=2,
+        min_samples_leaf=c["child"],
+        n_jobs=1,
+        random_state=0,
         feature_types=_kinds(X),
-    )  # fmt: skip
+    )
     return model.fit(X, y).predict, 0
 
 
@@ -181,20 +211,27 @@ def forest(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) 
 
 def _boosted(rng: np.random.Generator) -> Config:
     return {
-        "rate": _pick(rng, 0.02, 0.08), "depth": int(rng.integers(4, 9)),
-        "leaves": int(_pick(rng, 8, 64)), "child": int(_pick(rng, 3, 40)),
-        "rows": float(rng.uniform(0.6, 1)), "columns": float(rng.uniform(0.4, 1)),
-        "l2": _pick(rng, 0.3, 10), "noise": _pick(rng, 0.1, 3),
+        "rate": _pick(rng, 0.02, 0.08),
+        "depth": int(rng.integers(4, 9)),
+        "leaves": int(_pick(rng, 8, 64)),
+        "child": int(_pick(rng, 3, 40)),
+        "rows": float(rng.uniform(0.6, 1)),
+        "columns": float(rng.uniform(0.4, 1)),
+        "l2": _pick(rng, 0.3, 10),
+        "noise": _pick(rng, 0.1, 3),
         "monotone": bool(rng.random() < 0.5),
-    }  # fmt: skip
+    }
 
 
 def _glass(rng: np.random.Generator) -> Config:
     return {
-        "pairs": int(rng.integers(10, 31)), "rate": _pick(rng, 0.02, 0.1),
-        "leaves": int(rng.integers(2, 5)), "bins": int(rng.choice([256, 512, 1024])),
-        "pair_bins": int(rng.choice([32, 64])), "child": int(_pick(rng, 2, 10)),
-    }  # fmt: skip
+        "pairs": int(rng.integers(10, 31)),
+        "rate": _pick(rng, 0.02, 0.1),
+        "leaves": int(rng.integers(2, 5)),
+        "bins": int(rng.choice([256, 512, 1024])),
+        "pair_bins": int(rng.choice([32, 64])),
+        "child": int(_pick(rng, 2, 10)),
+    }
 
 
 def _wooden(rng: np.random.Generator) -> Config:

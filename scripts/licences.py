@@ -15,9 +15,18 @@ from scripts.locks import ROOT, canonical, parents
 PAGE = ROOT / "docs" / "reference" / "licences.md"
 # The first of these that brings a package is named.
 BRINGERS = [
-    "pricing", "fit", "refit", "api", "report", "postgres", "cloud", "scale", "spark", "docs",
+    "pricing",
+    "fit",
+    "refit",
+    "api",
+    "report",
+    "postgres",
+    "cloud",
+    "scale",
+    "spark",
+    "docs",
     "bench",
-]  # fmt: skip
+]
 # What people wrote before metadata had SPDX expressions.
 SPELLINGS = {
     "3-Clause BSD License": "BSD-3-Clause",

@@ -176,11 +176,13 @@ def _kind(schema: dict[str, Any]) -> str:
     limits = [
         f"{words} {schema[key]:g}"
         for key, words in (
-            ("minimum", "from"), ("exclusiveMinimum", "above"),
-            ("maximum", "to"), ("exclusiveMaximum", "below"),
+            ("minimum", "from"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "to"),
+            ("exclusiveMaximum", "below"),
         )
         if key in schema
-    ]  # fmt: skip
+    ]
     return " ".join([str(kind), *limits])
 
 
@@ -303,8 +305,10 @@ def drawn(source: Path) -> str:
     """The SVG of a Graphviz source."""
     done = subprocess.run(  # noqa: S603  on a file of this project
         ["dot", "-Tsvg", str(source)],  # noqa: S607  wherever it is installed
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     svg = re.sub(r"<!--.*?-->\n?|<\?xml.*?\?>\n?|<!DOCTYPE.*?>\n?", "", done.stdout, flags=re.S)
     return f"{svg.strip()}\n{mark(source.read_text())}\n"
 

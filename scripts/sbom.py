@@ -86,16 +86,25 @@ def _within() -> list[dict[str, Any]]:
         part = found.setdefault(
             purl,
             {
-                "type": "library", "bom-ref": purl, "name": name, "version": version,
-                "purl": purl, "hashes": [], "licenses": _licensed(licence),
+                "type": "library",
+                "bom-ref": purl,
+                "name": name,
+                "version": version,
+                "purl": purl,
+                "hashes": [],
+                "licenses": _licensed(licence),
             },
-        )  # fmt: skip
+        )
         part["hashes"] += _hashes([digest])
     digest = hashlib.sha256(_SALES.read_bytes()).hexdigest()
     sales = {
-        "type": "data", "bom-ref": _SALES.name, "name": _SALES.name, "version": "2008",
-        "hashes": _hashes([digest]), "licenses": _licensed("MIT"),
-    }  # fmt: skip
+        "type": "data",
+        "bom-ref": _SALES.name,
+        "name": _SALES.name,
+        "version": "2008",
+        "hashes": _hashes([digest]),
+        "licenses": _licensed("MIT"),
+    }
     return [*found.values(), sales]
 
 

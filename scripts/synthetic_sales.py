@@ -89,8 +89,9 @@ def _independent(sold: dict[str, Any], n: int, rng: np.random.Generator) -> dict
     drawn["z"] = np.round(drawn["depth"] / 200 * (drawn["x"] + drawn["y"]), 2)
     labels = {
         grade.name: np.array(grade.grades)[drawn[grade.name]]
-        for grade in GRADES if grade.name in GRADED
-    }  # fmt: skip
+        for grade in GRADES
+        if grade.name in GRADED
+    }
     stones = Stones.from_frame(pa.table(drawn | labels).drop_columns(["price"]).to_pandas())
     log_price = packaged_model().log_price(stones, extrapolate=True)
     noise = 0.1 * rng.standard_normal(n, np.float32)

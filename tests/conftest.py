@@ -19,9 +19,11 @@ MEASURES = ["x", "y", "z"]
 # The same code gives the same answer on any machine, fast or slow; `make test-long` looks
 # further, at other examples each time.
 settings.register_profile(
-    "default", deadline=None, derandomize=True,
+    "default",
+    deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
+)
 settings.register_profile(
     "long", settings.get_profile("default"), max_examples=2000, derandomize=False
 )
@@ -30,12 +32,26 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 # The files whose tests take minutes, longest first: begun last, one would go on alone.
 LONGEST = (
-    "refit/test_refit", "warehouse/test_sums", "test_documents", "fitting/test_monotone",
-    "reporting/test_reports", "faults/test_kill", "warehouse/test_scoring_sql",
-    "properties/test_promises", "refit/test_ten_months", "web/test_batch", "test_packaged",
-    "faults/test_attackers", "browser/test_page", "faults/test_corruption", "web/test_openapi",
-    "fitting/test_held_out", "fitting/test_fit", "web/test_following", "exhibits/test_numbers",
-)  # fmt: skip
+    "refit/test_refit",
+    "warehouse/test_sums",
+    "test_documents",
+    "fitting/test_monotone",
+    "reporting/test_reports",
+    "faults/test_kill",
+    "warehouse/test_scoring_sql",
+    "properties/test_promises",
+    "refit/test_ten_months",
+    "web/test_batch",
+    "test_packaged",
+    "faults/test_attackers",
+    "browser/test_page",
+    "faults/test_corruption",
+    "web/test_openapi",
+    "fitting/test_held_out",
+    "fitting/test_fit",
+    "web/test_following",
+    "exhibits/test_numbers",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,8 +17,11 @@ ALIKE = platform.machine() == "x86_64" and CPU.exists() and "avx2" in CPU.read_t
 def fitted(out: Path, *options: str, **environment: str) -> bytes:
     subprocess.run(
         [COMMAND, "fit", "--out", out, *options],
-        env=os.environ | environment, check=True, capture_output=True, timeout=300,
-    )  # fmt: skip
+        env=os.environ | environment,
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
     return out.read_bytes()
 
 

@@ -274,7 +274,10 @@ def test_evaluate_answers_machines(run, csv):
         (["explain", *STONE[2:], "--carat", "9" * 5000], "carat must be between"),
         (["explain", *STONE[2:], "--carat", "20"], "carat 20 is outside what this model has"),
         (["explain", *STONE[:-1], "VS3"], "did you mean"),
-        (["explain", *STONE[:4], "--color", "\u0415", *STONE[6:]], "CYRILLIC CAPITAL LETTER IE"),
+        (
+            ["explain", *STONE[:4], "--color", "\u0415", *STONE[6:]],
+            "CYRILLIC CAPITAL LETTER IE",
+        ),
         (["explain", *STONE[:4], "--color", "M", *STONE[6:]], "this model knows J, I, H"),
         (["explain", *STONE, "--x", "0"], "x must be between"),
         (["explain", *STONE, "--x", "9"], "does not fit 1.01 ct"),
@@ -290,7 +293,7 @@ def test_evaluate_answers_machines(run, csv):
         (["fit"], "Missing option '--out'"),
         (["appraise"], "No such command 'appraise'"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_one_clear_line_and_exit_code_2(run, words, says):
     code, out, err = run(*words)
     assert (code, out) == (2, "")
@@ -383,16 +386,20 @@ def test_a_command_without_its_extra_says_which_it_needs(tmp_path, command, miss
 @pytest.mark.parametrize(
     "words",
     [
-        ["serve", "--home", "{}/nohome"], ["serve", "--home", ""], ["serve", "--database", "no"],
+        ["serve", "--home", "{}/nohome"],
+        ["serve", "--home", ""],
+        ["serve", "--database", "no"],
         ["keys", "create", "--tenant", "a", "--scope", "quote", "--home", "{}/nohome"],
-        ["keys", "list", "--data", "{}/nowhere"], ["keys", "audit", "--data", "{}/nowhere"],
+        ["keys", "list", "--data", "{}/nowhere"],
+        ["keys", "audit", "--data", "{}/nowhere"],
         ["registry", "promote", "3ddb4d29", "--home", "{}/nohome", "--reason", "a test"],
-        ["explain", "--home", " ", *STONE], ["explain", "--model", "", *STONE],
+        ["explain", "--home", " ", *STONE],
+        ["explain", "--model", "", *STONE],
         ["refit", "--inbox", "{}", "--home", ""],
         ["evaluate", "--data", "{}/sales.parquet", "--family", "gam"],
         ["evaluate", "--data", "{}/sales.parquet", "--seed", "7"],
     ],
-)  # fmt: skip
+)
 def test_a_place_that_is_not_there_is_told_and_not_made(words, tmp_path, capsys, monkeypatch):
     """A misspelt home would be served at the packaged prices."""
     monkeypatch.chdir(tmp_path)

@@ -43,10 +43,18 @@ def test_what_the_dockerfile_copies_is_enough_to_build(tmp_path):
                     (tmp_path / target).mkdir(parents=True, exist_ok=True)
                     shutil.copy(file, tmp_path / target)
     done = run(
-        TOOLS / "uv", "build", "--quiet", "--wheel", "--python", sys.executable,
-        "--build-constraint", root / "requirements-build.lock", "--out-dir", tmp_path / "built",
+        TOOLS / "uv",
+        "build",
+        "--quiet",
+        "--wheel",
+        "--python",
+        sys.executable,
+        "--build-constraint",
+        root / "requirements-build.lock",
+        "--out-dir",
+        tmp_path / "built",
         tmp_path,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     wheel = zipfile.ZipFile(next((tmp_path / "built").glob("*.whl"))).namelist()
     assert "diamond_pricing/reporting/sources/price_list.qmd" in wheel
@@ -55,9 +63,11 @@ def test_what_the_dockerfile_copies_is_enough_to_build(tmp_path):
 
 def test_the_compose_file_has_the_shape_of_one():
     done = run(
-        TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec",
+        TOOLS / "check-jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
         DEPLOY / "compose.yaml",
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -66,10 +76,11 @@ def test_the_unit_passes_systemds_own_check():
         pytest.skip("systemd is not installed")
     done = run("systemd-analyze", "verify", "--man=no", DEPLOY / "diamond-pricing.service")
     said = [
-        line for line in done.stderr.splitlines()
+        line
+        for line in done.stderr.splitlines()
         # the program is not installed there on this machine
         if "diamond-pricing.service" in line and "is not executable" not in line
-    ]  # fmt: skip
+    ]
     assert said == []
 
 

@@ -263,9 +263,10 @@ def test_public_texts_are_in_words_that_people_use():
     }
     texts |= {f"page: {name}": text for name, text in TEXTS["en"].items()}
     found = {
-        name: LEFT_BEHIND.findall(text) for name, text in texts.items()
+        name: LEFT_BEHIND.findall(text)
+        for name, text in texts.items()
         if LEFT_BEHIND.search(text)
-    }  # fmt: skip
+    }
     assert not found
 
 

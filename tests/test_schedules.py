@@ -71,8 +71,10 @@ def test_the_systemd_units_read(name, tmp_path):
         (tmp_path / name).write_text(text)
         told = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert name not in told.stderr, told.stderr
 
 
@@ -99,8 +101,14 @@ def test_the_workflow_passes_on_what_somebody_should_look_at(tmp_path, code, exp
     fake.write_text(f"#!/bin/sh\necho decided\nexit {code}\n")
     fake.chmod(0o755)
     done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-c", step["run"]], cwd=tmp_path, check=False,
-        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "GITHUB_STEP_SUMMARY": str(tmp_path / "sum"), "FORCE": ""},
-    )  # fmt: skip
+        ["bash", "--noprofile", "--norc", "-c", step["run"]],
+        cwd=tmp_path,
+        check=False,
+        env={
+            "PATH": f"{tmp_path}:/usr/bin:/bin",
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "sum"),
+            "FORCE": "",
+        },
+    )
     assert done.returncode == expected
     assert (tmp_path / "sum").read_text() == "decided\n"

@@ -23,9 +23,17 @@ def run(*words):
 def site(tmp_path_factory):
     place = tmp_path_factory.mktemp("site")
     done = run(
-        TOOLS / "sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", "-b", "html",
-        "-d", place / "doctrees", ROOT / "docs", place / "html",
-    )  # fmt: skip
+        TOOLS / "sphinx-build",
+        "--fail-on-warning",
+        "--keep-going",
+        "--quiet",
+        "-b",
+        "html",
+        "-d",
+        place / "doctrees",
+        ROOT / "docs",
+        place / "html",
+    )
     assert done.returncode == 0, done.stderr
     return place / "html"
 

@@ -48,15 +48,17 @@ def test_it_is_cross_validated_by_stone_searched_and_piped(X, sold, fitted):
     small = PriceRegressor("loglinear")
     scores = cross_val_score(small, X, sold["price"], cv=GroupKFold(3), groups=stones)
     assert (scores > 0.8).all(), "a fold failed"
-    search = GridSearchCV(small, {"attributes": [None, ["carat", "cut", "color", "clarity"]]},
-                          cv=3).fit(X, sold["price"])  # fmt: skip
+    search = GridSearchCV(
+        small, {"attributes": [None, ["carat", "cut", "color", "clarity"]]}, cv=3
+    ).fit(X, sold["price"])
     assert search.best_params_ == {"attributes": None}
     without = FunctionTransformer(lambda frame: frame.drop(columns=["depth"]))
     piped = Pipeline([("drop", without), ("price", small)]).fit(X, sold["price"])
     assert "depth" not in piped[-1].feature_names_in_
     some = X.head(200)
-    found = permutation_importance(fitted, some, sold["price"].head(200), n_repeats=2,
-                                   random_state=0)  # fmt: skip
+    found = permutation_importance(
+        fitted, some, sold["price"].head(200), n_repeats=2, random_state=0
+    )
     worth = dict(zip(X.columns, found.importances_mean, strict=True))
     assert max(worth, key=worth.get) == "carat"
 
@@ -100,8 +102,12 @@ def test_weights_count_and_groups_are_held_out_together(X, sold, fitted):
     assert abs(ratio[0] - 1) < 0.06 < 0.08 < abs(ratio[1] - 1)
     rows = np.arange(len(X)) % 50
     assert fit(X.assign(price=price), groups=rows).ranges != fitted.model_.ranges
-    for wrong in ({"weights": [1, 2]}, {"weights": -np.ones(len(X))}, {"groups": [1]},
-                  {"groups": np.zeros(len(X))}):  # fmt: skip
+    for wrong in (
+        {"weights": [1, 2]},
+        {"weights": -np.ones(len(X))},
+        {"groups": [1]},
+        {"groups": np.zeros(len(X))},
+    ):
         with pytest.raises(FitError, match=r"weights must|groups must"):
             fit(X.assign(price=price), **wrong)
     with pytest.raises(FitError, match="'monotone' alone"):
@@ -111,11 +117,14 @@ def test_weights_count_and_groups_are_held_out_together(X, sold, fitted):
 @pytest.mark.parametrize(
     "check",
     [
-        checks.check_no_attributes_set_in_init, checks.check_get_params_invariance,
-        checks.check_set_params, checks.check_estimator_repr, checks.check_estimator_cloneable,
+        checks.check_no_attributes_set_in_init,
+        checks.check_get_params_invariance,
+        checks.check_set_params,
+        checks.check_estimator_repr,
+        checks.check_estimator_cloneable,
         checks.check_parameters_default_constructible,
     ],
     ids=lambda check: check.__name__,
-)  # fmt: skip
+)
 def test_it_passes_the_checks_that_are_not_about_arrays(check):
     check("PriceRegressor", PriceRegressor())

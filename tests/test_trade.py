@@ -250,8 +250,9 @@ def test_a_stone_knows_the_attributes_of_the_trade():
     stone = Stone(1.0, "Ideal", "E", "VS1", fluorescence="fnt", laboratory="gia", polish="EX")
     assert (stone.fluorescence, stone.laboratory, stone.polish) == ("Faint", "GIA", "Excellent")
     assert stone.symmetry is None
-    assert stone == Stone(1.0, "Ideal", "E", "VS1", polish="Excellent", laboratory="GIA",
-                          fluorescence="Faint")  # fmt: skip
+    assert stone == Stone(
+        1.0, "Ideal", "E", "VS1", polish="Excellent", laboratory="GIA", fluorescence="Faint"
+    )
     assert Stone(**stone.given()) == stone
     assert Stone.parse("1.0 Ideal E VS1 fluor=faint lab=GIA polish=X") == stone
     assert Stones.of([stone]).stone(0) == stone
@@ -266,15 +267,18 @@ def test_a_stone_knows_the_attributes_of_the_trade():
     [
         ("polish", "EX X exc ID", ["Excellent"] * 3 + ["Ideal"]),
         ("symmetry", "VG G F P", ["Very Good", "Good", "Fair", "Poor"]),
-        ("fluorescence", "NON FNT MED STG VST F1 SLT", ["None", "Faint", "Medium", "Strong",
-                                                       "Very Strong", "Faint", "Faint"]),
+        (
+            "fluorescence",
+            "NON FNT MED STG VST F1 SLT",
+            ["None", "Faint", "Medium", "Strong", "Very Strong", "Faint", "Faint"],
+        ),
         ("shape", "BR RB RBC PR OV CU", ["Round"] * 3 + ["Princess", "Oval", "Cushion"]),
         ("laboratory", "gia AGSL igi", ["GIA", "AGS", "IGI"]),
         ("girdle", "STK VTN XTK", ["Slightly Thick", "Very Thin", "Extremely Thick"]),
         ("culet", "NON PT VSM", ["None", "None", "Very Small"]),
         ("origin", "LG natural CVD", ["Laboratory-grown", "Natural", "Laboratory-grown"]),
     ],
-)  # fmt: skip
+)
 def test_grades_are_read_as_the_trade_writes_them(name, words, grade):
     assert [ATTRIBUTES[name].find(word) for word in words.split()] == grade
 
@@ -305,15 +309,27 @@ def test_a_cut_scale_of_a_house_is_carried_by_the_model(catalog):
     ("text", "complaint"),
     [
         ("[[attribute]]\nname = 'glow'\nkind = 'colour'\nlabel = 'G'\n", "of kind"),
-        ("[[attribute]]\nname = 'Glow X'\nkind = 'ordered'\nlabel='G'\ngrades=['a']\n", "needs a name"),
+        (
+            "[[attribute]]\nname = 'Glow X'\nkind = 'ordered'\nlabel='G'\ngrades=['a']\n",
+            "needs a name",
+        ),
         ("[[attribute]]\nname = 'g1'\nkind = 'ordered'\nlabel = 'G'\n", "needs grades"),
-        ("[[attribute]]\nname = 'g1'\nkind = 'measure'\nlabel = 'G'\nlow=2\nhigh=1\n", "low and high"),
-        ("[[attribute]]\nname = 'g1'\nkind = 'measure'\nlabel = 'G'\nlow=1\nhigh=2\naliases='depth'\n", "both"),
-        ("[[attribute]]\nname = 'g1'\nlabel = 'G'\nlow = 1\nhigh = 2\nwhat = 3\n", "is not a valid trade"),
+        (
+            "[[attribute]]\nname = 'g1'\nkind = 'measure'\nlabel = 'G'\nlow=2\nhigh=1\n",
+            "low and high",
+        ),
+        (
+            "[[attribute]]\nname = 'g1'\nkind = 'measure'\nlabel = 'G'\nlow=1\nhigh=2\naliases='depth'\n",
+            "both",
+        ),
+        (
+            "[[attribute]]\nname = 'g1'\nlabel = 'G'\nlow = 1\nhigh = 2\nwhat = 3\n",
+            "is not a valid trade",
+        ),
         ("this is not TOML\n", "is not a valid trade"),
         ("nowhere/trade.toml", "cannot be read"),
     ],
-)  # fmt: skip
+)
 def test_a_trade_that_makes_no_sense_changes_nothing(text, complaint):
     before = trade.written()
     with pytest.raises(TradeError, match=complaint):
@@ -324,9 +340,15 @@ def test_a_trade_that_makes_no_sense_changes_nothing(text, complaint):
 
 def test_words_that_an_optional_column_does_not_know_count_as_missing():
     frame = pd.DataFrame(
-        {"carat": [1.0, 1.1, 1.2, 1.3], "cut": "Ideal", "color": "E", "clarity": "VS1",
-         "fluorescence": ["None", "Faint", "purple", None], "polish": [1, 2, 3, 4]}
-    )  # fmt: skip
+        {
+            "carat": [1.0, 1.1, 1.2, 1.3],
+            "cut": "Ideal",
+            "color": "E",
+            "clarity": "VS1",
+            "fluorescence": ["None", "Faint", "purple", None],
+            "polish": [1, 2, 3, 4],
+        }
+    )
     stones = Stones.from_frame(frame)
     assert stones.labels("fluorescence").tolist() == ["None", "Faint", "", ""]
     ((row, problem),) = stones.left_out
@@ -362,8 +384,15 @@ def test_unsupported_stones_can_have_no_price(packaged):
 
 def test_a_served_home_takes_its_attributes(home, model, server):
     """In a process of its own, as a server is."""
-    stone = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1", "glow": "shining",
-             "house": "South", "sold": "2024-03-01"}  # fmt: skip
+    stone = {
+        "carat": 1.01,
+        "cut": "Ideal",
+        "color": "E",
+        "clarity": "VS1",
+        "glow": "shining",
+        "house": "South",
+        "sold": "2024-03-01",
+    }
     why = model.explain(Stone(**stone))
     quote = server.post("/v1/quotes", json=stone).json()
     assert quote["cents"] == why.cents
@@ -378,8 +407,9 @@ def test_a_served_home_takes_its_attributes(home, model, server):
     writer.writeheader()
     row = {k: v for k, v in stone.items() if k != "house"} | {"our lab": "south"}
     writer.writerows([row, row | {"glow": "purple"}])
-    answer = server.post("/v1/quotes/batch", content=text.getvalue(),
-                         headers={"Content-Type": "text/csv"})  # fmt: skip
+    answer = server.post(
+        "/v1/quotes/batch", content=text.getvalue(), headers={"Content-Type": "text/csv"}
+    )
     first, second = csv.DictReader(io.StringIO(answer.text))
     assert round(100 * float(first["price"])) == why.cents
     assert second["status"] == "refused"
@@ -435,10 +465,28 @@ def test_a_served_home_tells_what_the_market_did(model, server):
 
 def test_the_others_of_the_packaged_trade_are_those_of_grading_reports():
     names = {other.name for other in OTHERS}
-    assert {"shape", "polish", "symmetry", "fluorescence", "fluorescence_color", "laboratory",
-            "origin", "method", "treatment", "girdle", "culet", "crown_angle", "crown_height",
-            "pavilion_angle", "pavilion_depth", "star_length", "lower_half", "ratio", "shade",
-            "sold"} <= names  # fmt: skip
+    assert {
+        "shape",
+        "polish",
+        "symmetry",
+        "fluorescence",
+        "fluorescence_color",
+        "laboratory",
+        "origin",
+        "method",
+        "treatment",
+        "girdle",
+        "culet",
+        "crown_angle",
+        "crown_height",
+        "pavilion_angle",
+        "pavilion_depth",
+        "star_length",
+        "lower_half",
+        "ratio",
+        "shade",
+        "sold",
+    } <= names
 
 
 def test_intakes_keep_what_they_know_of_and_read_what_was_kept(home):
@@ -448,8 +496,12 @@ def test_intakes_keep_what_they_know_of_and_read_what_was_kept(home):
     assert intake.quarantined == []
     assert intake.sales["fluorescence"].fillna("").tolist() == ["Faint", ""]
     assert intake.sales["laboratory"].tolist() == ["GIA", "IGI"]
-    kept = written_sales(intake.sales.drop(columns="fluorescence").assign(
-        **{"other:Fluor": ["faint", "purple"]}), "a")  # fmt: skip
+    kept = written_sales(
+        intake.sales.drop(columns="fluorescence").assign(
+            **{"other:Fluor": ["faint", "purple"]}
+        ),
+        "a",
+    )
     again = read_sales_file(kept)
     assert again["fluorescence"].fillna("").tolist() == ["Faint", ""]
     assert again["laboratory"].tolist() == ["GIA", "IGI"]
@@ -466,11 +518,16 @@ def test_frames_of_every_library_are_read_alike(catalog):
     nullable = frame.convert_dtypes()
     decimals = frame.assign(carat=[Decimal(f"{c:.2f}") for c in frame["carat"]])
     for form in (
-        nullable, frame.convert_dtypes(dtype_backend="pyarrow"), decimals,
+        nullable,
+        frame.convert_dtypes(dtype_backend="pyarrow"),
+        decimals,
         frame.assign(cut=frame["cut"].astype("category").cat.add_categories("Fine")),
-        arrow, arrow.to_batches()[0], relation,
-        {name: frame[name].tolist() for name in frame}, dict(frame),
-    ):  # fmt: skip
+        arrow,
+        arrow.to_batches()[0],
+        relation,
+        {name: frame[name].tolist() for name in frame},
+        dict(frame),
+    ):
         found = Stones.from_frame(form)
         assert set(found.columns) == set(expected.columns)
         for name, column in expected.columns.items():

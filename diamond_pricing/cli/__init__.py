@@ -24,11 +24,7 @@ from diamond_pricing.cli.home import example
 from diamond_pricing.cli.models import PACKAGED, chosen, day_options, model_options, on_day
 from diamond_pricing.cli.sales import sales_in, source_option
 from diamond_pricing.cli.sums import Bar, added, large
-from diamond_pricing.errors import (
-    DiamondPricingError,
-    MissingExtraError,
-    StoneError,
-)
+from diamond_pricing.errors import DiamondPricingError, MissingExtraError, StoneError
 from diamond_pricing.files import write
 from diamond_pricing.fitting import DEFAULT, FAMILIES
 from diamond_pricing.model.money import written
@@ -81,9 +77,13 @@ def stone_options(command: Callable[..., None]) -> Callable[..., None]:
             help=f"{attribute.label}{allowed}.",
         )(command)
     command = click.option(
-        "--with", "others", multiple=True, metavar="NAME=VALUE", callback=_others,
+        "--with",
+        "others",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_others,
         help="Any other attribute, as fluorescence=Faint; 'trade show' lists them.",
-    )(command)  # fmt: skip
+    )(command)
     return command
 
 
@@ -212,29 +212,43 @@ def compare(
 @click.option("--currency", help="ISO code of the prices. Default: that of the file, or USD.")
 @click.option("--effective", help="When the prices were true: a year or a date.")
 @click.option(
-    "--sums", type=click.Path(path_type=Path, exists=True), multiple=True,
+    "--sums",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
     help="Fit to sums that `tally` wrote instead; more than one, and all in a folder, are "
     "added.",
-)  # fmt: skip
+)
 @click.option(
-    "--without", type=click.Path(path_type=Path, exists=True, dir_okay=False), multiple=True,
+    "--without",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
     help="Sums to take away again.",
-)  # fmt: skip
+)
 @click.option(
-    "--trade", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--trade",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A TOML file of attributes that the sales have beside those of 'trade show'.",
-)  # fmt: skip
+)
 @sums.leave_out_option
 @sums.memory_option
 @sums.threads_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @json_option
 def fit(
-    family: str, data: Path | None, source: Path | None, currency: str | None,
+    family: str,
+    data: Path | None,
+    source: Path | None,
+    currency: str | None,
     effective: str | None,
-    sums: tuple[Path, ...], without: tuple[Path, ...], trade: Path | None, leave_out: bool,
-    memory: str, threads: int | None, out: Path, as_json: bool,
-) -> None:  # fmt: skip
+    sums: tuple[Path, ...],
+    without: tuple[Path, ...],
+    trade: Path | None,
+    leave_out: bool,
+    memory: str,
+    threads: int | None,
+    out: Path,
+    as_json: bool,
+) -> None:
     """Fit a model to sales and write its document.
 
     Of Parquet files, many files and large ones the sales are counted where they are.
@@ -249,9 +263,14 @@ def fit(
         raise click.UsageError("--without needs --sums to take them away from.")
     elif large(data):
         model = _where_they_are(
-            data, family, currency=currency, effective=effective, leave_out=leave_out,
-            memory=memory, threads=threads,
-        )  # fmt: skip
+            data,
+            family,
+            currency=currency,
+            effective=effective,
+            leave_out=leave_out,
+            memory=memory,
+            threads=threads,
+        )
     else:
         sales, gone = _sales(data, source, leave_out, currency)
         _tell(f"Fitting {family} to {len(sales):,} sales …")
@@ -328,9 +347,14 @@ def show_trade(home: str | None, added: bool) -> None:
 
 @cli.command(epilog=example("evaluate --family monotone --data sales.csv"))
 @click.option(
-    "--family", "families", type=click.Choice(tuple(FAMILIES)), multiple=True,
-    default=("loglinear", DEFAULT), show_default=True, help="May be given more than once.",
-)  # fmt: skip
+    "--family",
+    "families",
+    type=click.Choice(tuple(FAMILIES)),
+    multiple=True,
+    default=("loglinear", DEFAULT),
+    show_default=True,
+    help="May be given more than once.",
+)
 @data_option
 @source_option
 @click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True)
@@ -342,10 +366,16 @@ def show_trade(home: str | None, added: bool) -> None:
 @sums.threads_option
 @json_option
 def evaluate(
-    families: tuple[str, ...], data: Path | None, source: Path | None, folds: int, seed: int,
+    families: tuple[str, ...],
+    data: Path | None,
+    source: Path | None,
+    folds: int,
+    seed: int,
     leave_out: bool,
-    memory: str, threads: int | None, as_json: bool,
-) -> None:  # fmt: skip
+    memory: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
     """Cross-validate families by stone, beside naive baselines.
 
     On Parquet files, many files and large ones only the family monotone, where they are.
@@ -418,16 +448,36 @@ def _evaluate_there(data: Path | None, folds: int, as_json: bool, **how: Any) ->
 
 # What a command or a module belongs to, where it was not installed.
 _EXTRAS = {
-    "inspect": "refit", "refit": "refit", "expert": "refit", "registry": "refit",
-    "report": "report", "keys": "api", "serve": "api", "tally": "fit,scale", "score": "scale",
+    "inspect": "refit",
+    "refit": "refit",
+    "expert": "refit",
+    "registry": "refit",
+    "report": "report",
+    "keys": "api",
+    "serve": "api",
+    "tally": "fit,scale",
+    "score": "scale",
     "export-sql": "scale",
-}  # fmt: skip
+}
 _MODULES = {
-    "daqp": "fit", "pandas": "fit", "patsy": "fit", "pygam": "fit", "scipy": "fit",
-    "statsmodels": "fit", "threadpoolctl": "fit", "pyarrow": "refit", "alembic": "api",
-    "granian": "api", "litestar": "api", "sqlalchemy": "api", "duckdb": "scale",
-    "ibis": "scale", "sqlglot": "scale", "pyspark": "spark", "matplotlib": "report",
-}  # fmt: skip
+    "daqp": "fit",
+    "pandas": "fit",
+    "patsy": "fit",
+    "pygam": "fit",
+    "scipy": "fit",
+    "statsmodels": "fit",
+    "threadpoolctl": "fit",
+    "pyarrow": "refit",
+    "alembic": "api",
+    "granian": "api",
+    "litestar": "api",
+    "sqlalchemy": "api",
+    "duckdb": "scale",
+    "ibis": "scale",
+    "sqlglot": "scale",
+    "pyspark": "spark",
+    "matplotlib": "report",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -527,7 +577,11 @@ def _answer(
 
 
 for _command in (
-    *home.COMMANDS, *market.COMMANDS, *reports.COMMANDS, *service.COMMANDS, *sums.COMMANDS,
+    *home.COMMANDS,
+    *market.COMMANDS,
+    *reports.COMMANDS,
+    *service.COMMANDS,
+    *sums.COMMANDS,
     *warehouse.COMMANDS,
-):  # fmt: skip
+):
     cli.add_command(_command)

@@ -25,9 +25,12 @@ def named(_: click.Context, option: click.Parameter, value: str | None) -> str |
 
 
 home_option = click.option(
-    "--home", required=True, envvar="DIAMOND_PRICING_HOME", callback=named,
+    "--home",
+    required=True,
+    envvar="DIAMOND_PRICING_HOME",
+    callback=named,
     help="A directory, or a URL such as s3://bucket/prefix (extra 'cloud').",
-)  # fmt: skip
+)
 
 
 def _said(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -115,9 +118,15 @@ def refit(
 
     try:
         outcome = run(
-            inbox, open_store(home), at=now(), by=who(), dry_run=dry_run, force=force or "",
-            hold=hold, tell=lambda text: click.echo(text, err=True),
-        )  # fmt: skip
+            inbox,
+            open_store(home),
+            at=now(),
+            by=who(),
+            dry_run=dry_run,
+            force=force or "",
+            hold=hold,
+            tell=lambda text: click.echo(text, err=True),
+        )
     except (BusyError, ConflictError) as error:
         if as_json:
             click.echo(msgspec.json.encode({"verdict": "busy", "says": str(error)}).decode())
@@ -179,8 +188,9 @@ def inspect(file: Path, source: Path | None, currency: str | None) -> None:
         click.echo(f"Note: {note}", err=True)
     click.echo(
         f"{intake.read:,} rows: {len(intake.sales):,} would be accepted, "
-        f"{len(intake.quarantined):,} set aside.", err=True,
-    )  # fmt: skip
+        f"{len(intake.quarantined):,} set aside.",
+        err=True,
+    )
     for row in intake.quarantined[:5]:
         click.echo(f"  row {row.row}, {row.field}: {row.reason}", err=True)
     if len(intake.quarantined) > 5:
@@ -336,8 +346,9 @@ def verify(home: str, head: str) -> None:
     if wrong:
         raise RegistryError(" ".join(wrong))
     entries = models.entries()
-    click.echo(f"All is as it was written: {len(entries)} entries, "
-               f"{len(models.models())} models.")  # fmt: skip
+    click.echo(
+        f"All is as it was written: {len(entries)} entries, {len(models.models())} models."
+    )
     if entries:
         click.echo(f"head {seal(entries[-1])}")
 
@@ -392,15 +403,23 @@ def listings(home: str, out: Path) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["source", "stone", "first", "last", "seen", "prices"])
     table.writerows(
-        [harmless(one.source), harmless(one.stone), one.first, one.last, one.seen,
-         " ".join(f"{price:g}" for price in one.prices)]
+        [
+            harmless(one.source),
+            harmless(one.stone),
+            one.first,
+            one.last,
+            one.seen,
+            " ".join(f"{price:g}" for price in one.prices),
+        ]
         for one in found
-    )  # fmt: skip
+    )
     write(out, text.getvalue().encode())
     again = sum(one.seen > 1 for one in found)
     moved = sum(len(one.prices) > 1 for one in found)
-    click.echo(f"{out}: {len(found):,} stones; {again:,} were delivered again, {moved:,} at "
-               "another price.")  # fmt: skip
+    click.echo(
+        f"{out}: {len(found):,} stones; {again:,} were delivered again, {moved:,} at "
+        "another price."
+    )
 
 
 def _line(entry: "Entry") -> str:

@@ -31,43 +31,59 @@ OF_SALES = ("method", "window", "splice", "basket", "source", "leave_out")
 
 @click.command(epilog=example("index --sales sales.csv --method fisher --chart index.svg"))
 @click.option(
-    "--by", type=click.Choice(get_args(By)), default="month", show_default=True,
+    "--by",
+    type=click.Choice(get_args(By)),
+    default="month",
+    show_default=True,
     help="Length of a period; week with --sales only.",
-)  # fmt: skip
+)
 @click.option(
-    "--stone", metavar="STONE",
+    "--stone",
+    metavar="STONE",
     help="Of which stones, where weights, shapes or origins moved apart: '0.3 Ideal G VS2'. "
     "Default: the reference stone.",
-)  # fmt: skip
+)
 @click.option(
-    "--sales", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--sales",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file of dated sales (CSV, Parquet, JSON, a spreadsheet) to make the index from, "
     "instead of from a model.",
-)  # fmt: skip
+)
 @click.option(
-    "--method", type=click.Choice([name.replace(" ", "-") for name in get_args(Method)]),
-    default="time-dummy", show_default=True, help="With --sales: how the index is made.",
-)  # fmt: skip
+    "--method",
+    type=click.Choice([name.replace(" ", "-") for name in get_args(Method)]),
+    default="time-dummy",
+    show_default=True,
+    help="With --sales: how the index is made.",
+)
 @click.option(
-    "--window", type=click.IntRange(2),
+    "--window",
+    type=click.IntRange(2),
     help="With --sales and time-dummy: periods of a rolling window. Published figures are then "
     "never revised.",
-)  # fmt: skip
+)
 @click.option(
-    "--splice", type=click.Choice(get_args(Splice)), default="movement", show_default=True,
+    "--splice",
+    type=click.Choice(get_args(Splice)),
+    default="movement",
+    show_default=True,
     help="With --window: how windows are linked.",
-)  # fmt: skip
+)
 @click.option(
-    "--basket", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--basket",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="With --sales and laspeyres: a CSV file of the stones to price in every period, as a "
     "stock. Default: those sold in the first.",
-)  # fmt: skip
+)
 @source_option
 @leave_out_option
 @click.option(
-    "--level", type=float, default=0.9, show_default=True,
+    "--level",
+    type=float,
+    default=0.9,
+    show_default=True,
     help="Chance that low and high hold the truth.",
-)  # fmt: skip
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="CSV file to write. Default: the screen."
 )
@@ -75,9 +91,14 @@ OF_SALES = ("method", "window", "splice", "basket", "source", "leave_out")
 @model_options
 @json_option
 def index(
-    by: By, level: float, sales: Path | None, out: Path | None, chart: Path | None,
-    as_json: bool, **options: Any,
-) -> None:  # fmt: skip
+    by: By,
+    level: float,
+    sales: Path | None,
+    out: Path | None,
+    chart: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Print an index of the prices of equal stones, from the dates of the sales.
 
     Of a model, or with --sales straight from sales by a method of statistical offices. The
@@ -165,14 +186,28 @@ def _published(
 
 
 def _of_sales(
-    file: Path, by: By, level: float, *, method: str, window: int | None, splice: Splice,
-    basket: Path | None, source: Path | None, leave_out: bool, **_: Any,
-) -> list[Period]:  # fmt: skip
+    file: Path,
+    by: By,
+    level: float,
+    *,
+    method: str,
+    window: int | None,
+    splice: Splice,
+    basket: Path | None,
+    source: Path | None,
+    leave_out: bool,
+    **_: Any,
+) -> list[Period]:
     sales, _gone = sales_in(file, source, leave_out)
     return hedonic_index(
-        sales, cast(Method, method.replace("-", " ")), by=by, window=window, splice=splice,
-        basket=None if basket is None else _stock(basket), level=level,
-    )  # fmt: skip
+        sales,
+        cast(Method, method.replace("-", " ")),
+        by=by,
+        window=window,
+        splice=splice,
+        basket=None if basket is None else _stock(basket),
+        level=level,
+    )
 
 
 def _stock(file: Path) -> Stones:
@@ -187,27 +222,40 @@ def _stock(file: Path) -> Stones:
 @click.command(epilog=example("worth color --sales sales.csv --by quarter"))
 @click.argument("attribute")
 @click.option(
-    "--sales", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--sales",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file of dated sales. Default: those of the home.",
-)  # fmt: skip
+)
 @click.option(
     "--home", envvar="DIAMOND_PRICING_HOME", callback=named, help="A directory, or a URL."
 )
 @click.option(
-    "--by", type=click.Choice(get_args(By)), default="quarter", show_default=True,
+    "--by",
+    type=click.Choice(get_args(By)),
+    default="quarter",
+    show_default=True,
     help="Length of a period.",
-)  # fmt: skip
+)
 @source_option
 @leave_out_option
 @click.option(
-    "--level", type=float, default=0.9, show_default=True,
+    "--level",
+    type=float,
+    default=0.9,
+    show_default=True,
     help="Chance that low and high hold the truth.",
-)  # fmt: skip
+)
 @json_option
 def worth(
-    attribute: str, sales: Path | None, home: str | None, by: By, source: Path | None,
-    leave_out: bool, level: float, as_json: bool,
-) -> None:  # fmt: skip
+    attribute: str,
+    sales: Path | None,
+    home: str | None,
+    by: By,
+    source: Path | None,
+    leave_out: bool,
+    level: float,
+    as_json: bool,
+) -> None:
     """Print what each grade of ATTRIBUTE is worth in each period, against the usual grade.
 
     Weight and everything else that the sales record being equal. A grade of fewer than five

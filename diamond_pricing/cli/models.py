@@ -40,14 +40,17 @@ def day_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --as-of and --carry-forward, whose values `on_day` takes."""
     for option in (
         click.option(
-            "--carry-forward", is_flag=True,
+            "--carry-forward",
+            is_flag=True,
             help="Price days after the sales as the last of them, in wider ranges.",
         ),
         click.option(
-            "--as-of", callback=named, metavar="DATE",
+            "--as-of",
+            callback=named,
+            metavar="DATE",
             help="The day of the prices, as 2026-09-30. Default: the last of the sales.",
         ),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 

@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from diamond_pricing.reporting.render import Rendered
 
 REPORTS = (
-    "model_development", "model_card", "market", "refit", "inventory_audit", "price_list",
-)  # fmt: skip
+    "model_development",
+    "model_card",
+    "market",
+    "refit",
+    "inventory_audit",
+    "price_list",
+)
 QUOTE, ALL = "quote", "all"
 NAMES = (*REPORTS, QUOTE)
 OF_QUOTE = ("model", "home", "stone", "as_of", "client", "client_reference", "report_number")
@@ -47,14 +52,19 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
     "--home", envvar="DIAMOND_PRICING_HOME", callback=named, help="A directory, or a URL."
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--data",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A file of sales. Default: those of the home, else the packaged ones.",
-)  # fmt: skip
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
 @click.option(
-    "--to", "formats", default="html,pdf,ipynb", show_default=True, callback=_formats,
+    "--to",
+    "formats",
+    default="html,pdf,ipynb",
+    show_default=True,
+    callback=_formats,
     help="Formats, parted by commas; quarto renders through the Quarto on the path.",
-)  # fmt: skip
+)
 @click.option("--stone", help="Of a quote: '1.01 Ideal E VS1 depth=61.8'.")
 @click.option("--cut", help="Of a price list. Default: Ideal, or the best of the model.")
 @click.option(
@@ -67,14 +77,23 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 @click.option("--report-number", help="Of a quote: that of the stone's grading report.")
 @click.option("--entry", help="Of a refit: its number in the log. Default: the last.")
 @click.option(
-    "--language", type=click.Choice(("en", "it")), default="en", show_default=True,
+    "--language",
+    type=click.Choice(("en", "it")),
+    default="en",
+    show_default=True,
     help="Of a quote.",
-)  # fmt: skip
+)
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def report(
-    name: str, home: str | None, data: Path | None, out: Path, formats: tuple[str, ...],
-    language: str, as_json: bool, **asked: str | None,
-) -> None:  # fmt: skip
+    name: str,
+    home: str | None,
+    data: Path | None,
+    out: Path,
+    formats: tuple[str, ...],
+    language: str,
+    as_json: bool,
+    **asked: str | None,
+) -> None:
     """Render the report NAME, or all of them, into a folder.
 
     Names: model_development, model_card, market (needs sales with dates), refit (needs a
@@ -157,9 +176,10 @@ def _quote(
     except ImportError as error:
         raise MissingExtraError("quotes", "api") from error
     model = on_day(
-        chosen(given.get("model"), given.get("home"))[0], given.get("as_of"),
+        chosen(given.get("model"), given.get("home"))[0],
+        given.get("as_of"),
         carry_forward=False,
-    )  # fmt: skip
+    )
     client = {name: given[name] for name in OF_QUOTE[4:] if name in given}
     made = sheets(model, given["stone"], given.get("home"), now(), language, client)
     wanted = [kind for kind in formats if kind in made]

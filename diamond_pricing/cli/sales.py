@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 SHOWN = 5  # rows that an error names
 
 source_option = click.option(
-    "--source", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--source",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="How the file is written, as 'inspect' prints it.",
-)  # fmt: skip
+)
 
 
 def sales_in(

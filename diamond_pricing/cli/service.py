@@ -20,20 +20,25 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say where a server keeps what it remembers."""
     for option in (
         click.option(
-            "--database", default="", envvar="DIAMOND_PRICING_DATABASE",
+            "--database",
+            default="",
+            envvar="DIAMOND_PRICING_DATABASE",
             help="URL of the quotes' database, as postgresql://… (extra 'postgres'). "
             "Default: SQLite in the data directory.",
         ),
         click.option(
-            "--data", type=click.Path(path_type=Path, file_okay=False),
+            "--data",
+            type=click.Path(path_type=Path, file_okay=False),
             help="Directory of the secret and the quotes. Default: $DIAMOND_PRICING_DATA, else "
             "HOME/service, else one in your own directory.",
         ),
         click.option(
-            "--home", envvar="DIAMOND_PRICING_HOME", callback=named,
+            "--home",
+            envvar="DIAMOND_PRICING_HOME",
+            callback=named,
             help="Home whose active model is served. Default: the packaged model.",
         ),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -68,9 +73,11 @@ def serve(host: str, port: int, home: str | None, data: Path | None, database: s
 
 @click.command(epilog=example("mcp --home home"))
 @click.option(
-    "--home", envvar="DIAMOND_PRICING_HOME", callback=named,
+    "--home",
+    envvar="DIAMOND_PRICING_HOME",
+    callback=named,
     help="Home whose active model answers. Default: the packaged model.",
-)  # fmt: skip
+)
 def mcp(home: str | None) -> None:
     """Serve prices to an assistant over standard input and output (Model Context Protocol).
 
@@ -90,10 +97,11 @@ def keys() -> None:
 @keys.command("create", epilog=example("keys create --tenant acme --scope quote,batch"))
 @click.option("--tenant", required=True, help="Whose key: small letters, digits, hyphens.")
 @click.option(
-    "--scope", required=True,
+    "--scope",
+    required=True,
     help="Some of quote, batch, model, admin, separated by commas; or publish alone, for a key "
     "in a page.",
-)  # fmt: skip
+)
 @click.option(
     "--origin",
     "origins",
@@ -106,9 +114,15 @@ def keys() -> None:
 @click.option("--days", type=click.IntRange(1, 36500), help="Until it expires. Default: never.")
 @service_options
 def create(
-    tenant: str, scope: str, origins: tuple[str, ...], quota: str | None, days: int | None,
-    home: str | None, data: Path | None, database: str,
-) -> None:  # fmt: skip
+    tenant: str,
+    scope: str,
+    origins: tuple[str, ...],
+    quota: str | None,
+    days: int | None,
+    home: str | None,
+    data: Path | None,
+    database: str,
+) -> None:
     """Make a key and show it, this once."""
     from diamond_pricing.web.storage import create_key
 

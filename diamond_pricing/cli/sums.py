@@ -24,13 +24,17 @@ QUIET = 1.0  # seconds without a word
 OFTEN = 0.2  # seconds between two looks
 
 leave_out_option = click.option(
-    "--leave-out", is_flag=True,
+    "--leave-out",
+    is_flag=True,
     help="Leave out sales without a sound price or grade, and count them.",
-)  # fmt: skip
+)
 memory_option = click.option(
-    "--memory-limit", "memory", default="1GB", show_default=True,
+    "--memory-limit",
+    "memory",
+    default="1GB",
+    show_default=True,
     help="What DuckDB may use of it before it goes to the disk.",
-)  # fmt: skip
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(1), help="Of DuckDB. Default: one a core."
 )
@@ -106,20 +110,20 @@ def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
 
 
 @click.command(epilog=example("tally --data sales.parquet --out sales.sums"))
+@click.option("--data", required=True, help="Parquet or CSV; * stands for many files.")
 @click.option(
-    "--data", required=True, help="Parquet or CSV; * stands for many files."
-)  # fmt: skip
-@click.option(
-    "--like", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    "--like",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Sums to which these can be added. Default: begin anew, with a founding model fitted "
     "to a sample.",
-)  # fmt: skip
+)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.")
 @click.option(
-    "--each", type=click.Path(path_type=Path, file_okay=False),
+    "--each",
+    type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the sums of each file, instead of --out. Existing sums are kept, so an "
     "interrupted run can be resumed.",
-)  # fmt: skip
+)
 @click.option("--currency", help="ISO code of the prices, of new sums. Default: USD.")
 @click.option("--effective", help="When the prices were true, of new sums.")
 @leave_out_option
@@ -127,9 +131,17 @@ def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
 @threads_option
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def tally(
-    data: str, like: Path | None, out: Path | None, each: Path | None, currency: str | None,
-    effective: str | None, leave_out: bool, memory: str, threads: int | None, as_json: bool,
-) -> None:  # fmt: skip
+    data: str,
+    like: Path | None,
+    out: Path | None,
+    each: Path | None,
+    currency: str | None,
+    effective: str | None,
+    leave_out: bool,
+    memory: str,
+    threads: int | None,
+    as_json: bool,
+) -> None:
     """Sum up sales for a fit, without keeping any of them.
 
     Sums can be added (a day, a region, a partner) and taken away again: `fit --sums`.
@@ -153,9 +165,15 @@ def tally(
             continue
         with Bar() as bar:
             moments = at_scale.sums(
-                of, frame, leave_out=leave_out, memory=memory, threads=threads, progress=bar,
-                currency=currency, effective=effective,
-            )  # fmt: skip
+                of,
+                frame,
+                leave_out=leave_out,
+                memory=memory,
+                threads=threads,
+                progress=bar,
+                currency=currency,
+                effective=effective,
+            )
         frame = moments.frame
         write(to, written_moments(moments))
         _told(to, moments, as_json)
@@ -175,10 +193,12 @@ def _one_by_one(data: str, folder: Path) -> list[tuple[str, Path]]:
 
 def _told(out: Path, moments: "Moments", as_json: bool) -> None:
     facts: dict[str, Any] = {
-        "sales": moments.n, "left_out": dict(moments.left_out),
+        "sales": moments.n,
+        "left_out": dict(moments.left_out),
         "founding": moments.frame.founding and moments.frame.founding.sha256,
-        "bytes": out.stat().st_size, "out": str(out),
-    }  # fmt: skip
+        "bytes": out.stat().st_size,
+        "out": str(out),
+    }
     if as_json:
         click.echo(json.dumps(facts))
         return

@@ -40,9 +40,18 @@ _level_option = click.option(
 )
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def score(
-    source: str, target: Path, model: str | None, home: str | None, level: float, listing: str,
-    prefix: str, declared: Path | None, as_json: bool, as_of: str | None, carry_forward: bool,
-) -> None:  # fmt: skip
+    source: str,
+    target: Path,
+    model: str | None,
+    home: str | None,
+    level: float,
+    listing: str,
+    prefix: str,
+    declared: Path | None,
+    as_json: bool,
+    as_of: str | None,
+    carry_forward: bool,
+) -> None:
     """Price the stones of SOURCE, a table in a file or a pattern of several, into TARGET."""
     from diamond_pricing.intake import Source
     from diamond_pricing.warehouse import scoring
@@ -58,10 +67,15 @@ def score(
         )
     with Bar("rows") as bar:
         scored = scoring.score(
-            source, target, found, level=level, listing=listing, prefix=prefix,
+            source,
+            target,
+            found,
+            level=level,
+            listing=listing,
+            prefix=prefix,
             declared=known,
             progress=lambda done, of: bar("pricing", done / of if of else 0.0, of or done),
-        )  # fmt: skip
+        )
     if as_json:
         told = {name: getattr(scored, name) for name in scored.__slots__}
         said = {"currency": money, "effective": when, "model": found.sha256}
@@ -95,9 +109,17 @@ def score(
     "cut, color, clarity, depth, table, x, y, z and what else the model reads but dates.",
 )
 def export_sql(
-    model: str | None, home: str | None, level: float, dialect: str, out: Path, table: str,
-    prefix: str, columns: str | None, as_of: str | None, carry_forward: bool,
-) -> None:  # fmt: skip
+    model: str | None,
+    home: str | None,
+    level: float,
+    dialect: str,
+    out: Path,
+    table: str,
+    prefix: str,
+    columns: str | None,
+    as_of: str | None,
+    carry_forward: bool,
+) -> None:
     """Write the model as SQL: look-up tables, and a view of prices over your table."""
     from diamond_pricing.files import write
     from diamond_pricing.warehouse.scoring import sql

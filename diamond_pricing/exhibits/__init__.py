@@ -72,10 +72,7 @@ from diamond_pricing.exhibits.price_list import (
     usual_cut,
 )
 from diamond_pricing.exhibits.priced import Priced, middle, rms_limits
-from diamond_pricing.exhibits.reasons import (
-    measures_text,
-    reasons,
-)
+from diamond_pricing.exhibits.reasons import measures_text, reasons
 from diamond_pricing.exhibits.sales import (
     grades_hidden_by_weight,
     ladder,

@@ -39,9 +39,15 @@ def scores_table(
     columns = ["model", "log-RMSE", "95 % limits", "MAPE %", "MAE", "RMSE", "R² log"]
     return Table(
         pd.DataFrame(rows, columns=columns),
-        {"log-RMSE": written.places(4), "95 % limits": str, "MAPE %": written.places(2),
-         "MAE": money, "RMSE": money, "R² log": written.places(4)},
-    )  # fmt: skip
+        {
+            "log-RMSE": written.places(4),
+            "95 % limits": str,
+            "MAPE %": written.places(2),
+            "MAE": money,
+            "RMSE": money,
+            "R² log": written.places(4),
+        },
+    )
 
 
 def scores_by_band(sold: Priced) -> Table:
@@ -71,9 +77,16 @@ def scores_by_band(sold: Priced) -> Table:
     money, two = written.amounts(sold.sales.currency), written.places(2)
     return Table(
         pd.DataFrame(rows, columns=columns),
-        {"sales": written.count, "log-RMSE": written.places(4), "95 % limits": str,
-         "median APE %": two, "MAPE %": two, "MAE": money, "RMSE": money},
-    )  # fmt: skip
+        {
+            "sales": written.count,
+            "log-RMSE": written.places(4),
+            "95 % limits": str,
+            "median APE %": two,
+            "MAPE %": two,
+            "MAE": money,
+            "RMSE": money,
+        },
+    )
 
 
 def floor(model: PriceModel, sold: Priced, most: int = 20_000) -> NoiseFloor | None:
@@ -111,14 +124,25 @@ def peers(models: Mapping[str, Mapping[str, float]], currency: str) -> Table:
     import pandas as pd
 
     found = [
-        (name, s["log_rmse"], s["mape"], s["mae"], s["rmse"],
-         f"{s['ratio']:.3f} ({s['low']:.3f} to {s['high']:.3f})")
+        (
+            name,
+            s["log_rmse"],
+            s["mape"],
+            s["mae"],
+            s["rmse"],
+            f"{s['ratio']:.3f} ({s['low']:.3f} to {s['high']:.3f})",
+        )
         for name, s in sorted(models.items(), key=lambda row: row[1]["log_rmse"])
-    ]  # fmt: skip
+    ]
     money = written.amounts(currency)
     columns = ["model", "log-RMSE", "MAPE %", "MAE", "RMSE", "log-RMSE against ours"]
     return Table(
         pd.DataFrame(found, columns=columns),
-        {"log-RMSE": written.places(4), "MAPE %": written.places(2), "MAE": money,
-         "RMSE": money, "log-RMSE against ours": str},
-    )  # fmt: skip
+        {
+            "log-RMSE": written.places(4),
+            "MAPE %": written.places(2),
+            "MAE": money,
+            "RMSE": money,
+            "log-RMSE against ours": str,
+        },
+    )

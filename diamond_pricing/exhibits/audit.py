@@ -59,9 +59,14 @@ class Audit:
         money = written.amounts(self.currency)
         return Table(
             shown,
-            {"row": str, "price": money, "expected": money, "like sales": money,
-             "difference": written.amounts(self.currency, sign=True)},
-        )  # fmt: skip
+            {
+                "row": str,
+                "price": money,
+                "expected": money,
+                "like sales": money,
+                "difference": written.amounts(self.currency, sign=True),
+            },
+        )
 
     def to_csv(self) -> str:
         """Write all that is known of every flagged sale."""
@@ -90,9 +95,12 @@ class Audit:
         columns = ["likely reason", "stones", "money apart", "in sum"]
         return Table(
             pd.DataFrame(rows, columns=columns),
-            {"stones": written.count, "money apart": written.amounts(self.currency),
-             "in sum": written.amounts(self.currency, sign=True)},
-        )  # fmt: skip
+            {
+                "stones": written.count,
+                "money apart": written.amounts(self.currency),
+                "in sum": written.amounts(self.currency, sign=True),
+            },
+        )
 
     @property
     def at_stake(self) -> float:
@@ -101,9 +109,12 @@ class Audit:
 
 
 def audit(
-    model: PriceModel, sold: Priced, evidence: Sales, floor: NoiseFloor | None = None,
+    model: PriceModel,
+    sold: Priced,
+    evidence: Sales,
+    floor: NoiseFloor | None = None,
     false: float = FALSE,
-) -> Audit:  # fmt: skip
+) -> Audit:
     """Flag the sales whose prices the scatter of like sales does not explain.
 
     Parameters
@@ -139,14 +150,18 @@ def audit(
         median, like = _like(near, model, sales.stones, i)
         lines.append(
             {
-                "row": int(rows[i]), "stone": str(stone), "price": float(sales.price[i]),
+                "row": int(rows[i]),
+                "stone": str(stone),
+                "price": float(sales.price[i]),
                 "expected": float(expected[i]),
-                "difference": float(sales.price[i] - expected[i]), "q": float(found.q[i]),
-                "scatter": float(found.scatter[i]), "comparables": median,
+                "difference": float(sales.price[i] - expected[i]),
+                "q": float(found.q[i]),
+                "scatter": float(found.scatter[i]),
+                "comparables": median,
                 "like": like,
                 "reason": reason(float(sales.price[i]), float(expected[i]), median),
             }
-        )  # fmt: skip
+        )
     columns = [
         "row",
         "stone",
@@ -269,9 +284,11 @@ def ratio_words(sold: Priced) -> str:
             continue
         s = ratio_study(sold.sales.price[of], expected[of], sold.stone[of])
         for what, (value, low, high), least, most in (
-            ("median ratio", s.median, 0.98, 1.02), ("COD", s.cod, 0.0, 15.0),
-            ("PRD", s.prd, 0.98, 1.03), ("PRB", s.prb, -0.05, 0.05),
-        ):  # fmt: skip
+            ("median ratio", s.median, 0.98, 1.02),
+            ("COD", s.cod, 0.0, 15.0),
+            ("PRD", s.prd, 0.98, 1.03),
+            ("PRB", s.prb, -0.05, 0.05),
+        ):
             if not least <= value <= most:
                 sure = "surely" if high < least or low > most else "perhaps"
                 off.append(f"{label}: {what} {written.places(3)(value)} ({sure})")

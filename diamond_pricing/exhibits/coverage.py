@@ -59,10 +59,12 @@ def coverage_table(frame: "pd.DataFrame") -> Table:
     limits = [written.between(a, b, written.share) for a, b in ends]
     shown = pd.DataFrame(
         {
-            "segment": frame["segment"], "sales": frame["n"], "covered": frame["covered"],
+            "segment": frame["segment"],
+            "sales": frame["n"],
+            "covered": frame["covered"],
             "95 % limits": limits,
         }
-    )  # fmt: skip
+    )
     return Table(shown, {"sales": written.count, "covered": written.share, "95 % limits": str})
 
 

@@ -61,8 +61,7 @@ def scatter_table(error: Vector, stones: Stones) -> Table:
         rows, columns=["by", "group", "sales", "half within", "nine tenths within"]
     )
     return Table(
-        frame,
-        {"sales": written.count, "half within": _within, "nine tenths within": _within},
+        frame, {"sales": written.count, "half within": _within, "nine tenths within": _within}
     )
 
 
@@ -90,16 +89,26 @@ def influence_table(held: "HeldOut", most: int = 10) -> Table:
     rows = []
     for i in np.argsort(-cook)[:most].tolist():
         rows.append(
-            (str(held.sales.stones.stone(i)), float(held.sales.price[i]), float(error[i]),
-             float(leverage[i]), float(weight[i]), float(cook[i]))
-        )  # fmt: skip
+            (
+                str(held.sales.stones.stone(i)),
+                float(held.sales.price[i]),
+                float(error[i]),
+                float(leverage[i]),
+                float(weight[i]),
+                float(cook[i]),
+            )
+        )
     columns = ["stone", "price", "held-out error", "leverage", "weight", "Cook's distance"]
     return Table(
         pd.DataFrame(rows, columns=columns),
-        {"price": written.amounts(held.sales.currency), "held-out error": written.change,
-         "leverage": written.places(3), "weight": written.places(2),
-         "Cook's distance": written.places(4)},
-    )  # fmt: skip
+        {
+            "price": written.amounts(held.sales.currency),
+            "held-out error": written.change,
+            "leverage": written.places(3),
+            "weight": written.places(2),
+            "Cook's distance": written.places(4),
+        },
+    )
 
 
 def concurvity_table(gam: PriceModel, model: PriceModel, stones: Stones) -> Table:
@@ -137,8 +146,11 @@ def stability(models: Sequence[PriceModel], carat: float = 1.0) -> Table:
 
     rows = []
     for attribute in ("cut", "color", "clarity"):
-        seen = [g for g in models[0].training.grades[attribute]
-                if all(g in m.training.grades[attribute] for m in models)]  # fmt: skip
+        seen = [
+            g
+            for g in models[0].training.grades[attribute]
+            if all(g in m.training.grades[attribute] for m in models)
+        ]
         between, stated, moves = [], [], []
         for worse, better in pairwise(seen):
             found = []
@@ -165,10 +177,13 @@ def stability(models: Sequence[PriceModel], carat: float = 1.0) -> Table:
     columns = ["", "steps", "mean", "spread between fits", "standard error stated"]
     return Table(
         pd.DataFrame(rows, columns=columns),
-        {"steps": written.count, "mean": written.change,
-         "spread between fits": lambda v: written.share(v, 2),
-         "standard error stated": lambda v: written.share(v, 2)},
-    )  # fmt: skip
+        {
+            "steps": written.count,
+            "mean": written.change,
+            "spread between fits": lambda v: written.share(v, 2),
+            "standard error stated": lambda v: written.share(v, 2),
+        },
+    )
 
 
 def _rms(values: Sequence[float]) -> float:
@@ -204,8 +219,10 @@ def facts(model: PriceModel) -> Table:
 
     t = model.training
     rows = [
-        ("id", model.sha256[:12]), ("family", model.family),
-        ("sales", written.count(t.rows)), ("distinct stones", written.count(t.stones)),
+        ("id", model.sha256[:12]),
+        ("family", model.family),
+        ("sales", written.count(t.rows)),
+        ("distinct stones", written.count(t.stones)),
         *((f"left out: {why}", written.count(n)) for why, n in t.left_out.items()),
         ("prices", f"{t.effective} {t.currency}"),
         ("weights", "{:g} to {:g} ct".format(*t.ranges["carat"])),
@@ -216,7 +233,7 @@ def facts(model: PriceModel) -> Table:
         ("effective degrees of freedom", written.places(0)(model.edf)),
         ("standard deviation of the residuals", written.share(model.residual_sd)),
         ("reference stone", str(model.reference)),
-    ]  # fmt: skip
+    ]
     return Table(pd.DataFrame(rows, columns=["", "value"]), {"value": str})
 
 

@@ -41,9 +41,12 @@ CHUNK = 1_000  # rows of the design matrix at once
 
 
 def partial_effect(
-    model: PriceModel, attribute: str, over: tuple[float, float] | None = None,
-    stone: Stone | None = None, level: float = LEVEL,
-) -> Figure | Prose:  # fmt: skip
+    model: PriceModel,
+    attribute: str,
+    over: tuple[float, float] | None = None,
+    stone: Stone | None = None,
+    level: float = LEVEL,
+) -> Figure | Prose:
     """Draw the price of a stone as one attribute changes and all else stays, with its band.
 
     In place of the picture a sentence, where the model does not read the attribute.
@@ -126,9 +129,12 @@ def changed(stone: Stone, **attributes: Any) -> Stone:
 
 
 def changes(
-    model: PriceModel, stone: Stone, attribute: str, values: "Sequence[float | str]",
+    model: PriceModel,
+    stone: Stone,
+    attribute: str,
+    values: "Sequence[float | str]",
     level: float = LEVEL,
-) -> "pd.DataFrame":  # fmt: skip
+) -> "pd.DataFrame":
     """Log change of a stone's price at other values of one attribute, and its range.
 
     Values that the model declines are left out.
@@ -143,10 +149,12 @@ def changes(
     z = NormalDist().inv_cdf(0.5 + level / 2)
     return pd.DataFrame(
         {
-            attribute: [values[i] for i in kept.tolist()], "log_change": move,
-            "low": move - z * error, "high": move + z * error,
+            attribute: [values[i] for i in kept.tolist()],
+            "log_change": move,
+            "low": move - z * error,
+            "high": move + z * error,
         }
-    )  # fmt: skip
+    )
 
 
 def _error(model: PriceModel, stones: Stones, start: Stones) -> Vector:
@@ -185,9 +193,11 @@ def _grades(model: PriceModel, grade: Grade, stone: Stone, level: float) -> Figu
 
 
 def grade_steps(
-    model: PriceModel, carats: "Sequence[float]" = WEIGHTS, stone: Stone | None = None,
+    model: PriceModel,
+    carats: "Sequence[float]" = WEIGHTS,
+    stone: Stone | None = None,
     level: float = LEVEL,
-) -> Table:  # fmt: skip
+) -> Table:
     """Tell in plain words what one grade is worth, at several weights.
 
     Each cell: change of the price of a stone like ``stone``, and its range; blank where the
@@ -311,9 +321,15 @@ def magic_steps(
         z = 1.959964 * line.standard_error
         at = round(100 * weight)
         rows.append(
-            (weight, line.log_effect, line.log_effect - z, line.log_effect + z,
-             int((cents == at - 1).sum()), int((cents == at).sum()))
-        )  # fmt: skip
+            (
+                weight,
+                line.log_effect,
+                line.log_effect - z,
+                line.log_effect + z,
+                int((cents == at - 1).sum()),
+                int((cents == at).sum()),
+            )
+        )
     frame = pd.DataFrame(
         rows, columns=["weight", "log_jump", "low", "high", "just_under", "at"]
     )
@@ -339,12 +355,19 @@ def magic_steps(
     table = Table(
         pd.DataFrame(
             {
-                "weight": frame["weight"], "jump": frame["log_jump"],
+                "weight": frame["weight"],
+                "jump": frame["log_jump"],
                 "95 % range": limits,
-                "sold 0.01 ct under": frame["just_under"], "sold at it": frame["at"],
+                "sold 0.01 ct under": frame["just_under"],
+                "sold at it": frame["at"],
             }
         ),
-        {"weight": "{:.2f} ct".format, "jump": written.change, "95 % range": str,
-         "sold 0.01 ct under": written.count, "sold at it": written.count},
-    )  # fmt: skip
+        {
+            "weight": "{:.2f} ct".format,
+            "jump": written.change,
+            "95 % range": str,
+            "sold 0.01 ct under": written.count,
+            "sold at it": written.count,
+        },
+    )
     return figure, table

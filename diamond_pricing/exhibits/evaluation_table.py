@@ -31,10 +31,18 @@ def _name(prediction: Predictions) -> str:
 
 def _cells(s: Scores) -> list[str]:
     cells = [
-        f"{s.n:,}", f"{s.rmse:,.0f}", f"{s.mae:,.0f}", f"{s.mape:.2f}", f"{s.median_ape:.2f}",
-        f"{s.log_rmse:.4f}", f"{s.r2_log:.4f}", f"{s.r2:.4f}", f"{s.cod:.2f}", f"{s.prd:.3f}",
+        f"{s.n:,}",
+        f"{s.rmse:,.0f}",
+        f"{s.mae:,.0f}",
+        f"{s.mape:.2f}",
+        f"{s.median_ape:.2f}",
+        f"{s.log_rmse:.4f}",
+        f"{s.r2_log:.4f}",
+        f"{s.r2:.4f}",
+        f"{s.cod:.2f}",
+        f"{s.prd:.3f}",
         f"{s.prb:+.3f}",
-    ]  # fmt: skip
+    ]
     return ["–" if "nan" in cell else cell for cell in cells]
 
 

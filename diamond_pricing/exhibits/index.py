@@ -123,6 +123,7 @@ def told_table(scores: Sequence[Any]) -> Table:
     heads = ["stones of", "age", "sales", "within 10 %", "half within", "level", "in range"]
     rows = [(s.of, s.age, s.n, s.near, s.error, s.level, s.held) for s in scores]
     shares = dict.fromkeys(("within 10 %", "half within", "in range"), written.share)
-    return Table(pd.DataFrame(rows, columns=heads), shares | {
-        "sales": written.count, "level": written.signed
-    })  # fmt: skip
+    return Table(
+        pd.DataFrame(rows, columns=heads),
+        shares | {"sales": written.count, "level": written.signed},
+    )

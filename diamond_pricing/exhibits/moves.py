@@ -26,10 +26,9 @@ def findings_table(findings: Sequence[Mapping[str, Any]]) -> Table:
     import pandas as pd
 
     rows = [
-        (_outcome(f), f"{f['gate']} {f['against']}".strip(), f["says"],
-         f["value"], f["limit"])
+        (_outcome(f), f"{f['gate']} {f['against']}".strip(), f["says"], f["value"], f["limit"])
         for f in sorted(findings, key=lambda f: f["passed"])
-    ]  # fmt: skip
+    ]
     columns = ["", "gate", "what was found", "value", "limit"]
     number = written.places(4)
     return Table(pd.DataFrame(rows, columns=columns), {"value": number, "limit": number})

@@ -137,9 +137,12 @@ def usual_cut(model: PriceModel) -> str:
 
 
 def price_list(
-    model: PriceModel, cut: str = "Ideal", edges: Sequence[float] = EDGES,
-    sold: Vector | None = None, dearest: float | None = None,
-) -> PriceList:  # fmt: skip
+    model: PriceModel,
+    cut: str = "Ideal",
+    edges: Sequence[float] = EDGES,
+    sold: Vector | None = None,
+    dearest: float | None = None,
+) -> PriceList:
     """Price every color and clarity in bands of weight.
 
     Parameters
@@ -163,8 +166,10 @@ def price_list(
     if cut not in seen["cut"]:
         raise StoneError(
             f"cut {cut} has not been seen; this model knows {', '.join(seen['cut'])}.",
-            attribute="cut", given=cut, code="grade_not_seen",
-        )  # fmt: skip
+            attribute="cut",
+            given=cut,
+            code="grade_not_seen",
+        )
     if any(a >= b for a, b in pairwise(edges)) or len(edges) < 2:
         raise StoneError("the weights of a price list must ascend.", attribute="carat")
     low, high = model.training.ranges["carat"]

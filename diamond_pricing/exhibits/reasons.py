@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def reasons(
-    why: PriceExplanation, words: Words = ENGLISH,
+    why: PriceExplanation,
+    words: Words = ENGLISH,
     heads: "Sequence[str]" = ("Because of", "Compared", "Factor", "Amount"),
-) -> Table:  # fmt: skip
+) -> Table:
     """Each line: what it is of, what it compares, its factor and amount; the price last."""
     import pandas as pd
 
@@ -24,11 +25,12 @@ def reasons(
         first = line.name == REFERENCE
         rows.append(
             (
-                words.label(line.name), why.details.note(line.name, words),
+                words.label(line.name),
+                why.details.note(line.name, words),
                 "" if first else f"×{words.number(f'{line.factor:.3f}')}",
                 words.amount(line.cents, why.currency, sign=not first),
             )
-        )  # fmt: skip
+        )
     rows.append((words.price, "", "", words.amount(why.cents, why.currency)))
     return Table(pd.DataFrame(rows, columns=list(heads)), {heads[2]: str, heads[3]: str})
 

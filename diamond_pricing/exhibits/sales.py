@@ -37,12 +37,15 @@ def quality(frame: "pd.DataFrame", aside: "Sequence[AsideRow]" = ()) -> Table:
     wrong: dict[int, str] = {row: p.code for row, p in stones.left_out}
     rows = [
         ("sales", len(frame), ""),
-        ("distinct stones", len(np.unique(stone_keys(stones))),
-         "equal in weight, color, clarity and sides"),
+        (
+            "distinct stones",
+            len(np.unique(stone_keys(stones))),
+            "equal in weight, color, clarity and sides",
+        ),
         ("rows that repeat another exactly", int(frame[attributes].duplicated().sum()), ""),
         ("stones on both price lists", len(twice), "sides in opposite order, all else equal"),
         ("sales with a measurement that cannot be", len(wrong), _counted(wrong.values())),
-    ]  # fmt: skip
+    ]
     if aside:
         rows.append(("other rows, set aside", len(aside), _counted(r.field for r in aside)))
     return Table(
@@ -72,9 +75,13 @@ def sold_weights(stones: Stones, marked: tuple[float, ...]) -> Figure:
                 told.append(weight)
         for weight in told[:8]:
             axes.annotate(
-                f"{weight:g}", (weight, tops[weight]), (0, 2), textcoords="offset points",
-                ha="center", color=NAVY,
-            )  # fmt: skip
+                f"{weight:g}",
+                (weight, tops[weight]),
+                (0, 2),
+                textcoords="offset points",
+                ha="center",
+                color=NAVY,
+            )
         axes.set_xlim(0.2, min(2.6, float(frame["carat"].max()) + 0.05))
         axes.set_xlabel("carat")
         axes.set_ylabel("sales")
@@ -181,9 +188,14 @@ def ladder(model: PriceModel, sales: Sales) -> Figure:
                 axes.plot([band.low, band.high], [at, at], color=ORANGE, lw=2)
                 middle = float(np.sqrt(band.low * band.high))
                 axes.annotate(
-                    written.change(at), (middle, at), (0, 4), textcoords="offset points",
-                    ha="center", fontsize=7, color=NAVY,
-                )  # fmt: skip
+                    written.change(at),
+                    (middle, at),
+                    (0, 4),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7,
+                    color=NAVY,
+                )
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda v, _: money(v))
         axes.xaxis.set_minor_formatter(lambda v, _: "")

@@ -18,20 +18,42 @@ if TYPE_CHECKING:
 
 # Blue and orange are told apart by the color-blind, and in grey by their lightness.
 INK, SOFT, LINE, BLUE, ORANGE, NAVY = (
-    "#16202b", "#51606e", "#dfe4e9", "#1f6f9f", "#d8803c", "#12324a",
-)  # fmt: skip
+    "#16202b",
+    "#51606e",
+    "#dfe4e9",
+    "#1f6f9f",
+    "#d8803c",
+    "#12324a",
+)
 WIDE = 6.6  # inches: the text of a page
 _STYLE: Any = {
     "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans", "font.size": 8.5,
-    "text.color": INK, "axes.labelcolor": SOFT, "axes.edgecolor": "#9aa6b2",
-    "xtick.color": SOFT, "ytick.color": SOFT, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.7,
-    "axes.grid": True, "grid.color": LINE, "grid.linewidth": 0.6, "axes.axisbelow": True,
-    "xtick.major.width": 0.7, "ytick.major.width": 0.7, "lines.linewidth": 1.6,
-    "axes.titlesize": 9, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "svg.fonttype": "path", "svg.hashsalt": "diamond_pricing", "savefig.dpi": 200,
-}  # fmt: skip
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "text.color": INK,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": "#9aa6b2",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.grid": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.6,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "diamond_pricing",
+    "savefig.dpi": 200,
+}
 
 
 class Sheet:
@@ -110,9 +132,13 @@ def reach(frame: "pd.DataFrame", middle: str) -> Any:
 
 
 def cells(
-    axes: Any, grid: Any, texts: "Sequence[str]",
-    names: "tuple[Sequence[str], Sequence[str]]", shades: str, limits: tuple[float, float],
-) -> None:  # fmt: skip
+    axes: Any,
+    grid: Any,
+    texts: "Sequence[str]",
+    names: "tuple[Sequence[str], Sequence[str]]",
+    shades: str,
+    limits: tuple[float, float],
+) -> None:
     """Draw a shaded grid with a text in each cell, row by row."""
     axes.imshow(grid, cmap=shades, vmin=limits[0], vmax=limits[1], aspect="auto")
     columns = len(names[1])

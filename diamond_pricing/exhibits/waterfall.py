@@ -17,8 +17,13 @@ from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import Stone
 
 # Blue up, orange down: told apart by the color-blind, and by their direction in grey.
-FILLS = {"base": "#8a97a5", "up": "#1f6f9f", "down": "#c2622d", "none": "#c9d1d8",
-         "total": "#12324a"}  # fmt: skip
+FILLS = {
+    "base": "#8a97a5",
+    "up": "#1f6f9f",
+    "down": "#c2622d",
+    "none": "#c9d1d8",
+    "total": "#12324a",
+}
 ROW, BAR = 34, 22
 LEAST = 50  # cents that are drawn
 SMALL = 0.003  # of the price; smaller lines are drawn as one
@@ -179,8 +184,9 @@ def band_svg(
     bars = "".join(
         f'<rect class="like" x="{4 + i * step + 0.5:.1f}" y="{base - TALL * n / most:.1f}" '
         f'width="{step - 1:.1f}" height="{TALL * n / most:.1f}" fill="#c9d1d8"/>'
-        for i, n in enumerate(counts) if n
-    )  # fmt: skip
+        for i, n in enumerate(counts)
+        if n
+    )
     a, x, b = at(low), at(price), at(high)
     return (
         f'<svg class="band" viewBox="0 0 300 {base + 26}" aria-hidden="true" '

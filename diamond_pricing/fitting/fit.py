@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 
 def _fit_monotone(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
-    weights: "Vector | None" = None, groups: "Integers | None" = None,
-) -> PriceModel:  # fmt: skip
+    sales: "pd.DataFrame",
+    currency: str | None = None,
+    effective: str | None = None,
+    weights: "Vector | None" = None,
+    groups: "Integers | None" = None,
+) -> PriceModel:
     try:
         from diamond_pricing.fitting.monotone import fit_monotone
     except ImportError as error:

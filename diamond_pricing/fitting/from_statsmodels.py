@@ -6,11 +6,7 @@ from typing import Any
 import numpy as np
 
 from diamond_pricing.arrays import Matrix
-from diamond_pricing.errors import (
-    ExpressionError,
-    NotCompilableError,
-    UnknownGradeError,
-)
+from diamond_pricing.errors import ExpressionError, NotCompilableError, UnknownGradeError
 from diamond_pricing.fitting.compile import Piece, Side, Source, compiled, piece
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model import PriceModel

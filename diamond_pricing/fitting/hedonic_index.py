@@ -38,10 +38,16 @@ CORE = {WEIGHT: "carat"} | {name: name for name in (*SCORES, *KINDS)}
 
 
 def hedonic_index(
-    sales: "pd.DataFrame | Sales", method: Method = "time dummy", *, by: By = "month",
-    window: int | None = None, splice: Splice = "movement", basket: Stones | None = None,
-    level: float = 0.9, currency: str | None = None,
-) -> list[Period]:  # fmt: skip
+    sales: "pd.DataFrame | Sales",
+    method: Method = "time dummy",
+    *,
+    by: By = "month",
+    window: int | None = None,
+    splice: Splice = "movement",
+    basket: Stones | None = None,
+    level: float = 0.9,
+    currency: str | None = None,
+) -> list[Period]:
     """Index of prices at constant quality, 100 in the first period that has one.
 
     Periods with fewer than five sales have a count and no index, and are not used.
@@ -94,9 +100,15 @@ def hedonic_index(
         As `read_sales`.
     """
     made = unrounded(
-        sales, method, by=by, window=window, splice=splice, basket=basket, level=level,
+        sales,
+        method,
+        by=by,
+        window=window,
+        splice=splice,
+        basket=basket,
+        level=level,
         currency=currency,
-    )  # fmt: skip
+    )
     names = ("index", "low", "high")
     values = [{n: v for n in names if (v := getattr(p, n)) is not None} for p in made]
     rounded = [{n: round(v, 2) for n, v in some.items()} for some in values]
@@ -104,10 +116,16 @@ def hedonic_index(
 
 
 def unrounded(
-    sales: "pd.DataFrame | Sales", method: Method = "time dummy", *, by: By = "month",
-    window: int | None = None, splice: Splice = "movement", basket: Stones | None = None,
-    level: float = 0.9, currency: str | None = None,
-) -> list[Period]:  # fmt: skip
+    sales: "pd.DataFrame | Sales",
+    method: Method = "time dummy",
+    *,
+    by: By = "month",
+    window: int | None = None,
+    splice: Splice = "movement",
+    basket: Stones | None = None,
+    level: float = 0.9,
+    currency: str | None = None,
+) -> list[Period]:
     """As `hedonic_index`, with all digits."""
     _check(method, by, window, splice, basket, level)
     checked = sales if isinstance(sales, Sales) else read_sales(sales, currency=currency)
@@ -140,8 +158,10 @@ def _check(
     method: str, by: str, window: object, splice: str, basket: object, level: float
 ) -> None:
     for word, given, allowed in (
-        ("method", method, Method), ("by", by, By), ("splice", splice, Splice)
-    ):  # fmt: skip
+        ("method", method, Method),
+        ("by", by, By),
+        ("splice", splice, Splice),
+    ):
         if given not in get_args(allowed):
             known = ", ".join(map(repr, get_args(allowed)))
             raise FitError(f"{word} must be one of {known}, not {shown(given)}.")
@@ -192,9 +212,10 @@ def _mean(method: str, laspeyres: float | None, paasche: float | None) -> float 
 def _log_levels(sales: Sales, date: str, by: str) -> tuple[Vector, Vector]:
     """Logarithm of the index of each period of some sales, and its standard error."""
     periods = np.unique(periods_of(sales.stones[date], by)).tolist()
-    kept, features = sales, tuple(
-        text for text, name in CORE.items() if len(np.unique(sales.stones[name])) > 1
-    )  # fmt: skip
+    kept, features = (
+        sales,
+        tuple(text for text, name in CORE.items() if len(np.unique(sales.stones[name])) > 1),
+    )
     with suppress(FitError):
         some, every, _ = prepared(sales)
         left = Counter(periods_of(some.stones[date], by).tolist())

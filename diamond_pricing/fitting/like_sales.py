@@ -33,9 +33,13 @@ SETTLED = 1e-4  # log price
 
 
 def every_side(
-    grades: Mapping[str, Collection[str]], weights: tuple[float, float],
-    quantiles: Mapping[str, Sequence[float]], edges: Collection[float], *, lists: bool,
-) -> list[tuple[Side, ...]]:  # fmt: skip
+    grades: Mapping[str, Collection[str]],
+    weights: tuple[float, float],
+    quantiles: Mapping[str, Sequence[float]],
+    edges: Collection[float],
+    *,
+    lists: bool,
+) -> list[tuple[Side, ...]]:
     """The sides of each table, on each price list if there are lists.
 
     Parameters
@@ -195,9 +199,12 @@ class Found(NamedTuple):
 
 
 def like_sales(
-    every: Sequence[tuple[Side, ...]], counting: Counting, effects: Effects,
-    training: Training, markup: Markup | None,
-) -> Found | None:  # fmt: skip
+    every: Sequence[tuple[Side, ...]],
+    counting: Counting,
+    effects: Effects,
+    training: Training,
+    markup: Markup | None,
+) -> Found | None:
     """Learn what like sales say, in tables one after the other.
 
     A table is kept where tables made without a fold reduce the errors of that fold's sales;
@@ -301,9 +308,12 @@ def said(folds: Sequence[Sequence[Cells]], stones: Stones, fold: Integers) -> di
 
 
 def _room(
-    sides: Sequence[Side], effects: Effects, training: Training, markup: Markup | None,
+    sides: Sequence[Side],
+    effects: Effects,
+    training: Training,
+    markup: Markup | None,
     before: Sequence[Cells],
-) -> dict[int, Vector]:  # fmt: skip
+) -> dict[int, Vector]:
     """How far effects may fall along each side that prices must rise along.
 
     Found on the grids of the certificate, the blend and the base list; by axis of the cells.

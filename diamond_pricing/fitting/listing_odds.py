@@ -26,10 +26,17 @@ def inferred(sales: Sales, shape: tuple[str, ...], averages: Averages) -> Infere
     stones = sales.stones.take(on)
     z = (listing[on] == 2).astype(float)
     terms: list[tuple[Part, ...]] = [
-        ((WEIGHT, 20),), ("magic",), ("cut",), ("color",), ("clarity",),
-        ((WEIGHT, 10), "cut"), ((WEIGHT, 8), "color"), ((WEIGHT, 8), "clarity"),
-        ("cut", "clarity"), ("cut", "color"),
-    ]  # fmt: skip
+        ((WEIGHT, 20),),
+        ("magic",),
+        ("cut",),
+        ("color",),
+        ("clarity",),
+        ((WEIGHT, 10), "cut"),
+        ((WEIGHT, 8), "color"),
+        ((WEIGHT, 8), "clarity"),
+        ("cut", "clarity"),
+        ("cut", "color"),
+    ]
     for text in shape:
         terms += [((text, 16),), ((text, 8), "cut")]
     laid = laid_out(terms, stones, averages)

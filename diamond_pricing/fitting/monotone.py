@@ -28,14 +28,7 @@ from diamond_pricing.fitting.compile import (
     training_of,
 )
 from diamond_pricing.fitting.constraints import Constraints, documented
-from diamond_pricing.fitting.engine import (
-    Design,
-    PenalisedFit,
-    Tables,
-    roughly,
-    smooth,
-    solve,
-)  # fmt: skip
+from diamond_pricing.fitting.engine import Design, PenalisedFit, Tables, roughly, smooth, solve
 from diamond_pricing.fitting.held_out import Found, HeldOut, held_out, marked
 from diamond_pricing.fitting.like_sales import (
     BINS,
@@ -70,13 +63,7 @@ from diamond_pricing.fitting.structure import (
     structure,
 )
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.certificate import (
-    ANY,
-    certify,
-    grids,
-    jumps,
-    over,
-)
+from diamond_pricing.model.certificate import ANY, certify, grids, jumps, over
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.like_sales import Likeness
 from diamond_pricing.model.training import Training
@@ -108,9 +95,12 @@ RANK = 128  # columns of the covariance that a document keeps
 
 
 def fit_monotone(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
-    weights: Vector | None = None, groups: Integers | None = None,
-) -> PriceModel:  # fmt: skip
+    sales: "pd.DataFrame",
+    currency: str | None = None,
+    effective: str | None = None,
+    weights: Vector | None = None,
+    groups: Integers | None = None,
+) -> PriceModel:
     """Fit the monotone additive model.
 
     Parameters, returns and errors as `diamond_pricing.fitting.fit`; also raises FitError
@@ -120,9 +110,12 @@ def fit_monotone(
 
 
 def fit_held_out(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
-    weights: Vector | None = None, groups: Integers | None = None,
-) -> tuple[PriceModel, HeldOut]:  # fmt: skip
+    sales: "pd.DataFrame",
+    currency: str | None = None,
+    effective: str | None = None,
+    weights: Vector | None = None,
+    groups: Integers | None = None,
+) -> tuple[PriceModel, HeldOut]:
     """Fit as `fit_monotone`, and tell what fits without each stone say of its price."""
     kept, rows, left_out, shape, others = _prepared(
         read_sales(sales, currency=currency, effective=effective)
@@ -136,9 +129,11 @@ def fit_held_out(
 
 
 def fit_unpaired(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
+    sales: "pd.DataFrame",
+    currency: str | None = None,
+    effective: str | None = None,
     calendar: tuple[float, float] | None = None,
-) -> PriceModel:  # fmt: skip
+) -> PriceModel:
     """Fit as `fit_monotone`, but never pair the stones of two price lists.
 
     The lists then differ by smooth effects alone, as they must where sales are known only
@@ -303,9 +298,10 @@ def _dated(training: Training, stones: Stones, others: Sequence[str]) -> Trainin
         days = stones[name][stones.known(name)]
         months, count = np.unique([iso(day)[:7] for day in days], return_counts=True)
         training = msgspec.structs.replace(
-            training, effective=iso(days.max()),
+            training,
+            effective=iso(days.max()),
             months=dict(zip(months.tolist(), count.tolist(), strict=True)),
-        )  # fmt: skip
+        )
     if not training.months and training.effective == "undated":  # of one month, perhaps
         for name in (n for n in stones.columns if isinstance(ATTRIBUTES.get(n), Day)):
             known = stones.known(name)
@@ -316,9 +312,13 @@ def _dated(training: Training, stones: Stones, others: Sequence[str]) -> Trainin
 
 
 def _screened(
-    y: Vector, stones: Stones, averages: Averages, terms: Sequence[tuple[Part, ...]],
-    others: Sequence[str], prior: Vector,
-) -> tuple[list[tuple[str, str]], _Before | None]:  # fmt: skip
+    y: Vector,
+    stones: Stones,
+    averages: Averages,
+    terms: Sequence[tuple[Part, ...]],
+    others: Sequence[str],
+    prior: Vector,
+) -> tuple[list[tuple[str, str]], _Before | None]:
     """What bends the effects of further grades, by the errors of a model without."""
     further = [a for a in others if isinstance(ATTRIBUTES[a], Grade) and a != SHAPES]
     if not further:
@@ -363,9 +363,14 @@ def _rises(
 
 
 def _fitted(
-    laid: Structure, y: Vector, stones: Stones, likely: Callable[[Vector, float], Vector],
-    before: _Before | None, prior: Vector, groups: Integers,
-) -> Found:  # fmt: skip
+    laid: Structure,
+    y: Vector,
+    stones: Stones,
+    likely: Callable[[Vector, float], Vector],
+    before: _Before | None,
+    prior: Vector,
+    groups: Integers,
+) -> Found:
     """Penalised least squares, reweighted until the errors are Student's t.
 
     Interactions that come to nothing are left out in the end.
@@ -389,8 +394,9 @@ def _fitted(
     if before is not None:
         weight, passes = before.weight, PASSES - 1
         known = {term: iter(values) for term, values in before.smoothing.items()}
-        start = np.array([next(known.get(design.sheets[i].term, iter(())), np.nan)
-                          for i in design.owners])  # fmt: skip
+        start = np.array(
+            [next(known.get(design.sheets[i].term, iter(())), np.nan) for i in design.owners]
+        )
     for _ in range(passes):
         fit = roughly(tables.gram(y, weight), design.penalties, start)
         start, fitted = fit.smoothing, laid.fitted(fit.coefficients)
@@ -425,9 +431,14 @@ def _weights(residual: Vector, stones: Stones, prior: Vector) -> Vector:
 
 
 def _origin(
-    shape: int, lists: bool, pairs: Pairs | None, fit: PenalisedFit, design: Design,
-    tried: int, shown: Sequence[tuple[str, str]],
-) -> str:  # fmt: skip
+    shape: int,
+    lists: bool,
+    pairs: Pairs | None,
+    fit: PenalisedFit,
+    design: Design,
+    tried: int,
+    shown: Sequence[tuple[str, str]],
+) -> str:
     listed = "no price lists told apart"
     if lists:
         listed = "price lists as contrasts"

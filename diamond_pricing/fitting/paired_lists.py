@@ -93,9 +93,12 @@ def parted_at(pairs: Pairs) -> tuple[float, ...]:
 
 
 def taken_off(
-    pairs: Pairs, partings: tuple[float, ...], sales: Sales,
-    fitted: Vector | None = None, sd: float = 0.0,
-) -> Vector:  # fmt: skip
+    pairs: Pairs,
+    partings: tuple[float, ...],
+    sales: Sales,
+    fitted: Vector | None = None,
+    sd: float = 0.0,
+) -> Vector:
     """Log base price of each sale: log price less the mark-up of its list; shape (n,).
 
     A stone that stands on both lists has the base price that it has there. Where bands
@@ -128,9 +131,13 @@ def taken_off(
 
 
 def _likely(
-    pairs: Pairs, partings: tuple[float, ...], part: Integers, marked: Vector, fitted: Vector,
+    pairs: Pairs,
+    partings: tuple[float, ...],
+    part: Integers,
+    marked: Vector,
+    fitted: Vector,
     sd: float,
-) -> Vector:  # fmt: skip
+) -> Vector:
     """Mean of the base prices that may have led to marked ones, shape (n,)."""
     nodes = _nodes(pairs.base)
     curves = _curves(pairs, partings, pairs.base, nodes)

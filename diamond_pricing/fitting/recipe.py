@@ -7,13 +7,7 @@ from numpy.typing import NDArray
 
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.sales import Sales, usable
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    LISTING,
-    OTHERS,
-    Grade,
-    Stones,
-)
+from diamond_pricing.stones import ATTRIBUTES, LISTING, OTHERS, Grade, Stones
 from diamond_pricing.terms import parse
 
 WEIGHT = "log(carat)"

@@ -14,14 +14,7 @@ from msgspec import structs
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    Columns,
-    Day,
-    Stones,
-    shown,
-    stone_keys,
-)
+from diamond_pricing.stones import ATTRIBUTES, Columns, Day, Stones, shown, stone_keys
 from diamond_pricing.stones.checks import stray_days
 
 if TYPE_CHECKING:

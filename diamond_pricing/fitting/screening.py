@@ -19,9 +19,12 @@ SURE = 3.0  # standard deviations of the chi-square beyond its mean
 
 
 def interactions(
-    residual: Vector, weight: Vector, grades: Mapping[str, Integers], others: Iterable[str],
+    residual: Vector,
+    weight: Vector,
+    grades: Mapping[str, Integers],
+    others: Iterable[str],
     beside: Iterable[str],
-) -> list[tuple[str, str]]:  # fmt: skip
+) -> list[tuple[str, str]]:
     """Pairs whose cells explain errors, the strongest first.
 
     Parameters

@@ -38,13 +38,28 @@ from diamond_pricing.terms.basis import UNRECORDED, codes_to_positions
 # Weights that sellers cut to: below each there are few stones, at it there are many. All
 # bands are among them, so that no stone need be cheaper for having reached the next.
 MAGIC = (
-    0.30, 0.33, 0.35, 0.38, 0.40, 0.50, 0.60, 0.70, 0.75, 0.80, 0.90, 1.0, 1.2, 1.25, 1.5,
-    1.7, 2.0, 2.5, 3.0,
-)  # fmt: skip
+    0.30,
+    0.33,
+    0.35,
+    0.38,
+    0.40,
+    0.50,
+    0.60,
+    0.70,
+    0.75,
+    0.80,
+    0.90,
+    1.0,
+    1.2,
+    1.25,
+    1.5,
+    1.7,
+    2.0,
+    2.5,
+    3.0,
+)
 # The coarser bands of the price grid itself.
-BANDED = (
-    0.30, 0.33, 0.35, 0.38, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0, 1.2, 1.5, 1.7, 2.0,
-)  # fmt: skip
+BANDED = (0.30, 0.33, 0.35, 0.38, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0, 1.2, 1.5, 1.7, 2.0)
 # What the trade sells apart: a market of small stones may fall while that of large ones rises.
 SEGMENTS = (0.50, 1.0, 1.5, 2.0)
 HEAVIEST_HUNDREDTH = 1.3  # carats; heavier stones are too few for a step of their own
@@ -74,9 +89,12 @@ MANY = 15_000  # sales from which curves may bend more
 
 
 def structure(
-    many: bool, shape: Sequence[str], lists: bool, others: Sequence[str] = (),
+    many: bool,
+    shape: Sequence[str],
+    lists: bool,
+    others: Sequence[str] = (),
     pairs: Sequence[tuple[str, str]] = (),
-) -> list[tuple[Part, ...]]:  # fmt: skip
+) -> list[tuple[Part, ...]]:
     """Give the terms: tuples of attributes, curves and the parts of `_basis`.
 
     Each of the ``others``, further attributes of the trade, has an effect of its own, and what
@@ -91,12 +109,22 @@ def structure(
         return (text, fine if many else coarse)
 
     terms: list[tuple[Part, ...]] = [
-        (weight(40, 25),), ("magic",), ("cut",), ("color",), ("clarity",),
-        (weight(14, 8), "color"), (weight(14, 8), "clarity"), (weight(10, 7), "cut"),
-        ("magic", "color"), ("magic", "clarity"), ("magic", "cut"),
-        ("color", "clarity"), ("bands", "color", "clarity"), ("cut", "color"),
+        (weight(40, 25),),
+        ("magic",),
+        ("cut",),
+        ("color",),
+        ("clarity",),
+        (weight(14, 8), "color"),
+        (weight(14, 8), "clarity"),
+        (weight(10, 7), "cut"),
+        ("magic", "color"),
+        ("magic", "clarity"),
+        ("magic", "cut"),
+        ("color", "clarity"),
+        ("bands", "color", "clarity"),
+        ("cut", "color"),
         ("cut", "clarity"),
-    ]  # fmt: skip
+    ]
     if many:
         terms.append(("hundredths",))
     for text in shape:
@@ -120,11 +148,15 @@ def structure(
         terms.append((weight(14, 8) if other == "carat" else other, name))
     if lists:
         terms += [
-            (LISTING.name,), (weight(40, 20), "contrast"), ("cut", "contrast"),
-            ("color", "contrast"), ("clarity", "contrast"),
-            (weight(16, 10), "clarity", "contrast"), (weight(16, 10), "color", "contrast"),
+            (LISTING.name,),
+            (weight(40, 20), "contrast"),
+            ("cut", "contrast"),
+            ("color", "contrast"),
+            ("clarity", "contrast"),
+            (weight(16, 10), "clarity", "contrast"),
+            (weight(16, 10), "color", "contrast"),
             (weight(12, 7), "cut", "contrast"),
-        ]  # fmt: skip
+        ]
         if many:
             terms.append(("hundredths", "contrast"))
         for text in shape:
@@ -183,9 +215,11 @@ class Structure:
 
 
 def laid_out(
-    terms: Sequence[tuple[Part, ...]], stones: Stones, averages: Averages,
+    terms: Sequence[tuple[Part, ...]],
+    stones: Stones,
+    averages: Averages,
     calendar: tuple[float, float] | None = None,
-) -> Structure:  # fmt: skip
+) -> Structure:
     """Learn the bases of terms from n stones; what is missing counts as usual for the shape.
 
     Periods are those of the ``calendar``, its first and last day; default: of the stones.

@@ -17,9 +17,19 @@ _NAMED = re.compile(r"(?<!\d)(20\d{2})([-_.]?)(0[1-9]|1[0-2])(?:\2([0-3]\d))?(?!
 _PARTS = re.compile(r"\d+|[^\W\d_]+")
 # English, German, French, Italian, Spanish; the first letters that tell them apart.
 _MONTHS = (
-    "jan gen ene", "feb fev fév", "mar mär", "apr avr abr", "may mai mag", "jun juin giu",
-    "jul juil lug", "aug aou aoû ago", "sep set", "oct okt ott", "nov", "dec dez dic déc",
-)  # fmt: skip
+    "jan gen ene",
+    "feb fev fév",
+    "mar mär",
+    "apr avr abr",
+    "may mai mag",
+    "jun juin giu",
+    "jul juil lug",
+    "aug aou aoû ago",
+    "sep set",
+    "oct okt ott",
+    "nov",
+    "dec dez dic déc",
+)
 
 
 def day_in(text: str, order: str = "") -> int | None:
@@ -55,8 +65,9 @@ def day_in(text: str, order: str = "") -> int | None:
         return None
     year = _century(third)
     told = {
-        DAY_FIRST: _ordinal(year, second, first), MONTH_FIRST: _ordinal(year, first, second)
-    }  # fmt: skip
+        DAY_FIRST: _ordinal(year, second, first),
+        MONTH_FIRST: _ordinal(year, first, second),
+    }
     if order:
         return told[order]
     days = {day for day in told.values() if day is not None}

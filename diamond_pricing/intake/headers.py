@@ -19,10 +19,25 @@ UNITS = {
     "depth": {"%": 1.0, "fraction": 100.0},
 }
 UNITS |= {"y": UNITS["x"], "z": UNITS["x"], MEASUREMENTS: UNITS["x"], "table": UNITS["depth"]}
-_WORDS = {"mm": "mm", "cm": "cm", "inch": "in", "inches": "in", "g": "g",
-          "gram": "g", "grams": "g", "mg": "mg", "ct": "ct", "cts": "ct", "carat": "ct",
-          "points": "pt", "pts": "pt",
-          "%": "%", "percent": "%", "percentage": "%", "pct": "%"}  # fmt: skip
+_WORDS = {
+    "mm": "mm",
+    "cm": "cm",
+    "inch": "in",
+    "inches": "in",
+    "g": "g",
+    "gram": "g",
+    "grams": "g",
+    "mg": "mg",
+    "ct": "ct",
+    "cts": "ct",
+    "carat": "ct",
+    "points": "pt",
+    "pts": "pt",
+    "%": "%",
+    "percent": "%",
+    "percentage": "%",
+    "pct": "%",
+}
 _NAMES = {
     PRICE: """price, total price, amount, total, total amount, sale price, selling price
         sold price, sold for, net price, value, cost, asking price, list price, retail price

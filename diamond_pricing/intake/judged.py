@@ -107,9 +107,12 @@ def judged(
             at, given = int(good[row]), why.value(row)
             if at not in errors:
                 errors[at] = UnsupportedStoneError(
-                    f"{why.sentence(row)} {ADVICE}", attribute=why.attribute, given=given,
-                    code=why.code, nearest=why.nearest(given),
-                )  # fmt: skip
+                    f"{why.sentence(row)} {ADVICE}",
+                    attribute=why.attribute,
+                    given=given,
+                    code=why.code,
+                    nearest=why.nearest(given),
+                )
     if errors:
         kept = np.flatnonzero([at not in errors for at in good.tolist()])
         stones, good = stones.take(kept), good[kept]

@@ -42,8 +42,22 @@ from diamond_pricing.stones.kinds import ORIGIN, SHAPE
 
 LABORATORY = "laboratory"
 RISES = 0.5  # correlation of a price with the weight, at least
-_CURRENCY = {fold(w) for w in ("currency", "currency code", "ccy", "cur", "curr", "waehrung",
-                               "währung", "valuta", "devise", "monnaie", "moneda")}  # fmt: skip
+_CURRENCY = {
+    fold(w)
+    for w in (
+        "currency",
+        "currency code",
+        "ccy",
+        "cur",
+        "curr",
+        "waehrung",
+        "währung",
+        "valuta",
+        "devise",
+        "monnaie",
+        "moneda",
+    )
+}
 _FOUR = {g.name for g in GRADES}
 LEAST_PRICE = 50.0  # median of a column of prices, in any currency
 NO_WIDTH = " \t\u200b\u200e\u200f\ufeff"  # what spreadsheets and pages leave around words
@@ -319,9 +333,11 @@ def _columns(
             name in columns or _readable(name, sheet, headers, header) < OTHERWISE
         ):
             continue
-        if name == ORIGIN and fold(header) == "type" and (
-            _readable(ORIGIN, sheet, headers, header) < OTHERWISE
-        ):  # fmt: skip
+        if (
+            name == ORIGIN
+            and fold(header) == "type"
+            and (_readable(ORIGIN, sheet, headers, header) < OTHERWISE)
+        ):
             continue
         if name == "depth" and _readable("depth", sheet, headers, header) < OTHERWISE:
             name = "z" if _readable("z", sheet, headers, header) >= READABLE else name

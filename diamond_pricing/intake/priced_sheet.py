@@ -7,12 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from diamond_pricing.errors import (
-    MissingExtraError,
-    RejectedFileError,
-    SourceError,
-    StoneError,
-)
+from diamond_pricing.errors import MissingExtraError, RejectedFileError, SourceError, StoneError
 from diamond_pricing.files import harmless
 from diamond_pricing.intake.columns import TableColumns
 from diamond_pricing.intake.judged import STATUS, code_of, judged
@@ -69,9 +64,16 @@ class PricedSheet:
 
 
 def priced_sheet(
-    name: str, data: bytes, model: PriceModel, *, level: float = RANGE, listing: str = BLEND,
-    words: Words = ENGLISH, told: Callable[[StoneError], str] = str, most: int = 100_000,
-) -> PricedSheet:  # fmt: skip
+    name: str,
+    data: bytes,
+    model: PriceModel,
+    *,
+    level: float = RANGE,
+    listing: str = BLEND,
+    words: Words = ENGLISH,
+    told: Callable[[StoneError], str] = str,
+    most: int = 100_000,
+) -> PricedSheet:
     """Price the stones of a file of any form that sales are read from.
 
     Parameters
@@ -142,18 +144,27 @@ def priced_sheet(
     return PricedSheet(
         columns=[(of, by_header[of]) for of in header if of in by_header],
         unread=[of for of in header if of and of not in by_header],
-        rows=n, priced=n - len(found.errors), with_caution=statuses[STATUS[1]],
+        rows=n,
+        priced=n - len(found.errors),
+        with_caution=statuses[STATUS[1]],
         refused=dict(Counter(map(code_of, found.errors.values())).most_common()),
-        total=sum(totals), given=[[row[at] for at in places] for row in rows], table=table,
+        total=sum(totals),
+        given=[[row[at] for at in places] for row in rows],
+        table=table,
         name=f"{stem}-priced.{'csv' if text else 'xlsx'}",
-        media="text/csv" if text else XLSX, data=made,
-    )  # fmt: skip
+        media="text/csv" if text else XLSX,
+        data=made,
+    )
 
 
 def _csv(
-    data: bytes, above: Sequence[Sequence[str]], rows: Sequence[Sequence[str]],
-    heads: Sequence[str], table: Sequence[Sequence[object]], decimal: str,
-) -> bytes:  # fmt: skip
+    data: bytes,
+    above: Sequence[Sequence[str]],
+    rows: Sequence[Sequence[str]],
+    heads: Sequence[str],
+    table: Sequence[Sequence[object]],
+    decimal: str,
+) -> bytes:
     """The cells as they were and ours, parted and with the decimal sign of the file."""
     delimiter = max(DELIMITERS, key=data[:4096].decode("latin-1").count)
     both = [
@@ -206,9 +217,12 @@ def _saved(book: Any) -> bytes:
 
 
 def _xlsx(
-    data: bytes, sheet: Sheet, rows: Sequence[Sequence[str]], heads: Sequence[str],
+    data: bytes,
+    sheet: Sheet,
+    rows: Sequence[Sequence[str]],
+    heads: Sequence[str],
     table: Sequence[Sequence[object]],
-) -> bytes:  # fmt: skip
+) -> bytes:
     """The workbook as it was, with our columns behind; of another file a new one."""
     openpyxl = _openpyxl()
     book, place, lines = None, None, sheet.lines

@@ -409,9 +409,10 @@ def _once_each(sheet: Sheet) -> Sheet:
     header = sheet.header
     twice = [i for i, name in enumerate(header) if name.strip() and name in header[:i]]
     same = [
-        i for i in twice
+        i
+        for i in twice
         if all(len(r) == len(header) and r[i] == r[header.index(header[i])] for r in sheet.rows)
-    ]  # fmt: skip
+    ]
     if not same:
         return sheet
     kept = [i for i in range(len(header)) if i not in same]

@@ -36,13 +36,7 @@ from diamond_pricing.intake.mapping import (
     guessed,
     money_column,
 )
-from diamond_pricing.intake.numbers import (
-    currency_named,
-    decimal_sign,
-    number,
-    reduced,
-    sides,
-)
+from diamond_pricing.intake.numbers import currency_named, decimal_sign, number, reduced, sides
 from diamond_pricing.intake.reading import Sheet, read_sheet
 from diamond_pricing.intake.source import ROW, Source
 from diamond_pricing.intake.stored import OTHER as OTHERS_COLUMN
@@ -211,9 +205,15 @@ class _Reader:
     """Works one sheet off, column by column."""
 
     def __init__(
-        self, sheet: Sheet, source: Source, rate: float, currency: str, name: str, *,
+        self,
+        sheet: Sheet,
+        source: Source,
+        rate: float,
+        currency: str,
+        name: str,
+        *,
         declared: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.name = name
         self.sheet, self.source, self.rate, self.declared = sheet, source, rate, declared
         self.currency = currency

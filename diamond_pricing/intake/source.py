@@ -23,10 +23,29 @@ ROW = "row"
 DROP, REFUSE = "drop", "refuse"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning of a text
 FITTED = "fitted"  # an offset that is estimated with each model
-_WORDS = ("currency", "decimal", "delimiter", "encoding", "identity", "signs", "dates",
-          "delivered")  # fmt: skip
-ENCODINGS = ("utf-8", "utf-16", "cp1252", "cp1250", "cp1251", "iso-8859-1", "iso-8859-15",
-             "mac-roman", "shift-jis", "gb18030", "big5")  # fmt: skip
+_WORDS = (
+    "currency",
+    "decimal",
+    "delimiter",
+    "encoding",
+    "identity",
+    "signs",
+    "dates",
+    "delivered",
+)
+ENCODINGS = (
+    "utf-8",
+    "utf-16",
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "iso-8859-1",
+    "iso-8859-15",
+    "mac-roman",
+    "shift-jis",
+    "gb18030",
+    "big5",
+)
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,13 +7,7 @@ import numpy as np
 
 from diamond_pricing.errors import StoneError
 from diamond_pricing.intake.headers import understood
-from diamond_pricing.stones import (
-    GRADES,
-    MEASURES,
-    OTHERS,
-    Attribute,
-    Measure,
-)
+from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Attribute, Measure
 from diamond_pricing.stones.keys import IDENTITY
 
 OTHER = "other:"  # before the name of a column that was kept as text

@@ -23,7 +23,7 @@ PARTIES = {"source", "supplier", "vendor", "retailer", "seller", "company"}
 NEAR = 0.1  # of log size
 HEAVY = 10.0  # carats; a list whose median is above is in points
 # Laboratories' words for what these sales call Ideal; a person has to agree.
-BEST_CUTS = {"trueideal", "aaa"}  # fmt: skip
+BEST_CUTS = {"trueideal", "aaa"}
 
 
 def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
@@ -129,11 +129,24 @@ def unfinished(sheet: Sheet, source: Source) -> str:
     """The declaration with the columns that can be told, and as comments those that cannot."""
     means = [f[0] for h in sheet.header if (f := understood(h)) is not None]
     known = {
-        f[0]: h.strip() for h in sheet.header
+        f[0]: h.strip()
+        for h in sheet.header
         if (f := understood(h)) is not None and means.count(f[0]) == 1
-    }  # fmt: skip
-    wanted = ("carat", "cut", "color", "clarity", "price", "depth", "table", "x", "y", "z",
-              SHAPE, ORIGIN)  # fmt: skip
+    }
+    wanted = (
+        "carat",
+        "cut",
+        "color",
+        "clarity",
+        "price",
+        "depth",
+        "table",
+        "x",
+        "y",
+        "z",
+        SHAPE,
+        ORIGIN,
+    )
     told = {name: known[name] for name in wanted if name in known} | source.columns
     columns = {name: told[name] for name in (*wanted, *told) if name in told}
     text = msgspec.structs.replace(source, columns=columns).to_toml()

@@ -141,9 +141,11 @@ def jumps(terms: Sequence[Term], markup: Markup | None = None) -> tuple[float, .
 
 
 def grids(
-    training: Training, terms: Sequence[Term], listings: Sequence[int],
+    training: Training,
+    terms: Sequence[Term],
+    listings: Sequence[int],
     jumps_at: Sequence[float] = (),
-) -> Iterator[Grid]:  # fmt: skip
+) -> Iterator[Grid]:
     """Give the grids of a certificate, every way to fill the dimensions on each list.
 
     Where no term reads them there is nothing to fill. Every shape that the terms know has its
@@ -295,9 +297,11 @@ class Over(NamedTuple):
 
 
 def over(
-    effects: Effects, grid: Grid, at: Sequence[Located | None] | None = None,
+    effects: Effects,
+    grid: Grid,
+    at: Sequence[Located | None] | None = None,
     like: Likeness | None = None,
-) -> Over:  # fmt: skip
+) -> Over:
     """Effects at every stone of a grid.
 
     Parameters
@@ -354,8 +358,7 @@ def steps(
         cuts = np.asarray(grid.values["cut"], np.int64)
         found = features(effects.terms, effects.averages, cuts, grid.listing, grid.shape)
         least = sum(
-            (f.steps(effects.tables).min(axis=0) for f in found),
-            np.zeros(len(cuts) - 1),
+            (f.steps(effects.tables).min(axis=0) for f in found), np.zeros(len(cuts) - 1)
         )
         of_axis["cut"] = of_axis["cut"] + least[None, :, None, None]
         if like is not None:

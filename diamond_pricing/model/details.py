@@ -42,9 +42,13 @@ class StoneDetails:
     __slots__ = ("errors", "first", "listings", "log_price", "model", "second")
 
     def __init__(
-        self, model: Any, first: Stone, second: Stone, listings: tuple[str, str],
+        self,
+        model: Any,
+        first: Stone,
+        second: Stone,
+        listings: tuple[str, str],
         log_price: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.model, self.first, self.second, self.listings = model, first, second, listings
         self.log_price = log_price
         self.errors: dict[str, float] | None = None
@@ -67,9 +71,10 @@ class StoneDetails:
         if self.model.today != self.model.last_day:
             today = words.date(iso(self.model.today))
             words = structs.replace(
-                words, today=words.this_day.format(date=today),
+                words,
+                today=words.this_day.format(date=today),
                 as_of=words.other_day.format(date="{date}", today=today),
-            )  # fmt: skip
+            )
         effects = self.model._effects
         read, marked = effects.features[name], self.model.markup is not None
         return note(

@@ -31,9 +31,20 @@ SCHEMA = 3
 EXACT_BELOW = 500  # coefficients up to which the covariance is kept whole
 LARGEST = 64 * 2**20  # bytes
 SHARED = (
-    "family", "origin", "residual_sd", "edf", "averages", "training",
-    "markup", "inference", "ranges", "support", "certificate", "trade", "like_sales",
-)  # fmt: skip
+    "family",
+    "origin",
+    "residual_sd",
+    "edf",
+    "averages",
+    "training",
+    "markup",
+    "inference",
+    "ranges",
+    "support",
+    "certificate",
+    "trade",
+    "like_sales",
+)
 _HEAD = re.compile(rb'\{"sha256":"([0-9a-f]{64})",')
 
 

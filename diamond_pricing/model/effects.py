@@ -10,14 +10,7 @@ from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.model.tables import Tables, weights_of_sets
 from diamond_pricing.stones import LINES, Stones
-from diamond_pricing.terms import (
-    AnyBasis,
-    Averages,
-    Rows,
-    Steps,
-    Term,
-    interleaved,
-)
+from diamond_pricing.terms import AnyBasis, Averages, Rows, Steps, Term, interleaved
 from diamond_pricing.terms.basis import dense
 
 Placed = tuple[Integers, Vector]  # one stone in one basis: columns and weights
@@ -59,9 +52,12 @@ class Effects:
 
     @classmethod
     def of(
-        cls, terms: tuple[Term, ...], coefficients: Vector, averages: Averages,
+        cls,
+        terms: tuple[Term, ...],
+        coefficients: Vector,
+        averages: Averages,
         more: tuple[str, ...] = (),
-    ) -> "Effects":  # fmt: skip
+    ) -> "Effects":
         """Spread out the coefficients of terms, shape (p,).
 
         Parameters

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from diamond_pricing.errors import (
-    MoneyError,
-    StoneError,
-)
+from diamond_pricing.errors import MoneyError, StoneError
 from diamond_pricing.model.money import written
 from diamond_pricing.model.ranges import check_level
 from diamond_pricing.model.verdict import Verdict

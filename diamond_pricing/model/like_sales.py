@@ -181,17 +181,22 @@ class Likeness:
         self.flat = [_on_blend(c, t) for c, t in zip(like.cells, self.tables, strict=True)]
         self.flat_sales = _on_blend(like.cells[0], self.sales)
         self.sides = [
-            [(self.names.index(side.attribute), side, len(side) + 1)
-             for side in c.sides[c.listed :]] for c in like.cells
-        ]  # fmt: skip
+            [
+                (self.names.index(side.attribute), side, len(side) + 1)
+                for side in c.sides[c.listed :]
+            ]
+            for c in like.cells
+        ]
 
     def of(self, stones: Stones) -> Vector:
         """Log effect of n stones on their lists, the blend where none is said; shape (n,)."""
         return sum(
-            (table[_places(c, stones)] for c, table in zip(self.like.cells, self.tables,
-                                                           strict=True)),
+            (
+                table[_places(c, stones)]
+                for c, table in zip(self.like.cells, self.tables, strict=True)
+            ),
             np.zeros(len(stones)),
-        )  # fmt: skip
+        )
 
     def one(self, stone: Stone) -> float:
         """Log effect of one stone on the blend."""

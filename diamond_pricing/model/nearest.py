@@ -19,16 +19,20 @@ def nearest_priced(model: PriceModel, stone: Stone) -> Stone | None:
     weights = {there, *(round(there * (1 + step / 50), 2) for step in range(-15, 16))}
     seen = model.training.grades
     given = {
-        name: value for name, value in stone.given().items()
+        name: value
+        for name, value in stone.given().items()
         if isinstance(value, str) and value in seen.get(name, ())
-    }  # fmt: skip
+    }
     cut = given.get("cut") or [*seen["cut"]][-1]
     found = []
     for weight, color, clarity in product(weights, seen["color"], seen["clarity"]):
         if low <= weight <= high:
             values: dict[str, Any] = given | {
-                "carat": weight, "cut": cut, "color": color, "clarity": clarity
-            }  # fmt: skip
+                "carat": weight,
+                "cut": cut,
+                "color": color,
+                "clarity": clarity,
+            }
             steps = abs(log(weight / stone.carat)) / 0.1
             for name in ("color", "clarity"):
                 scale = graded(name).grades

@@ -100,10 +100,11 @@ def _described(stone: Stone, members: Sequence[Attribute], read: Features, words
         template = words.missing_some if used else words.missing
         parts.append(
             template.format(
-                names=_labels(members, missing, words), cut=_usual(stone),
+                names=_labels(members, missing, words),
+                cut=_usual(stone),
                 carat=words.carats(stone.carat),
             )
-        )  # fmt: skip
+        )
     if idle := given - used:
         template = words.idle_some if len(idle) > 1 else words.idle
         parts.append(template.format(names=_labels(members, idle, words)))

@@ -320,9 +320,11 @@ class PriceModel:
         training = structs.replace(self.training, effective=iso(known))
         view = replace(self, terms=terms, training=training)
         view.__dict__.update(
-            sha256=self.sha256, carries=self.carries, today=known,
+            sha256=self.sha256,
+            carries=self.carries,
+            today=known,
             _document_of=self._document_of or self,
-        )  # fmt: skip
+        )
         view.__dict__.pop("_ranges", None)
         return view
 
@@ -392,9 +394,13 @@ class PriceModel:
     # ------------------------------------------------------------------ prices
 
     def price(
-        self, stones: Stones, *, listing: str = BLEND, extrapolate: bool = False,
+        self,
+        stones: Stones,
+        *,
+        listing: str = BLEND,
+        extrapolate: bool = False,
         unsupported: Literal["raise", "nan"] = "raise",
-    ) -> Vector:  # fmt: skip
+    ) -> Vector:
         """Price n stones, in ``training.currency``; shape (n,), not rounded.
 
         Parameters
@@ -617,14 +623,27 @@ class PriceModel:
         base, price = _exp(before), _exp(after)
         start, *amounts = _itemised(effects, price, base)[0].tolist()
         return self._explained(
-            first, second, listings, float(base[0]), float(after[0]), effects[0].tolist(),
-            start, amounts,
-        )  # fmt: skip
+            first,
+            second,
+            listings,
+            float(base[0]),
+            float(after[0]),
+            effects[0].tolist(),
+            start,
+            amounts,
+        )
 
     def _explained(
-        self, first: Stone, second: Stone, listings: tuple[str, str], base: float,
-        log_price: float, effects: list[float], start: int, amounts: list[int],
-    ) -> PriceExplanation:  # fmt: skip
+        self,
+        first: Stone,
+        second: Stone,
+        listings: tuple[str, str],
+        base: float,
+        log_price: float,
+        effects: list[float],
+        start: int,
+        amounts: list[int],
+    ) -> PriceExplanation:
         details = StoneDetails(self, first, second, listings, log_price)
         lines = [Line(REFERENCE, "Reference stone", 0.0, start, details)]
         for name, effect, cents in zip(self.lines, effects, amounts, strict=True):
@@ -667,9 +686,15 @@ class PriceModel:
             [effect * mean for effect in effects], money.cent(price) - start.cents
         )
         return self._explained(
-            self.reference, stone, (BLEND, BLEND), start.price, log_price, effects, start.cents,
+            self.reference,
+            stone,
+            (BLEND, BLEND),
+            start.price,
+            log_price,
+            effects,
+            start.cents,
             amounts,
-        )  # fmt: skip
+        )
 
     def _plain(self, stone: Stone) -> bool:
         """Whether the model surely supports a stone."""
@@ -716,9 +741,13 @@ class PriceModel:
         return self.support.by_name()
 
     def range(
-        self, stones: Stones, *, level: float | None = None, listing: str = BLEND,
+        self,
+        stones: Stones,
+        *,
+        level: float | None = None,
+        listing: str = BLEND,
         extrapolate: bool = False,
-    ) -> tuple[Vector, Vector]:  # fmt: skip
+    ) -> tuple[Vector, Vector]:
         """Lower and upper end of the range of n prices, each shape (n,).
 
         Parameters
@@ -759,19 +788,27 @@ class PriceModel:
         one = Stones.of([stone])
         reasons = [
             Reason(
-                p.code, p.attribute, getattr(stone, p.attribute), None, p.reason,
+                p.code,
+                p.attribute,
+                getattr(stone, p.attribute),
+                None,
+                p.reason,
                 "Correct the measurement, or leave it out.",
             )
             for p in stone.problems()
-        ]  # fmt: skip
+        ]
         for found in self._unsupported(one):
             given = found.value(0)
             reasons.append(
                 Reason(
-                    found.code, found.attribute, given, found.nearest(given),
-                    found.sentence(0), ADVICE,
+                    found.code,
+                    found.attribute,
+                    given,
+                    found.nearest(given),
+                    found.sentence(0),
+                    ADVICE,
                 )
-            )  # fmt: skip
+            )
         if reasons:
             return Verdict(DECLINED, tuple(reasons))
         return self._backed(stone)

@@ -101,7 +101,9 @@ def _stones(carats: Vector, cuts: Integers, listing: int, shape: int) -> Stones:
 
 def _stacked(first: Rows, second: Rows) -> Rows:
     wide = max(part.position.shape[1] for part in (first, second))
-    return Rows(*(
-        np.vstack([np.pad(part, ((0, 0), (0, wide - part.shape[1]))) for part in pair])
-        for pair in zip(first, second, strict=True)
-    ))  # fmt: skip
+    return Rows(
+        *(
+            np.vstack([np.pad(part, ((0, 0), (0, wide - part.shape[1]))) for part in pair])
+            for pair in zip(first, second, strict=True)
+        )
+    )

@@ -125,9 +125,12 @@ class Tables:
 
     @classmethod
     def of(
-        cls, terms: Sequence[Term], runs: Sequence[Values], averages: Averages,
+        cls,
+        terms: Sequence[Term],
+        runs: Sequence[Values],
+        averages: Averages,
         lines: tuple[str, ...],
-    ) -> "Tables":  # fmt: skip
+    ) -> "Tables":
         """Compile terms; those over the same axes, or over fewer of them, share a table.
 
         Parameters

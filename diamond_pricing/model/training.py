@@ -58,9 +58,10 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
             Naming what is missing or wrong.
         """
         wanted = {
-            a.name for a in ATTRIBUTES.values()
+            a.name
+            for a in ATTRIBUTES.values()
             if isinstance(a, Measure) and (a.required or a.name in read)
-        }  # fmt: skip
+        }
         scales = {a.name: a.grades for a in ATTRIBUTES.values() if isinstance(a, Grade)}
         sound = (
             self.rows >= self.stones >= 1

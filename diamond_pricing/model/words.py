@@ -51,9 +51,14 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     money: Mapping[str, str] = {}
     verdicts: tuple[str, str, str] = ("priced", "priced with caution", "no price")
     estimates: Mapping[str, str] = MappingProxyType(
-        {"estimate": "Estimate", "low": "Low", "high": "High", "verdict": "Verdict",
-         "reason": "Reason"}
-    )  # fmt: skip
+        {
+            "estimate": "Estimate",
+            "low": "Low",
+            "high": "High",
+            "verdict": "Verdict",
+            "reason": "Reason",
+        }
+    )
     not_in: str = "Not in this price: {names}."
     assumed: str = "Natural origin and a round brilliant cut are assumed."
 
@@ -127,8 +132,7 @@ _EXCHANGED = str.maketrans(",.", ".,")
 MATTER = ("fluorescence", "polish", "symmetry", "laboratory")
 
 ENGLISH = Words(
-    code="en",
-    money=MappingProxyType({"USD": "US dollars", "EUR": "euros", "GBP": "pounds"}),
+    code="en", money=MappingProxyType({"USD": "US dollars", "EUR": "euros", "GBP": "pounds"})
 )
 ITALIAN = Words(
     code="it",
@@ -136,16 +140,31 @@ ITALIAN = Words(
     day_first=True,
     labels=MappingProxyType(
         {
-            "carat": "Peso", "magic": "Soglia di peso", "cut": "Taglio", "color": "Colore",
-            "clarity": "Purezza", "proportions": "Proporzioni", "depth": "Profondità",
-            "table": "Tavola", "x": "Lunghezza", "y": "Larghezza", "z": "Altezza",
-            "listing": "Listino", "market": "Mercato", "like_sales": "Vendite simili",
+            "carat": "Peso",
+            "magic": "Soglia di peso",
+            "cut": "Taglio",
+            "color": "Colore",
+            "clarity": "Purezza",
+            "proportions": "Proporzioni",
+            "depth": "Profondità",
+            "table": "Tavola",
+            "x": "Lunghezza",
+            "y": "Larghezza",
+            "z": "Altezza",
+            "listing": "Listino",
+            "market": "Mercato",
+            "like_sales": "Vendite simili",
         }
     ),
     verdicts=("stimata", "stimata con cautela", "nessun prezzo"),
     estimates=MappingProxyType(
-        {"estimate": "Stima", "low": "Minimo", "high": "Massimo", "verdict": "Esito",
-         "reason": "Motivo"}
+        {
+            "estimate": "Stima",
+            "low": "Minimo",
+            "high": "Massimo",
+            "verdict": "Esito",
+            "reason": "Motivo",
+        }
     ),
     not_in="Non compresi nel prezzo: {names}.",
     assumed="Si suppongono origine naturale e taglio brillante rotondo.",
@@ -180,8 +199,6 @@ ITALIAN = Words(
     missing_some="{names} non indicate: media delle pietre {cut} di circa {carat}",
     idle="{names} non conta",
     idle_some="{names} non contano",
-    money=MappingProxyType(
-        {"USD": "dollari statunitensi", "EUR": "euro", "GBP": "sterline"}
-    ),
-)  # fmt: skip
+    money=MappingProxyType({"USD": "dollari statunitensi", "EUR": "euro", "GBP": "sterline"}),
+)
 LANGUAGES: Mapping[str, Words] = MappingProxyType({w.code: w for w in (ENGLISH, ITALIAN)})

@@ -39,7 +39,7 @@ from diamond_pricing.validation.drift import (
     kolmogorov_smirnov,
     population_stability,
     shift,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +49,21 @@ DEFAULT = "default"
 USUAL_CUT = "Very Good"  # of the packaged sales, for a cut that they do not grade
 WITHDRAWN = "withdrawn"
 ENDINGS = (
-    ".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl", ".ndjson", ".xlsx", ".xlsm", ".xlsb",
-    ".xls", ".ods", ".gz", ".zip",
-)  # fmt: skip
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".parquet",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".xlsx",
+    ".xlsm",
+    ".xlsb",
+    ".xls",
+    ".ods",
+    ".gz",
+    ".zip",
+)
 NEAR_DOLLARS = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD")
 LEVEL_SHIFT = "level_shift"
 MOST_MOVED = 3  # standard deviations that the market may have moved by
@@ -152,9 +164,11 @@ class Withdrawal:
 
 
 def new_files(
-    inbox: Path, seen: set[tuple[str, str]], withdrawn: Mapping[str, Withdrawal],
+    inbox: Path,
+    seen: set[tuple[str, str]],
+    withdrawn: Mapping[str, Withdrawal],
     tell: Callable[[str], None],
-) -> list[tuple[str, str, bytes]]:  # fmt: skip
+) -> list[tuple[str, str, bytes]]:
     """Name, source and content of the files whose content was not seen before, in order.
 
     ``seen`` holds hash and source of those that were; an empty source stands for any.
@@ -299,9 +313,12 @@ def residuals(model: PriceModel, sales: "pd.DataFrame") -> tuple[Stones, Vector]
 
 
 def doubts(
-    arrival: Arrival, old: "pd.DataFrame | None", champion: PriceModel | None,
-    anchor: PriceModel | None, gates: Gates,
-) -> list[Finding]:  # fmt: skip
+    arrival: Arrival,
+    old: "pd.DataFrame | None",
+    champion: PriceModel | None,
+    anchor: PriceModel | None,
+    gates: Gates,
+) -> list[Finding]:
     """Hold what is left of a delivery against the active model, the anchor and old sales."""
     intake, name = arrival.intake, arrival.delivery.file
     assert intake is not None
@@ -309,15 +326,20 @@ def doubts(
     share = wrong / max(intake.read, 1)
     found = [
         Finding(
-            "quarantined", "", share, gates.most_quarantined, share <= gates.most_quarantined,
+            "quarantined",
+            "",
+            share,
+            gates.most_quarantined,
+            share <= gates.most_quarantined,
             f"{wrong:,} of {intake.read:,} rows of {name} were set aside as wrong",
         )
-    ]  # fmt: skip
+    ]
     if not len(intake.sales):
         return found
     for who, model, limit in (
-        ("champion", champion, gates.level_shift), ("anchor", anchor, gates.level_shift_anchor),
-    ):  # fmt: skip
+        ("champion", champion, gates.level_shift),
+        ("anchor", anchor, gates.level_shift_anchor),
+    ):
         if model is None:
             continue
         stones, residual = residuals(model, intake.sales)
@@ -326,12 +348,15 @@ def doubts(
             strange = float(1 - known.mean())
             found.append(
                 Finding(
-                    "unsupported", who, strange, gates.most_unsupported,
+                    "unsupported",
+                    who,
+                    strange,
+                    gates.most_unsupported,
                     strange <= gates.most_unsupported or len(known) < GROUP,
                     f"{int((~known).sum()):,} of {len(known):,} stones of {name} are of kinds "
                     "that the active model does not price",
                 )
-            )  # fmt: skip
+            )
         if known.sum() < GROUP:
             continue
         if arrival.level is None:
@@ -344,11 +369,15 @@ def doubts(
         of = f" of {iso(model.last_day)}" if moved and model.last_day else ""
         found.append(
             Finding(
-                LEVEL_SHIFT, who, level.median, most, abs(level.median) <= most,
+                LEVEL_SHIFT,
+                who,
+                level.median,
+                most,
+                abs(level.median) <= most,
                 f"the prices of {name} lie {100 * np.expm1(level.median):+.1f} % from the "
                 f"{who}'s{of}, allowed ±{100 * most:.1f} %",
             )
-        )  # fmt: skip
+        )
         if who == "champion":
             arrival.later = level if moved else None
             market = level.median if moved else 0.0
@@ -389,9 +418,10 @@ def same_market(
         What earlier runs hold; it confirms what comes, and is confirmed.
     """
     judged = [
-        a for a in (*arrivals, *before)
+        a
+        for a in (*arrivals, *before)
         if a.later and all(f.gate == LEVEL_SHIFT for f in a.failed)
-    ]  # fmt: skip
+    ]
     for arrival in judged:
         others = [o for o in judged if o.delivery.source != arrival.delivery.source]
         agree = [o for o in others if _apart(arrival, o) <= gates.level_shift]
@@ -399,21 +429,25 @@ def same_market(
         if agree and arrival.delivery.status == "held":
             arrival.findings = [
                 msgspec.structs.replace(
-                    f, passed=True,
+                    f,
+                    passed=True,
                     says=f.says if f.passed else f"{f.says}; those of {_file(agree[0])} do too",
                 )
                 for f in arrival.findings
-            ]  # fmt: skip
+            ]
             arrival.delivery = _replace(arrival.delivery, status="accepted", reason="")
         elif nearer and not agree and arrival.delivery.status == "accepted":
             apart = min(_apart(arrival, o) for o in nearer)
             at = (f"{100 * np.expm1(_level(a)):+.1f} %" for a in (arrival, nearer[0]))
             finding = Finding(
-                "other_source", "champion", apart, gates.level_shift,
+                "other_source",
+                "champion",
+                apart,
+                gates.level_shift,
                 apart <= gates.level_shift,
                 f"the prices of {_file(arrival)} lie {next(at)} from the champion's, those of "
                 f"{_file(nearer[0])} of the same days {next(at)}",
-            )  # fmt: skip
+            )
             arrival.findings.append(finding)
             if not finding.passed:
                 arrival.delivery = _replace(
@@ -455,22 +489,29 @@ def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]
     strange = float(1 - known.mean())
     found = [
         Finding(
-            "unsupported", "packaged", strange, gates.most_unsupported_first,
+            "unsupported",
+            "packaged",
+            strange,
+            gates.most_unsupported_first,
             strange <= gates.most_unsupported_first,
             f"{int((~known).sum()):,} of {len(known):,} stones of {name} are of kinds that the "
             "packaged model does not price; are the weights in carats?",
         )
-    ]  # fmt: skip
+    ]
     if known.sum() >= GROUP:
         level = float(np.median(residual[known]))
         times = float(np.exp(abs(level)))
         found.append(
             Finding(
-                "first_level", "packaged", times, gates.first_level, times <= gates.first_level,
+                "first_level",
+                "packaged",
+                times,
+                gates.first_level,
+                times <= gates.first_level,
                 f"the prices of {name} lie at {np.exp(level):.3g} times those of the packaged "
                 "model of 2008; are unit, currency and decimal sign right?",
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -491,11 +532,14 @@ def _as_packaged(sales: "pd.DataFrame", model: PriceModel) -> "pd.DataFrame":
 def _first_level(arrival: Arrival, level: Shift, gates: Gates) -> Finding:
     """Judge where a source's prices lie, when the offset is to be fitted for the first time."""
     return Finding(
-        "first_offset", "", level.median, gates.largest_offset,
+        "first_offset",
+        "",
+        level.median,
+        gates.largest_offset,
         abs(level.median) <= gates.largest_offset,
         f"the prices of {arrival.delivery.source} lie {100 * np.expm1(level.median):+.1f} % "
         f"from the active model's, an offset of ±{100 * gates.largest_offset:.0f} % is allowed",
-    )  # fmt: skip
+    )
 
 
 def _groups(name: str, stones: Stones, residual: Vector, gates: Gates) -> list[Finding]:
@@ -517,11 +561,15 @@ def _groups(name: str, stones: Stones, residual: Vector, gates: Gates) -> list[F
     beyond, here = worst
     return [
         Finding(
-            "group_shift", "champion", beyond, gates.group_shift, beyond <= gates.group_shift,
+            "group_shift",
+            "champion",
+            beyond,
+            gates.group_shift,
+            beyond <= gates.group_shift,
             f"of {name} the {here.n:,} sales of {here.group} lie "
             f"{100 * np.expm1(here.median):+.1f} % from the champion's prices",
         )
-    ]  # fmt: skip
+    ]
 
 
 def _make_up(  # against earlier sales of the same source: others may sell other stones
@@ -534,11 +582,15 @@ def _make_up(  # against earlier sales of the same source: others may sell other
         )
         found.append(
             Finding(
-                "psi", "", index, gates.psi, index <= gates.psi,
+                "psi",
+                "",
+                index,
+                gates.psi,
+                index <= gates.psi,
                 f"the make-up of {grade.name} in {name} differs from the old sales by a "
                 f"stability index of {index:.2f}",
             )
-        )  # fmt: skip
+        )
     for measure in MEASURES:
         before, now = (f[measure.name].dropna().to_numpy(np.float64) for f in (old, new))
         if min(len(before), len(now)) < FEWEST:
@@ -546,11 +598,15 @@ def _make_up(  # against earlier sales of the same source: others may sell other
         distance = kolmogorov_smirnov(before, now)
         found.append(
             Finding(
-                f"ks_{measure.name}", "", distance, 1.0, True,
+                f"ks_{measure.name}",
+                "",
+                distance,
+                1.0,
+                True,
                 f"{measure.label.lower()} in {name} differs from the old sales by a KS "
                 f"distance of {distance:.2f} {TOLD}",
             )
-        )  # fmt: skip
+        )
     return found
 
 

@@ -87,9 +87,9 @@ class Verdict:
 
     def __str__(self) -> str:
         """Write it for the owner."""
-        mean, low, high = (100 * np.expm1(v) for v in (
-            self.overall.mean, self.overall.low, self.overall.high
-        ))  # fmt: skip
+        mean, low, high = (
+            100 * np.expm1(v) for v in (self.overall.mean, self.overall.low, self.overall.high)
+        )
         lines = [
             f"{self.n} stones. The expert prices {mean:+.1f} % from the model "
             f"(95 % limits {low:+.1f} to {high:+.1f} %).",
@@ -217,11 +217,17 @@ def judge_expert(model: PriceModel, sales: Sales) -> Verdict:
     needed = NormalDist().inv_cdf(1 - tail)
     power = NormalDist().cdf(log(1.05) / max(error, 1e-12) - needed)
     return Verdict(
-        n=n, overall=overall, groups=tuple(_bias(g, r, len(groups)) for g, r in groups),
-        spread=spread, spread_low=low, spread_high=high, noise=noise, power=power,
+        n=n,
+        overall=overall,
+        groups=tuple(_bias(g, r, len(groups)) for g, r in groups),
+        spread=spread,
+        spread_low=low,
+        spread_high=high,
+        noise=noise,
+        power=power,
         agrees=within and low <= noise <= 2 * high,
         offset=float(np.exp(overall.mean)),
-    )  # fmt: skip
+    )
 
 
 def _bias(group: str, ratio: Vector, groups: int) -> Bias:

@@ -130,9 +130,12 @@ class Evaluation:
 
     @classmethod
     def _compared(
-        cls, model: PriceModel, sales: Sales, recorded: Vector,
+        cls,
+        model: PriceModel,
+        sales: Sales,
+        recorded: Vector,
         quoted: Callable[[float | None], Vector],
-    ) -> "Evaluation":  # fmt: skip
+    ) -> "Evaluation":
         stones, inside = sales.stones, None
         if model.ranges is not None:
             half = model.ranges.half_widths(stones, LEVEL, "recorded")
@@ -184,43 +187,63 @@ def residuals_by_source(candidate: Evaluation, source: NDArray[np.str_]) -> Iter
         if of.sum() >= GROUP and not of.all():
             here = shift(name, residual[of])
             yield Finding(
-                "residual", "", here.median, 1.0, True,
+                "residual",
+                "",
+                here.median,
+                1.0,
+                True,
                 f"the {here.n:,} held-out sales of {name} lie "
                 f"{100 * np.expm1(here.median):+.1f} % (± {100 * TWO_SIDED * here.error:.1f}) "
                 f"from the candidate's prices {TOLD}",
-            )  # fmt: skip
+            )
 
 
 def _itself(
     candidate: Evaluation, champion: Evaluation | None, gates: Gates
 ) -> Iterator[Finding]:
     yield Finding(
-        "certificate", "", float(candidate.certified), 1.0, candidate.certified,
+        "certificate",
+        "",
+        float(candidate.certified),
+        1.0,
+        candidate.certified,
         "no price falls as a stone improves"
         if candidate.certified
         else "it is not proved that no price falls as a stone improves",
-    )  # fmt: skip
+    )
     score = scores(candidate.price, candidate.predicted)
     if champion is None:
         yield Finding(
-            "error", "", score.log_rmse, gates.worst_error, score.log_rmse <= gates.worst_error,
+            "error",
+            "",
+            score.log_rmse,
+            gates.worst_error,
+            score.log_rmse <= gates.worst_error,
             f"the typical error is {100 * score.log_rmse:.1f} %",
-        )  # fmt: skip
+        )
     before = None if champion is None else scores(champion.price, champion.predicted)
     prd, prb = by_chance(candidate.price, candidate.predicted)
     low, high = min(gates.prd_low, prd[0]), max(gates.prd_high, prd[1])
     if before is not None:  # what the champion has already is no reason to keep it
         low, high = min(low, before.prd), max(high, before.prd)
     yield Finding(
-        "prd", "", score.prd, gates.prd_high, low <= score.prd <= high,
+        "prd",
+        "",
+        score.prd,
+        gates.prd_high,
+        low <= score.prd <= high,
         f"the price-related differential is {score.prd:.3f}, allowed {low:.3f} to {high:.3f}",
-    )  # fmt: skip
+    )
     most = max(gates.prb, abs(before.prb) if before is not None else 0.0)
     low, high = min(-most, prb[0]), max(most, prb[1])
     yield Finding(
-        "prb", "", score.prb, most, low <= score.prb <= high,
+        "prb",
+        "",
+        score.prb,
+        most,
+        low <= score.prb <= high,
         f"the price-related bias is {score.prb:+.3f}, allowed {low:+.3f} to {high:+.3f}",
-    )  # fmt: skip
+    )
     yield _coverage(candidate, gates)
 
 
@@ -256,13 +279,25 @@ def _against(
     if not len(move):
         return
     for gate, value, limit, words in (
-        ("median_move", np.median(move), (gates.median_move, gates.median_move_anchor),
-         "half the kept-back stones move by less than"),
-        ("far_move", np.quantile(move, 0.99), (gates.far_move, gates.far_move_anchor),
-         "99 of 100 kept-back stones move by less than"),
-        ("largest_move", move.max(), (gates.largest_move, gates.largest_move_anchor),
-         "the largest movement of a kept-back stone is"),
-    ):  # fmt: skip
+        (
+            "median_move",
+            np.median(move),
+            (gates.median_move, gates.median_move_anchor),
+            "half the kept-back stones move by less than",
+        ),
+        (
+            "far_move",
+            np.quantile(move, 0.99),
+            (gates.far_move, gates.far_move_anchor),
+            "99 of 100 kept-back stones move by less than",
+        ),
+        (
+            "largest_move",
+            move.max(),
+            (gates.largest_move, gates.largest_move_anchor),
+            "the largest movement of a kept-back stone is",
+        ),
+    ):
         most = limit[anchor]
         says = f"{words} {100 * np.expm1(value):.1f} % against the {name}"
         yield Finding(gate, name, float(value), most, bool(value <= most), says)
@@ -280,7 +315,11 @@ def _error(candidate: Evaluation, champion: Evaluation, gates: Gates) -> Finding
     base = float(squares[1].mean())
     surely = float((mean - ONE_SIDED * error) / base)
     return Finding(
-        "error", "champion", surely, gates.worse_error, surely <= gates.worse_error,
+        "error",
+        "champion",
+        surely,
+        gates.worse_error,
+        surely <= gates.worse_error,
         f"the typical error is {100 * np.sqrt(squares[0].mean()):.2f} %, the champion's "
         f"{100 * np.sqrt(base):.2f} %",
-    )  # fmt: skip
+    )

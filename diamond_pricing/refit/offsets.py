@@ -130,15 +130,19 @@ def _months(days: Vector, others: NDArray[np.bool_]) -> list[str]:
 
 
 def taken_off(
-    sales: "pd.DataFrame | Mapping[str, Sequence[Any]]", sources: Mapping[str, Source],
+    sales: "pd.DataFrame | Mapping[str, Sequence[Any]]",
+    sources: Mapping[str, Source],
     fitted: Mapping[str, Offset],
-) -> Vector:  # fmt: skip
+) -> Vector:
     """Prices without the offsets of their sources, shape (n,)."""
     divisor = {
-        name: np.exp(fitted[name].log) if name in fitted else 1.0
-        if source.offset == FITTED else float(source.offset)
+        name: np.exp(fitted[name].log)
+        if name in fitted
+        else 1.0
+        if source.offset == FITTED
+        else float(source.offset)
         for name, source in sources.items()
-    }  # fmt: skip
+    }
     price: Vector = np.array(sales["price"], np.float64)
     off = np.array([divisor.get(source, 1.0) for source in sales["source"]], np.float64)
     return price / off

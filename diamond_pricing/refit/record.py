@@ -33,16 +33,26 @@ def counted(arrival: Arrival, files: dict[str, bytes]) -> Delivery:
         data = written_sales(arrival.again, delivery.source)
         files[again := content_key("sales", data, ".parquet")] = data
     return msgspec.structs.replace(
-        delivery, again=again, read=intake.read, accepted=len(intake.sales),
-        quarantined=len(intake.quarantined), faults=intake.reasons(), sales=sales,
+        delivery,
+        again=again,
+        read=intake.read,
+        accepted=len(intake.sales),
+        quarantined=len(intake.quarantined),
+        faults=intake.reasons(),
+        sales=sales,
         quarantine=quarantine,
-    )  # fmt: skip
+    )
 
 
 def paragraph(
-    verdict: str, deliveries: list[Delivery], findings: list[Finding], moves: Ledger | None,
-    force: str, numbers: dict[str, Any] | None, offsets: Sequence[Offset] = (),
-) -> str:  # fmt: skip
+    verdict: str,
+    deliveries: list[Delivery],
+    findings: list[Finding],
+    moves: Ledger | None,
+    force: str,
+    numbers: dict[str, Any] | None,
+    offsets: Sequence[Offset] = (),
+) -> str:
     """The decision for somebody who reads nothing else."""
     read = sum(d.read for d in deliveries)
     aside = sum(d.quarantined for d in deliveries)

@@ -82,9 +82,16 @@ class Outcome:
 
 
 def refit(
-    inbox: Path, store: Store, *, at: str, by: str, dry_run: bool = False, force: str = "",
-    hold: Sequence[str] = (), tell: Tell = lambda _: None,
-) -> Outcome:  # fmt: skip
+    inbox: Path,
+    store: Store,
+    *,
+    at: str,
+    by: str,
+    dry_run: bool = False,
+    force: str = "",
+    hold: Sequence[str] = (),
+    tell: Tell = lambda _: None,
+) -> Outcome:
     """Take new files in, refit, judge, and promote or keep.
 
     Parameters
@@ -119,9 +126,15 @@ class _Run:
     """One run's view of its home, read once."""
 
     def __init__(
-        self, inbox: Path, store: Store, at: str, by: str, force: str, hold: Sequence[str],
+        self,
+        inbox: Path,
+        store: Store,
+        at: str,
+        by: str,
+        force: str,
+        hold: Sequence[str],
         tell: Tell,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.hold = frozenset(hold)
         self.inbox, self.store, self.at, self.by = inbox, store, at, by
         self.force, self.tell = force.strip(), tell
@@ -143,9 +156,10 @@ class _Run:
         files = new_files(self.inbox, seen, homes.withdrawals_of(self.entries), self.tell)
         again = {sha256(data).hexdigest() for _, _, data in files}
         waiting = [
-            d for d in known.values()
+            d
+            for d in known.values()
             if d.status == "held" and d.sha256 not in again and d.file not in self.hold
-        ]  # fmt: skip
+        ]
         held = waiting if self.force else []
         if not files and not held:
             return Outcome(NOTHING, f"Nothing new in {self.inbox}.", {})
@@ -225,17 +239,23 @@ class _Run:
         return self.offsets[source].log if source in self.offsets else None
 
     def _judged(
-        self, arrivals: list[Arrival], good: list[Arrival], held: list[Delivery],
-        findings: list[Finding], old: "pd.DataFrame | None", write: bool,
-    ) -> Outcome:  # fmt: skip
+        self,
+        arrivals: list[Arrival],
+        good: list[Arrival],
+        held: list[Delivery],
+        findings: list[Finding],
+        old: "pd.DataFrame | None",
+        write: bool,
+    ) -> Outcome:
 
         new = [a.intake.sales.assign(source=a.delivery.source) for a in good if a.intake]
         parts = [p for p in (old, homes.stored_sales(self.store, held), *new) if p is not None]
         sales = homes.once(parts)
         frozen = homes.held_out(sales)
         numbers: dict[str, Any] = {
-            "trained_on": int((~frozen).sum()), "judged_on": int(frozen.sum())
-        }  # fmt: skip
+            "trained_on": int((~frozen).sum()),
+            "judged_on": int(frozen.sum()),
+        }
         self.tell(f"Fitting {self.home.family} to {numbers['trained_on']:,} sales …")
         candidate, offsets = None, []
         try:
@@ -245,14 +265,17 @@ class _Run:
             found = {offset.source: offset for offset in offsets}
             sales = sales.assign(price=taken_off(sales, sources, found))
             candidate = fit(
-                sales[~frozen], self.home.family, currency=self.home.currency,
+                sales[~frozen],
+                self.home.family,
+                currency=self.home.currency,
                 effective=self.home.effective,
-            )  # fmt: skip
+            )
             left_out = candidate.training.left_out
             numbers |= {
-                "trained_on": candidate.training.rows, "not_used": sum(left_out.values()),
+                "trained_on": candidate.training.rows,
+                "not_used": sum(left_out.values()),
                 "not_used_for": ", ".join(f"{why} {n:,}" for why, n in left_out.items()),
-            }  # fmt: skip
+            }
             decision = self._decision(candidate, sales[frozen], sales[~frozen], numbers)
         except DiamondPricingError as error:
             if self.champion is None and not isinstance(error, FitError):
@@ -273,14 +296,24 @@ class _Run:
             stones = homes.stones_compared(self.store, lambda: sales)
             moves = ledger(self.champion, candidate, stones)
         return self._close(
-            PROMOTED if promote else KEPT, arrivals, held, [*findings, *decision.findings],
-            candidate, moves, numbers, offsets, write=write,
-        )  # fmt: skip
+            PROMOTED if promote else KEPT,
+            arrivals,
+            held,
+            [*findings, *decision.findings],
+            candidate,
+            moves,
+            numbers,
+            offsets,
+            write=write,
+        )
 
     def _decision(
-        self, candidate: PriceModel, frozen: "pd.DataFrame", rest: "pd.DataFrame",
+        self,
+        candidate: PriceModel,
+        frozen: "pd.DataFrame",
+        rest: "pd.DataFrame",
         numbers: dict[str, Any],
-    ) -> Decision:  # fmt: skip
+    ) -> Decision:
         """Judge on the frozen sales that every one of the models supports.
 
         A home's first sales may be too few for that; the fits without each fold of them are
@@ -311,11 +344,18 @@ class _Run:
         return Decision(decision.promote, (*decision.findings, *told))
 
     def _close(
-        self, verdict: str, arrivals: list[Arrival], held: list[Delivery],
-        findings: list[Finding], candidate: PriceModel | None = None,
-        moves: Ledger | None = None, numbers: dict[str, Any] | None = None,
-        offsets: list[Offset] | None = None, *, write: bool,
-    ) -> Outcome:  # fmt: skip
+        self,
+        verdict: str,
+        arrivals: list[Arrival],
+        held: list[Delivery],
+        findings: list[Finding],
+        candidate: PriceModel | None = None,
+        moves: Ledger | None = None,
+        numbers: dict[str, Any] | None = None,
+        offsets: list[Offset] | None = None,
+        *,
+        write: bool,
+    ) -> Outcome:
         """Write everything, the entry last."""
         promoted = verdict == PROMOTED and candidate is not None
         last, offsets = self.last, offsets or []
@@ -366,10 +406,13 @@ class _Run:
             details["published"] = to_publish(published(self.entries), candidate)
         first = promoted and (last is None or not last.anchor)
         entry = self.registry.append(
-            "refit", at=self.at, by=self.by, reason=self.force or record["says"],
+            "refit",
+            at=self.at,
+            by=self.by,
+            reason=self.force or record["says"],
             after=last.number if last else 0,
             active=candidate.sha256 if promoted and candidate else None,
             anchor=candidate.sha256 if first and candidate else None,
             details=details,
-        )  # fmt: skip
+        )
         return Outcome(verdict, record["says"], record, entry)

@@ -137,11 +137,15 @@ def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
         inside = (low <= fetched) & (fetched <= high)
         scores.append(
             Score(
-                of, age, len(rows), float((np.abs(off) <= NEAR).mean()),
-                float(np.median(np.abs(off))), float(np.median(off)),
+                of,
+                age,
+                len(rows),
+                float((np.abs(off) <= NEAR).mean()),
+                float(np.median(np.abs(off))),
+                float(np.median(off)),
                 float(inside[ranged].mean()) if ranged.any() else None,
             )
-        )  # fmt: skip
+        )
     return scores
 
 
@@ -172,9 +176,12 @@ def _outcomes(
             frame = homes.checked(store, delivery.sales)
             sources = homes.declared_sources(store, [delivery.source])
             for sale, fetched, day, row in zip(
-                recorded_sales(frame), taken_off(frame, sources, offsets).tolist(),
-                sale_days(frame, entry.at), frame["row"], strict=True,
-            ):  # fmt: skip
+                recorded_sales(frame),
+                taken_off(frame, sources, offsets).tolist(),
+                sale_days(frame, entry.at),
+                frame["row"],
+                strict=True,
+            ):
                 for of, before in (
                     ("deliveries", told.get((delivery.sha256, str(row)))),
                     (STOCK, stock.pop(stone_name(sale), None)),
@@ -188,10 +195,7 @@ def _outcomes(
             early.setdefault((accepted[sha256].source, row[2]), row)
     left = [one for one in _left(listings(store, entries)) if (one.source, one.stone) in early]
     feeds = [one.source for one in left]
-    asked: dict[str, list[Any]] = {
-        "source": feeds,
-        "price": [one.prices[-1] for one in left],
-    }
+    asked: dict[str, list[Any]] = {"source": feeds, "price": [one.prices[-1] for one in left]}
     sources = homes.declared_sources(store, feeds)
     for one, price in zip(left, taken_off(asked, sources, offsets).tolist(), strict=True):
         row = early[one.source, one.stone]

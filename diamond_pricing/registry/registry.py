@@ -13,12 +13,7 @@ from typing import Any
 
 import msgspec
 
-from diamond_pricing.errors import (
-    ConflictError,
-    DocumentError,
-    RegistryError,
-    TradeError,
-)
+from diamond_pricing.errors import ConflictError, DocumentError, RegistryError, TradeError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.registry.signing import ENTRY as ENTRIES
 from diamond_pricing.registry.signing import MODEL, Signing
@@ -236,10 +231,17 @@ class Registry:
         return found
 
     def append(
-        self, action: str, *, at: str, by: str, reason: str, after: int | None = None,
-        active: str | None = None, anchor: str | None = None,
+        self,
+        action: str,
+        *,
+        at: str,
+        by: str,
+        reason: str,
+        after: int | None = None,
+        active: str | None = None,
+        anchor: str | None = None,
         details: dict[str, Any] | None = None,
-    ) -> Entry:  # fmt: skip
+    ) -> Entry:
         """Add an entry.
 
         Parameters
@@ -266,11 +268,14 @@ class Registry:
             entry = Entry(
                 number=number + 1,
                 previous=_sealed(last)[1] if last is not None else "",
-                at=at, action=action,
+                at=at,
+                action=action,
                 active=_or(active, last.active if last else ""),
                 anchor=_or(anchor, last.anchor if last else ""),
-                by=by, reason=reason, details=details or {},
-            )  # fmt: skip
+                by=by,
+                reason=reason,
+                details=details or {},
+            )
             text, digest = _sealed(entry)
             self._sign(ENTRIES, digest)
             if self.store.put(_entry_key(entry.number), text):

@@ -6,6 +6,14 @@ from diamond_pricing.reporting.render import FORMATS, Rendered, render
 from diamond_pricing.reporting.source import REPORTS, Cell, Source, read_source
 
 __all__ = [
-    "FORMATS", "REPORTS", "Cell", "Inputs", "Refit", "Rendered", "Source",
-    "read_source", "render", "samples",
-]  # fmt: skip
+    "FORMATS",
+    "REPORTS",
+    "Cell",
+    "Inputs",
+    "Refit",
+    "Rendered",
+    "Source",
+    "read_source",
+    "render",
+    "samples",
+]

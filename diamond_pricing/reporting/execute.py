@@ -33,9 +33,12 @@ class _OwnPython(KernelSpecManager):
 
 
 def executed(
-    source: Source, given: Mapping[str, Any], folder: str, tell: Callable[[int, int], None],
+    source: Source,
+    given: Mapping[str, Any],
+    folder: str,
+    tell: Callable[[int, int], None],
     shared: str = "",
-) -> nbformat.NotebookNode:  # fmt: skip
+) -> nbformat.NotebookNode:
     """Run every cell; prose gets the values of its inline expressions.
 
     Parameters

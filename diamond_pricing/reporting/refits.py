@@ -114,10 +114,11 @@ class Refit:
         # Where the gates kept the candidate out, its deliveries are held for their reasons.
         reasons = {f["says"] for f in self.record["findings"] if not f["passed"]}
         tried = [
-            d for d in new
+            d
+            for d in new
             if d.status == "accepted"
             or (d.status == "held" and set(d.reason.removesuffix(".").split("; ")) <= reasons)
-        ]  # fmt: skip
+        ]
         frame = homes.stored_sales(
             store, [*(d for d in known if d.status == "accepted"), *tried]
         )

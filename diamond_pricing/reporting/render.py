@@ -22,11 +22,21 @@ from diamond_pricing.reporting.source import Source
 
 FORMATS = ("html", "pdf", "ipynb")
 WORDS = {
-    "en": {"fig": "Figure", "tbl": "Table", "note": "Note", "warning": "Caution",
-           "code": "Code"},
-    "it": {"fig": "Figura", "tbl": "Tabella", "note": "Nota", "warning": "Attenzione",
-           "code": "Codice"},
-}  # fmt: skip
+    "en": {
+        "fig": "Figure",
+        "tbl": "Table",
+        "note": "Note",
+        "warning": "Caution",
+        "code": "Code",
+    },
+    "it": {
+        "fig": "Figura",
+        "tbl": "Tabella",
+        "note": "Nota",
+        "warning": "Attenzione",
+        "code": "Codice",
+    },
+}
 _REFERENCE = re.compile(r"@((?:fig|tbl)-[\w-]+)")
 _CALLOUT = re.compile(
     r"^::: \{\.callout-(note|warning)(?: title=\"([^\"]*)\")?\}\n(.*?)^:::$", re.S | re.M
@@ -43,9 +53,13 @@ class Rendered:
 
 
 def render(
-    source: Source, out: Path, formats: Sequence[str], given: Mapping[str, Any],
-    tell: Callable[[int, int], None] = lambda i, n: None, shared: str = "",
-) -> Rendered:  # fmt: skip
+    source: Source,
+    out: Path,
+    formats: Sequence[str],
+    given: Mapping[str, Any],
+    tell: Callable[[int, int], None] = lambda i, n: None,
+    shared: str = "",
+) -> Rendered:
     """Run a report and write it into a folder in each format.
 
     Nothing is written before all of it is made.
@@ -137,8 +151,9 @@ class _Report:
                 cells.append(new_markdown_cell(text, id=f"caption-{options['label']}"))
         self.notebook.cells = cells
         self.notebook.metadata["source"] = {
-            "file": self.source.path.name, "sha256": self.source.sha256
-        }  # fmt: skip
+            "file": self.source.path.name,
+            "sha256": self.source.sha256,
+        }
         nbformat.validate(self.notebook)
         return f"{nbformat.writes(self.notebook)}\n".encode()
 
@@ -238,8 +253,11 @@ def _by_quarto(source: Source, folder: Path, given: Mapping[str, Any]) -> bytes:
     parameters = [part for name, value in given.items() for part in ("-P", f"{name}:{value}")]
     done = subprocess.run(  # noqa: S603  no shell; the arguments are names and paths
         [binary, "render", source.path.name, "--to", "html", "--output", target, *parameters],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise ReportError(f"quarto failed: {done.stderr.strip()[-800:]}")
     return (folder / target).read_bytes()

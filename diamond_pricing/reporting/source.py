@@ -12,8 +12,13 @@ import yaml
 from diamond_pricing.errors import ReportError
 
 REPORTS = (
-    "model_development", "model_card", "market", "refit", "inventory_audit", "price_list",
-)  # fmt: skip
+    "model_development",
+    "model_card",
+    "market",
+    "refit",
+    "inventory_audit",
+    "price_list",
+)
 _CELL = re.compile(r"^```\{python\}[^\n]*\n(.*?)^```[ \t]*$", re.S | re.M)
 _FRONT = re.compile(r"---\n(.*?)\n---\n", re.S)
 _NAME = re.compile(r"^(\w+) *=", re.M)

@@ -149,8 +149,10 @@ class Day(Measure):
             low, high = iso(self.low), iso(self.high)
             raise StoneError(
                 f"{self.name} must be a date from {low} to {high}, not {told}.",
-                attribute=self.name, given=told, nearest=low if day < self.low else high,
-            )  # fmt: skip
+                attribute=self.name,
+                given=told,
+                nearest=low if day < self.low else high,
+            )
         return day
 
 

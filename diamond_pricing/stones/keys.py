@@ -179,11 +179,18 @@ def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
     dated = next((a.name for a in OTHERS if isinstance(a, Day)), "")
     given = set(frame.columns) & set(others) - {"carat", "color", "clarity", *MEASURED}
     rest = zip(
-        [a for a, _ in sides], [b for _, b in sides], column("z", 2),
-        *(column(name, 2 if frame[name].dtype.kind == "f" else None) if name in given
-          else [None] * n for name in others if name not in MEASURED),
+        [a for a, _ in sides],
+        [b for _, b in sides],
+        column("z", 2),
+        *(
+            column(name, 2 if frame[name].dtype.kind == "f" else None)
+            if name in given
+            else [None] * n
+            for name in others
+            if name not in MEASURED
+        ),
         strict=True,
-    )  # fmt: skip
+    )
     identities, days = map(report_number, column(IDENTITY)), column(dated)
     return [Sale(*parts) for parts in zip(core, rest, identities, days, strict=True)]
 

@@ -57,10 +57,19 @@ class Stone:
     others: tuple[tuple[str, float | str], ...] = ()
 
     def __init__(
-        self, carat: Any, cut: Any, color: Any, clarity: Any, depth: Any = None,
-        table: Any = None, x: Any = None, y: Any = None, z: Any = None,
-        others: Iterable[tuple[str, Any]] = (), **more: Any,
-    ) -> None:  # fmt: skip
+        self,
+        carat: Any,
+        cut: Any,
+        color: Any,
+        clarity: Any,
+        depth: Any = None,
+        table: Any = None,
+        x: Any = None,
+        y: Any = None,
+        z: Any = None,
+        others: Iterable[tuple[str, Any]] = (),
+        **more: Any,
+    ) -> None:
         given = (carat, cut, color, clarity, depth, table, x, y, z)
         for name, value in zip(_fields(), given, strict=True):
             attribute = ATTRIBUTES[name]

@@ -19,15 +19,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from diamond_pricing.errors import TradeError
-from diamond_pricing.stones.attributes import (
-    FREE,
-    RISING,
-    Attribute,
-    Day,
-    Grade,
-    Measure,
-    fold,
-)
+from diamond_pricing.stones.attributes import FREE, RISING, Attribute, Day, Grade, Measure, fold
 
 MEASURE, ORDERED, CATEGORY, DATE = "measure", "ordered", "category", "date"
 FOUR_CS = ("carat", "cut", "color", "clarity")
@@ -315,9 +307,12 @@ def _set(entries: dict[str, Entry], labels: dict[str, str], where: str) -> None:
     lines["listing"] = lines.pop("listing")
     lines[LIKE_LINE] = "Like sales"
     for kept, new in (
-        (_every, made), (_entries, entries), (_names, names), (_lines, lines),
+        (_every, made),
+        (_entries, entries),
+        (_names, names),
+        (_lines, lines),
         (_line_labels, labels),
-    ):  # fmt: skip
+    ):
         kept.clear()
         kept.update(new)  # type: ignore[arg-type]
     measures = [made[n] for n in ("carat", *DIMENSIONS)]
@@ -338,11 +333,15 @@ def _made(entry: Entry, where: str) -> Attribute:
     if not entry.label.strip() or not entry.label.isprintable() or len(entry.label) > 60:
         raise wrong("needs a label of one line")
     rest: dict[str, Any] = {
-        "name": entry.name, "label": entry.label, "line": entry.line or entry.name,
-        "required": entry.required, "direction": entry.direction, "of_shape": entry.of_shape,
+        "name": entry.name,
+        "label": entry.label,
+        "line": entry.line or entry.name,
+        "required": entry.required,
+        "direction": entry.direction,
+        "of_shape": entry.of_shape,
         "labels": MappingProxyType(dict(entry.labels)),
         "aliases": tuple(w.strip() for w in entry.aliases.split(",") if w.strip()),
-    }  # fmt: skip
+    }
     if entry.required and entry.name not in FOUR_CS:
         raise wrong("cannot be required: stones without it are priced too")
     if entry.kind in (MEASURE, DATE):

@@ -70,8 +70,9 @@ class Evaluation:
             f"<tr><th scope='row'>{escape(p.name)}</th>"
             f"<td>{s.log_rmse:.4f}</td><td>{s.mape:.2f} %</td>"
             f"<td>{self.unpriced(p):,}</td></tr>"
-            for p in self.predictions for s in [self.overall(p)]
-        )  # fmt: skip
+            for p in self.predictions
+            for s in [self.overall(p)]
+        )
         return (
             f"<table><caption>{len(self.price):,} sales held out, {self.effective} "
             f"{self.currency}</caption><thead><tr><th></th><th>log-RMSE</th><th>MAPE</th>"

@@ -106,11 +106,19 @@ class HeldOutErrors:
 
 
 def fit(
-    source: "Source", family: str = DEFAULT, *, currency: str | None = None,
-    effective: str | None = None, folds: int = FOLDS, in_memory: int = IN_MEMORY,
-    sample: int = SAMPLE, leave_out: bool = False, memory: str = MEMORY,
-    threads: int | None = None, progress: Progress | None = None,
-) -> PriceModel:  # fmt: skip
+    source: "Source",
+    family: str = DEFAULT,
+    *,
+    currency: str | None = None,
+    effective: str | None = None,
+    folds: int = FOLDS,
+    in_memory: int = IN_MEMORY,
+    sample: int = SAMPLE,
+    leave_out: bool = False,
+    memory: str = MEMORY,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> PriceModel:
     """Fit a price model to sales wherever they are, however many.
 
     Parameters
@@ -170,9 +178,15 @@ def fit(
 
 
 def evaluate(
-    source: "Source", *, folds: int = FOLDS, sample: int = SAMPLE, leave_out: bool = False,
-    memory: str = MEMORY, threads: int | None = None, progress: Progress | None = None,
-) -> HeldOutErrors:  # fmt: skip
+    source: "Source",
+    *,
+    folds: int = FOLDS,
+    sample: int = SAMPLE,
+    leave_out: bool = False,
+    memory: str = MEMORY,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> HeldOutErrors:
     """Cross-validate by stone on sales wherever they are.
 
     Each fold is priced by a fit to the sums of the others; terms, weights and smoothing are
@@ -189,11 +203,17 @@ def evaluate(
 
 
 def sums(
-    source: "Source", frame: Frame | None = None, *, sample: int = SAMPLE,
-    leave_out: bool = False, memory: str = MEMORY, threads: int | None = None,
-    progress: Progress | None = None, currency: str | None = None,
+    source: "Source",
+    frame: Frame | None = None,
+    *,
+    sample: int = SAMPLE,
+    leave_out: bool = False,
+    memory: str = MEMORY,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    currency: str | None = None,
     effective: str | None = None,
-) -> Moments:  # fmt: skip
+) -> Moments:
     """Sum up sales; without a frame, in one of a founding model fitted to a sample of them.
 
     Parameters and errors as `fit`.
@@ -204,9 +224,14 @@ def sums(
             if progress is not None:
                 progress("fitting the founding model", 0.0, min(sample, rows // 2))
             frame = sampled(
-                relation, rows, sample, leave_out, currency=currency, effective=effective,
+                relation,
+                rows,
+                sample,
+                leave_out,
+                currency=currency,
+                effective=effective,
                 ahead=AHEAD,
-            )  # fmt: skip
+            )
         elif relation.days and not any(b.kind == "months" for b in frame.bins.values()):
             warn(
                 "the dates of these sales are not read: the sums that they are like have none.",
@@ -245,9 +270,13 @@ def held_out_prices(ready: Counted, without: Sequence[Any]) -> Any:
 
 
 def sampled(
-    relation: Relation, rows: int, wanted: int, leave_out: bool = False, ahead: int = 0,
+    relation: Relation,
+    rows: int,
+    wanted: int,
+    leave_out: bool = False,
+    ahead: int = 0,
     **said: str | None,
-) -> Frame:  # fmt: skip
+) -> Frame:
     """Fit a founding model to a sample of whole stones, at most half of them.
 
     Its months are those of all sales, and as many more ``ahead`` of them.

@@ -163,8 +163,11 @@ def _values(moments: Moments) -> Iterator[tuple[str, Vector]]:
         yield f"Xy {k}", gram.Xy
     for name, weight in moments.weight.items():
         yield f"weight {name}", weight
-    counts = {"grid": moments.grid, "recorded": moments.errors.recorded,
-              "blend": moments.errors.blend}  # fmt: skip
+    counts = {
+        "grid": moments.grid,
+        "recorded": moments.errors.recorded,
+        "blend": moments.errors.blend,
+    }
     for name, of in counts.items():
         yield f"{name} cell", of.cell.astype(float)
         yield f"{name} count", of.count.astype(float)

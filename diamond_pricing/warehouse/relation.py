@@ -48,8 +48,20 @@ if TYPE_CHECKING:
     Source: TypeAlias = str | Path | pd.DataFrame | duckdb.DuckDBPyRelation | ibis.Table
 
 # Whose errors are those of an engine: a full disk, a lost executor, a lost connection.
-ENGINES = ("duckdb", "_duckdb", "ibis", "pyspark", "py4j", "psycopg", "snowflake", "google",
-           "sqlalchemy", "trino", "clickhouse_connect", "databricks")  # fmt: skip
+ENGINES = (
+    "duckdb",
+    "_duckdb",
+    "ibis",
+    "pyspark",
+    "py4j",
+    "psycopg",
+    "snowflake",
+    "google",
+    "sqlalchemy",
+    "trino",
+    "clickhouse_connect",
+    "databricks",
+)
 MEMORY_LIMIT = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
 MEMORY = "1GB"  # of DuckDB, before it goes to the disk
 MANY_TEXTS = 1_000  # different words of one grade
@@ -424,15 +436,23 @@ def evaluated(text: str, table: Any) -> Any:
     import ibis
 
     operations = {
-        "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
-        "/": lambda a, b: a / b, "**": lambda a, b: a**b,
-        "log": lambda a: a.ln(), "sqrt": lambda a: a.sqrt(), "exp": lambda a: a.exp(),
-        "min": ibis.least, "max": ibis.greatest,
-    }  # fmt: skip
+        "+": lambda a, b: a + b,
+        "-": lambda a, b: a - b,
+        "*": lambda a, b: a * b,
+        "/": lambda a, b: a / b,
+        "**": lambda a, b: a**b,
+        "log": lambda a: a.ln(),
+        "sqrt": lambda a: a.sqrt(),
+        "exp": lambda a: a.exp(),
+        "min": ibis.least,
+        "max": ibis.greatest,
+    }
     return walked(
-        parse(text).text, lambda name: table[name],
-        lambda number: ibis.literal(number, "float64"), operations,
-    )  # fmt: skip
+        parse(text).text,
+        lambda name: table[name],
+        lambda number: ibis.literal(number, "float64"),
+        operations,
+    )
 
 
 def hashed(relation: Relation) -> Any:
@@ -449,8 +469,13 @@ def hashed(relation: Relation) -> Any:
         measured = t.x.notnull() & t.y.notnull()
         low = ibis.ifelse(measured, ibis.least(t.x, t.y), low)
         high = ibis.ifelse(measured, ibis.greatest(t.x, t.y), high)
-    parts = [(t.carat * 1000 + 0.5).floor().cast("int64"), t.color.cast("int64"),
-             t.clarity.cast("int64"), _hundredths(low), _hundredths(high)]  # fmt: skip
+    parts = [
+        (t.carat * 1000 + 0.5).floor().cast("int64"),
+        t.color.cast("int64"),
+        t.clarity.cast("int64"),
+        _hundredths(low),
+        _hundredths(high),
+    ]
     total = ibis.literal(12_345, "int64")
     for part, factor in zip(parts, FACTORS, strict=True):
         total = total + part * ibis.literal(factor, "int64")

@@ -18,12 +18,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
-from diamond_pricing.fitting.atscale.frame import (
-    A_LITTLE,
-    Bins,
-    Frame,
-    Group,
-)
+from diamond_pricing.fitting.atscale.frame import A_LITTLE, Bins, Frame, Group
 from diamond_pricing.fitting.atscale.moments import (
     FINE,
     GRID,
@@ -64,9 +59,7 @@ if TYPE_CHECKING:
 # Reasons for which a sale is left out without asking: the fit in memory does so too, or
 # there is no founding price for it.
 STRAY = "date months apart from all others"
-HARMLESS = (
-    "measurement missing", "measurements contradict each other", "date missing", STRAY,
-)  # fmt: skip
+HARMLESS = ("measurement missing", "measurements contradict each other", "date missing", STRAY)
 UNSEEN = "not seen by the founding model"
 
 # Of weights and weighted log prices: a sum of 2³⁵ is still exact. Of squares one of 2⁴¹.
@@ -124,10 +117,15 @@ class Counted:
 
 
 def tally(
-    source: "Source", frame: Frame, *, folds: int = 1,
-    leave_out: bool = False, memory: str = MEMORY, threads: int | None = None,
+    source: "Source",
+    frame: Frame,
+    *,
+    folds: int = 1,
+    leave_out: bool = False,
+    memory: str = MEMORY,
+    threads: int | None = None,
     progress: Progress | None = None,
-) -> Moments:  # fmt: skip
+) -> Moments:
     """Sum up sales, wherever they are.
 
     Parameters
@@ -158,9 +156,13 @@ def tally(
 
 @contextmanager
 def counted(
-    relation: Relation, frame: Frame, *, folds: int = 1,
-    leave_out: bool = False, progress: Progress | None = None,
-) -> Iterator[Counted]:  # fmt: skip
+    relation: Relation,
+    frame: Frame,
+    *,
+    folds: int = 1,
+    leave_out: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Counted]:
     """Bin and weigh the sales of a relation once, and keep that while it is used."""
     import ibis
 
@@ -175,10 +177,15 @@ def counted(
         fold, fresh = fold_of(stone, folds), ~in_sample(stone, frame.seen)
     made = {names[f]: _code(frame.bins[f], f, t) for f in frame.coded}
     t = t.select(
-        y=t.price.ln(), fold=fold, fresh=fresh, cut=t.cut, color=t.color, clarity=t.clarity,
+        y=t.price.ln(),
+        fold=fold,
+        fresh=fresh,
+        cut=t.cut,
+        color=t.color,
+        clarity=t.clarity,
         listing=t[LISTING.name],
         **{name: code.cast("int16") for name, code in made.items()},
-    )  # fmt: skip
+    )
     t = _weighed(t, frame, names)
     if relation.own:
         engine = t.get_backend()
@@ -276,11 +283,16 @@ def surveyed(
     t = t.mutate(why=why.cast("int16"))
     dated = [n for n, of in (frame.bins if frame else {}).items() if of.kind == "months"]
     names = (*relation.measures, *dated)
-    found = t.group_by("why", *map(month_column, dated)).aggregate(
-        n=t.count(),
-        **{f"low_{name}": t[name].min() for name in names},
-        **{f"high_{name}": t[name].max() for name in names},
-    ).to_pyarrow().to_pylist()  # fmt: skip
+    found = (
+        t.group_by("why", *map(month_column, dated))
+        .aggregate(
+            n=t.count(),
+            **{f"low_{name}": t[name].min() for name in names},
+            **{f"high_{name}": t[name].max() for name in names},
+        )
+        .to_pyarrow()
+        .to_pylist()
+    )
     reason = list(against)
     left_out: Counter[str] = Counter()
     for row in sorted((row for row in found if row["why"] >= 0), key=itemgetter("why")):
@@ -301,8 +313,9 @@ def surveyed(
     for name in names:
         ends = [
             (row[f"low_{name}"], row[f"high_{name}"])
-            for row in used if row[f"low_{name}"] is not None
-        ]  # fmt: skip
+            for row in used
+            if row[f"low_{name}"] is not None
+        ]
         if ends:
             extent[name] = (float(min(ends)[0]), float(max(high for _, high in ends)))
     for row in used:
@@ -411,9 +424,12 @@ def _levelled(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
             left = some.y - some.fitted - _at(level, some[names[name]])
             left = steps(ibis.least(ibis.greatest(left, -most), most), EXACT)
             some = some.select(period=some[names[name]], left=left)
-            found = some.group_by("period").aggregate(
-                n=some.count(), total=summed_up(some.left, EXACT)
-            ).to_pyarrow().to_pylist()  # fmt: skip
+            found = (
+                some.group_by("period")
+                .aggregate(n=some.count(), total=summed_up(some.left, EXACT))
+                .to_pyarrow()
+                .to_pylist()
+            )
             for row in found:
                 k = int(row["period"])
                 level[k] = level.get(k, 0.0) + row["total"] / row["n"]
@@ -527,21 +543,28 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
     at = {fold: i for i, fold in enumerate(facts["fold"])}
     grams = tuple(
         Gram(
-            sums.XX[k], sums.Xy[k],
+            sums.XX[k],
+            sums.Xy[k],
             float(facts["yy"][at[k]]) if k in at else 0.0,
             int(facts["n"][at[k]]) if k in at else 0,
         )
         for k in range(ready.folds)
-    )  # fmt: skip
+    )
     grid = _grid(ready)
     errors = Errors()
     if frame.founding is not None:
         fresh = ready.table.filter(ready.table.fresh)
         errors = errors_of(fresh, fresh.far, fresh.farther)
     moments = Moments(
-        frame, grams, sums.weight, grid, ready.survey.extent, ready.survey.left_out, errors,
+        frame,
+        grams,
+        sums.weight,
+        grid,
+        ready.survey.extent,
+        ready.survey.left_out,
+        errors,
         ready.survey.months,
-    )  # fmt: skip
+    )
     counting(last)
     return moments
 
@@ -549,9 +572,7 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
 def _table(ready: Counted, features: Sequence[str], *, totals: bool = True) -> Table:
     frame, t = ready.frame, ready.table
     plain = [f for f in features if frame.bins[f].kind != "bands" or "carat" not in features]
-    t = t.mutate(
-        **{f"f{i}": _feature(t, frame, ready.names, f) for i, f in enumerate(plain)},
-    )
+    t = t.mutate(**{f"f{i}": _feature(t, frame, ready.names, f) for i, f in enumerate(plain)})
     keys = [f"f{i}" for i in range(len(plain))] + (["fold"] if ready.folds > 1 else [])
     wanted = {"weight": summed_up(t.w, EXACT)}
     if totals:  # the others would read twice as much for nothing
@@ -565,8 +586,13 @@ def _table(ready: Counted, features: Sequence[str], *, totals: bool = True) -> T
 
 def _grid(ready: Counted) -> Counts:
     t, frame = ready.table, ready.frame
-    columns = [t[ready.names["carat"]], t.cut, t.color, t.clarity,
-               t.listing + (t.listing < 0).cast("int16") * 4]  # fmt: skip
+    columns = [
+        t[ready.names["carat"]],
+        t.cut,
+        t.color,
+        t.clarity,
+        t.listing + (t.listing < 0).cast("int16") * 4,
+    ]
     sizes = [grid_size(frame, name) for name in GRID]
     return _counts(t, flat(columns, sizes))
 

@@ -52,11 +52,13 @@ def agent_server(models: Models) -> "MCPServer":
         ),
     ]
     server = MCPServer(
-        "diamond_pricing", version=__version__, log_level="ERROR",
+        "diamond_pricing",
+        version=__version__,
+        log_level="ERROR",
         instructions="Prices of diamonds with their reasons. Give a stone as carat, color and "
         "clarity, cut for round stones, and further attributes by name, such as depth, table, "
         f"shape or fluorescence. {NOTE}",
-    )  # fmt: skip
+    )
 
     def answered(answer: Callable[[PriceModel], Any]) -> dict[str, Any]:
         """The answer of the active model, with what it is worth."""
@@ -68,8 +70,11 @@ def agent_server(models: Models) -> "MCPServer":
             raise ToolError(str(error)) from error
         t = model.training
         prices = f"Prices in {ENGLISH.prices(t.currency, t.effective)}."
-        return {**found, "model": model.sha256,
-                "note": f"{prices} {ENGLISH.unrecorded(model.lines)} {NOTE}"}  # fmt: skip
+        return {
+            **found,
+            "model": model.sha256,
+            "note": f"{prices} {ENGLISH.unrecorded(model.lines)} {NOTE}",
+        }
 
     @server.tool()
     def explain(stone: Given) -> dict[str, Any]:
@@ -106,9 +111,11 @@ def agent_server(models: Models) -> "MCPServer":
 
     @server.tool()
     def price_table(
-        cut: str = "", carats: list[float] | None = None, colors: list[str] | None = None,
+        cut: str = "",
+        carats: list[float] | None = None,
+        colors: list[str] | None = None,
         clarities: list[str] | None = None,
-    ) -> dict[str, Any]:  # fmt: skip
+    ) -> dict[str, Any]:
         """Prices and ranges by weight, color and clarity, with the stones seen behind each."""
         return answered(
             lambda m: price_list(m, cut, carats or [1.0], colors or [], clarities or [])
@@ -120,9 +127,15 @@ def agent_server(models: Models) -> "MCPServer":
 def _verdict(model: PriceModel, stone: Stone) -> dict[str, Any]:
     found = model.assess(stone)
     return {
-        "stone": stone.given(), "status": found.status,
+        "stone": stone.given(),
+        "status": found.status,
         "reasons": [
-            {"attribute": r.attribute, "message": r.message, "remedy": r.remedy,
-             "nearest": r.nearest} for r in found.reasons
+            {
+                "attribute": r.attribute,
+                "message": r.message,
+                "remedy": r.remedy,
+                "nearest": r.nearest,
+            }
+            for r in found.reasons
         ],
-    }  # fmt: skip
+    }

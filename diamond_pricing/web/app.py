@@ -19,9 +19,14 @@ from diamond_pricing.web.service import Service
 from diamond_pricing.web.settings import Settings
 
 CONTROLLERS = (
-    QuoteController, BatchController, StoneController, ModelController, OperationController,
-    PageController, StockController,
-)  # fmt: skip
+    QuoteController,
+    BatchController,
+    StoneController,
+    ModelController,
+    OperationController,
+    PageController,
+    StockController,
+)
 
 
 def create_app(settings: Settings) -> Door:

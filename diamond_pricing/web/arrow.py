@@ -81,8 +81,9 @@ def arrow_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
                 pa.DictionaryArray.from_arrays(pa.array(p.found.status), known),
                 pa.array(p.found.cents.sum(axis=1), mask=gone),
                 *(pa.array(e, mask=np.isnan(e)) for e in (p.found.low, p.found.high)),
-                *(pa.array(column, mask=gone) for column in columns), *texts,
-            ]  # fmt: skip
+                *(pa.array(column, mask=gone) for column in columns),
+                *texts,
+            ]
             writer.write_batch(pa.record_batch(arrays, schema=schema))
             yield out.getvalue()
             out.seek(0)

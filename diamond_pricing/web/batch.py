@@ -149,9 +149,11 @@ def rows_of(given: Any, most: int) -> tuple[dict[str, Any], int, dict[int, Fault
         elif not row.keys() <= _KNOWN:
             name = next(iter(row.keys() - _KNOWN))
             wrong[i] = Fault(
-                f"{name[:60]!r} is not an attribute.", f"/{name[:60]}", "wrong_shape",
+                f"{name[:60]!r} is not an attribute.",
+                f"/{name[:60]}",
+                "wrong_shape",
                 allowed=list(NAMES),
-            )  # fmt: skip
+            )
     rows = [{} if i in wrong else row for i, row in enumerate(given)] if wrong else given
     sent = set().union(*(row.keys() for row in rows), _REQUIRED)
     columns = {name: [row.get(name) for row in rows] for name in NAMES if name in sent}
@@ -199,7 +201,10 @@ def facts(asked: Asked, n: int | None = None) -> dict[str, Any]:
     """What holds for all rows of an answer."""
     t = asked.model.training
     facts = {
-        "model": asked.model.sha256, "currency": t.currency, "effective": t.effective,
-        "listing": asked.listing, "level": asked.level,
-    }  # fmt: skip
+        "model": asked.model.sha256,
+        "currency": t.currency,
+        "effective": t.effective,
+        "listing": asked.listing,
+        "level": asked.level,
+    }
     return facts if n is None else facts | {"count": n}

@@ -72,9 +72,14 @@ class Client:
     """
 
     def __init__(
-        self, url: str, key: str | None = None, *, model: str | None = None, tries: int = 3,
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        model: str | None = None,
+        tries: int = 3,
         timeout: float = 30.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         headers = {"User-Agent": f"diamond_pricing/{__version__}"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
@@ -127,14 +132,19 @@ class Client:
         return self._asked(WhatIfOut, "POST", "/v1/what-if", json={"stone": stone})
 
     def price_list(
-        self, cut: str = "Ideal", carats: Iterable[float] = (), colors: Iterable[str] = (),
+        self,
+        cut: str = "Ideal",
+        carats: Iterable[float] = (),
+        colors: Iterable[str] = (),
         clarities: Iterable[str] = (),
-    ) -> PriceListOut:  # fmt: skip
+    ) -> PriceListOut:
         """Prices by weight, color and clarity."""
         query: dict[str, Any] = {
-            "cut": cut, "carat": list(carats), "color": list(colors),
+            "cut": cut,
+            "carat": list(carats),
+            "color": list(colors),
             "clarity": list(clarities),
-        }  # fmt: skip
+        }
         return self._asked(PriceListOut, "GET", "/v1/price-list", params=query)
 
     def batch(self, columns: Mapping[str, list[Any]], **asked: Any) -> dict[str, Any]:

@@ -22,8 +22,15 @@ from diamond_pricing.web.storage.ledger import Receipt
 
 LINES = 1000  # of the access log, kept together for a tenth of a second at most
 COOKIE = "dp_session"
-OPEN_PATHS = ("/health/", "/static/", "/docs", "/openapi.json", "/problems", "/shared/",
-              "/embed.js")  # fmt: skip
+OPEN_PATHS = (
+    "/health/",
+    "/static/",
+    "/docs",
+    "/openapi.json",
+    "/problems",
+    "/shared/",
+    "/embed.js",
+)
 PUBLISHED = "/v1/prices"  # what a key in a page may ask
 SIGN_IN = "/sign-in"
 NOBODY = Caller("nobody", scopes=frozenset())
@@ -51,9 +58,14 @@ class Door:
     """An application, and around it what every request goes through."""
 
     def __init__(
-        self, app: ASGIApp, service: Any, keys: Keys, metrics: Metrics, *,
+        self,
+        app: ASGIApp,
+        service: Any,
+        keys: Keys,
+        metrics: Metrics,
+        *,
         access_log: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.app, self.service = app, service
         self.keys, self.metrics, self.access_log = keys, metrics, access_log
         self.lines: list[str] = []
@@ -93,9 +105,10 @@ class Door:
                 if scope["method"] == "OPTIONS":
                     self._tell_methods(scope, message)
                 message["headers"] = [
-                    *message["headers"], *_added(scope["path"], message["headers"], known),
+                    *message["headers"],
+                    *_added(scope["path"], message["headers"], known),
                     *(_allowed(origin) if self._readable(origin, scope, known) else []),
-                ]  # fmt: skip
+                ]
             elif head:
                 message["body"] = b""
             await send(message)
@@ -183,10 +196,15 @@ class Door:
 
     def _log(self, scope: Any, known: Known, status: int, took: float) -> None:
         line: dict[str, Any] = {
-            "at": time.time(), "id": known.id, "tenant": known.caller.tenant,
-            "key": known.caller.key, "method": scope["method"], "path": _logged(scope["path"]),
-            "status": status, "ms": round(1000 * took, 2),
-        }  # fmt: skip
+            "at": time.time(),
+            "id": known.id,
+            "tenant": known.caller.tenant,
+            "key": known.caller.key,
+            "method": scope["method"],
+            "path": _logged(scope["path"]),
+            "status": status,
+            "ms": round(1000 * took, 2),
+        }
         self.lines.append(msgspec.json.encode(line).decode())
         if len(self.lines) >= LINES:
             self.flush()
@@ -262,17 +280,19 @@ def _published(path: str, origin: str, caller: Caller) -> ProblemError | None:
 def _allowed(origin: str) -> list[tuple[bytes, bytes]]:
     """Let the scripts of a page read the answer."""
     return [
-        (b"access-control-allow-origin", origin.encode()), (b"vary", b"Origin"),
+        (b"access-control-allow-origin", origin.encode()),
+        (b"vary", b"Origin"),
         (b"access-control-expose-headers", b"RateLimit, RateLimit-Policy, Retry-After"),
-    ]  # fmt: skip
+    ]
 
 
 async def _preflight(send: Any) -> None:
     headers = [
-        (b"access-control-allow-methods", b"POST"), (b"access-control-max-age", b"600"),
+        (b"access-control-allow-methods", b"POST"),
+        (b"access-control-max-age", b"600"),
         (b"access-control-allow-headers", b"authorization, content-type, x-model-id"),
         (b"content-length", b"0"),
-    ]  # fmt: skip
+    ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -232,10 +232,13 @@ def _json_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
             ends = None if low != low else {"low": low, "high": high}
             out.append(
                 {
-                    "status": words[row], "price": total / 100, "cents": total, "range": ends,
+                    "status": words[row],
+                    "price": total / 100,
+                    "cents": total,
+                    "range": ends,
                     "lines": dict(zip(lines, cents[row], strict=True)),
                 }
-            )  # fmt: skip
+            )
         yield comma + encode(out)[1:-1]
         comma = b","
     yield b"]}"
@@ -271,8 +274,20 @@ def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes
 def _csv_header(asked: Asked) -> list[str]:
     """Names of our columns."""
     amounts = [f"{'weight' if line == 'carat' else line}_amount" for line in asked.lines]
-    return ["row", "status", "price", "low", "high", *amounts, "code", "field", "error",
-            "currency", "effective", "model"]  # fmt: skip
+    return [
+        "row",
+        "status",
+        "price",
+        "low",
+        "high",
+        *amounts,
+        "code",
+        "field",
+        "error",
+        "currency",
+        "effective",
+        "model",
+    ]
 
 
 def _csv_rows(asked: Asked, p: Part, decimal: str) -> Iterator[list[object]]:

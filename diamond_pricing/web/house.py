@@ -103,8 +103,10 @@ def _drawn(house: House) -> None:
         import typst
 
         text = "#image(bytes(json(bytes(sys.inputs.logo))), format: sys.inputs.format)"
-        given = {"logo": msgspec.json.encode(list(house.drawing)).decode(),
-                 "format": house.format}  # fmt: skip
+        given = {
+            "logo": msgspec.json.encode(list(house.drawing)).decode(),
+            "format": house.format,
+        }
         try:
             typst.compile(text.encode(), sys_inputs=given)
         except typst.TypstError as error:

@@ -10,15 +10,7 @@ import msgspec
 
 from diamond_pricing.model.market import By
 from diamond_pricing.model.support import BLEND
-from diamond_pricing.stones import (
-    GRADES,
-    MEASURES,
-    OTHERS,
-    Attribute,
-    Day,
-    Measure,
-    Stone,
-)
+from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Attribute, Day, Measure, Stone
 
 LEVEL, MOST = 0.9, 0.99  # of a range: usual, and most
 _UNIT = msgspec.Meta(
@@ -110,9 +102,14 @@ if TYPE_CHECKING:
         metadata: dict[str, str]
 else:
     StoneIn = msgspec.defstruct(
-        "StoneIn", _FIELDS, frozen=True, forbid_unknown_fields=True, kw_only=True,
-        module=__name__, namespace={"__doc__": "A stone in the words a person uses."},
-    )  # fmt: skip
+        "StoneIn",
+        _FIELDS,
+        frozen=True,
+        forbid_unknown_fields=True,
+        kw_only=True,
+        module=__name__,
+        namespace={"__doc__": "A stone in the words a person uses."},
+    )
     QuoteIn = msgspec.defstruct(
         "QuoteIn",
         [
@@ -129,10 +126,13 @@ else:
             ("report_number", Annotated[str, _REPORT], ""),
             ("metadata", Metadata, {}),
         ],
-        frozen=True, forbid_unknown_fields=True, kw_only=True, module=__name__,
+        frozen=True,
+        forbid_unknown_fields=True,
+        kw_only=True,
+        module=__name__,
         namespace={"__doc__": "A stone, and how its price is to be told."},
         omit_defaults=True,
-    )  # fmt: skip
+    )
 
 
 class PairIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -267,8 +267,7 @@ class PriceOut(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[LineOut]
     model: str
     not_counted: Annotated[
-        list[str],
-        msgspec.Meta(description="What was sent and that the model does not read."),
+        list[str], msgspec.Meta(description="What was sent and that the model does not read.")
     ] = []
 
 

@@ -15,9 +15,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         ours = self.registry
         self.requests = Histogram(
-            "diamond_pricing_request_seconds", "Time to an answer",
-            ["method", "route", "status"], buckets=_SECONDS, registry=ours,
-        )  # fmt: skip
+            "diamond_pricing_request_seconds",
+            "Time to an answer",
+            ["method", "route", "status"],
+            buckets=_SECONDS,
+            registry=ours,
+        )
         self.quotes = Counter(
             "diamond_pricing_quotes", "Quotes stored", ["model"], registry=ours
         )
@@ -34,9 +37,11 @@ class Metrics:
             registry=ours,
         )
         self.rederived = Counter(
-            "diamond_pricing_rederived", "Stored quotes priced again: same, or different",
-            ["outcome"], registry=ours,
-        )  # fmt: skip
+            "diamond_pricing_rederived",
+            "Stored quotes priced again: same, or different",
+            ["outcome"],
+            registry=ours,
+        )
         self.unforeseen = Counter("diamond_pricing_unforeseen", "Errors of ours", registry=ours)
         self.active = Gauge("diamond_pricing_active_model", "1", ["model"], registry=ours)
         self.swaps = Gauge("diamond_pricing_model_swaps", "Changes of the model", registry=ours)

@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from diamond_pricing.errors import (
-    DiamondPricingError,
-    MissingExtraError,
-    RegistryError,
-)
+from diamond_pricing.errors import DiamondPricingError, MissingExtraError, RegistryError
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.registry import LocalStore, Registry, open_store, published
 from diamond_pricing.stones import Stone, Stones, load_columns
@@ -126,9 +122,10 @@ class Models:
             except (RegistryError, OSError) as error:
                 log.info("model %s was asked for: %s", name[:12], error)
         raise ProblemError(
-            "model_not_found", "This server has no model of that id.",
+            "model_not_found",
+            "This server has no model of that id.",
             [Fault("there is no such model", parameter="model", given=name[:80])],
-        )  # fmt: skip
+        )
 
     def keep(self, model: PriceModel) -> PriceModel:
         """Have a model at hand."""
@@ -157,11 +154,14 @@ class Models:
             f"No model here has prices of {when[:40]!r}; there are {', '.join(known)}.",
             [
                 Fault(
-                    "no prices of that date", "/effective", given=when[:80],
-                    nearest=known[0], allowed=list(known),
+                    "no prices of that date",
+                    "/effective",
+                    given=when[:80],
+                    nearest=known[0],
+                    allowed=list(known),
                 )
             ],
-        )  # fmt: skip
+        )
 
     def _promoted(self) -> list[PriceModel]:
         """Models that were active, latest first, as many as are kept in memory."""

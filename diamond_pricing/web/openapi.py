@@ -48,9 +48,11 @@ def description(app: Litestar, model: PriceModel) -> dict[str, Any]:
     """The OpenAPI document, as JSON can hold it."""
     document: dict[str, Any] = app.openapi_schema.to_schema()
     document["info"] = {
-        "title": "diamond_pricing", "version": __version__, "description": _ABOUT,
+        "title": "diamond_pricing",
+        "version": __version__,
+        "description": _ABOUT,
         "license": {"name": "MIT", "identifier": "MIT"},
-    }  # fmt: skip
+    }
     document["servers"] = [{"url": "/"}]
     schemas = document["components"]["schemas"]
     _, problem = msgspec.json.schema_components(
@@ -201,17 +203,23 @@ def _batch(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         for name in NAMES
     }
     schemas["BatchRowsIn"] = {
-        "type": "object", "required": ["rows"], "additionalProperties": False,
+        "type": "object",
+        "required": ["rows"],
+        "additionalProperties": False,
         "properties": {"rows": {"type": "array", "minItems": 1, "items": {}}},
-    }  # fmt: skip
+    }
     schemas["BatchColumns"] = {
-        "type": "object", "additionalProperties": False, "properties": columns,
+        "type": "object",
+        "additionalProperties": False,
+        "properties": columns,
         "required": [n for n in NAMES if n in STONE],
-    }  # fmt: skip
+    }
     schemas["BatchColumnsIn"] = {
-        "type": "object", "required": ["columns"], "additionalProperties": False,
+        "type": "object",
+        "required": ["columns"],
+        "additionalProperties": False,
         "properties": {"columns": _ref("BatchColumns")},
-    }  # fmt: skip
+    }
     schemas["BatchIn"] = {"oneOf": [_ref("BatchRowsIn"), _ref("BatchColumnsIn")]}
     table = "carat,cut,color,clarity\n1.01,Ideal,E,VS1\n0.70,Very Good,G,SI1\n"
     operation["requestBody"] = {
@@ -230,32 +238,35 @@ def _batch(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         "type": "object",
         "properties": {
             "status": {"type": "string", "enum": ["priced", "priced_with_caution", REFUSED]},
-            "price": {"type": "number"}, "cents": money,
-            "range": {
-                "type": ["object", "null"], "additionalProperties": {"type": "number"}
-            },
+            "price": {"type": "number"},
+            "cents": money,
+            "range": {"type": ["object", "null"], "additionalProperties": {"type": "number"}},
             "lines": {"type": "object", "additionalProperties": money},
             "error": _ref("Fault"),
         },
-        "required": ["status"], "additionalProperties": False,
-    }  # fmt: skip
+        "required": ["status"],
+        "additionalProperties": False,
+    }
     schemas["BatchErrorOut"] = {
-        "type": "object", "required": ["row", "error"], "additionalProperties": False,
+        "type": "object",
+        "required": ["row", "error"],
+        "additionalProperties": False,
         "properties": {"row": {"type": "integer"}, "error": _ref("Fault")},
-    }  # fmt: skip
+    }
     amounts = {"type": "array", "items": {"type": ["integer", "null"]}}
     schemas["BatchOut"] = {
         "type": "object",
         "properties": {
             **{n: {"type": "string"} for n in ("model", "currency", "effective", "listing")},
-            "level": {"type": "number"}, "count": {"type": "integer"},
+            "level": {"type": "number"},
+            "count": {"type": "integer"},
             "rows": {"type": "array", "items": _ref("BatchRowOut")},
             "columns": {"type": "object", "additionalProperties": {"type": "array"}},
             "lines": {"type": "object", "additionalProperties": amounts},
             "errors": {"type": "array", "items": _ref("BatchErrorOut")},
         },
         "required": ["model", "currency", "effective", "listing", "level"],
-    }  # fmt: skip
+    }
     operation["responses"]["200"] = {
         "description": "In the form that was sent, in the same order.",
         "content": {
@@ -278,17 +289,21 @@ def _sheets(paths: dict[str, Any]) -> None:
         text = {"type": "string"} | ({"format": "binary"} if kind == "pdf" else {})
         ok = {"description": f"{summary}.", "content": {media: {"schema": text}}}
         paper = {
-            "name": "paper", "in": "query", "required": False,
+            "name": "paper",
+            "in": "query",
+            "required": False,
             "schema": {"type": "string", "enum": ["a4", "us-letter"], "default": "a4"},
-        }  # fmt: skip
+        }
         paths[f"/v1/quotes/{{name}}.{kind}"] = {
             "get": {
-                **read, "operationId": f"readSheet{kind.capitalize()}", "summary": summary,
+                **read,
+                "operationId": f"readSheet{kind.capitalize()}",
+                "summary": summary,
                 "parameters": [*read["parameters"], *([paper] if kind == "pdf" else [])],
                 "description": "One page for a client: the stone, its price and why.",
                 "responses": read["responses"] | {"200": ok},
             }
-        }  # fmt: skip
+        }
 
 
 def _examples(paths: dict[str, Any], model: PriceModel) -> None:
@@ -309,7 +324,7 @@ def _examples(paths: dict[str, Any], model: PriceModel) -> None:
         ),
         "/v1/what-if": ({"stone": STONE}, stepped(model, why.stone, "blend", ENGLISH)),
         "/v1/comparables": ({"stone": STONE, "count": 3}, None),
-    }  # fmt: skip
+    }
     for path, (question, answer) in questions.items():
         operation = paths[path]["post"]
         operation["requestBody"]["content"][JSON]["example"] = question
@@ -319,9 +334,14 @@ def _examples(paths: dict[str, Any], model: PriceModel) -> None:
     small = price_list(model, "Ideal", [1.0], ["E"], ["VS1"])
     _answer(paths["/v1/price-list"]["get"], small)
     values = {
-        "name": QUOTE, "carat": [0.5, 1.0], "color": ["E", "G"], "clarity": ["VS1"],
-        "since": "2026-11", "until": "2026-11-23T09", "after": 0,
-    }  # fmt: skip
+        "name": QUOTE,
+        "carat": [0.5, 1.0],
+        "color": ["E", "G"],
+        "clarity": ["VS1"],
+        "since": "2026-11",
+        "until": "2026-11-23T09",
+        "after": 0,
+    }
     for path, methods in paths.items():
         for operation in methods.values():
             for parameter in operation.get("parameters", []):

@@ -101,10 +101,16 @@ def quoted(
     if stored is not None:
         at = (stored.id, stored.label, stored.created, stored.valid_until or None)
     return QuoteOut(
-        id=at[0], number=at[1], created=at[2], valid_until=at[3],
-        client=asked.client, client_reference=asked.client_reference,
-        report_number=asked.report_number, metadata=asked.metadata, **told,
-    )  # fmt: skip
+        id=at[0],
+        number=at[1],
+        created=at[2],
+        valid_until=at[3],
+        client=asked.client,
+        client_reference=asked.client_reference,
+        report_number=asked.report_number,
+        metadata=asked.metadata,
+        **told,
+    )
 
 
 def compared(model: PriceModel, asked: PairIn) -> ComparisonOut:
@@ -130,15 +136,14 @@ def comparables(evidence: "Evidence", model: PriceModel) -> ComparablesOut:
             name: round(getattr(evidence, name), 2) if evidence.comparables else None
             for name in ("median", "low", "high")
         },
-        currency=model.training.currency, effective=model.training.effective,
+        currency=model.training.currency,
+        effective=model.training.effective,
         comparables=[
-            ComparableOut(
-                c.stone.given(), c.price, round(c.adjusted, 2), c.factors, c.distance
-            )
+            ComparableOut(c.stone.given(), c.price, round(c.adjusted, 2), c.factors, c.distance)
             for c in evidence.comparables
         ],
         model=model.sha256,
-    )  # fmt: skip
+    )
 
 
 def stone_at(given: StoneIn | QuoteIn, where: str = "") -> Stone:
@@ -230,10 +235,16 @@ def stepped(model: PriceModel, stone: Stone, listing: str, words: Words) -> What
         label = words.attribute(name)
         steps.append(
             StepOut(
-                name, label, before, after, other.given(), there.cents, more,
+                name,
+                label,
+                before,
+                after,
+                other.given(),
+                there.cents,
+                more,
                 f"{label} {told}: {amount}",
             )
-        )  # fmt: skip
+        )
     steps.sort(key=lambda step: -abs(step.difference_cents))
     return WhatIfOut(
         stone.given(), here.cents, here.currency, here.effective, steps, model.sha256
@@ -268,9 +279,10 @@ def price_list(
         raise of_parameter(
             StoneError(
                 f"cut {cut} has not been seen; this model knows {', '.join(seen['cut'])}.",
-                attribute="cut", given=cut,
+                attribute="cut",
+                given=cut,
             )
-        )  # fmt: skip
+        )
     cells = list(product(weights, wanted["color"], wanted["clarity"]))
     if len(cells) > CELLS:
         raise ProblemError(
@@ -287,9 +299,15 @@ def price_list(
             CellOut(carat, color, clarity, price, per_carat, _plain(a), _plain(b), int(near))
         )
     return PriceListOut(
-        cut, model.training.currency, model.training.effective, weights, wanted["color"],
-        wanted["clarity"], out, model.sha256,
-    )  # fmt: skip
+        cut,
+        model.training.currency,
+        model.training.effective,
+        weights,
+        wanted["color"],
+        wanted["clarity"],
+        out,
+        model.sha256,
+    )
 
 
 def price_matrix(model: PriceModel, cut: str) -> MatrixOut:
@@ -301,14 +319,21 @@ def price_matrix(model: PriceModel, cut: str) -> MatrixOut:
     logs = {
         f"{weight:.1f}": [
             None if (per := cells[weight, r, c]) is None else round(log(per), 6)
-            for r in found.colors for c in found.clarities
+            for r in found.colors
+            for c in found.clarities
         ]
         for weight in found.carats
-    }  # fmt: skip
+    }
     return MatrixOut(
-        logs, found.colors, found.clarities, [len(found.colors), len(found.clarities)],
-        found.effective, found.cut, found.currency, found.model,
-    )  # fmt: skip
+        logs,
+        found.colors,
+        found.clarities,
+        [len(found.colors), len(found.clarities)],
+        found.effective,
+        found.cut,
+        found.currency,
+        found.model,
+    )
 
 
 def index_of(
@@ -385,23 +410,33 @@ def _told(
     found = range_of(why, level)
     lines = [
         LineOut(
-            line.name, words.label(line.name), line.factor,
-            line.factor_range() if line_ranges else None, line.cents, running,
+            line.name,
+            words.label(line.name),
+            line.factor,
+            line.factor_range() if line_ranges else None,
+            line.cents,
+            running,
             why.sentence(line, words),
         )
         for line, running in zip(why.lines, why.running, strict=True)
-    ]  # fmt: skip
+    ]
     verdict = why.verdict
     reasons = [ReasonOut(r.code, r.attribute, r.message, r.remedy) for r in verdict.reasons]
     cents = why.cents
     return {
-        "stone": why.stone.given(), "reference": why.reference.given(),
-        "listing": why.listing, "price": cents / 100, "cents": cents,
-        "currency": why.currency, "effective": why.effective,
+        "stone": why.stone.given(),
+        "reference": why.reference.given(),
+        "listing": why.listing,
+        "price": cents / 100,
+        "cents": cents,
+        "currency": why.currency,
+        "effective": why.effective,
         "range": found and Amounts(level, round(found[0], 2), round(found[1], 2)),
         "verdict": VerdictOut(verdict.status, reasons),  # type: ignore[arg-type]
-        "lines": lines, "model": model.sha256, "not_counted": list(why.not_counted),
-    }  # fmt: skip
+        "lines": lines,
+        "model": model.sha256,
+        "not_counted": list(why.not_counted),
+    }
 
 
 def _plain(value: float | None) -> float | None:

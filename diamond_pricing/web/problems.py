@@ -125,9 +125,12 @@ class ProblemError(Exception):
     """
 
     def __init__(
-        self, code: str, detail: str, faults: Sequence[Fault] = (),
+        self,
+        code: str,
+        detail: str,
+        faults: Sequence[Fault] = (),
         headers: dict[str, str] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.faults = code, detail, tuple(faults)
         self.status = TITLES[code][0]
@@ -137,9 +140,14 @@ class ProblemError(Exception):
         """The body of the answer."""
         status, title = TITLES[self.code]
         return ProblemDetails(
-            type=f"/problems#{self.code}", title=title, status=status, detail=self.detail,
-            code=self.code, request_id=request_id, errors=list(self.faults),
-        )  # fmt: skip
+            type=f"/problems#{self.code}",
+            title=title,
+            status=status,
+            detail=self.detail,
+            code=self.code,
+            request_id=request_id,
+            errors=list(self.faults),
+        )
 
 
 def of_stone(error: DiamondPricingError, under: str = "") -> ProblemError:
@@ -159,9 +167,13 @@ def of_stone(error: DiamondPricingError, under: str = "") -> ProblemError:
     elif isinstance(error, UnsupportedStoneError):
         code = DECLINED
     fault = Fault(
-        message=text, pointer=pointer, code=error.code or code, given=_plain(error.given),
-        nearest=_plain(error.nearest), allowed=allowed,
-    )  # fmt: skip
+        message=text,
+        pointer=pointer,
+        code=error.code or code,
+        given=_plain(error.given),
+        nearest=_plain(error.nearest),
+        allowed=allowed,
+    )
     return ProblemError(code, text, [fault])
 
 

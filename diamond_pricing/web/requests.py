@@ -20,9 +20,15 @@ JSON = "application/json"
 UNPINNED = (None, None)
 # These read the id of a model from query and header, which Litestar is not told.
 PINNED = (
-    "createQuote", "priceStone", "priceBatch", "compareStones", "findComparables",
-    "stepFromStone", "readPriceList", "readMatrix",
-)  # fmt: skip
+    "createQuote",
+    "priceStone",
+    "priceBatch",
+    "compareStones",
+    "findComparables",
+    "stepFromStone",
+    "readPriceList",
+    "readMatrix",
+)
 _NOT_TOLD: dict[str, tuple[str, ...]] = dict.fromkeys(PINNED, ("model",)) | {
     "readQuote": ("paper", "lang")
 }
@@ -139,9 +145,10 @@ class StrictRequest(Request[Any, Any, State]):
                 raise
             task.uncancel()
             raise ProblemError(
-                "too_slow", f"The body did not arrive within {patience:g} seconds a MB.",
+                "too_slow",
+                f"The body did not arrive within {patience:g} seconds a MB.",
                 headers={"connection": "close"},
-            ) from error  # fmt: skip
+            ) from error
         finally:
             timer.cancel()
 
@@ -189,7 +196,7 @@ def unread(media: str, allowed: list[str]) -> ProblemError:
         f"A body of type {given} is not read here; send {allowed[0]}.",
         [Fault("not read here", parameter="Content-Type", given=given, allowed=list(allowed))],
         headers={"accept": ", ".join(allowed)},
-    )  # fmt: skip
+    )
 
 
 def problem_of(error: Exception) -> ProblemError:
@@ -198,9 +205,10 @@ def problem_of(error: Exception) -> ProblemError:
         return error
     if isinstance(error, StorageError):
         return ProblemError(
-            "storage_unavailable", "What is stored cannot be read or written at present.",
+            "storage_unavailable",
+            "What is stored cannot be read or written at present.",
             headers={"retry-after": "5"},
-        )  # fmt: skip
+        )
     if isinstance(error, DiamondPricingError):
         return of_stone(error)
     if isinstance(error, HTTPException) and error.status_code < 500:
@@ -235,16 +243,21 @@ def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Respo
         from diamond_pricing.web.page.render import HTML, error_page
 
         page = error_page(
-            problem, service.models.active, known.id,
+            problem,
+            service.models.active,
+            known.id,
             query=request.scope["query_string"].decode("latin-1"),
-            accepted=headers.get("accept-language", ""), signed_in=bool(known.caller.key),
+            accepted=headers.get("accept-language", ""),
+            signed_in=bool(known.caller.key),
             here="shared" if path.startswith("/shared/") else "",
-        )  # fmt: skip
+        )
         return Response(
             page, status_code=problem.status, media_type=HTML, headers=problem.headers
         )
     details = problem.details(known.id)
     return Response(
-        msgspec.json.encode(details), status_code=problem.status, media_type=MEDIA_TYPE,
+        msgspec.json.encode(details),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
         headers=problem.headers,
-    )  # fmt: skip
+    )

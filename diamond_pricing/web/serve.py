@@ -170,22 +170,26 @@ def logging_of(settings: Settings) -> dict[str, Any]:
         "formatters": {"plain": plain, "bare": {"format": "%(message)s"}},
         "handlers": {
             "error": {
-                "class": "logging.StreamHandler", "formatter": "plain",
+                "class": "logging.StreamHandler",
+                "formatter": "plain",
                 "stream": "ext://sys.stderr",
             },
             "access": {
-                "class": "logging.StreamHandler", "formatter": "bare",
+                "class": "logging.StreamHandler",
+                "formatter": "bare",
                 "stream": "ext://sys.stdout",
             },
         },
         "loggers": {
             "diamond_pricing": {"handlers": ["error"], "level": "INFO", "propagate": False},
             "diamond_pricing.access": {
-                "handlers": ["access"], "level": access, "propagate": False
+                "handlers": ["access"],
+                "level": access,
+                "propagate": False,
             },
             "_granian": {"handlers": ["error"], "level": "WARNING", "propagate": False},
         },
-    }  # fmt: skip
+    }
 
 
 def default_data(home: str) -> Path:

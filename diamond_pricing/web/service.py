@@ -114,10 +114,16 @@ class Service:
         """
         if pinned is not None and header is not None and pinned != header:
             raise ProblemError(
-                "models_differ", "The query and the header X-Model-Id name different models.",
-                [Fault("another model than the header names", parameter="model",
-                       given=pinned[:80])],
-            )  # fmt: skip
+                "models_differ",
+                "The query and the header X-Model-Id name different models.",
+                [
+                    Fault(
+                        "another model than the header names",
+                        parameter="model",
+                        given=pinned[:80],
+                    )
+                ],
+            )
         name, model = header if pinned is None else pinned, self.models.active
         if name is not None:
             at_hand = self.models.at_hand(name)
@@ -132,11 +138,14 @@ class Service:
                 f"Model {model.sha256[:12]} has prices of {model.training.effective}.",
                 [
                     Fault(
-                        "not the date of the pinned model", "/effective", given=effective[:80],
-                        nearest=model.training.effective, allowed=[model.training.effective],
+                        "not the date of the pinned model",
+                        "/effective",
+                        given=effective[:80],
+                        nearest=model.training.effective,
+                        allowed=[model.training.effective],
                     )
                 ],
-            )  # fmt: skip
+            )
         return await asyncio.to_thread(self.models.effective, effective)
 
     def allow(self, known: Known, scope: str) -> None:
@@ -149,9 +158,10 @@ class Service:
         """
         if scope not in known.caller.scopes:
             raise ProblemError(
-                "forbidden", f"This needs a key with the scope {scope!r}.",
+                "forbidden",
+                f"This needs a key with the scope {scope!r}.",
                 [Fault("the key lacks a scope", parameter="Authorization", allowed=[scope])],
-            )  # fmt: skip
+            )
 
     async def charge(
         self, known: Known, kind: str, units: int, quote: NewQuote | None = None
@@ -214,7 +224,7 @@ def _refused(receipt: Receipt, units: int) -> ProblemError:
             f"This costs {units:,} and {receipt.left or 0:,} are left; the next window begins "
             f"in {receipt.reset} seconds.",
             headers={"retry-after": str(receipt.reset)},
-        )  # fmt: skip
+        )
     if receipt.refused == "unauthorized":
         return ProblemError(
             "unauthorized", "This key was revoked.", headers={"www-authenticate": "Bearer"}
@@ -223,4 +233,4 @@ def _refused(receipt: Receipt, units: int) -> ProblemError:
         "idempotency_key_reused",
         "This Idempotency-Key was used for another request; use a new one.",
         [Fault("belongs to another request", parameter="Idempotency-Key")],
-    )  # fmt: skip
+    )

@@ -18,9 +18,13 @@ from diamond_pricing.web.storage import StoredQuote
 
 
 def sheets(
-    model: PriceModel, stone: str, home: str | None, created: str, language: str = "en",
+    model: PriceModel,
+    stone: str,
+    home: str | None,
+    created: str,
+    language: str = "en",
     client: Mapping[str, str] | None = None,
-) -> dict[str, Callable[[], bytes]]:  # fmt: skip
+) -> dict[str, Callable[[], bytes]]:
     """What writes the sheet of a stone, by form.
 
     Parameters

@@ -12,9 +12,12 @@ from tests.web.conftest import *  # noqa: F403  its servers are ours too
 from tests.web.serving import Server
 
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 SHOTS = Path(os.environ.get("SCREENSHOTS", "build/screenshots"))
 
 

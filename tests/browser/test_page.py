@@ -48,9 +48,16 @@ def test_a_sales_person_prices_a_stone_and_steps_through_grades(watched, package
     assert [t.text_content() for t in page.locator("svg.band text").all()] == ends
     assert page.locator("svg.band .like").count() > 5
     told = [
-        round(100 * float(re.sub(r"[^\d.−]", "", rows.nth(i).locator("td").nth(1).inner_text()).replace("−", "-")))
+        round(
+            100
+            * float(
+                re.sub(r"[^\d.−]", "", rows.nth(i).locator("td").nth(1).inner_text()).replace(
+                    "−", "-"
+                )
+            )
+        )
         for i in range(rows.count())
-    ]  # fmt: skip
+    ]
     assert told == [line.cents for line in why.lines]
     accessible(page)
     watched.shot(page, "desktop")
@@ -190,11 +197,20 @@ def test_italian_has_its_own_words_and_numbers(watched, packaged):
 @pytest.mark.parametrize(
     "path",
     [
-        f"/compare?{PAIR}", "/list", "/list?per=carat&cut=Good", "/stock", "/quotes", "/docs", f"/?{QUERY}&lang=it", "/problems",
-        "/?carat=9&cut=Ideal&color=E&clarity=VS1", "/?carat=x&cut=Idael&color=E&clarity=VS1",
-        "/?carat=1", "/?carat=1&cut=Ideal&color=E&clarity=VS1&x=9&y=9",
+        f"/compare?{PAIR}",
+        "/list",
+        "/list?per=carat&cut=Good",
+        "/stock",
+        "/quotes",
+        "/docs",
+        f"/?{QUERY}&lang=it",
+        "/problems",
+        "/?carat=9&cut=Ideal&color=E&clarity=VS1",
+        "/?carat=x&cut=Idael&color=E&clarity=VS1",
+        "/?carat=1",
+        "/?carat=1&cut=Ideal&color=E&clarity=VS1&x=9&y=9",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible(watched, path, scheme):
     page = watched.page(color_scheme=scheme)
@@ -383,9 +399,15 @@ def test_a_stock_list_comes_back_priced(watched, packaged, tmp_path):
 
 @pytest.mark.parametrize(
     ("typed", "weight"),
-    [("1.01 carats", "1.01"), ("1,01 ct", "1.01"), ("1 carato", "1.00"), ("101 pts", "1.01"),
-     (".9", "0.90"), ("1.01CT.", "1.01")],
-)  # fmt: skip
+    [
+        ("1.01 carats", "1.01"),
+        ("1,01 ct", "1.01"),
+        ("1 carato", "1.00"),
+        ("101 pts", "1.01"),
+        (".9", "0.90"),
+        ("1.01CT.", "1.01"),
+    ],
+)
 def test_weights_are_read_as_people_write_them(watched, typed, weight):
     from urllib.parse import quote
 
@@ -398,11 +420,13 @@ def test_weights_are_read_as_people_write_them(watched, typed, weight):
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        ("carat=abc", "Peso: scrivere un numero"), ("carat=0", "Peso: fra 0,01 e 100 ct"),
-        ("x=9&y=9", "Lunghezza: non concorda"), ("depth=6.18", "Profondità: fra 30 e 90 %"),
+        ("carat=abc", "Peso: scrivere un numero"),
+        ("carat=0", "Peso: fra 0,01 e 100 ct"),
+        ("x=9&y=9", "Lunghezza: non concorda"),
+        ("depth=6.18", "Profondità: fra 30 e 90 %"),
         ("carat=4", "Per un prezzo a mano: un collega"),
     ],
-)  # fmt: skip
+)
 def test_refusals_are_told_in_italian_and_offer_only_what_has_a_price(watched, query, text):
     page = watched.page()
     given = dict(part.split("=") for part in f"{QUERY}&{query}".split("&"))

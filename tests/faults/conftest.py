@@ -63,9 +63,12 @@ def scene(request, other, monkeypatch):
     """The scenario that a test names."""
     monkeypatch.setattr(running, "fit", lambda *_, **__: other)
     needs = {
-        "refit": ["ready"], "first refit": ["ready"],
-        "promotions": ["loglinear", "gam", "signing"], "page": ["page"], "score": ["sales"],
-    }  # fmt: skip
+        "refit": ["ready"],
+        "first refit": ["ready"],
+        "promotions": ["loglinear", "gam", "signing"],
+        "page": ["page"],
+        "score": ["sales"],
+    }
     given = {name: request.getfixturevalue(name) for name in needs.get(request.param, [])}
     return scenario(request.param, given | {"other": other})
 

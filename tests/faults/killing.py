@@ -26,11 +26,28 @@ CAN_FAIL_CALLS = platform.machine() == "x86_64"  # whose registers are known bel
 RETURNED, CALLED = 10, 15  # rax and orig_rax among the registers
 # Calls of x86-64 that open, write, flush, link, rename or remove.
 CALLS = {
-    1: "write", 2: "open", 18: "pwrite64", 20: "writev", 40: "sendfile", 74: "fsync",
-    75: "fdatasync", 76: "truncate", 77: "ftruncate", 82: "rename", 83: "mkdir", 86: "link",
-    87: "unlink", 257: "openat", 258: "mkdirat", 263: "unlinkat", 264: "renameat",
-    265: "linkat", 285: "fallocate", 316: "renameat2", 326: "copy_file_range",
-}  # fmt: skip
+    1: "write",
+    2: "open",
+    18: "pwrite64",
+    20: "writev",
+    40: "sendfile",
+    74: "fsync",
+    75: "fdatasync",
+    76: "truncate",
+    77: "ftruncate",
+    82: "rename",
+    83: "mkdir",
+    86: "link",
+    87: "unlink",
+    257: "openat",
+    258: "mkdirat",
+    263: "unlinkat",
+    264: "renameat",
+    265: "linkat",
+    285: "fallocate",
+    316: "renameat2",
+    326: "copy_file_range",
+}
 
 Tell = Callable[[str], None]
 

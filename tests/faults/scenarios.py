@@ -249,9 +249,10 @@ def scenario(name: str, given: dict[str, Any]) -> Scenario:
     if name.endswith("refit"):
         old = json.loads((given["ready"] / "home/log/00000001.json").read_text())
         made = Refit(
-            given["ready"], old["entry"]["active"] if name == "refit" else "",
+            given["ready"],
+            old["entry"]["active"] if name == "refit" else "",
             given["other"].sha256,
-        )  # fmt: skip
+        )
     else:
         made = {
             "promotions": lambda: Promotions(

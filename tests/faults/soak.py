@@ -31,15 +31,26 @@ from tests.web.serving import Server, command, make_key
 CLIENTS = 4
 PAUSE = 0.01  # seconds between two requests of a client; the machine has refits to do too
 GRADES = {
-    "cut": ["Fair", "Good", "Very Good", "Premium", "Ideal"], "color": list("JIHGFED"),
+    "cut": ["Fair", "Good", "Very Good", "Premium", "Ideal"],
+    "color": list("JIHGFED"),
     "clarity": ["SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1"],
-}  # fmt: skip
+}
 COLUMNS = ["carat", "cut", "color", "clarity", "depth", "table", "price", "x", "y", "z"]
 # What is asked, and how often beside the others.
 WEIGHTS = {
-    "quote": 40, "read": 12, "compare": 8, "what if": 6, "list": 1, "batch": 3, "page": 8,
-    "sheet": 1, "nonsense": 6, "breaks off": 2, "comparables": 1, "model": 1,
-}  # fmt: skip
+    "quote": 40,
+    "read": 12,
+    "compare": 8,
+    "what if": 6,
+    "list": 1,
+    "batch": 3,
+    "page": 8,
+    "sheet": 1,
+    "nonsense": 6,
+    "breaks off": 2,
+    "comparables": 1,
+    "model": 1,
+}
 DECLINED = "stone_declined"  # a home of few sales prices few kinds of stones
 MEANT = {"nonsense": {400, 404, 405, 413, 415, 422}}
 
@@ -123,11 +134,16 @@ class Load:
             rows = [stone | {"carat": round(0.3 + i / 100, 2)} for i in range(150)]
             return api.post("/v1/quotes/batch", json={"rows": rows})
         if kind == "nonsense":
-            path, body = chance.choice([
-                ("/v1/quotes", b"[" * 5000), ("/v1/quotes", b'{"carat": "x"}'),
-                ("/v1/nothing", b"{}"), ("/v1/quotes", b" " * 70_000),
-                ("/v1/quotes/batch", b'{"rows": 5}'), ("/v1/quotes", b'{"carat": 1e999}'),
-            ])  # fmt: skip
+            path, body = chance.choice(
+                [
+                    ("/v1/quotes", b"[" * 5000),
+                    ("/v1/quotes", b'{"carat": "x"}'),
+                    ("/v1/nothing", b"{}"),
+                    ("/v1/quotes", b" " * 70_000),
+                    ("/v1/quotes/batch", b'{"rows": 5}'),
+                    ("/v1/quotes", b'{"carat": 1e999}'),
+                ]
+            )
             return api.post(path, content=body, headers={"Content-Type": "application/json"})
         if kind == "sheet" and self.quotes:
             name = chance.choice(list(self.quotes)[-50:])
@@ -161,8 +177,10 @@ def refitted(inbox: Path, home: Path) -> str:
     """Refit in a process of its own; give the verdict."""
     done = subprocess.run(
         command("refit", "--inbox", str(inbox), "--home", str(home)),
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     return done.stdout.split(".")[0].strip().lower() or f"error: {done.stderr[-300:]}"
 
 
@@ -190,9 +208,10 @@ def soak(folder: Path, seconds: float, refit_every: float) -> dict[str, Any]:
             if time.time() > next_key:
                 key = make_key(data, "t1", "quote")
                 subprocess.run(
-                    command("keys", "revoke", key, "--data", str(data)), check=True,
+                    command("keys", "revoke", key, "--data", str(data)),
+                    check=True,
                     capture_output=True,
-                )  # fmt: skip
+                )
                 next_key += 60
             idle = refitting is None or not refitting.is_alive()
             if refit_every and idle and time.time() > next_refit:
@@ -214,9 +233,14 @@ def soak(folder: Path, seconds: float, refit_every: float) -> dict[str, Any]:
     log = server.log.read_text()
     faults = re.findall(r"^\S+ \S+ (?:ERROR|CRITICAL) .*$|^Traceback.*$", log, re.M)
     return {
-        "seen": seen, "times": load.times, "wrong": load.wrong, "refits": refits,
-        "quotes": len(load.quotes), "lost": lost, "log": faults,
-    }  # fmt: skip
+        "seen": seen,
+        "times": load.times,
+        "wrong": load.wrong,
+        "refits": refits,
+        "quotes": len(load.quotes),
+        "lost": lost,
+        "log": faults,
+    }
 
 
 def _lost(server: Server, keys: list[str], quotes: dict[str, int]) -> int:
@@ -261,15 +285,19 @@ def main() -> None:
         found = soak(Path(folder), 60 * given.minutes, given.refit_every)
     seen, times = found["seen"], found["times"]
     total = sum(map(len, times.values()))
-    print(f"{total:,} requests in {given.minutes:g} minutes, {len(found['wrong'])} wrong, "
-          f"{found['quotes']:,} quotes, {found['lost']} lost")  # fmt: skip
+    print(
+        f"{total:,} requests in {given.minutes:g} minutes, {len(found['wrong'])} wrong, "
+        f"{found['quotes']:,} quotes, {found['lost']} lost"
+    )
     verdicts = Counter(found["refits"])
     print("refits:", ", ".join(f"{n} {verdict}" for verdict, n in verdicts.items()) or "none")
     for fault in found["wrong"][:10] + found["log"][:10]:
         print("  ", fault)
     b, error = slope(seen)
-    print(f"memory {seen[0][1]:.0f} MB at first, {seen[len(seen) // 2][1]:.0f} half way, "
-          f"{seen[-1][1]:.0f} at the end; {b:+.1f} ± {error:.1f} MB an hour in the second half")  # fmt: skip
+    print(
+        f"memory {seen[0][1]:.0f} MB at first, {seen[len(seen) // 2][1]:.0f} half way, "
+        f"{seen[-1][1]:.0f} at the end; {b:+.1f} ± {error:.1f} MB an hour in the second half"
+    )
     for what, i in (("open files", 2), ("threads", 3)):
         values = [row[i] for row in seen]
         print(f"{what}: {min(values)} to {max(values)}, {values[-1]} at the end")

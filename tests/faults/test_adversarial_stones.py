@@ -177,9 +177,11 @@ def _asked(api, frame):
     with pa.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table)
     answer = api.post(
-        "/v1/quotes/batch", content=out.getvalue(), timeout=300,
+        "/v1/quotes/batch",
+        content=out.getvalue(),
+        timeout=300,
         headers={"Content-Type": "application/vnd.apache.arrow.stream"},
-    )  # fmt: skip
+    )
     assert answer.status_code == 200, answer.text
     found = pa.ipc.open_stream(answer.content).read_all()
     return {

@@ -26,22 +26,30 @@ HEAD = b"POST /v1/quotes HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: applicatio
 # Requests that a proxy and a server may take apart in two ways: each in one packet, with what
 # would be smuggled behind it. A bare line feed ends a header here, as RFC 9112 (2.2) permits.
 SMUGGLED = {
-    "length and chunks": HEAD + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + INSIDE,
+    "length and chunks": HEAD
+    + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    + INSIDE,
     "two lengths": HEAD + b"Content-Length: 0\r\nContent-Length: 44\r\n\r\n" + INSIDE,
     "a length with a sign": HEAD + b"Content-Length: +0\r\n\r\n" + INSIDE,
     "a length in two values": HEAD + b"Content-Length: 0, 44\r\n\r\n" + INSIDE,
     "a length that wraps": HEAD + b"Content-Length: 18446744073709551616\r\n\r\n" + INSIDE,
     "chunked, nearly": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + INSIDE,
-    "chunked with a tab": HEAD + b"Transfer-Encoding:\tchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" + INSIDE,
-    "chunked, not last": HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + INSIDE,
+    "chunked with a tab": HEAD
+    + b"Transfer-Encoding:\tchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"
+    + INSIDE,
+    "chunked, not last": HEAD
+    + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"
+    + INSIDE,
     "a space before the colon": HEAD + b"Content-Length : 44\r\n\r\n" + INSIDE,
     "a folded header": HEAD + b"X: a\r\n Content-Length: 44\r\n\r\n" + INSIDE,
-    "a chunk size that wraps": HEAD + b"Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n" + INSIDE,
+    "a chunk size that wraps": HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n"
+    + INSIDE,
     "no host": b"GET /v1/models HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n",
     "another's absolute address": b"GET http://evil.example/v1/models HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     "a null in a header": b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\0b\r\n\r\n",
-}  # fmt: skip
+}
 
 
 def said(server, sent, seconds=4.0):
@@ -264,10 +272,20 @@ def test_a_row_that_was_set_aside_is_no_formula_to_a_spreadsheet():
 
 # Letters that Unicode holds equal to ours, as full-width ones, are read as ours.
 LOOKALIKES = [
-    "Ideаl", "Ideal\u200b", "I\u0301deal", "\u202eladeI", "ideal\x00", "Ideal\ud800", "İdeal",
-    "<b>Ideal</b>", "'; DROP TABLE quotes; --", "{{7*7}}", "%s%n", "../../etc/passwd",
+    "Ideаl",
+    "Ideal\u200b",
+    "I\u0301deal",
+    "\u202eladeI",
+    "ideal\x00",
+    "Ideal\ud800",
+    "İdeal",
+    "<b>Ideal</b>",
+    "'; DROP TABLE quotes; --",
+    "{{7*7}}",
+    "%s%n",
+    "../../etc/passwd",
     "Ideal" * 10_000,
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("cut", LOOKALIKES, ids=range(len(LOOKALIKES)))

@@ -36,9 +36,16 @@ BASES = {
     "cut": Levels("cut", CUTS),
 }
 TERMS = [
-    ("weight",), ("bands",), ("color",), ("cut",), ("depth",), ("weight", "color"),
-    ("bands", "color"), ("depth", "cut"), ("weight", "color", "cut"),
-]  # fmt: skip
+    ("weight",),
+    ("bands",),
+    ("color",),
+    ("cut",),
+    ("depth",),
+    ("weight", "color"),
+    ("bands", "color"),
+    ("depth", "cut"),
+    ("weight", "color", "cut"),
+]
 
 
 class Made:
@@ -58,10 +65,15 @@ class Made:
         color, cut = rng.integers(0, len(COLORS), n), rng.integers(0, len(CUTS), n)
         depth = rng.uniform(60.2, 62.8, n)
         self.y = (
-            8 + 1.7 * np.log(carat) + 0.2 * np.sin(4 * np.log(carat)) + 0.1 * (carat >= 1)
-            + 0.08 * color * np.log(carat + 1) + 0.05 * cut + 0.1 * np.cos(2 * depth) * cut
+            8
+            + 1.7 * np.log(carat)
+            + 0.2 * np.sin(4 * np.log(carat))
+            + 0.1 * (carat >= 1)
+            + 0.08 * color * np.log(carat + 1)
+            + 0.05 * cut
+            + 0.1 * np.cos(2 * depth) * cut
             + rng.normal(0, 0.1, n)
-        )  # fmt: skip
+        )
         self.values = {
             "carat": carat,
             "depth": depth,

@@ -19,9 +19,13 @@ def test_known_effects_are_found_again(family):
     carat = np.round(np.exp(rng.uniform(np.log(0.3), np.log(2.5), n)), 2)
     cut, color, clarity = (rng.integers(0, k, n) for k in (5, 7, 8))
     log_price = (
-        8 + 1.7 * np.log(carat) + 0.04 * cut + 0.06 * color + 0.09 * clarity
+        8
+        + 1.7 * np.log(carat)
+        + 0.04 * cut
+        + 0.06 * color
+        + 0.09 * clarity
         + 0.05 * rng.normal(size=n)
-    )  # fmt: skip
+    )
     sales = pd.DataFrame(
         {
             "carat": carat,
@@ -99,7 +103,11 @@ def test_currency_and_date_travel_with_the_sales(sales):
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        (lambda s: s.assign(price=-1), FitError, "not positive numbers under 1e.12; the first is -1"),
+        (
+            lambda s: s.assign(price=-1),
+            FitError,
+            "not positive numbers under 1e.12; the first is -1",
+        ),
         (lambda s: s.assign(price=s["price"].where(s.index != 7)), FitError, "nan in row 7"),
         (lambda s: s.assign(price=np.inf), FitError, "inf in row 0"),
         (lambda s: s.assign(price="dear"), FitError, "not a number"),
@@ -110,7 +118,11 @@ def test_currency_and_date_travel_with_the_sales(sales):
         (lambda s: s.assign(price=1000), FitError, "all prices are the same"),
         (lambda s: s.assign(price=s["price"] * 1e300), FitError, "not positive numbers under"),
         (lambda s: s.assign(price=pd.Timestamp("2026-01-01")), FitError, "not a number"),
-        (lambda s: s.assign(price=["12.5", "dear", *["7"] * (len(s) - 2)]), FitError, "'dear' in row 1"),
+        (
+            lambda s: s.assign(price=["12.5", "dear", *["7"] * (len(s) - 2)]),
+            FitError,
+            "'dear' in row 1",
+        ),
         (lambda s: s.assign(price=True), FitError, "not a number: True"),
         (lambda s: s.assign(price=1j), FitError, "not a number: 1j"),
         (lambda s: s.drop(columns="carat"), StoneError, "no column for carat"),
@@ -119,7 +131,7 @@ def test_currency_and_date_travel_with_the_sales(sales):
         (lambda s: s.assign(color="Ы"), StoneError, "CYRILLIC"),
         (lambda s: s.assign(depth=np.inf), StoneError, "depth must be"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("family", ["loglinear", "gam", "monotone"])
 def test_bad_sales_are_refused_with_the_reason(sales, family, change, error, says):
     with pytest.raises(error, match=says):

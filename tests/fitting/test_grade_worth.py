@@ -48,14 +48,17 @@ def test_it_equals_a_regression_with_an_interaction(dated):
     usual = dated["color"].astype(str).value_counts().idxmax()
     frame = dated.assign(
         quarter=pd.PeriodIndex(dated["sold"], freq="Q").strftime("%Y-Q%q"),
-        color=dated["color"].astype(str), cut=dated["cut"].astype(str),
-        clarity=dated["clarity"].astype(str), log=np.log(dated["carat"]),
-    )  # fmt: skip
+        color=dated["color"].astype(str),
+        cut=dated["cut"].astype(str),
+        clarity=dated["clarity"].astype(str),
+        log=np.log(dated["carat"]),
+    )
     enough = frame.groupby(["quarter", "color"])["price"].transform("size") >= 5
     fit = smf.ols(
         f"np.log(price) ~ log + I(log**2) + I(log**3) + C(cut) + C(clarity) "
-        f"+ C(quarter)*C(color, Treatment('{usual}'))", frame[enough],
-    ).fit()  # fmt: skip
+        f"+ C(quarter)*C(color, Treatment('{usual}'))",
+        frame[enough],
+    ).fit()
     for quarter in QUARTERS:
         log = fit.params[f"C(color, Treatment('{usual}'))[T.D]"] + fit.params.get(
             f"C(quarter)[T.{quarter}]:C(color, Treatment('{usual}'))[T.D]", 0.0
@@ -73,10 +76,11 @@ def test_thin_cells_are_withheld_with_their_counts(dated):
 @pytest.mark.parametrize(
     ("attribute", "how", "says"),
     [
-        ("carat", {}, "not an attribute with grades"), ("color", {"level": 2}, "between 0 and 1"),
+        ("carat", {}, "not an attribute with grades"),
+        ("color", {"level": 2}, "between 0 and 1"),
         ("girth", {}, "not an attribute"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_refused(dated, attribute, how, says):
     with pytest.raises(FitError, match=says):
         grade_worth(dated, attribute, **how)

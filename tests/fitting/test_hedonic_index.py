@@ -134,9 +134,11 @@ def test_each_splice_is_that_of_a_hand_written_computation(dated, splice, window
         both = [month for month in new if month in old]
         last, month = both[-1], [*new][-1]
         via = {
-            "movement": both[-1:], "window": both[:1], "mean": both,
+            "movement": both[-1:],
+            "window": both[:1],
+            "mean": both,
             "half": [[*new][(window + 1) // 2 - 1]],
-        }[splice]  # fmt: skip
+        }[splice]
         factors = [new[month] / new[m] / (old[last] / old[m]) for m in via]
         wanted[month] = wanted[last] * np.prod(factors) ** (1 / len(factors))
     ours = unrounded(dated, window=window, splice=splice)
@@ -164,8 +166,11 @@ def test_a_basket_is_priced_by_each_period(dated):
 )
 def test_a_known_path_comes_back(dated, path, how, most):
     found = stated(unrounded(dated, **how))
-    off = [np.log(found[str(m)[:7]] / 100) - (level - path[0])
-           for m, level in zip(MONTHS, path, strict=True) if str(m)[:7] in found]  # fmt: skip
+    off = [
+        np.log(found[str(m)[:7]] / 100) - (level - path[0])
+        for m, level in zip(MONTHS, path, strict=True)
+        if str(m)[:7] in found
+    ]
     assert np.sqrt(np.mean(np.square(off))) < most
 
 
@@ -204,8 +209,9 @@ def test_a_period_whose_sales_carry_no_regression_is_withheld(dated):
         found = {p.period: p for p in hedonic_index(frame.reset_index(drop=True), "paasche")}
         assert found[month].sales >= 17
         assert [month_ for month_, p in found.items() if p.index is None] in (
-            [month, "2024-07"], ["2024-07", month]
-        )  # fmt: skip
+            [month, "2024-07"],
+            ["2024-07", month],
+        )
 
 
 def test_an_imputed_index_begins_with_the_first_period_that_carries_a_regression(dated):
@@ -325,13 +331,16 @@ def test_what_is_not_allowed_is_refused_with_a_clear_message(dated):
         ({"window": -3}, "at least 2, not -3"),
         ({"window": 2.5}, "at least 2, not 2.5"),
         ({"window": True}, "at least 2, not True"),
-        ({"window": 14}, "a window of 14 periods needs as many with 5 sales or more; there are 13"),
+        (
+            {"window": 14},
+            "a window of 14 periods needs as many with 5 sales or more; there are 13",
+        ),
         ({"window": 3, "method": "fisher"}, "only the method 'time dummy' takes a window"),
         ({"basket": stock}, "only the method 'laspeyres' takes a basket, not 'time dummy'"),
         ({"basket": stock, "method": "paasche"}, "takes a basket, not 'paasche'"),
         ({"basket": stock.take([]), "method": "laspeyres"}, "at least one of them"),
         ({"basket": "stock.csv", "method": "laspeyres"}, "basket must be Stones"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(FitError, match=message.replace("(", r"\(")):
             hedonic_index(dated, **how)
     undated = dated.drop(columns="sold")
@@ -381,9 +390,12 @@ def test_the_command_makes_the_index_of_a_file_by_each_method(run, dated, tmp_pa
         (["--by", "week"], {"by": "week"}),
         (
             ["--method", "laspeyres", "--basket", "stock.csv"],
-            {"method": "laspeyres", "basket": Stones.from_frame(pd.read_csv(tmp_path / "stock.csv"))},
+            {
+                "method": "laspeyres",
+                "basket": Stones.from_frame(pd.read_csv(tmp_path / "stock.csv")),
+            },
         ),
-    ):  # fmt: skip
+    ):
         wanted = [
             {k: "" if v is None else str(v) for k, v in asdict(p).items()}
             for p in hedonic_index(dated, **how)
@@ -399,8 +411,9 @@ def test_the_command_answers_machines_and_writes_files(run, dated, tmp_path):
     answer = json.loads(out)
     periods = answer.pop("periods")
     assert (code, answer) == (
-        0, {"method": "time-dummy", "by": "month", "window": 3, "splice": "mean"}
-    )  # fmt: skip
+        0,
+        {"method": "time-dummy", "by": "month", "window": 3, "splice": "mean"},
+    )
     assert periods == [asdict(p) for p in hedonic_index(dated, window=3, splice="mean")]
     assert "Wrote 14 periods to index.csv." in err
     assert len(read((tmp_path / "index.csv").read_text())) == 14

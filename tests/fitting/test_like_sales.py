@@ -8,13 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from diamond_pricing.fitting import fit, read_sales
-from diamond_pricing.fitting.like_sales import (
-    STEP,
-    counting_of,
-    every_side,
-    in_order,
-    learned,
-)
+from diamond_pricing.fitting.like_sales import STEP, counting_of, every_side, in_order, learned
 from diamond_pricing.stones import Stones
 
 numbers = st.floats(-0.2, 0.2).map(lambda x: round(x, 3))
@@ -23,10 +17,11 @@ tables = arrays(float, (4, 3), elements=numbers)
 
 @settings(max_examples=60)
 @given(
-    effects=tables, sales=arrays(float, (4, 3), elements=st.integers(0, 50).map(float)),
+    effects=tables,
+    sales=arrays(float, (4, 3), elements=st.integers(0, 50).map(float)),
     down=arrays(float, (3, 3), elements=st.sampled_from([0.0, 1e-5, 0.01, 0.1, np.inf])),
     across=arrays(float, (4, 2), elements=st.sampled_from([0.0, 0.02, np.inf])),
-)  # fmt: skip
+)
 def test_effects_are_brought_in_order_and_no_further(effects, sales, down, across):
     found = in_order(effects, sales, {0: down, 1: across})
     rounded = np.rint(found / STEP) * STEP
@@ -153,9 +148,13 @@ def test_ranges_hold_where_a_formula_makes_the_prices_and_stones_have_near_copie
     depth = np.round(rng.normal(61.5, 0.8, n), 1)
     across = np.cbrt(carat / (0.00613 * depth / 100)) * np.exp(rng.normal(0, 0.004, n))
     frame = frame.assign(
-        depth=depth, table=57.0, x=np.round(across * 1.002, 2), y=np.round(across * 0.998, 2),
-        z=np.round(across * depth / 100, 2), price=np.round(np.exp(log), -1),
-    )  # fmt: skip
+        depth=depth,
+        table=57.0,
+        x=np.round(across * 1.002, 2),
+        y=np.round(across * 0.998, 2),
+        z=np.round(across * depth / 100, 2),
+        price=np.round(np.exp(log), -1),
+    )
     copies = rng.integers(0, n, 2 * n)
     copied = frame.iloc[copies].assign(
         x=frame["x"].iloc[copies] + 0.01, y=frame["y"].iloc[copies] + 0.01
@@ -173,8 +172,13 @@ def test_cells_part_only_where_the_terms_jump(sales):
     model = fit(sales)
     told = model.like_sales
     assert told is not None
-    edges = {at for cells in told.cells for s in cells.sides for at in s.edges
-             if s.attribute == "carat"}  # fmt: skip
+    edges = {
+        at
+        for cells in told.cells
+        for s in cells.sides
+        for at in s.edges
+        if s.attribute == "carat"
+    }
     assert edges <= set(model.magic_weights)
     low, high = model.training.ranges["carat"]
     grades = [list(model.training.grades[name]) for name in ("cut", "color", "clarity")]

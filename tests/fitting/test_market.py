@@ -308,9 +308,11 @@ def test_prices_of_another_day_everywhere(model, dated, tmp_path, capsys):
     out = ["--out", str(tmp_path / "s.sql"), "--dialect", "duckdb"]
     assert main(["export-sql", *words, *out]) == 0
     with duckdb.connect() as db:
-        db.execute("CREATE TABLE stones AS SELECT *, NULL::DOUBLE depth, "
-                   "NULL::DOUBLE \"table\", NULL::DOUBLE x, NULL::DOUBLE y, NULL::DOUBLE z "
-                   f"FROM '{tmp_path / 's.csv'}'")  # fmt: skip
+        db.execute(
+            "CREATE TABLE stones AS SELECT *, NULL::DOUBLE depth, "
+            'NULL::DOUBLE "table", NULL::DOUBLE x, NULL::DOUBLE y, NULL::DOUBLE z '
+            f"FROM '{tmp_path / 's.csv'}'"
+        )
         db.execute((tmp_path / "s.sql").read_text())
         assert db.sql("SELECT price_cents FROM diamond_prices").fetchall() == [(why.cents,)]
 
@@ -347,8 +349,10 @@ def apart(dated) -> PriceModel:
 def test_small_and_large_stones_have_markets_of_their_own(apart, path):
     moved = path[-1] - path[0]
     for text, rate in (
-        ("0.3 Ideal G VS2", -0.33), ("0.7 Ideal G VS2", 0.0), ("2.01 Ideal H SI1", 0.2)
-    ):  # fmt: skip
+        ("0.3 Ideal G VS2", -0.33),
+        ("0.7 Ideal G VS2", 0.0),
+        ("2.01 Ideal H SI1", 0.2),
+    ):
         last = market_index(apart, of=Stone.parse(text))[-1]
         assert np.log(last.index / 100) == pytest.approx(moved + rate, abs=0.06), text
 
@@ -362,9 +366,11 @@ def test_no_price_falls_with_weight_on_any_day(dated):
     at = rng.choice([0.5, 1.0, 1.5, 2.0], n)
     first, last = apart.training.ranges["sold"]
     frame = pd.DataFrame(
-        {name: rng.choice(list(apart.training.grades[name]), n) for name in
-         ("cut", "color", "clarity")}
-    ).assign(sold=rng.integers(int(first), int(last) + 1, n))  # fmt: skip
+        {
+            name: rng.choice(list(apart.training.grades[name]), n)
+            for name in ("cut", "color", "clarity")
+        }
+    ).assign(sold=rng.integers(int(first), int(last) + 1, n))
     below, above = (
         apart.log_price(Stones.from_frame(frame.assign(carat=at * share)), extrapolate=True)
         for share in (1 - 1e-9, 1.0)
@@ -378,11 +384,24 @@ def test_the_database_knows_the_markets_of_weights(apart, dated):
     stones = Stones.from_frame(some)
     with duckdb.connect() as db:
         db.register("rows", some.assign(sold=pd.to_datetime(some["sold"])))
-        db.execute("CREATE TABLE stones AS SELECT *, NULL::DOUBLE depth, NULL::DOUBLE \"table\", "
-                   "NULL::DOUBLE x, NULL::DOUBLE y, NULL::DOUBLE z, "
-                   "ROW_NUMBER() OVER () AS id FROM rows")  # fmt: skip
-        columns = ["id", "carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z",
-                   "sold"]  # fmt: skip
+        db.execute(
+            'CREATE TABLE stones AS SELECT *, NULL::DOUBLE depth, NULL::DOUBLE "table", '
+            "NULL::DOUBLE x, NULL::DOUBLE y, NULL::DOUBLE z, "
+            "ROW_NUMBER() OVER () AS id FROM rows"
+        )
+        columns = [
+            "id",
+            "carat",
+            "cut",
+            "color",
+            "clarity",
+            "depth",
+            "table",
+            "x",
+            "y",
+            "z",
+            "sold",
+        ]
         db.execute(sql(apart, "duckdb", columns=columns))
         found = db.sql("SELECT price_cents FROM diamond_prices ORDER BY id").fetchnumpy()
     assert (found["price_cents"] == apart.itemise(stones).sum(axis=1)).all()
@@ -393,11 +412,14 @@ def test_the_database_knows_the_markets_of_weights(apart, dated):
     [
         pd.to_datetime(["2025-03-05"]).astype("datetime64[ns]"),
         pd.to_datetime(["2025-03-05"]).astype("datetime64[s]"),
-        [date(2025, 3, 5)], [pd.Timestamp("2025-03-05 12:00")], ["2025-03-05"],
-        [np.datetime64("2025-03-05")], [np.datetime64("2025-03-05T10:00", "ns")],
+        [date(2025, 3, 5)],
+        [pd.Timestamp("2025-03-05 12:00")],
+        ["2025-03-05"],
+        [np.datetime64("2025-03-05")],
+        [np.datetime64("2025-03-05T10:00", "ns")],
         pd.array(["2025-03-05"], dtype="string"),
     ],
-)  # fmt: skip
+)
 def test_dates_of_a_data_frame_are_read_however_they_are_held(model, written):
     stones = Stones.from_frame(pd.DataFrame([STONE]).assign(sold=written))
     assert model.price(stones)[0] == model.price(Stones.of([Stone(**STONE, sold="2025-03-05")]))

@@ -30,9 +30,12 @@ def today(catalog) -> pd.DataFrame:
     shape = rng.choice(["Round", "Oval", "Princess"], n, p=[0.5, 0.3, 0.2])
     shape[rng.choice(n, FEW, replace=False)] = "Pear"
     sales = some.assign(
-        cut=some["cut"].astype(str), shape=shape, polish=rng.choice(list(POLISH), n),
-        fluorescence=rng.choice(list(BLUE), n), laboratory=rng.choice(["GIA", "IGI"], n),
-    )  # fmt: skip
+        cut=some["cut"].astype(str),
+        shape=shape,
+        polish=rng.choice(list(POLISH), n),
+        fluorescence=rng.choice(list(BLUE), n),
+        laboratory=rng.choice(["GIA", "IGI"], n),
+    )
     weight = np.log(sales["carat"])
     effect = sales["shape"].map(SHAPES) + sales["polish"].map(POLISH)
     effect += np.where(sales["shape"] == "Oval", 0.15 * weight, 0)  # dearer as it grows
@@ -114,10 +117,13 @@ KINDS = st.fixed_dictionaries(
 
 @settings(max_examples=60)
 @given(
-    KINDS, st.floats(0.3, 2.0), st.floats(0.001, 0.5), st.sampled_from("DEFGHIJ"),
+    KINDS,
+    st.floats(0.3, 2.0),
+    st.floats(0.001, 0.5),
+    st.sampled_from("DEFGHIJ"),
     st.sampled_from(["SI2", "SI1", "VS2", "VS1", "VVS2"]),
     st.sampled_from(["Good", "Very Good", "Premium", "Ideal", "Not graded"]),
-)  # fmt: skip
+)
 def test_a_better_stone_is_never_cheaper(model, kind, carat, more, color, clarity, cut):
     def price(carat=carat, polish=kind["polish"]):
         stone = Stone(carat, cut, color, clarity, **{**kind, "polish": polish})
@@ -296,12 +302,16 @@ def test_the_database_knows_what_is_usual_for_a_shape(deep):
     n = 300
     some = pd.DataFrame(
         {
-            "id": range(n), "carat": rng.uniform(0.3, 2, n).round(2), "cut": "Not graded",
-            "color": rng.choice(list("EFGH"), n), "clarity": rng.choice(["SI1", "VS2"], n),
-            "depth": rng.uniform(67, 74, n).round(1), "table": 57.0,
+            "id": range(n),
+            "carat": rng.uniform(0.3, 2, n).round(2),
+            "cut": "Not graded",
+            "color": rng.choice(list("EFGH"), n),
+            "clarity": rng.choice(["SI1", "VS2"], n),
+            "depth": rng.uniform(67, 74, n).round(1),
+            "table": 57.0,
             "shape": rng.choice(["Princess", None], n),
         }
-    )  # fmt: skip
+    )
     some.loc[rng.random(n) < 0.4, "depth"] = None
     some.loc[rng.random(n) < 0.2, "table"] = None
     stones = Stones.from_frame(some)
@@ -338,12 +348,15 @@ def test_cheap_shapes_of_one_cut_leave_the_cut_of_others_alone(of_fancies, plain
     model = fit(
         pd.DataFrame(
             {
-                "carat": carat, "cut": cut, "color": [*np.array(list("DEFGHI"))[color]],
+                "carat": carat,
+                "cut": cut,
+                "color": [*np.array(list("DEFGHI"))[color]],
                 "clarity": [*np.array(["VVS1", "VVS2", "VS1", "VS2", "SI1"])[clarity]],
-                "shape": shape, "price": np.exp(log_price).round(2),
+                "shape": shape,
+                "price": np.exp(log_price).round(2),
             }
         )
-    )  # fmt: skip
+    )
     best = np.log(model.explain(Stone(1, "Excellent", "F", "VS1", shape="Round")).price)
     for grade, effect in worth.items():
         price = model.explain(Stone(1, grade, "F", "VS1", shape="Round")).price
@@ -452,8 +465,9 @@ def test_support_is_of_the_shape_too(model):
     )
     heavy = Stone(2.6, "Ideal", "G", "VS2", shape="Pear")
     assert model.support.near(Stones.of([light, heavy])).tolist() == [
-        model.support.near_one(light), model.support.near_one(heavy)
-    ]  # fmt: skip
+        model.support.near_one(light),
+        model.support.near_one(heavy),
+    ]
     assert PriceModel.from_json(model.to_json()).support == model.support
 
 

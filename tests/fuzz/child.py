@@ -58,9 +58,7 @@ def main() -> None:
     name, folder, *options = sys.argv[1:]
     quiet()
     findings = Findings(name, Path(folder))
-    atheris.Setup(
-        [sys.argv[0], *options], findings.feed, custom_mutator=findings.change
-    )  # fmt: skip
+    atheris.Setup([sys.argv[0], *options], findings.feed, custom_mutator=findings.change)
     atheris.Fuzz()
 
 

@@ -70,11 +70,20 @@ class Application:
                 headers.append((name.lower(), value.strip()))
         shown = b"/" + path.lstrip(b"/") if not path.startswith(b"/") else path
         scope: dict[str, Any] = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http",
-            "method": _method(method), "path": unquote(shown.decode("latin-1")), "raw_path": shown,
-            "root_path": "", "query_string": query, "headers": headers,
-            "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "state": {},
-        }  # fmt: skip
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": _method(method),
+            "path": unquote(shown.decode("latin-1")),
+            "raw_path": shown,
+            "root_path": "",
+            "query_string": query,
+            "headers": headers,
+            "server": ("127.0.0.1", 80),
+            "client": ("127.0.0.1", 1),
+            "state": {},
+        }
         answered = asyncio.wait_for(self._answer(scope, body), patience)
         status = self.loop.run_until_complete(answered)
         if self.unforeseen:

@@ -81,11 +81,20 @@ def fuzz(name: str, runs: int, seconds: float, folder: Path) -> Outcome:
             if outcome.executions >= runs or left < 1:
                 break
             ended = _child(
-                outcome, scratch, name, str(crashes), str(corpus), f"-dict={words}", f"-max_len={most}",
-                f"-runs={runs - outcome.executions}", f"-max_total_time={int(left)}",
-                f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEMORY}", "-print_final_stats=1",
+                outcome,
+                scratch,
+                name,
+                str(crashes),
+                str(corpus),
+                f"-dict={words}",
+                f"-max_len={most}",
+                f"-runs={runs - outcome.executions}",
+                f"-max_total_time={int(left)}",
+                f"-timeout={TIMEOUT}",
+                f"-rss_limit_mb={MEMORY}",
+                "-print_final_stats=1",
                 f"-artifact_prefix={crashes}/{name}-",
-            )  # fmt: skip
+            )
             if ended == 0:
                 break
     outcome.seconds = time.monotonic() - began

@@ -21,9 +21,13 @@ MEASURED = Stone(0.7, "Good", "G", "SI1", depth=62.0, table=57.0, x=5.67, y=5.70
 STONES = (BARE, MEASURED, Stone(1.2, "Ideal", "G", "IF", x=6.8, y=6.75))
 WEIGHT = Spline("carat", (0.0, 0.0, 1.0, 4.0, 4.0), 1)
 RANGES = {
-    "carat": (0.3, 3.0), "depth": (55.0, 68.0), "table": (50.0, 66.0), "x": (4.0, 10.0),
-    "y": (4.0, 10.0), "z": (2.5, 6.5),
-}  # fmt: skip
+    "carat": (0.3, 3.0),
+    "depth": (55.0, 68.0),
+    "table": (50.0, 66.0),
+    "x": (4.0, 10.0),
+    "y": (4.0, 10.0),
+    "z": (2.5, 6.5),
+}
 
 
 def small_model(sides: str = "log(x * y) / 2 - log(carat) / 3") -> PriceModel:
@@ -56,28 +60,46 @@ def small_model(sides: str = "log(x * y) / 2 - log(carat) / 3") -> PriceModel:
     factor = quantised(np.outer(np.linspace(0.01, 0.02, p), (1.0, 0.5)))
     grades = {
         grade.name: dict.fromkeys(seen, 20)
-        for grade, seen in zip((*GRADES, LISTING), (CUTS, COLORS, CLARITIES, LISTING.grades), strict=True)
-    }  # fmt: skip
+        for grade, seen in zip(
+            (*GRADES, LISTING), (CUTS, COLORS, CLARITIES, LISTING.grades), strict=True
+        )
+    }
     row = tuple(round(0.005 * (k + 1), 4) for k in range(len(LEVELS)))
     return PriceModel(
-        family="small", origin="made by hand", terms=terms, coefficients=coefficients,
-        factor=factor, residual_sd=0.1, edf=float(p), reference=BARE, averages=averages,
+        family="small",
+        origin="made by hand",
+        terms=terms,
+        coefficients=coefficients,
+        factor=factor,
+        residual_sd=0.1,
+        edf=float(p),
+        reference=BARE,
+        averages=averages,
         training=Training(60, 50, {"measurements": 2}, "USD", "2008", RANGES, grades),
         markup=Markup(
-            (1.0,), 6.0, 1.0, ((0.0, 0.1, 0.1),) * 2, ((0.0, 0.05, 0.05),) * 2,
+            (1.0,),
+            6.0,
+            1.0,
+            ((0.0, 0.1, 0.1),) * 2,
+            ((0.0, 0.05, 0.05),) * 2,
             (Band(0, 500.0, 900.0, 1.1, 0.01, 12),),
-        ) if sides else None,
+        )
+        if sides
+        else None,
         inference=Inference("x>y", "x<y", (Odds((), (0.1,)), Odds((Slope("carat"),), (0.2,)))),
         ranges=Ranges(
-            (1.0,), CLARITIES, {"color": {"G": 1.1, "E": 0.9}, "cut": {"Ideal": 1.0}},
-            ((0, 0, 1), (1, 1, 1)), (30, 20),
+            (1.0,),
+            CLARITIES,
+            {"color": {"G": 1.1, "E": 0.9}, "cut": {"Ideal": 1.0}},
+            ((0, 0, 1), (1, 1, 1)),
+            (30, 20),
             dict.fromkeys(("blend", "recorded", "inferred"), (row,) * 2),
         ),
         support=Support((1.0,), COLORS, CLARITIES, (5, 9, 3, 8, 0, 1, 40, 7, 0, 2, 5, 6)),
         certificate=Certificate(
             10, {"carat": 0, "cut": 0}, 0.2, 5.0, 0.01, ("blend",), ("missing",)
         ),
-    )  # fmt: skip
+    )
 
 
 def small_sums() -> Moments:

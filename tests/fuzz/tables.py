@@ -13,13 +13,58 @@ from tests.fuzz.mutations import Choices
 
 NAMES = ("carat", "cut", "color", "clarity")
 STONE = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1", "price": 5000.0}
-MORE = ("price", "depth", "table", "x", "y", "z", "listing", "row", "Colour", "note", "", "carat",
-        "price_per_carat", "measurements", "shape", "certificate", "currency", "status")  # fmt: skip
+MORE = (
+    "price",
+    "depth",
+    "table",
+    "x",
+    "y",
+    "z",
+    "listing",
+    "row",
+    "Colour",
+    "note",
+    "",
+    "carat",
+    "price_per_carat",
+    "measurements",
+    "shape",
+    "certificate",
+    "currency",
+    "status",
+)
 CELLS: tuple[Any, ...] = (
-    1.01, 0.7, "Ideal", "E", "VS1", None, 0.0, -1.0, 1e300, float("nan"), float("inf"), "", "G",
-    "IF", "good", "1.01 ct", "5,000", "\ud7ff", "=1+1", "x" * 2100, "1" + " " * 300 + "2", 2**62,
-    -5, True, b"E", b"\xff", "6.4 x 6.5 x 4", 61.5, 6.43, "n/a",
-)  # fmt: skip
+    1.01,
+    0.7,
+    "Ideal",
+    "E",
+    "VS1",
+    None,
+    0.0,
+    -1.0,
+    1e300,
+    float("nan"),
+    float("inf"),
+    "",
+    "G",
+    "IF",
+    "good",
+    "1.01 ct",
+    "5,000",
+    "\ud7ff",
+    "=1+1",
+    "x" * 2100,
+    "1" + " " * 300 + "2",
+    2**62,
+    -5,
+    True,
+    b"E",
+    b"\xff",
+    "6.4 x 6.5 x 4",
+    61.5,
+    6.43,
+    "n/a",
+)
 NUMBERS = (
     pa.int8(),
     pa.uint64(),
@@ -31,10 +76,19 @@ NUMBERS = (
 )
 TEXTS = (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.binary_view())
 OTHERS = (
-    pa.null(), pa.bool_(), pa.date32(), pa.time64("ns"), pa.timestamp("ns", "Mars/Base"),
-    pa.timestamp("us", "UTC"), pa.duration("ns"), pa.month_day_nano_interval(), pa.list_(pa.int8()),
-    pa.struct([("a", pa.int8())]), pa.binary(2), pa.decimal256(60, 4),
-)  # fmt: skip
+    pa.null(),
+    pa.bool_(),
+    pa.date32(),
+    pa.time64("ns"),
+    pa.timestamp("ns", "Mars/Base"),
+    pa.timestamp("us", "UTC"),
+    pa.duration("ns"),
+    pa.month_day_nano_interval(),
+    pa.list_(pa.int8()),
+    pa.struct([("a", pa.int8())]),
+    pa.binary(2),
+    pa.decimal256(60, 4),
+)
 
 
 def table_of(choose: Choices) -> pa.Table:

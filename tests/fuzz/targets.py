@@ -156,9 +156,13 @@ TARGETS: dict[str, Target] = {}
 
 
 def target(
-    allowed: type[Exception] | tuple[type[Exception], ...], seeds: Callable[[], list[bytes]],
-    *, words: str = "", mutate: Mutate | None = None, cases: int = 400,
-) -> Callable[[Callable[[bytes], None]], Callable[[bytes], None]]:  # fmt: skip
+    allowed: type[Exception] | tuple[type[Exception], ...],
+    seeds: Callable[[], list[bytes]],
+    *,
+    words: str = "",
+    mutate: Mutate | None = None,
+    cases: int = 400,
+) -> Callable[[Callable[[bytes], None]], Callable[[bytes], None]]:
     """Enter a function among the targets, under its own name."""
 
     def entered(run: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -298,18 +302,31 @@ LOG = "number previous at action active anchor by reason details promote rollbac
 ENTRIES = (
     Entry(1, "", "2026-01-02T03:04:05Z", "promote", "a" * 64, "a" * 64, "ann", "first"),
     Entry(
-        1, "", "2026-01-02T03:04:05Z", "refit", "", "", "cron", "none",
+        1,
+        "",
+        "2026-01-02T03:04:05Z",
+        "refit",
+        "",
+        "",
+        "cron",
+        "none",
         {
             "record": "records/r.json",
             "offsets": [{"source": "a", "n": 3, "log": 0.1, "low": 0.0, "high": 0.2}],
             "deliveries": [
-                {"file": "a.csv", "source": "a", "sha256": "b" * 64, "sales": "sales/x.parquet",
-                 "faults": {"price": 2}, "read": 5}
+                {
+                    "file": "a.csv",
+                    "source": "a",
+                    "sha256": "b" * 64,
+                    "sales": "sales/x.parquet",
+                    "faults": {"price": 2},
+                    "read": 5,
+                }
             ],
         },
     ),
     Entry(1, "", "", "rollback", "", "", "", "", {"n": [1, 2.5, None, {"x": "y"}]}),
-)  # fmt: skip
+)
 
 
 @target(RegistryError, lambda: [_sealed(entry)[0] for entry in ENTRIES], words=LOG)
@@ -319,9 +336,11 @@ def entry(data: bytes) -> None:
 
 
 @target(
-    (RegistryError, FitError), lambda: [_sealed(entry)[0][9:-78] for entry in ENTRIES],
-    words=LOG, mutate=spoiled_json,
-)  # fmt: skip
+    (RegistryError, FitError),
+    lambda: [_sealed(entry)[0][9:-78] for entry in ENTRIES],
+    words=LOG,
+    mutate=spoiled_json,
+)
 def sealed_entry(data: bytes) -> None:
     """An entry whose hash is right; what is read from it is understood, or `RegistryError`."""
     digest = hashlib.sha256(data).hexdigest().encode()
@@ -352,18 +371,29 @@ def _parts() -> tuple[bytes, dict[str, list[float]]]:
 
 
 EDITS = (
-    [], [["head", "rows", 0, -1]], [["head", "squares", []]], [["values", "XX 0", [1.0]]],
-    [["head", "bins", "carat", "kind", "bands"]], [["values", "grid cell", [9e18, -1.0]]],
-    [["values", "weight carat", []]], [["head", "founding", "{}"]], [["head", "seen", -5.0]],
-    [["head", "extent", {}]], [["head", "bins", "cut", "values", [1.0]]],
-    [["values", "grid count", [0.5, 1e300]]], [["head", "left_out", {"x": -1}]],
-)  # fmt: skip
+    [],
+    [["head", "rows", 0, -1]],
+    [["head", "squares", []]],
+    [["values", "XX 0", [1.0]]],
+    [["head", "bins", "carat", "kind", "bands"]],
+    [["values", "grid cell", [9e18, -1.0]]],
+    [["values", "weight carat", []]],
+    [["head", "founding", "{}"]],
+    [["head", "seen", -5.0]],
+    [["head", "extent", {}]],
+    [["head", "bins", "cut", "values", [1.0]]],
+    [["values", "grid count", [0.5, 1e300]]],
+    [["head", "left_out", {"x": -1}]],
+)
 
 
 @target(
-    (DocumentError, FitError), lambda: [msgspec.json.encode(e) for e in EDITS],
+    (DocumentError, FitError),
+    lambda: [msgspec.json.encode(e) for e in EDITS],
     words=f"head values rows squares bins extent left_out founding carat grid recorded blend {DOCUMENT}",
-    mutate=spoiled_json, cases=40)  # fmt: skip
+    mutate=spoiled_json,
+    cases=40,
+)
 def signed_sums(data: bytes) -> None:
     """Sums with some values changed and the right hash: `DocumentError`, `FitError` on adding.
 
@@ -415,9 +445,10 @@ SOURCES = (
     'currency = "EUR"\ndecimal = ","\ndelimiter = ";"\nencoding = "cp1252"\noffset = 1.05\n'
     '[columns]\ncarat = "Gewicht"\nprice = "Preis"\nidentity = "Nr"\n[units]\nx = "cm"\n'
     '[rates]\nCHF = 1.1\n[grades.cut]\nspitze = "Ideal"\n[grades.shape]\nrd = "round"\n',
-    'offset = "fitted"\n[grades.color]\n"F+" = "F"\n', "",
+    'offset = "fitted"\n[grades.color]\n"F+" = "F"\n',
+    "",
     'columns = {carat = "x", "price_per_carat" = "ppc"}\n[grades]\nclarity = {lr = "IF"}\n',
-)  # fmt: skip
+)
 
 
 @target(SourceError, lambda: [s.encode() for s in SOURCES], words=TOML)
@@ -457,7 +488,7 @@ def settings(data: bytes) -> None:
 
 SALES = (
     "carat,cut,color,clarity,depth,table,price,x,y,z\n0.7,Ideal,E,VS1,61.5,56,2800,5.7,5.73,3.51\n"
-    "1.01,vg,G,SI1,,,\"5,120\",,,\n1.2,Good,J,I1,62,58,4900,,,\n",
+    '1.01,vg,G,SI1,,,"5,120",,,\n1.2,Good,J,I1,62,58,4900,,,\n',
     "sep=;\nTitle\nGewicht (ct);Schliff;Farbe;Reinheit;Preis EUR;Zertifikat\n0,7;Ideal;E;VS1;2.800,50 €;A-1\n"
     "1,01;vg;G;SI1;5.120,-;A-2\n",
     "Shape\tSize\tMake\tColor\tClarity\tMeasurements\tPrice/ct\tOrigin\tStock #\tCurrency\n"
@@ -465,7 +496,7 @@ SALES = (
     "oval\t0.9\tIdeal\tE\tVS1\t5.7*5.7*3.5\t4000\tlab\t18\tUSD\n",
     "carat|cut|color|clarity|price|depth\n0.7|Ideal|E|VS1|$1e3|3.5\n-|?|n/a|none|nil|null\n",
     "\ufeffcarat,cut,color,clarity,price\r\n0.7,Ideal,E,VS1,2800\r\n=cmd|x,1,2,3,4\r\n",
-)  # fmt: skip
+)
 CELLS = """carat cut color clarity depth table price x y z shape origin measurements currency
     Ideal VS1 SI1 round natural USD EUR € $ 1.234,50 5,120 n/a mm cm - × = @ +1 sep=; " ; | , """
 
@@ -489,10 +520,15 @@ def sales_csv(data: bytes) -> None:
 
 
 DECLARED = Source(
-    columns={"carat": "Gewicht", "price": "Preis", "measurements": "Maße"}, decimal=",",
-    units={"x": "cm"}, grades={"cut": {"spitze": "Ideal"}}, currency="EUR",
-    rates={"EUR": 1.1}, encoding="cp1252", delimiter=";",
-)  # fmt: skip
+    columns={"carat": "Gewicht", "price": "Preis", "measurements": "Maße"},
+    decimal=",",
+    units={"x": "cm"},
+    grades={"cut": {"spitze": "Ideal"}},
+    currency="EUR",
+    rates={"EUR": 1.1},
+    encoding="cp1252",
+    delimiter=";",
+)
 GERMAN = (
     "Gewicht;Schliff;Farbe;Reinheit;Maße;Preis\n0,7;spitze;E;VS1;0,57 x 0,573 x 0,351;2.800\n"
 )
@@ -582,8 +618,19 @@ def cli_sales(data: bytes) -> None:
         read_sales(sales_in(file, None, leave_out)[0])
 
 
-TEXTS = ("1,234.50 $", "5.120,-", "6.43 - 6.48 x 3.97 mm", "1 234,5 €", "CHF 5'120.00", "1.01 ct",
-         "Carat Weight (ct)", "price_usd", "Total Depth %", "Länge", "6,43*6,48*3,97")  # fmt: skip
+TEXTS = (
+    "1,234.50 $",
+    "5.120,-",
+    "6.43 - 6.48 x 3.97 mm",
+    "1 234,5 €",
+    "CHF 5'120.00",
+    "1.01 ct",
+    "Carat Weight (ct)",
+    "price_usd",
+    "Total Depth %",
+    "Länge",
+    "6,43*6,48*3,97",
+)
 
 
 @target((), lambda: [t.encode() for t in TEXTS], words=CELLS)
@@ -664,11 +711,14 @@ def as_json(*some: Any) -> list[bytes]:
 @target(
     ProblemError,
     lambda: as_json(
-        STONE, {**FULL, "listing": "recorded", "level": 0.5, "language": "it", "line_ranges": True},
-        {**STONE, "reference": FULL, "listing": "x>y", "effective": "2008"}, {"carat": "1"},
+        STONE,
+        {**FULL, "listing": "recorded", "level": 0.5, "language": "it", "line_ranges": True},
+        {**STONE, "reference": FULL, "listing": "x>y", "effective": "2008"},
+        {"carat": "1"},
     ),
-    words=FIELDS, mutate=spoiled_json,
-)  # fmt: skip
+    words=FIELDS,
+    mutate=spoiled_json,
+)
 def quote(data: bytes) -> None:
     """The body of a quote, priced: `ProblemError`, which can be written."""
     with told():
@@ -691,9 +741,13 @@ def told() -> Iterator[None]:
 
 @target(
     ProblemError,
-    lambda: as_json({"first": STONE, "second": FULL, "language": "it"}, {"first": FULL, "second": STONE, "listing": "x<y", "line_ranges": True}),
-    words=FIELDS, mutate=spoiled_json,
-)  # fmt: skip
+    lambda: as_json(
+        {"first": STONE, "second": FULL, "language": "it"},
+        {"first": FULL, "second": STONE, "listing": "x<y", "line_ranges": True},
+    ),
+    words=FIELDS,
+    mutate=spoiled_json,
+)
 def comparison(data: bytes) -> None:
     """The body of a comparison: `ProblemError`."""
     with told():
@@ -701,9 +755,15 @@ def comparison(data: bytes) -> None:
 
 
 @target(
-    ProblemError, lambda: as_json({"stone": STONE}, {"stone": FULL, "listing": "x>y", "language": "it"}, {"stone": STONE, "count": 3}),
-    words=FIELDS, mutate=spoiled_json,
-)  # fmt: skip
+    ProblemError,
+    lambda: as_json(
+        {"stone": STONE},
+        {"stone": FULL, "listing": "x>y", "language": "it"},
+        {"stone": STONE, "count": 3},
+    ),
+    words=FIELDS,
+    mutate=spoiled_json,
+)
 def steps(data: bytes) -> None:
     """The bodies of steps and of comparables: `ProblemError`."""
     with told():
@@ -718,8 +778,15 @@ def steps(data: bytes) -> None:
 
 
 @target(
-    ProblemError, lambda: [b"cut=Ideal&carat=0.5&carat=1&color=E&clarity=VS1", b"cut=good", b"carat=nan&cut=Ideal"],
-    words="cut= carat= color= clarity= & ; % + Ideal nan inf 1e5", cases=150)  # fmt: skip
+    ProblemError,
+    lambda: [
+        b"cut=Ideal&carat=0.5&carat=1&color=E&clarity=VS1",
+        b"cut=good",
+        b"carat=nan&cut=Ideal",
+    ],
+    words="cut= carat= color= clarity= & ; % + Ideal nan inf 1e5",
+    cases=150,
+)
 def prices(data: bytes) -> None:
     """The query of a price list: `ProblemError`."""
     asked = parse_qs(data.decode("latin-1"))
@@ -753,10 +820,15 @@ def batch(data: bytes, media: str) -> None:
 
 @target(
     ProblemError,
-    lambda: as_json({"rows": [STONE, FULL, {}, {**STONE, "x": 9.0}, {"carat": "1"}]},
-                    {"columns": {k: [v, v, None] for k, v in FULL.items()}},
-                    {"columns": {k: [v] for k, v in STONE.items()}}),
-    words=FIELDS, mutate=spoiled_json, cases=300)  # fmt: skip
+    lambda: as_json(
+        {"rows": [STONE, FULL, {}, {**STONE, "x": 9.0}, {"carat": "1"}]},
+        {"columns": {k: [v, v, None] for k, v in FULL.items()}},
+        {"columns": {k: [v] for k, v in STONE.items()}},
+    ),
+    words=FIELDS,
+    mutate=spoiled_json,
+    cases=300,
+)
 def batch_json(data: bytes) -> None:
     """A batch as JSON: `ProblemError`."""
     batch(data, JSON)
@@ -795,9 +867,11 @@ def made_arrow(data: bytes) -> None:
 
 
 FORMS = (
-    b"carat=1.01&cut=Ideal&color=E&clarity=VS1", b"a.carat=70+points&a.cut=vg&lang=it&b.carat=1",
-    b"carat=1%2C5ct&cut=Ideal&color=Z&clarity=VS1&depth=61.5&x=6.4&y=6.43&z=9", b"carat=40&cut=Ideal&color=E&clarity=IF",
-)  # fmt: skip
+    b"carat=1.01&cut=Ideal&color=E&clarity=VS1",
+    b"a.carat=70+points&a.cut=vg&lang=it&b.carat=1",
+    b"carat=1%2C5ct&cut=Ideal&color=Z&clarity=VS1&depth=61.5&x=6.4&y=6.43&z=9",
+    b"carat=40&cut=Ideal&color=E&clarity=IF",
+)
 
 
 @target(
@@ -831,18 +905,21 @@ REQUESTS = (
     "GET /list?per=carat&cut=Ideal\nauthorization: Bearer {token}\naccept: text/html\n\n",
     "POST /sign-in\ncontent-type: application/x-www-form-urlencoded\n\nkey={token}&next=/list%3Flang%3Dit",
     "POST /v1/quotes\nauthorization: Bearer {token}\ncontent-type: application/json\nidempotency-key: a\n\n{stone}",
-    "POST /v1/quotes/batch?level=0.5&listing=recorded\nauthorization: Bearer {token}\ncontent-type: application/json\n\n{\"rows\":[{stone}]}",
+    'POST /v1/quotes/batch?level=0.5&listing=recorded\nauthorization: Bearer {token}\ncontent-type: application/json\n\n{"rows":[{stone}]}',
     "POST /v1/quotes/batch\nauthorization: Bearer {token}\ncontent-type: text/csv\n\ncarat,cut,color,clarity\n1,Ideal,E,VS1\n",
-    "POST /v1/comparisons?model=ab\nauthorization: Bearer {token}\ncontent-type: application/json\nx-model-id: x\n\n{\"first\":{stone},\"second\":{stone}}",
-    "POST /v1/what-if\nauthorization: Bearer {token}\ncontent-type: application/json; charset=utf-8\n\n{\"stone\":{stone}}",
+    'POST /v1/comparisons?model=ab\nauthorization: Bearer {token}\ncontent-type: application/json\nx-model-id: x\n\n{"first":{stone},"second":{stone}}',
+    'POST /v1/what-if\nauthorization: Bearer {token}\ncontent-type: application/json; charset=utf-8\n\n{"stone":{stone}}',
     "GET /v1/price-list?carat=1&color=E&clarity=VS1&cut=good\nauthorization: Bearer {token}\n\n",
     "GET /shared/ab12.0123456789abcdef0123456789abcdef.pdf\naccept: text/html\n\n",
     "GET /v1/quotes/abc.html?paper=x\ncookie: dp_session=a.1.b; x=y\naccept: text/html\n\n",
     "GET /v1/usage?from=2026-01-01&to=x\nauthorization: Bearer {token}\n\n",
-    "GET /v1/models\nauthorization: Bearer dp_000000000000_0\n\n", "GET /static/page.css\nif-none-match: x\n\n",
-    "GET /problems?lang=xx\naccept-language: it;q=0.5,en\n\n", "HEAD /health/ready\n\n", "OPTIONS /v1/quotes\norigin: http://x\n\n",
+    "GET /v1/models\nauthorization: Bearer dp_000000000000_0\n\n",
+    "GET /static/page.css\nif-none-match: x\n\n",
+    "GET /problems?lang=xx\naccept-language: it;q=0.5,en\n\n",
+    "HEAD /health/ready\n\n",
+    "OPTIONS /v1/quotes\norigin: http://x\n\n",
     "POST /quotes\nauthorization: Bearer {token}\ncontent-type: application/x-www-form-urlencoded\n\ncarat=1&cut=Ideal&color=E&clarity=VS1",
-)  # fmt: skip
+)
 
 
 def requests() -> list[bytes]:
@@ -947,9 +1024,14 @@ def token(data: bytes) -> None:
 
 
 @target(
-    StoneError, lambda: [b"1.01 Ideal E VS1", b"0.70 ct very good G VS2 depth=61.5 x=5.71 y=5.74", b"1,Ideal,E,IF"],
+    StoneError,
+    lambda: [
+        b"1.01 Ideal E VS1",
+        b"0.70 ct very good G VS2 depth=61.5 x=5.71 y=5.74",
+        b"1,Ideal,E,IF",
+    ],
     words="ct Ideal good VS1 depth= x= y= z= table= length= colour= = inf nan",
-)  # fmt: skip
+)
 def stone(data: bytes) -> None:
     """A stone as people write it: `StoneError`."""
     text = text_of(data)
@@ -963,19 +1045,34 @@ def stone(data: bytes) -> None:
 
 
 ARITHMETIC = (
-    "log(carat)", "log(x * y) / 2 - log(carat) / 3", "np.minimum(x, 5.5) ** 2", "I(depth / table)",
-    "-x + y * z", "max(exp(x), sqrt(y))", "carat ** -1e3 / (table - table)", "1e308 * 10 * x",
-)  # fmt: skip
+    "log(carat)",
+    "log(x * y) / 2 - log(carat) / 3",
+    "np.minimum(x, 5.5) ** 2",
+    "I(depth / table)",
+    "-x + y * z",
+    "max(exp(x), sqrt(y))",
+    "carat ** -1e3 / (table - table)",
+    "1e308 * 10 * x",
+)
 OPERATIONS = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "**": np.power, "log": np.log,
-    "sqrt": np.sqrt, "exp": np.exp, "min": np.minimum, "max": np.maximum,
-}  # fmt: skip
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "**": np.power,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "exp": np.exp,
+    "min": np.minimum,
+    "max": np.maximum,
+}
 
 
 @target(
-    ExpressionError, lambda: [a.encode() for a in ARITHMETIC],
+    ExpressionError,
+    lambda: [a.encode() for a in ARITHMETIC],
     words="carat depth table x y z log( sqrt( exp( min( max( np. I( ** * / + - ( ) , 1e308 0x 1j lambda if or",
-)  # fmt: skip
+)
 def expression(data: bytes) -> None:
     """Arithmetic over measures: `ExpressionError`; both ways to work it out agree."""
     found = parse(text_of(data))
@@ -999,9 +1096,9 @@ def expression(data: bytes) -> None:
 
 
 REPORTS = (
-    "---\ntitle: A\nformat: {html: default}\n---\n\nProse.\n\n```{python}\n#| tags: [parameters]\nmodel = \"\"\n```\n\nMore.\n",
+    '---\ntitle: A\nformat: {html: default}\n---\n\nProse.\n\n```{python}\n#| tags: [parameters]\nmodel = ""\n```\n\nMore.\n',
     "---\na: 1\n---\n```{python}\n#| echo: false\n1\n```\n",
-)  # fmt: skip
+)
 
 
 @target(

@@ -15,12 +15,25 @@ DAY = date(2026, 9, 30)
 @pytest.mark.parametrize(
     "text",
     [
-        "2026-09-30", "2026/09/30", "2026-09-30T10:15:00Z", "20260930", "30/09/2026",
-        "30.9.2026", "9/30/2026", "30-Sep-2026", "Sep 30, 2026", "30 septembre 2026",
-        "30. September 2026", "September 30th 2026", "30 settembre 2026", "46295", "mercredi 30 septembre 2026", "46295.5",
+        "2026-09-30",
+        "2026/09/30",
+        "2026-09-30T10:15:00Z",
+        "20260930",
+        "30/09/2026",
+        "30.9.2026",
+        "9/30/2026",
+        "30-Sep-2026",
+        "Sep 30, 2026",
+        "30 septembre 2026",
+        "30. September 2026",
+        "September 30th 2026",
+        "30 settembre 2026",
+        "46295",
+        "mercredi 30 septembre 2026",
+        "46295.5",
         "30/09/2026 14:30",
     ],
-)  # fmt: skip
+)
 def test_a_date_is_read_in_any_form(text):
     assert day_in(text) == DAY.toordinal()
 

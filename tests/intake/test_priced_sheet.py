@@ -12,8 +12,11 @@ from diamond_pricing.intake.priced_sheet import XLSX, priced_sheet
 from diamond_pricing.model.words import ITALIAN
 
 HEADER = ["Stock #", "Carat", "Color", "Clarity", "Cut", "Location"]
-ROWS = [["0017", 1.01, "E", "VS1", "Ideal", "Milan"], ["0018", 0.5, "G", "SI1", "Good", "Rome"],
-        ["0019", 9.5, "E", "VS1", "Ideal", "Milan"]]  # fmt: skip
+ROWS = [
+    ["0017", 1.01, "E", "VS1", "Ideal", "Milan"],
+    ["0018", 0.5, "G", "SI1", "Good", "Rome"],
+    ["0019", 9.5, "E", "VS1", "Ideal", "Milan"],
+]
 
 
 def workbook() -> bytes:

@@ -54,13 +54,27 @@ def test_a_retailers_headers_money_and_words_are_understood():
 @pytest.mark.parametrize(
     ("text", "decimal", "value"),
     [
-        ("1,234", ".", 1234.0), ("$1,234.50", ".", 1234.5), ("1.234,50 €", ",", 1234.5),
-        ("0,71", ",", 0.71), ("0,71", ".", None), ("1 234", ".", 1234.0), ("12'500", ".", 12500.0),
-        ("USD 900", ".", 900.0), ("61.8 %", ".", 61.8), ("6.43 mm", ".", 6.43), ("1e3", ".", 1000.0),
-        ("nan", ".", None), ("inf", ".", None), ("1_000", ".", None), ("0x10", ".", None),
-        ("1,23,4", ".", None), ("--1", ".", None), ("1.2.3", ",", None), ("", ".", None),
+        ("1,234", ".", 1234.0),
+        ("$1,234.50", ".", 1234.5),
+        ("1.234,50 €", ",", 1234.5),
+        ("0,71", ",", 0.71),
+        ("0,71", ".", None),
+        ("1 234", ".", 1234.0),
+        ("12'500", ".", 12500.0),
+        ("USD 900", ".", 900.0),
+        ("61.8 %", ".", 61.8),
+        ("6.43 mm", ".", 6.43),
+        ("1e3", ".", 1000.0),
+        ("nan", ".", None),
+        ("inf", ".", None),
+        ("1_000", ".", None),
+        ("0x10", ".", None),
+        ("1,23,4", ".", None),
+        ("--1", ".", None),
+        ("1.2.3", ",", None),
+        ("", ".", None),
     ],
-)  # fmt: skip
+)
 def test_numbers_as_people_write_them(text, decimal, value):
     assert number(text, decimal) == value
 
@@ -171,8 +185,12 @@ def test_the_same_sales_in_any_format_are_the_same(kind, catalog):
         frame.to_parquet(target)
         name, data = "a.parquet", target.getvalue()
     expected = take_in("a.csv", text.encode())
-    intake = take_in(name, data, Source(currency="EUR") if kind == "cp1252" else None,
-                     currency="EUR" if kind == "cp1252" else "USD")  # fmt: skip
+    intake = take_in(
+        name,
+        data,
+        Source(currency="EUR") if kind == "cp1252" else None,
+        currency="EUR" if kind == "cp1252" else "USD",
+    )
     pd.testing.assert_frame_equal(
         intake.sales.drop(columns="row"), expected.sales.drop(columns="row")
     )
@@ -183,8 +201,24 @@ def test_the_same_sales_in_any_format_are_the_same(kind, catalog):
 @given(st.data())
 def test_every_row_is_counted_once_whatever_is_in_it(data):
     cells = st.sampled_from(
-        ["1.01", "0", "-1", "", "Ideal", "E", "VS1", "61.8", "nan", "7,000", "$5", "x", '"', "€", "1e99"]
-    ) | st.text(st.characters(exclude_characters=",\n\r\0=@+-\"", codec="utf-8"), max_size=8)  # fmt: skip
+        [
+            "1.01",
+            "0",
+            "-1",
+            "",
+            "Ideal",
+            "E",
+            "VS1",
+            "61.8",
+            "nan",
+            "7,000",
+            "$5",
+            "x",
+            '"',
+            "€",
+            "1e99",
+        ]
+    ) | st.text(st.characters(exclude_characters=',\n\r\0=@+-"', codec="utf-8"), max_size=8)
     rows = data.draw(
         st.lists(st.lists(cells, min_size=1, max_size=12), min_size=1, max_size=12)
     )
@@ -213,12 +247,17 @@ def test_accepted_sales_come_back_from_their_file_bit_for_bit(catalog):
 
 def test_a_source_says_what_is_wrong_with_it():
     for text, complaint in (
-        ("columns = 3", "cannot be read"), ("[columns]\nsparkle = 'a'", "sparkle"),
-        ("[units]\nx = 'miles'", "known: mm, cm, in"), ("decimal = ';'", "decimal must be"),
-        ("[grades.cut]\nExc = 'Superb'", "is not a grade"), ("identity = 'id'", "identity must"),
-        ("signs = 'keep'", "signs must"), ("[rates]\nEUR = 0", "positive"),
-        ("nonsense", "cannot be read"), ("secret = 1", "cannot be read"),
-    ):  # fmt: skip
+        ("columns = 3", "cannot be read"),
+        ("[columns]\nsparkle = 'a'", "sparkle"),
+        ("[units]\nx = 'miles'", "known: mm, cm, in"),
+        ("decimal = ';'", "decimal must be"),
+        ("[grades.cut]\nExc = 'Superb'", "is not a grade"),
+        ("identity = 'id'", "identity must"),
+        ("signs = 'keep'", "signs must"),
+        ("[rates]\nEUR = 0", "positive"),
+        ("nonsense", "cannot be read"),
+        ("secret = 1", "cannot be read"),
+    ):
         with pytest.raises(ValueError, match=complaint):
             Source.from_toml(text)
     assert issubclass(SourceError, ValueError)
@@ -226,19 +265,33 @@ def test_a_source_says_what_is_wrong_with_it():
 
 def test_a_source_written_is_the_source_read():
     source = Source(
-        columns={"carat": 'a "b"', "price": "Preis"}, units={"x": "cm"},
-        grades={"cut": {"Excellent": "Ideal"}}, currency="EUR", rates={"EUR": 1.08}, decimal=",",
-    )  # fmt: skip
+        columns={"carat": 'a "b"', "price": "Preis"},
+        units={"x": "cm"},
+        grades={"cut": {"Excellent": "Ideal"}},
+        currency="EUR",
+        rates={"EUR": 1.08},
+        decimal=",",
+    )
     assert Source.from_toml(source.to_toml()) == source
 
 
 def test_declared_words_units_and_rates_are_used():
     text = "W;P;C;K;R;L\n0,2;1000;F;SI1;Excellent;0,64\n"
     source = Source(
-        columns={"carat": "W", "price": "P", "color": "C", "clarity": "K", "cut": "R", "x": "L"},
-        units={"carat": "g", "x": "cm"}, grades={"cut": {"excellent": "Ideal"}}, currency="EUR",
-        rates={"EUR": 1.1}, decimal=",",
-    )  # fmt: skip
+        columns={
+            "carat": "W",
+            "price": "P",
+            "color": "C",
+            "clarity": "K",
+            "cut": "R",
+            "x": "L",
+        },
+        units={"carat": "g", "x": "cm"},
+        grades={"cut": {"excellent": "Ideal"}},
+        currency="EUR",
+        rates={"EUR": 1.1},
+        decimal=",",
+    )
     row = take_in("a.csv", text.encode(), source).sales.iloc[0]
     assert (row.carat, row.cut, row.price, row.x) == (1.0, "Ideal", 1100.0, 6.4)
 
@@ -302,10 +355,7 @@ def test_thousands_are_not_taken_for_decimals():
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    [
-        ("a.jsonl", b'{"carat": ' + b"1" * 5000 + b"}\n"),
-        ("a.jsonl", b'{"carat": "\\ud800"}\n'),
-    ],
+    [("a.jsonl", b'{"carat": ' + b"1" * 5000 + b"}\n"), ("a.jsonl", b'{"carat": "\\ud800"}\n')],
 )
 def test_what_python_chokes_on_is_refused(name, data):
     with pytest.raises(RejectedFileError):
@@ -327,11 +377,14 @@ def test_damaged_parquet_is_refused_or_read_and_never_crashes():
 @pytest.mark.parametrize(
     ("cell", "sides"),
     [
-        ("6.43 x 6.40 x 3.97", (6.43, 6.4, 3.97)), ("6.43-6.40x3.97 mm", (6.43, 6.4, 3.97)),
-        ("6.43 – 6.40 × 3.97", (6.43, 6.4, 3.97)), ("6.43*6.40*3.97", (6.43, 6.4, 3.97)),
-        ("6.43mm X 6.40mm X 3.97mm", (6.43, 6.4, 3.97)), ("", None),
+        ("6.43 x 6.40 x 3.97", (6.43, 6.4, 3.97)),
+        ("6.43-6.40x3.97 mm", (6.43, 6.4, 3.97)),
+        ("6.43 – 6.40 × 3.97", (6.43, 6.4, 3.97)),
+        ("6.43*6.40*3.97", (6.43, 6.4, 3.97)),
+        ("6.43mm X 6.40mm X 3.97mm", (6.43, 6.4, 3.97)),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_measurements_in_one_column(cell, sides):
     head = "Carat,Cut,Color,Clarity,Price,Measurements"
     row = taken(f'{head}\n1.01,Ideal,E,VS1,7000,"{cell}"\n').sales.iloc[0]
@@ -391,8 +444,10 @@ def test_of_two_columns_of_one_name_the_one_that_can_be_read_is_meant():
 
 def test_grown_stones_are_told_apart():
     text = "carat,cut,color,clarity,price,Diamond Type\n"
-    rows = [f"1,Ideal,E,VS1,{5000 + i},{word}\n" for i, word in enumerate(
-        ("Natural", "Lab Grown", "CVD", "", "lab-created"))]  # fmt: skip
+    rows = [
+        f"1,Ideal,E,VS1,{5000 + i},{word}\n"
+        for i, word in enumerate(("Natural", "Lab Grown", "CVD", "", "lab-created"))
+    ]
     intake = taken(text + "".join(rows))
     grown = "Laboratory-grown"
     assert intake.sales["origin"].fillna("").tolist() == ["Natural", grown, grown, "", grown]
@@ -448,8 +503,10 @@ def test_round_in_other_words(word):
 
 
 def test_a_cut_column_of_shapes_beside_a_make_is_the_shape():
-    rows = "".join(f"{shape},1,E,VS1,Ideal,{5000 + i}\n" for i, shape in enumerate(
-        ("Round", "Princess", "Oval", "Cushion")))  # fmt: skip
+    rows = "".join(
+        f"{shape},1,E,VS1,Ideal,{5000 + i}\n"
+        for i, shape in enumerate(("Round", "Princess", "Oval", "Cushion"))
+    )
     intake = taken("Cut,Carat,Color,Clarity,Make,Amount\n" + rows)
     assert intake.sales["shape"].tolist() == ["Round", "Princess", "Oval", "Cushion"]
     assert set(intake.sales["cut"]) == {"Ideal"}
@@ -457,10 +514,18 @@ def test_a_cut_column_of_shapes_beside_a_make_is_the_shape():
 
 @pytest.mark.parametrize(
     ("column", "word", "good"),
-    [("Currency", "USD", True), ("Currency", "$", True), ("Currency", "", True),
-     ("Currency", "A$", False), ("Currency", "Rupees", False), ("Currency", "Fr.", False),
-     ("Currency Code", "INR", False), ("Währung", "EUR", False), ("Currency", "shells", False)],
-)  # fmt: skip
+    [
+        ("Currency", "USD", True),
+        ("Currency", "$", True),
+        ("Currency", "", True),
+        ("Currency", "A$", False),
+        ("Currency", "Rupees", False),
+        ("Currency", "Fr.", False),
+        ("Currency Code", "INR", False),
+        ("Währung", "EUR", False),
+        ("Currency", "shells", False),
+    ],
+)
 def test_no_other_money_is_taken_for_ours(column, word, good):
     text = f"carat,cut,color,clarity,price,{column}\n1,Ideal,E,VS1,5000,USD\n1,Ideal,E,VS1,6000,{word}\n"
     assert len(taken(text, currency="USD").sales) == 1 + good

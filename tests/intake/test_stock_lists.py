@@ -252,10 +252,14 @@ def test_fit_reads_what_inspect_reads(tmp_path, catalog, capsys):
     some = catalog[catalog["stone"] % 150 == 1]
     table = pd.DataFrame(
         {
-            "Shape": "RD", "Size": some["carat"], "DispColor": some["color"].astype(str) + "+",
-            "Clarity": some["clarity"], "Cut": some["cut"], "Total": "$" + some["price"].astype(str),
+            "Shape": "RD",
+            "Size": some["carat"],
+            "DispColor": some["color"].astype(str) + "+",
+            "Clarity": some["clarity"],
+            "Cut": some["cut"],
+            "Total": "$" + some["price"].astype(str),
         }
-    )  # fmt: skip
+    )
     table.to_csv(tmp_path / "list.csv", index=False)
     target = tmp_path / "model.json"
     assert main(["fit", "--data", str(tmp_path / "list.csv"), "--out", str(target)]) == 0
@@ -400,8 +404,11 @@ def test_fluorescence_with_its_color_is_the_fluorescence():
     for word in ("Faint Blue", "Strong Yellow", "None", "very strong blue"):
         text += f"1.01,Ideal,E,VS1,6200,{word}\n"
     assert taken(text).sales["fluorescence"].tolist() == [
-        "Faint", "Strong", "None", "Very Strong",
-    ]  # fmt: skip
+        "Faint",
+        "Strong",
+        "None",
+        "Very Strong",
+    ]
 
 
 @pytest.mark.parametrize("header", ["Prix HT (€)", "Prix € HT", "Montant HT (EUR)"])

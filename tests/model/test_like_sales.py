@@ -54,8 +54,7 @@ def test_a_stone_has_the_effect_of_its_cell(likeness, stone, cell):
 
 
 @pytest.mark.parametrize(
-    "stone",
-    [Stone(0.7, "Good", "E", "VS1"), Stone(0.7, "Fair", "E", "VS1", table=57.0)],
+    "stone", [Stone(0.7, "Good", "E", "VS1"), Stone(0.7, "Fair", "E", "VS1", table=57.0)]
 )
 def test_where_a_stone_is_in_no_cell_nothing_is_said(likeness, stone):
     assert likeness.of(Stones.of([stone]))[0] == likeness.one(stone) == 0
@@ -115,9 +114,10 @@ def test_the_line_says_what_how_many_sales_fetched(packaged):
 
 @some
 @given(
-    stone=made(), axis=st.sampled_from(["cut", "color", "clarity"]),
+    stone=made(),
+    axis=st.sampled_from(["cut", "color", "clarity"]),
     more=st.sampled_from([0.01, 0.02, 0.05, 0.1]),
-)  # fmt: skip
+)
 def test_no_stone_falls_on_the_blend_as_it_improves(packaged, stone, axis, more):
     """Whatever the proportions; heavier stones without measurements too."""
     grades = graded(axis).grades

@@ -4,13 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from diamond_pricing.model.money import (
-    cents,
-    dollars,
-    logarithmic_mean,
-    whole_cents,
-    written,
-)
+from diamond_pricing.model.money import cents, dollars, logarithmic_mean, whole_cents, written
 
 prices = st.floats(1, 1e6)
 

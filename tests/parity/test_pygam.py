@@ -21,7 +21,7 @@ TERMS = {
     "grades as numbers": s(3, n_splines=6) + te(0, s(2, dtype="categorical")) + l(1),
     "by a number": s(0, by=4, n_splines=8) + s(6) + f(3) + te(0, 4, by=7, n_splines=4),
     "constrained": s(0, constraints="monotonic_inc") + f(3),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

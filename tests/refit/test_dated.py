@@ -125,9 +125,14 @@ def test_each_file_may_be_dated_by_its_name(place, rows, path):
 def test_sales_are_held_against_the_nearest_day(founded_dated):
     model = registry(founded_dated).active()
     days = pd.DataFrame(
-        {"carat": 1.0, "cut": "Ideal", "color": "G", "clarity": "VS2",
-         "sold": ["2020-01-01", "2025-06-06", "2031-01-01", None]}
-    )  # fmt: skip
+        {
+            "carat": 1.0,
+            "cut": "Ideal",
+            "color": "G",
+            "clarity": "VS2",
+            "sold": ["2020-01-01", "2025-06-06", "2031-01-01", None],
+        }
+    )
     stones = Stones.from_frame(days)
     assert model.supports(stones).tolist() == [False, True, False, True]
     assert model.supports(within(model, stones)).all()
@@ -280,8 +285,11 @@ def test_a_stone_that_is_listed_for_months_is_one_stone(place, rows, path, tmp_p
     )
     assert "300 were delivered again, 40 at another price" in capsys.readouterr().out
     found = pd.read_csv(tmp_path / "l.csv").set_index("stone")
-    own = found.loc[[str(s) for s in range(2000, 2300)] if found.index.dtype == object
-                    else range(2000, 2300)]  # fmt: skip
+    own = found.loc[
+        [str(s) for s in range(2000, 2300)]
+        if found.index.dtype == object
+        else range(2000, 2300)
+    ]
     assert (own["last"] == "2026-03-02").all()
     assert (own["seen"] == 3).all()
     assert own["first"].tolist() == first["sold"].tolist()
@@ -298,8 +306,10 @@ def test_the_order_of_the_files_decides_nothing(place, rows, path):
     assert refit(place) == "promoted"
     status = {f: d.status for f, d in by_file(place).items()}
     assert status == {
-        "first.csv": "accepted", "one/2026-01.csv": "accepted", "two/2026-01.csv": "accepted"
-    }  # fmt: skip
+        "first.csv": "accepted",
+        "one/2026-01.csv": "accepted",
+        "two/2026-01.csv": "accepted",
+    }
 
 
 def by_file(place):
@@ -331,9 +341,9 @@ def test_the_ledger_tells_the_market_of_each_weight(place, rows, path):
     deliver(place, later, "2026-01.csv")
     refit(place, "--force", "large stones fell")
     after = registry(place).active()
-    stones = Stones.from_frame(pd.DataFrame(
-        {"carat": [0.7, 1.2], "cut": "Ideal", "color": "G", "clarity": "VS2"}
-    ))  # fmt: skip
+    stones = Stones.from_frame(
+        pd.DataFrame({"carat": [0.7, 1.2], "cut": "Ideal", "color": "G", "clarity": "VS2"})
+    )
     moves = ledger(before, after, stones)
     market = moves.parts[:, moves.lines.index("market")] / moves.old
     assert market[1] < market[0] - 0.05

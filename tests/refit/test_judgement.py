@@ -18,11 +18,15 @@ def evaluation(seed: int = 0, *, noise: float = 0.08, level: float = 0.0) -> Eva
     own = np.random.default_rng(seed).normal(0, 0.01, N)
     quoted = truth + own + level + (noise - 0.08) * rng.normal(0, 1, N)
     return Evaluation(
-        model=f"{seed}", certified=True, price=price, predicted=np.exp(quoted),
+        model=f"{seed}",
+        certified=True,
+        price=price,
+        predicted=np.exp(quoted),
         quoted=lambda _: quoted,
-        inside=rng.random(N) < 0.9, segment=np.repeat(["a", "b"], N // 2),
+        inside=rng.random(N) < 0.9,
+        segment=np.repeat(["a", "b"], N // 2),
         stone=np.arange(N) // 2,
-    )  # fmt: skip
+    )
 
 
 def failed(candidate, champion=None, anchor=None, gates=None):

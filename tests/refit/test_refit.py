@@ -589,13 +589,18 @@ def test_registry_commands_answer(founded, place, capsys):
     [
         (lambda f: f.assign(depth=(f["depth"] / 100).round(3)), 'depth = "fraction"'),
         (lambda f: f.assign(carat=(f["carat"] * 100).round()), 'carat = "pt"'),
-        (lambda f: f.assign(Measurements=[
-            f"{x / 10:.3f} x {y / 10:.3f} x {z / 10:.3f}"
-            for x, y, z in zip(f["x"], f["y"], f["z"], strict=True)
-        ]).drop(columns=["x", "y", "z"]), 'measurements = "cm"'),
+        (
+            lambda f: f.assign(
+                Measurements=[
+                    f"{x / 10:.3f} x {y / 10:.3f} x {z / 10:.3f}"
+                    for x, y, z in zip(f["x"], f["y"], f["z"], strict=True)
+                ]
+            ).drop(columns=["x", "y", "z"]),
+            'measurements = "cm"',
+        ),
         (lambda f: f.drop(columns=["x", "y", "z", "depth", "table"]), "carat"),
     ],
-)  # fmt: skip
+)
 def test_inspect_tells_units_by_what_real_stones_are(tmp_path, measured, capsys, change, told):
     change(measured[1][0].head(200)).to_csv(tmp_path / "theirs.csv", index=False)
     capsys.readouterr()

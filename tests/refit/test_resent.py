@@ -54,9 +54,18 @@ def other_numbers(sales):
         lambda sales: sales.drop(columns=["depth", "table"]),
         lambda sales: sales.sample(frac=1, random_state=1),
     ],
-    ids=["missing report", "laboratory", "stock", "no numbers", "single", "turned", "no z",
-         "no depth", "shuffled"],
-)  # fmt: skip
+    ids=[
+        "missing report",
+        "laboratory",
+        "stock",
+        "no numbers",
+        "single",
+        "turned",
+        "no z",
+        "no depth",
+        "shuffled",
+    ],
+)
 def test_a_delivery_sent_again_in_another_form_brings_nothing(home, sent, changed, tmp_path):
     place = tmp_path / "place"
     shutil.copytree(home, place)

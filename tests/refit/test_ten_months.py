@@ -40,11 +40,17 @@ def tenfold(feed):
 
 
 MONTHS = [
-    (clean, "promoted"), (some_slips, "promoted"), (other_currency, "data rejected"),
-    (clean, "promoted"), (centimetres, "data rejected"), (colors_shifted, "data rejected"),
-    (tenfold, "data rejected"), (None, "nothing new"), (b"carat,cut\n1.0,Id", "data rejected"),
     (clean, "promoted"),
-]  # fmt: skip
+    (some_slips, "promoted"),
+    (other_currency, "data rejected"),
+    (clean, "promoted"),
+    (centimetres, "data rejected"),
+    (colors_shifted, "data rejected"),
+    (tenfold, "data rejected"),
+    (None, "nothing new"),
+    (b"carat,cut\n1.0,Id", "data rejected"),
+    (clean, "promoted"),
+]
 
 
 @pytest.fixture(scope="module")

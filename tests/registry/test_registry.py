@@ -227,8 +227,9 @@ def s3():
     port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     address = f"http://127.0.0.1:{port}"
     for _ in range(100):
         try:
@@ -237,9 +238,11 @@ def s3():
         except OSError:
             time.sleep(0.1)
     os.environ |= {
-        "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "us-east-1",
-    }  # fmt: skip
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": address,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
     request = urllib.request.Request(f"{address}/homes", method="PUT")
     urllib.request.urlopen(request, timeout=5).close()
     yield "s3://homes"
@@ -267,8 +270,7 @@ def test_a_home_behind_a_url_works_as_a_local_one(kind, request, models, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
-    [("s3://nowhere/home", "credentials"), ("odd://nowhere/home", "odd")],
+    ("where", "said"), [("s3://nowhere/home", "credentials"), ("odd://nowhere/home", "odd")]
 )
 def test_a_storage_that_lets_nobody_in_is_told_in_a_sentence(where, said, tmp_path):
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}

@@ -9,14 +9,7 @@ import pytest
 from diamond_pricing.cli import main
 from diamond_pricing.errors import RegistryError
 from diamond_pricing.registry import LocalStore, Registry
-from diamond_pricing.registry.signing import (
-    KEY,
-    TRUSTED,
-    Signing,
-    beside,
-    new_key,
-    read_model,
-)
+from diamond_pricing.registry.signing import KEY, TRUSTED, Signing, beside, new_key, read_model
 
 SAID = {"at": "2026-01-01T00:00:00Z", "by": "test", "reason": "a test"}
 

@@ -198,8 +198,15 @@ def test_quarto_is_called_as_its_documentation_says(tmp_path, monkeypatch):
     render(parsed(tmp_path / "small.qmd", TEXT), tmp_path / "out", ("quarto",), {"n": 3})
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked == [
-        "render", "small.qmd", "--to", "html", "--output", "small.quarto.html", "-P", "n:3",
-    ]  # fmt: skip
+        "render",
+        "small.qmd",
+        "--to",
+        "html",
+        "--output",
+        "small.quarto.html",
+        "-P",
+        "n:3",
+    ]
     assert [f.name for f in (tmp_path / "out").iterdir()] == ["small.quarto.html"]
 
 

@@ -57,9 +57,17 @@ def test_a_quote_is_the_clients_sheet_of_the_house(
 ):
     stone = "0.70 very good G VS2 depth=61.5 x=5.71 y=5.74"
     out, done = report(
-        "quote", "--stone", stone, "--language", language, "--client", "Maria Bianchi",
-        "--report-number", "GIA 7", "--json",
-    )  # fmt: skip
+        "quote",
+        "--stone",
+        stone,
+        "--language",
+        language,
+        "--client",
+        "Maria Bianchi",
+        "--report-number",
+        "GIA 7",
+        "--json",
+    )
     stem = "quote" if language == "en" else "quote.it"
     names = {Path(f).name for f in json.loads(done.out)["files"]}
     assert names == {f"{stem}.html", f"{stem}.pdf"}

@@ -36,9 +36,7 @@ def test_prose_and_cells_stand_in_their_order_with_their_lines():
     kinds = [cell.options is None for cell in source.cells]
     assert kinds == [True, False, True, False]
     assert [cell.line for cell in source.cells] == [5, 8, 14, 17]
-    assert source.cells[3].options == {
-        "label": "tbl-a", "tbl-cap": "A caption: with a colon."
-    }  # fmt: skip
+    assert source.cells[3].options == {"label": "tbl-a", "tbl-cap": "A caption: with a colon."}
     assert source.cells[3].text == "table"
     assert source.parameters == ("stone", "data")
 

@@ -34,14 +34,15 @@ def test_a_word_is_of_a_kind_that_is_priced_or_not():
 @pytest.mark.parametrize(
     ("header", "words", "of"),
     [
-        ("Shape", ["Round", "RBC", "rd"], {"Round"}), ("Shape", ["oval", ""], {"Oval", None}),
+        ("Shape", ["Round", "RBC", "rd"], {"Round"}),
+        ("Shape", ["oval", ""], {"Oval", None}),
         ("Shape", ["Round", "oval"], {"Round", "Oval"}),
         ("Origin", ["natural", "CVD"], {"Natural", "Laboratory-grown"}),
         ("Lab Grown", ["True", "False"], {"Natural", "Laboratory-grown"}),
         ("Lab Grown", [True, False], {"Natural", "Laboratory-grown"}),
         ("type", ["loose", "parcel"], None),  # says something else
     ],
-)  # fmt: skip
+)
 def test_engines_read_kinds_too(header, words, of, sales):
     some = sales.head(100)[["carat", "cut", "color", "clarity", "price"]].copy()
     some[header] = (words * 100)[:100]

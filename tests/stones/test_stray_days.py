@@ -12,8 +12,9 @@ START = 739_000.0
 
 @given(
     days=st.lists(st.floats(0, 3000), min_size=0, max_size=300),
-    gone=st.integers(0, 5), seed=st.integers(0, 99),
-)  # fmt: skip
+    gone=st.integers(0, 5),
+    seed=st.integers(0, 99),
+)
 def test_few_days_at_the_ends_alone_are_strays(days, gone, seed):
     given = np.array([*(START + np.floor(days)), *[np.nan] * gone])
     given = given[np.random.default_rng(seed).permutation(len(given))]

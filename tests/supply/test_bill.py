@@ -17,7 +17,9 @@ def bill(*parts: tuple[str, str]) -> dict:
         },
         "components": [
             {
-                "bom-ref": name, "name": name, "version": version,
+                "bom-ref": name,
+                "name": name,
+                "version": version,
                 "externalReferences": [
                     {"url": f"https://{host}/{name}", "type": "website"}
                     for host in ("example.org", "pypi" + ".org", "files.pythonhosted" + ".org")
@@ -26,7 +28,7 @@ def bill(*parts: tuple[str, str]) -> dict:
             for name, version in parts
         ],
         "dependencies": [{"ref": "root", "dependsOn": [name for name, _ in parts]}],
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")

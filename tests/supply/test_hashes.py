@@ -67,8 +67,18 @@ def installed(place: Path, *what: str) -> subprocess.CompletedProcess:
         pytest.skip("uv is not installed; make test installs it")
     return subprocess.run(
         [
-            program, "pip", "install", *OPTIONS.split(), "--no-index", "--find-links", place,
-            "--python", sys.executable, "--target", place / "there", *what,
+            program,
+            "pip",
+            "install",
+            *OPTIONS.split(),
+            "--no-index",
+            "--find-links",
+            place,
+            "--python",
+            sys.executable,
+            "--target",
+            place / "there",
+            *what,
         ],
         cwd=place,
         # Nothing from a cache; settings of the user's do not loosen what is tested.
@@ -76,7 +86,7 @@ def installed(place: Path, *what: str) -> subprocess.CompletedProcess:
         | {"UV_CACHE_DIR": str(place / "cache"), "UV_NO_CONFIG": "1"},
         capture_output=True,
         text=True,
-    )  # fmt: skip
+    )
 
 
 def tamper(lock: Path) -> None:

@@ -18,8 +18,8 @@ EXAMPLES = {
     "a signed token": "eyJ" + "hbGciOiJIUzI1NiJ9" + ".eyJ" + "zdWIiOiIxMjM0In0" + ".abcdefghij",
     "a password in an address": "postgresql://" + "prices:secret@db/prices",
     "the host of a registry": "https://" + "pypi" + ".org/simple",
-    "a path of a machine": 'open("' + '/root' + '/.ssh/id")',
-}  # fmt: skip
+    "a path of a machine": 'open("' + "/root" + '/.ssh/id")',
+}
 
 
 def in_git() -> None:
@@ -45,10 +45,16 @@ def test_each_kind_is_found_with_its_place(kind):
 @pytest.mark.parametrize(
     "text",
     [
-        "postgresql://db/prices", "s3://bucket/home", "Bearer dp_<id>_<secret>", "~/work/sales.csv",
-        "$HOME/tmp/x", "https://example.org/root/a", "data/home/x", "maintainers@example.org",
+        "postgresql://db/prices",
+        "s3://bucket/home",
+        "Bearer dp_<id>_<secret>",
+        "~/work/sales.csv",
+        "$HOME/tmp/x",
+        "https://example.org/root/a",
+        "data/home/x",
+        "maintainers@example.org",
     ],
-)  # fmt: skip
+)
 def test_what_is_harmless_is_not(text):
     assert list(leaks.leaks("f", text.encode())) == []
 

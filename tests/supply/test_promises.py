@@ -43,11 +43,19 @@ def test_ruff_finds_what_it_is_relied_on_for():
     examples = PROMISES / "promises.py"
     done = subprocess.run(
         [
-            Path(sys.executable).with_name("ruff"), "check", "--isolated", "--select", "S",
-            "--ignore-noqa", "--output-format", "json", examples,
+            Path(sys.executable).with_name("ruff"),
+            "check",
+            "--isolated",
+            "--select",
+            "S",
+            "--ignore-noqa",
+            "--output-format",
+            "json",
+            examples,
         ],
-        capture_output=True, text=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+    )
     found = {(one["location"]["row"], one["code"]) for one in json.loads(done.stdout)}
     lines = examples.read_text().splitlines()
     for rule, codes in RUFF.items():

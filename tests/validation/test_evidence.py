@@ -49,8 +49,10 @@ def test_a_stone_is_never_its_own_evidence(comparables, packaged, catalog):
         sides = {stone.x, stone.y}
         for c in comparables.nearest(stone, 5).comparables:
             same = (c.stone.carat, c.stone.color, c.stone.clarity) == (
-                stone.carat, stone.color, stone.clarity,
-            )  # fmt: skip
+                stone.carat,
+                stone.color,
+                stone.clarity,
+            )
             assert not (same and {c.stone.x, c.stone.y} == sides)
 
 

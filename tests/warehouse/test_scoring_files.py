@@ -75,10 +75,17 @@ def test_rows_that_cannot_be_priced_get_their_reason_and_stop_no_other(
     answer = pq.read_table(tmp_path / "out.parquet").to_pandas()
     codes = answer["code"]
     expected = {
-        3: "impossible_value", 5: "unknown_grade", 7: "unknown_grade", 9: "impossible_value",
-        11: "impossible_dimension", 13: "grade_not_seen", 15: "weight_outside_range",
-        17: "height_contradicts_depth", 19: "measure_outside_range", 23: "impossible_value",
-    }  # fmt: skip
+        3: "impossible_value",
+        5: "unknown_grade",
+        7: "unknown_grade",
+        9: "impossible_value",
+        11: "impossible_dimension",
+        13: "grade_not_seen",
+        15: "weight_outside_range",
+        17: "height_contradicts_depth",
+        19: "measure_outside_range",
+        23: "impossible_value",
+    }
     assert {row: codes[row] for row in expected} == expected
     assert answer["status"][21] == "priced"
     assert (answer["price_cents"].isna() == (answer["status"] == "refused")).all()
@@ -145,9 +152,17 @@ def _bad(tmp_path, kind, some):
 
 @pytest.mark.parametrize(
     "kind",
-    ["truncated", "no column", "wrong type", "a name of ours", "empty", "broken gzip",
-     "no such file", "torn row"],
-)  # fmt: skip
+    [
+        "truncated",
+        "no column",
+        "wrong type",
+        "a name of ours",
+        "empty",
+        "broken gzip",
+        "no such file",
+        "torn row",
+    ],
+)
 def test_a_bad_file_is_one_error_and_leaves_nothing(kind, some, tmp_path, capsys):
     file, out = _bad(tmp_path, kind, some), tmp_path / "out.parquet"
     before = set(tmp_path.iterdir())
@@ -278,9 +293,11 @@ def test_a_declared_column_is_that_one(packaged, tmp_path):
     assert price == packaged.explain(Stone(1.01, "Ideal", "E", "VS1")).cents
     with pytest.raises(SourceError, match="'weight' declared for carat is not there"):
         score(
-            tmp_path / "in.csv", tmp_path / "o.csv", packaged,
+            tmp_path / "in.csv",
+            tmp_path / "o.csv",
+            packaged,
             declared=Source(columns={"carat": "weight"}),
-        )  # fmt: skip
+        )
 
 
 def test_two_columns_in_other_words_for_one_thing_are_refused(packaged, tmp_path):

@@ -40,19 +40,27 @@ def random_stones(model, count, seed):
     edges = edges[(edges >= low) & (edges <= high)]
     near = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, 9), [low, high]])
     carat = np.where(
-        rng.random(count) < 0.5, rng.choice(near, count), np.exp(rng.uniform(np.log(low), np.log(high), count))
-    )  # fmt: skip
+        rng.random(count) < 0.5,
+        rng.choice(near, count),
+        np.exp(rng.uniform(np.log(low), np.log(high), count)),
+    )
     depth = np.clip(rng.normal(61.8, 2, count), 51, 78)
     size = np.cbrt(carat / (0.00613 * depth / 100))
     x, y = (size * np.exp(rng.normal(0, 0.03, count)) for _ in range(2))
     z = depth / 100 * (x + y) / 2 * np.exp(rng.normal(0, 0.015, count))
     frame = pd.DataFrame(
         {
-            "carat": carat, "cut": rng.choice(CUTS, count), "color": rng.choice(COLORS, count),
-            "clarity": rng.choice(CLARITIES, count), "depth": depth,
-            "table": rng.uniform(50, 70, count), "x": x, "y": y, "z": z,
+            "carat": carat,
+            "cut": rng.choice(CUTS, count),
+            "color": rng.choice(COLORS, count),
+            "clarity": rng.choice(CLARITIES, count),
+            "depth": depth,
+            "table": rng.uniform(50, 70, count),
+            "x": x,
+            "y": y,
+            "z": z,
         }
-    )  # fmt: skip
+    )
     for name in MEASURES[1:]:
         frame.loc[rng.random(count) < 0.15, name] = np.nan
     frame.loc[rng.random(count) < 0.2, MEASURES[1:]] = np.nan
@@ -64,18 +72,50 @@ def odd_stones():
     fine = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity": "VS1"}
     round_ = {"x": 6.45, "y": 6.47, "z": 3.99, "depth": 61.8}
     given_ = [
-        {"carat": None}, {"carat": 0.0}, {"carat": 101.0}, {"carat": 0.1}, {"carat": 6.0},
-        {"cut": "Splendid"}, {"cut": None}, {"color": "Z"}, {"color": "K"}, {"clarity": "FL"},
-        {"clarity": "SI1-"}, {"cut": " very good "}, {"cut": "V.G."}, {"clarity": "vs 2"},
-        {"color": "d"}, {"cut": "very-good"}, {"clarity": "VVS-1"}, {"depth": 20.0},
-        {"depth": 0.0}, {"depth": 48.0}, {"depth": 81.0}, {"table": 20.0}, {"table": 99.0}, {"x": 0.0},
-        {**round_, "x": 0.0}, {**round_, "y": -6.47}, {**round_, "z": 0.0},
-        {**round_, "z": 8.0}, {**round_, "x": 9.0}, {**round_, "depth": 70.0}, {"z": 9.0},
-        {"x": 8.0, "depth": 61.0}, {"x": 6.4, "z": 5.0}, {"x": 6.4, "z": -1.0},
-        {**round_, "x": -6.45, "y": 6.45, "z": -3.99}, {**round_, "x": -6.45, "z": -3.99},
-        {"y": 2000.0}, {"z": -1000.0}, {"carat": 5.01}, {"carat": 4.5, "color": "D", "clarity": "IF"},
-        {"carat": 3.5, "color": "J", "clarity": "VVS1"}, {"carat": 0.2}, {},
-    ]  # fmt: skip
+        {"carat": None},
+        {"carat": 0.0},
+        {"carat": 101.0},
+        {"carat": 0.1},
+        {"carat": 6.0},
+        {"cut": "Splendid"},
+        {"cut": None},
+        {"color": "Z"},
+        {"color": "K"},
+        {"clarity": "FL"},
+        {"clarity": "SI1-"},
+        {"cut": " very good "},
+        {"cut": "V.G."},
+        {"clarity": "vs 2"},
+        {"color": "d"},
+        {"cut": "very-good"},
+        {"clarity": "VVS-1"},
+        {"depth": 20.0},
+        {"depth": 0.0},
+        {"depth": 48.0},
+        {"depth": 81.0},
+        {"table": 20.0},
+        {"table": 99.0},
+        {"x": 0.0},
+        {**round_, "x": 0.0},
+        {**round_, "y": -6.47},
+        {**round_, "z": 0.0},
+        {**round_, "z": 8.0},
+        {**round_, "x": 9.0},
+        {**round_, "depth": 70.0},
+        {"z": 9.0},
+        {"x": 8.0, "depth": 61.0},
+        {"x": 6.4, "z": 5.0},
+        {"x": 6.4, "z": -1.0},
+        {**round_, "x": -6.45, "y": 6.45, "z": -3.99},
+        {**round_, "x": -6.45, "z": -3.99},
+        {"y": 2000.0},
+        {"z": -1000.0},
+        {"carat": 5.01},
+        {"carat": 4.5, "color": "D", "clarity": "IF"},
+        {"carat": 3.5, "color": "J", "clarity": "VVS1"},
+        {"carat": 0.2},
+        {},
+    ]
     return pd.DataFrame([{**fine, **one} for one in given_])
 
 
@@ -137,10 +177,18 @@ def in_duckdb(script, frame):
 def test_the_stones_are_of_every_kind(packaged, many):
     rows = expected(packaged, many)
     assert {row[-1] for row in rows} >= {
-        None, "impossible_value", "unknown_grade", "impossible_dimension", "grade_not_seen",
-        "size_contradicts_weight", "height_contradicts_depth", "depth_contradicts_height",
-        "weight_outside_range", "measure_outside_range", "cell_without_support",
-    }  # fmt: skip
+        None,
+        "impossible_value",
+        "unknown_grade",
+        "impossible_dimension",
+        "grade_not_seen",
+        "size_contradicts_weight",
+        "height_contradicts_depth",
+        "depth_contradicts_height",
+        "weight_outside_range",
+        "measure_outside_range",
+        "cell_without_support",
+    }
     assert {row[0] for row in rows} == set(STATUS)
 
 
@@ -273,8 +321,11 @@ def test_every_dialect_parses(packaged, dialect):
     start = script.rindex("CREATE VIEW")
     assert sqlglot.parse(script[start:], read=dialect)
     assert "ISNAN" not in script.upper() or dialect in (
-        "duckdb", "clickhouse", "spark", "databricks",
-    )  # fmt: skip
+        "duckdb",
+        "clickhouse",
+        "spark",
+        "databricks",
+    )
 
 
 def test_what_cannot_be_written_is_told(packaged, surfaces):

@@ -187,8 +187,9 @@ def begun(months) -> Moments:
 def test_each_month_is_a_tally_of_its_own(months, begun):
     days = months["sold"]
     april, rest = (
-        months[(days >= "2026-04-01") & (days < "2026-05-01")], months[days >= "2026-05-01"]
-    )  # fmt: skip
+        months[(days >= "2026-04-01") & (days < "2026-05-01")],
+        months[days >= "2026-05-01"],
+    )
     added = read_moments(written_moments(begun))
     for delivery in (april, rest):
         added = added + tally(delivery, begun.frame)
@@ -206,8 +207,10 @@ def test_each_month_is_a_tally_of_its_own(months, begun):
     # What no sale is known of has no column, and no price.
     assert all(
         basis.starts[-1] <= model.last_day + 31
-        for term in model.terms for basis in term.bases if isinstance(basis, Periods)
-    )  # fmt: skip
+        for term in model.terms
+        for basis in term.bases
+        if isinstance(basis, Periods)
+    )
     assert model.assess(Stone(1.0, "Ideal", "F", "VS1", sold="2026-08-01")).status == "declined"
     assert PriceModel.from_json(model.to_json()) == model
     before = fit_moments(added - tally(rest, begun.frame))
@@ -274,9 +277,10 @@ def test_dates_are_read_as_they_are_written(months, begun):
         tally(some.assign(sold=words), begun.frame)
     found = tally(some.assign(sold=words), begun.frame, leave_out=True)
     assert found.left_out == {
-        "sold is not a date such as 2026-11-23": 3, "date missing": 2,
+        "sold is not a date such as 2026-11-23": 3,
+        "date missing": 2,
         "date months apart from all others": 1,
-    }  # fmt: skip
+    }
     late = some.assign(sold=pd.Timestamp("2024-06-01"))
     with pytest.raises(FitError, match="500: sold in a month not seen by the founding model"):
         tally(late, begun.frame)
@@ -327,12 +331,16 @@ def test_every_source_gives_the_same_sums(other, frame, moments, tmp_path):
     connection = duckdb.connect()
     connection.register("sold", table)
     sources = {
-        "a frame": other, "categories": words, "other people's headers": named,
-        "Arrow": table, "CSV": tmp_path / "all.csv", "compressed CSV": tmp_path / "all.csv.gz",
+        "a frame": other,
+        "categories": words,
+        "other people's headers": named,
+        "Arrow": table,
+        "CSV": tmp_path / "all.csv",
+        "compressed CSV": tmp_path / "all.csv.gz",
         "many files": tmp_path / "part-*.parquet",
         "a relation of DuckDB": connection.table("sold"),
         "a table of Ibis": ibis.duckdb.from_connection(connection).table("sold"),
-    }  # fmt: skip
+    }
     for name, source in sources.items():
         found = tally(source, frame)
         try:
@@ -487,8 +495,12 @@ def test_an_engine_counts_like_sales_as_rows_are_counted(other):
         t = t.mutate(fitted=t.y - (t.color - 3) * 0.02, blended=t.y - (t.clarity - 4) * 0.2)
         every = sides_at(ready, frame.founding.training)
         assert [side.attribute for side in every[1]] == [
-            "listing", "carat", "cut", "table", "depth",
-        ]  # fmt: skip
+            "listing",
+            "carat",
+            "cut",
+            "table",
+            "depth",
+        ]
         names = {side.attribute for sides in every for side in sides}
         columns = {}
         for name in names - {"listing", "cut", "color", "clarity"}:
@@ -552,14 +564,17 @@ def test_evaluation_at_scale_tells_the_held_out_error(many, catalog, at_scale):
         (lambda d: d.assign(Colour=d["color"]), "both mean color"),
         (lambda d: d.assign(carat=d["carat"].astype(str)), "must hold numbers"),
         (lambda d: d.assign(cut=1), "must hold words"),
-        (lambda d: d.assign(color=d["color"].where(d.index != 3, "clear")), "1 of .* color is not a grade"),
+        (
+            lambda d: d.assign(color=d["color"].where(d.index != 3, "clear")),
+            "1 of .* color is not a grade",
+        ),
         (lambda d: d.assign(price=d["price"].where(d.index > 4)), "5 of .* price"),
         (lambda d: d.assign(price=d["price"].where(d.index != 0, -1)), "1 of .* price"),
         (lambda d: d.assign(carat=d["carat"].where(d.index != 0, 1e9)), "carat impossible"),
         (lambda d: d.assign(carat=d["carat"].where(d.index != 0)), "carat missing"),
         (lambda d: d[:0], "there are no sales"),
     ],
-)  # fmt: skip
+)
 def test_bad_sales_are_refused_in_one_sentence(other, frame, change, said):
     with pytest.raises(FitError, match=said) as caught:
         tally(change(other), frame)
@@ -609,9 +624,20 @@ def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, three_million, mome
     scratch.mkdir()
     for wait in (2.0, 3.5):
         run = subprocess.Popen(
-            [COMMAND, "tally", "--data", three_million, "--like", "base.sums", "--out", "out/day.sums"],
-            cwd=tmp_path, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(scratch)},
-        )  # fmt: skip
+            [
+                COMMAND,
+                "tally",
+                "--data",
+                three_million,
+                "--like",
+                "base.sums",
+                "--out",
+                "out/day.sums",
+            ],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "TMPDIR": str(scratch)},
+        )
         time.sleep(wait)
         run.send_signal(how)
         _, said = run.communicate(timeout=60)
@@ -665,9 +691,11 @@ def today(catalog) -> pd.DataFrame:
     polish = rng.choice(["Good", "Excellent", None], n, p=[0.3, 0.6, 0.1])
     effect = -0.25 * (shape == "Oval") - 0.08 * (polish == "Good")
     return some.assign(
-        cut=some["cut"].astype(object).where(shape == "Round"), shape=shape, polish=polish,
+        cut=some["cut"].astype(object).where(shape == "Round"),
+        shape=shape,
+        polish=polish,
         price=(some["price"] * np.exp(effect)).round(2),
-    )  # fmt: skip
+    )
 
 
 def test_shapes_and_further_grades_are_counted_at_scale(today, tmp_path):

@@ -61,9 +61,10 @@ class Keyed:
 
     def as_(self, name: str) -> httpx.Client:
         return httpx.Client(
-            base_url=self.server.url, timeout=30,
+            base_url=self.server.url,
+            timeout=30,
             headers={"Authorization": f"Bearer {self.keys[name]}"},
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture(scope="session")

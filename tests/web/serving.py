@@ -43,9 +43,11 @@ class Server:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command("serve", "--port", str(self.port), "--data", str(data), *options),
-                stdout=log, stderr=log, env={**os.environ, **environment},
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **environment},
                 start_new_session=True,
-            )  # fmt: skip
+            )
         self.await_ready()
 
     def await_ready(self, seconds: float = 60) -> None:
@@ -92,10 +94,20 @@ def serving(data: Path, *options: str, **environment: str) -> Iterator[Server]:
 def make_key(data: Path, tenant: str, scope: str, *options: str) -> str:
     done = subprocess.run(
         command(
-            "keys", "create", "--tenant", tenant, "--scope", scope, "--data", str(data), *options
+            "keys",
+            "create",
+            "--tenant",
+            tenant,
+            "--scope",
+            scope,
+            "--data",
+            str(data),
+            *options,
         ),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.strip()
 
 

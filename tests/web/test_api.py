@@ -29,8 +29,9 @@ def test_a_quote_is_the_models_own_explanation_and_reads_the_same_for_ever(api, 
     assert quote["cents"] == why.cents == sum(line["cents"] for line in quote["lines"])
     assert [line["sentence"] for line in quote["lines"]] == [why.sentence(x) for x in why.lines]
     assert quote["range"] == {
-        "level": 0.9, **dict(zip(("low", "high"), (round(e, 2) for e in why.range()), strict=True)),
-    }  # fmt: skip
+        "level": 0.9,
+        **dict(zip(("low", "high"), (round(e, 2) for e in why.range()), strict=True)),
+    }
     assert quote["verdict"] == {"status": "priced", "reasons": []}
     assert (quote["currency"], quote["effective"]) == ("USD", "2008")
     assert quote["model"] == packaged.sha256
@@ -44,10 +45,19 @@ def test_a_quote_is_the_models_own_explanation_and_reads_the_same_for_ever(api, 
 
 def test_every_field_of_a_quote_does_what_it_says(api, packaged):
     asked = {
-        **STONE, "depth": 61.5, "table": 56.0, "x": 6.46, "y": 6.5, "z": 3.98, "level": 0.5,
-        "listing": "recorded", "effective": "2008", "language": "it", "line_ranges": True,
+        **STONE,
+        "depth": 61.5,
+        "table": 56.0,
+        "x": 6.46,
+        "y": 6.5,
+        "z": 3.98,
+        "level": 0.5,
+        "listing": "recorded",
+        "effective": "2008",
+        "language": "it",
+        "line_ranges": True,
         "reference": {"carat": 0.5, "cut": "good", "color": "J", "clarity": "SI2"},
-    }  # fmt: skip
+    }
     quote = api.post("/v1/quotes", json=asked).json()
     stone = Stone(1.01, "Ideal", "E", "VS1", 61.5, 56.0, 6.46, 6.5, 3.98)
     why = packaged.explain(stone, listing="recorded", reference=Stone(0.5, "Good", "J", "SI2"))
@@ -77,14 +87,22 @@ def test_a_comparison_a_step_and_a_list_are_the_models(api, packaged):
     amounts = [abs(step["difference_cents"]) for step in steps["steps"]]
     assert amounts == sorted(amounts, reverse=True)
     assert {(s["attribute"], s["after"]) for s in steps["steps"]} == {
-        ("cut", "Premium"), ("color", "D"), ("color", "F"), ("clarity", "VVS2"),
-        ("clarity", "VS2"), ("carat", 1.2), ("carat", 0.99),
-    }  # fmt: skip
+        ("cut", "Premium"),
+        ("color", "D"),
+        ("color", "F"),
+        ("clarity", "VVS2"),
+        ("clarity", "VS2"),
+        ("carat", 1.2),
+        ("carat", 0.99),
+    }
     query = {"cut": "good", "carat": [0.5, 2.0], "color": ["D", "J"], "clarity": "IF"}
     found = api.get("/v1/price-list", params=query).json()
     assert [(c["carat"], c["color"]) for c in found["cells"]] == [
-        (0.5, "D"), (0.5, "J"), (2.0, "D"), (2.0, "J"),
-    ]  # fmt: skip
+        (0.5, "D"),
+        (0.5, "J"),
+        (2.0, "D"),
+        (2.0, "J"),
+    ]
     for cell in found["cells"]:
         stone = Stone(cell["carat"], "Good", cell["color"], "IF")
         if cell["price"] is None:
@@ -136,8 +154,9 @@ def test_a_partner_verifies_a_quote_without_the_server(api):
 
 def test_a_pinned_model_must_exist(api, packaged):
     for pin in (
-        {"headers": {"X-Model-Id": packaged.sha256}}, {"params": {"model": packaged.sha256[:8]}},
-    ):  # fmt: skip
+        {"headers": {"X-Model-Id": packaged.sha256}},
+        {"params": {"model": packaged.sha256[:8]}},
+    ):
         assert api.post("/v1/quotes", json=STONE, **pin).json()["model"] == packaged.sha256
     wrong = api.post("/v1/quotes", json=STONE, params={"model": "0" * 64})
     assert problem(wrong, 404, "model_not_found")["errors"][0]["parameter"] == "model"
@@ -213,20 +232,26 @@ def test_a_hostile_body_has_one_status_and_one_code(api, body, status, code):
     [
         ({"cut": "Idael"}, {"pointer": "/cut", "given": "Idael", "nearest": "Ideal"}),
         ({"carat": 0.001}, {"pointer": "/carat", "given": 0.001, "nearest": 0.01}),
-        ({"carat": 9.0}, {"pointer": "/carat", "nearest": 5.01, "code": "weight_outside_range"}),
+        (
+            {"carat": 9.0},
+            {"pointer": "/carat", "nearest": 5.01, "code": "weight_outside_range"},
+        ),
         ({"color": "Z"}, {"pointer": "/color", "nearest": "J", "code": "grade_not_seen"}),
         ({"colour": "E"}, {"pointer": "/colour", "nearest": "color"}),
         ({"carat": "1"}, {"pointer": "/carat", "given": "1"}),
         ({"reference": {**STONE, "cut": "?"}}, {"pointer": "/reference/cut", "given": "?"}),
         ({"level": 2.0}, {"pointer": "/level", "nearest": 0.99}),
-        ({"reference": {"carat": 1, "cutt": "Good"}}, {"pointer": "/reference/cutt", "nearest": "cut"}),
+        (
+            {"reference": {"carat": 1, "cutt": "Good"}},
+            {"pointer": "/reference/cutt", "nearest": "cut"},
+        ),
         ({"reference": {"carat": 1.0}}, {"pointer": "/reference/color"}),
         ({"language": "fr"}, {"pointer": "/language", "allowed": ["en", "it"]}),
         ({"listing": "y"}, {"pointer": "/listing", "code": "listing_not_known"}),
         ({"a`b - at `$.carat": 1}, {"pointer": "/a`b - at `$.carat"}),
         ({"a\nb": 1}, {"pointer": "/a\nb"}),
     ],
-)  # fmt: skip
+)
 def test_a_fault_says_where_what_was_given_and_what_would_do(api, changed, expected):
     (fault,) = api.post("/v1/quotes", json=STONE | changed).json()["errors"]
     assert expected.items() <= fault.items()
@@ -249,14 +274,26 @@ def test_a_fault_says_where_what_was_given_and_what_would_do(api, changed, expec
         ("GET", "/v1/price-list?carat=x", {}, 400, "bad_request"),
         ("GET", "/v1/price-list?cut=Idael", {}, 422, "unknown_grade"),
         ("GET", "/v1/price-list?" + "carat=1&" * 400, {}, 200, ""),
-        ("GET", "/v1/price-list?" + "&".join(f"carat={1 + i / 1000}" for i in range(400)), {}, 400, "bad_request"),
+        (
+            "GET",
+            "/v1/price-list?" + "&".join(f"carat={1 + i / 1000}" for i in range(400)),
+            {},
+            400,
+            "bad_request",
+        ),
         ("GET", "/v1/audit?after=-1", {}, 400, "bad_request"),
         ("GET", "/?" + "a=1&" * 61, {}, 400, "bad_request"),
         ("GET", "/v1/quotes/a%00b", {}, 404, "quote_not_found"),
-        ("POST", "/v1/quotes", {"json": STONE, "headers": {"Idempotency-Key": ""}}, 400, "bad_request"),
+        (
+            "POST",
+            "/v1/quotes",
+            {"json": STONE, "headers": {"Idempotency-Key": ""}},
+            400,
+            "bad_request",
+        ),
         ("GET", "/v1/usage?since=x", {}, 400, "bad_request"),
     ],
-)  # fmt: skip
+)
 def test_every_error_is_a_problem_document(api, method, path, options, status, code):
     answer = api.request(method, path, **options)
     if code:
@@ -322,8 +359,10 @@ def test_a_server_without_keys_is_not_opened_to_others(tmp_path):
 
     done = subprocess.run(
         command("serve", "--host", "0.0.0.0", "--data", str(tmp_path)),
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 2
     assert "without keys the server is open" in done.stderr
 
@@ -430,8 +469,10 @@ def test_a_port_that_is_served_is_not_shared(server, tmp_path):
 
     done = subprocess.run(
         command("serve", "--port", str(server.port), "--data", str(tmp_path)),
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 2
     assert "cannot be served" in done.stderr
 

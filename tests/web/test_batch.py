@@ -84,8 +84,9 @@ def test_every_form_gives_the_cents_of_single_quotes(api, packaged, columns, lis
     forms = [
         (api.build_request("POST", "/", json={"rows": list(rows_of(columns))}).read(), JSON),
         (api.build_request("POST", "/", json={"columns": columns}).read(), JSON),
-        (as_csv(columns), CSV), (as_arrow(columns), ARROW),
-    ]  # fmt: skip
+        (as_csv(columns), CSV),
+        (as_arrow(columns), ARROW),
+    ]
     for content, media in forms:
         answer = send(api, content, media, listing=listing)
         assert answer.headers["content-type"].startswith(media)
@@ -95,8 +96,22 @@ def test_every_form_gives_the_cents_of_single_quotes(api, packaged, columns, lis
 def test_lines_of_every_row_sum_to_its_price(api, columns):
     answer = send(api, as_arrow(columns), ARROW)
     table = pa.ipc.open_stream(answer.content).read_all()
-    lines = [n for n in table.column_names if n in ("reference", "carat", "magic", "cut",
-             "color", "clarity", "proportions", "listing", "like_sales")]  # fmt: skip
+    lines = [
+        n
+        for n in table.column_names
+        if n
+        in (
+            "reference",
+            "carat",
+            "magic",
+            "cut",
+            "color",
+            "clarity",
+            "proportions",
+            "listing",
+            "like_sales",
+        )
+    ]
     total = np.sum([table[n].to_numpy() for n in lines], axis=0)
     np.testing.assert_array_equal(total, table["cents"].to_numpy())
     low, high = table["low"].to_numpy(), table["high"].to_numpy()
@@ -104,11 +119,17 @@ def test_lines_of_every_row_sum_to_its_price(api, columns):
 
 
 BAD = [
-    ({"carat": "1.01"}, "carat", "impossible_value"), ({"cut": "Idael"}, "cut", "unknown_grade"), ({"carat": 40}, "carat", "weight_outside_range"),
-    ({"color": "Z"}, "color", "grade_not_seen"), ({"x": 9.0, "y": 9.0}, "x", "impossible_dimension"),
-    ({"carat": None}, "carat", ""), ({"clarity": 5}, "clarity", ""), ({"depth": True}, "depth", ""),
-    ({"cut": ["Ideal"]}, "cut", ""), ({"carat": 10**400}, "carat", ""),
-]  # fmt: skip
+    ({"carat": "1.01"}, "carat", "impossible_value"),
+    ({"cut": "Idael"}, "cut", "unknown_grade"),
+    ({"carat": 40}, "carat", "weight_outside_range"),
+    ({"color": "Z"}, "color", "grade_not_seen"),
+    ({"x": 9.0, "y": 9.0}, "x", "impossible_dimension"),
+    ({"carat": None}, "carat", ""),
+    ({"clarity": 5}, "clarity", ""),
+    ({"depth": True}, "depth", ""),
+    ({"cut": ["Ideal"]}, "cut", ""),
+    ({"carat": 10**400}, "carat", ""),
+]
 
 
 def test_a_bad_row_has_its_own_error_and_spoils_no_other(api, packaged):
@@ -153,24 +174,35 @@ def test_a_csv_file_is_read_as_people_write_them(api, packaged):
 @pytest.mark.parametrize(
     ("content", "media", "status", "code"),
     [
-        (b"", JSON, 400, "not_json"), (b"[]", JSON, 400, "wrong_shape"),
-        (b"{}", JSON, 400, "wrong_shape"), (b'{"rows": []}', JSON, 400, "wrong_shape"),
-        (b'{"rows": {}}', JSON, 400, "wrong_shape"), (b'{"columns": []}', JSON, 400, "wrong_shape"),
+        (b"", JSON, 400, "not_json"),
+        (b"[]", JSON, 400, "wrong_shape"),
+        (b"{}", JSON, 400, "wrong_shape"),
+        (b'{"rows": []}', JSON, 400, "wrong_shape"),
+        (b'{"rows": {}}', JSON, 400, "wrong_shape"),
+        (b'{"columns": []}', JSON, 400, "wrong_shape"),
         (b'{"rows": [], "columns": {}}', JSON, 400, "wrong_shape"),
         (b'{"columns": {"carat": [1], "carat": [2]}}', JSON, 400, "not_json"),
-        (b'{"columns": {"carat": [1,2], "cut": ["Ideal"], "color": ["E"], "clarity": ["VS1"]}}', JSON, 422, "unequal_columns"),
+        (
+            b'{"columns": {"carat": [1,2], "cut": ["Ideal"], "color": ["E"], "clarity": ["VS1"]}}',
+            JSON,
+            422,
+            "unequal_columns",
+        ),
         (b'{"columns": {"carat": [1]}}', JSON, 400, "wrong_shape"),
         (b'{"columns": {"carat": [NaN]}}', JSON, 400, "not_json"),
-        (b"", CSV, 422, "unreadable"), (b"carat,cut\n1,Ideal\n", CSV, 422, "unreadable"),
+        (b"", CSV, 422, "unreadable"),
+        (b"carat,cut\n1,Ideal\n", CSV, 422, "unreadable"),
         (b"carat,cut,color,clarity\n", CSV, 422, "unreadable"),
         (b"carat,cut,color,clarity,colour\n1,Ideal,E,VS1,F\n", CSV, 422, "unreadable"),
-        (b"\xff\xfe\x00", CSV, 422, "unreadable"), (b"carat,cut,color,clarity\n1,\xff,E,VS1\n", CSV, 422, "unreadable"),
+        (b"\xff\xfe\x00", CSV, 422, "unreadable"),
+        (b"carat,cut,color,clarity\n1,\xff,E,VS1\n", CSV, 422, "unreadable"),
         (b'carat,cut,color,clarity\n1,"Ideal' + b"x" * 20_000, CSV, 422, "unreadable"),
-        (b"", ARROW, 422, "unreadable"), (b"ARROW1", ARROW, 422, "unreadable"),
+        (b"", ARROW, 422, "unreadable"),
+        (b"ARROW1", ARROW, 422, "unreadable"),
         (b"\xff" * 64, ARROW, 422, "unreadable"),
     ],
     ids=range(21),
-)  # fmt: skip
+)
 def test_a_batch_that_cannot_be_read_is_refused_whole(api, content, media, status, code):
     problem(send(api, content, media), status, code)
 
@@ -183,9 +215,12 @@ def test_stones_of_another_shape_or_origin_are_refused_and_the_others_priced(api
     )
     found = list(csv.DictReader(io.StringIO(send(api, body.encode(), CSV).text)))
     assert [(row["code"], row["field"]) for row in found] == [
-        ("", ""), ("shape_not_priced", "shape"), ("origin_not_priced", "origin"), ("", ""),
+        ("", ""),
         ("shape_not_priced", "shape"),
-    ]  # fmt: skip
+        ("origin_not_priced", "origin"),
+        ("", ""),
+        ("shape_not_priced", "shape"),
+    ]
     assert {row["price"] for row in found} == {f"{packaged.explain(known).price:.2f}", ""}
     # with a row that no stone can be, read one by one
     found = list(
@@ -202,12 +237,14 @@ def test_stones_of_another_shape_or_origin_are_refused_and_the_others_priced(api
 @pytest.mark.parametrize(
     "grown",
     [
-        pa.array([False, True, None]), pa.array([0, 1, None]), pa.array(["no", "LGD", ""]),
+        pa.array([False, True, None]),
+        pa.array([0, 1, None]),
+        pa.array(["no", "LGD", ""]),
         pa.array(["no", "yes", None]).dictionary_encode(),
         pa.array([0, 1, None], pa.int8()).dictionary_encode(),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_grown_stone_is_refused_in_arrow_however_it_is_marked(api, grown):
     stones = [pa.array([value] * 3) for value in (1.01, "Ideal", "E", "VS1")]
     table = pa.table([*stones, grown], [*NAMES[:4], "lab_grown"])
@@ -290,10 +327,13 @@ def test_arrow_columns_of_other_types_are_refused_before_anything_is_charged(api
 
     before = units()
     for name, array in [
-        ("cut", pa.array([1])), ("cut", pa.array([b"Ideal"])), ("cut", pa.array([["Ideal"]])),
-        ("carat", pa.array([True])), ("carat", pa.array([[1.01]])),
+        ("cut", pa.array([1])),
+        ("cut", pa.array([b"Ideal"])),
+        ("cut", pa.array([["Ideal"]])),
+        ("carat", pa.array([True])),
+        ("carat", pa.array([[1.01]])),
         ("cut", pa.array([{"a": 1}])),
-    ]:  # fmt: skip
+    ]:
         columns = {n: pa.array([v]) for n, v in STONE.items()} | {name: array}
         problem(send(api, as_arrow(columns), ARROW), 422, "unreadable")
     assert units() == before
@@ -302,9 +342,10 @@ def test_arrow_columns_of_other_types_are_refused_before_anything_is_charged(api
 @pytest.mark.parametrize("kind", ["string_view", "large_string", "dictionary"])
 def test_every_form_of_text_in_arrow_is_read(api, packaged, kind):
     kinds = {
-        "string_view": pa.string_view(), "large_string": pa.large_string(),
+        "string_view": pa.string_view(),
+        "large_string": pa.large_string(),
         "dictionary": pa.dictionary(pa.int8(), pa.string()),
-    }  # fmt: skip
+    }
     columns = {
         n: pa.array([v] * 3) if n == "carat" else pa.array([v] * 3).cast(kinds[kind])
         for n, v in STONE.items()
@@ -423,8 +464,9 @@ def test_a_range_that_is_not_possible_leaves_the_price(api, packaged, scarce):
     columns = {name: [scarce[name], STONE[name]] for name in scarce}
     content = {
         JSON: api.build_request("POST", "/", json={"columns": columns}).read(),
-        CSV: as_csv(columns), ARROW: as_arrow(columns),
-    }  # fmt: skip
+        CSV: as_csv(columns),
+        ARROW: as_arrow(columns),
+    }
     for media, body in content.items():
         answer = send(api, body, media, level=0.99)
         assert None not in cents_of(answer, media)
@@ -445,12 +487,15 @@ def test_a_range_that_is_not_possible_leaves_the_price(api, packaged, scarce):
 def test_the_desk_says_in_italian_why_a_row_has_no_price(api):
     text = "Peso;Colore;Purezza;Taglio\n9;E;VS1;Ideal\n1,01;E;VS1;Boh\n;E;VS1;Ideal\n"
     answer = api.post(
-        "/stock", params={"name": "lista.csv", "lang": "it"}, content=text.encode(),
+        "/stock",
+        params={"name": "lista.csv", "lang": "it"},
+        content=text.encode(),
         headers={"sec-fetch-site": "same-origin"},
-    )  # fmt: skip
+    )
     assert answer.status_code == 200
     for why in (
-        "Peso: si sono viste vendite da 0,2 a 5,01 ct", "Taglio: questo grado non esiste",
+        "Peso: si sono viste vendite da 0,2 a 5,01 ct",
+        "Taglio: questo grado non esiste",
         "Peso: obbligatorio",
-    ):  # fmt: skip
+    ):
         assert why in answer.text

@@ -25,14 +25,36 @@ def refused(body, code):
 @pytest.mark.parametrize(
     "body",
     [
-        b"", b" ", b"{", b"{} {}", b"{}x", b'{"carat": NaN}', b'{"carat": Infinity}',
-        b'{"carat": -Infinity}', b'{"carat": 1e999}', b'{"carat": 01}', b'{"carat": .5}',
-        b'{"carat": 0x1}', b"{'carat': 1}", b'{"carat": 1,}', b"[1,]", b'{"carat": 1, "carat": 1}',
-        b'{"a": {"b": 1, "b": 2}}', b"\xff\xfe{\x00}\x00", b'\xef\xbb\xbf{"carat": 1}', b"\xff",
-        b'{"cut": "\\ud800"}', b'{"\\uDC00": 1}', b'"\x01"', b"[" * 100_000, b'{"a":' * 100_000,
-        b"1" * 10_000, b"// a\n{}", b"\x00",
+        b"",
+        b" ",
+        b"{",
+        b"{} {}",
+        b"{}x",
+        b'{"carat": NaN}',
+        b'{"carat": Infinity}',
+        b'{"carat": -Infinity}',
+        b'{"carat": 1e999}',
+        b'{"carat": 01}',
+        b'{"carat": .5}',
+        b'{"carat": 0x1}',
+        b"{'carat': 1}",
+        b'{"carat": 1,}',
+        b"[1,]",
+        b'{"carat": 1, "carat": 1}',
+        b'{"a": {"b": 1, "b": 2}}',
+        b"\xff\xfe{\x00}\x00",
+        b'\xef\xbb\xbf{"carat": 1}',
+        b"\xff",
+        b'{"cut": "\\ud800"}',
+        b'{"\\uDC00": 1}',
+        b'"\x01"',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"1" * 10_000,
+        b"// a\n{}",
+        b"\x00",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_json_is_refused(body):
     details = refused(body, "not_json")
     assert (details.status, details.title) == TITLES["not_json"]
@@ -42,12 +64,16 @@ def test_what_is_no_json_is_refused(body):
 @pytest.mark.parametrize(
     ("change", "pointer", "given"),
     [
-        ({"carat": "1.01"}, "/carat", "1.01"), ({"carat": True}, "/carat", True),
-        ({"carat": None}, "/carat", None), ({"cut": 4}, "/cut", 4), ({"carat": [1]}, "/carat", None),
+        ({"carat": "1.01"}, "/carat", "1.01"),
+        ({"carat": True}, "/carat", True),
+        ({"carat": None}, "/carat", None),
+        ({"cut": 4}, "/cut", 4),
+        ({"carat": [1]}, "/carat", None),
         ({"reference": {**STONE, "carat": "x"}}, "/reference/carat", "x"),
-        ({"reference": 3}, "/reference", 3), ({"level": "0.9"}, "/level", "0.9"),
+        ({"reference": 3}, "/reference", 3),
+        ({"level": "0.9"}, "/level", "0.9"),
     ],
-)  # fmt: skip
+)
 def test_another_shape_is_refused_with_a_pointer(change, pointer, given):
     details = refused(json.dumps(STONE | change).encode(), "wrong_shape")
     (fault,) = details.errors
@@ -67,11 +93,17 @@ def test_an_unknown_field_is_named_with_the_nearest_that_is_known():
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner)
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @given(JSON)

@@ -57,9 +57,7 @@ def test_a_promotion_and_a_rollback_are_followed_and_quotes_stay(
         changes = api.get("/v1/models/changes").json()["changes"]
         told = [(c["action"], c["model"], c["before"]) for c in changes]
         one, two = loglinear.sha256, gam.sha256
-        assert told == [
-            ("promote", one, ""), ("promote", two, one), ("rollback", one, two)
-        ]  # fmt: skip
+        assert told == [("promote", one, ""), ("promote", two, one), ("rollback", one, two)]
         newer = api.get("/v1/models/changes", params={"after": changes[1]["number"]}).json()
         assert newer["changes"] == changes[2:]
 
@@ -79,8 +77,9 @@ def test_a_damaged_model_is_not_taken(tmp_path, home, loglinear, gam):
         assert "diamond_pricing_model_faults 0.0" not in api.get("/metrics").text
         problem(
             api.post("/v1/quotes", json=STONE, params={"model": gam.sha256}),
-            404, "model_not_found",
-        )  # fmt: skip
+            404,
+            "model_not_found",
+        )
         file.write_text(whole)
         become(api, gam)
 
@@ -94,8 +93,10 @@ def test_a_server_does_not_start_on_a_home_that_it_cannot_read(tmp_path, home, l
     words = ["serve", "--port", str(free_port()), "--home", str(home.store)]
     done = subprocess.run(
         command(*words, "--data", str(tmp_path / "data")),
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode != 0
     assert "does not agree with its sha256" in done.stderr
     assert "Traceback" not in done.stderr

@@ -47,10 +47,21 @@ def test_a_generated_client_keeps_every_answer_and_its_type(api, tmp_path):
     (tmp_path / "openapi.json").write_text(api.get("/openapi.json").text)
     (tmp_path / "generate.yaml").write_text(OVERRIDES)
     made = subprocess.run(
-        [Path(sys.executable).with_name("openapi-python-client"), "generate",
-         "--path", "openapi.json", "--config", "generate.yaml", "--output-path", "made"],
-        cwd=tmp_path, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            Path(sys.executable).with_name("openapi-python-client"),
+            "generate",
+            "--path",
+            "openapi.json",
+            "--config",
+            "generate.yaml",
+            "--output-path",
+            "made",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     for word in ("WARNING", "Unable", "Cannot", "omitted"):
         assert word not in made.stdout + made.stderr, made.stdout
     use = f"""
@@ -69,12 +80,22 @@ print(type(batch).__name__, batch.rows[0].cents == quote.cents)
 print(type(list_quotes.sync(client=client, search="ideal").quotes[0]).__name__)
 """
     said = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", use], cwd=tmp_path / "made",
-        capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
+        [sys.executable, "-W", "ignore", "-c", use],
+        cwd=tmp_path / "made",
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     assert said[:2] == ["QuoteOut", "LineOut"]
-    assert said[3:] == ["QuoteOut", "ProblemDetails", "Fault", "stone_declined", "BatchOut",
-                        "True", "QuoteRow"]  # fmt: skip
+    assert said[3:] == [
+        "QuoteOut",
+        "ProblemDetails",
+        "Fault",
+        "stone_declined",
+        "BatchOut",
+        "True",
+        "QuoteRow",
+    ]
 
 
 def test_what_has_a_default_need_not_be_sent(api):
@@ -115,8 +136,16 @@ def test_the_examples_are_answered_as_they_say(api):
 
 
 def test_no_file_of_ours_asks_another_host_for_anything(api):
-    for path in ("/", "/docs", "/list", "/compare", "/problems", "/static/page.css",
-                 "/static/page.js", "/static/docs.js"):  # fmt: skip
+    for path in (
+        "/",
+        "/docs",
+        "/list",
+        "/compare",
+        "/problems",
+        "/static/page.css",
+        "/static/page.js",
+        "/static/docs.js",
+    ):
         text = api.get(path).text
         for word in ("http://", "https://", "//cdn", "@import"):
             assert word not in text.replace("http://www.w3.org/2000/svg", ""), (path, word)
@@ -139,12 +168,28 @@ parameters = {{ "path.name" = "{quote["id"]}" }}
     )
     done = subprocess.run(
         [
-            str(Path(sys.executable).parent / "schemathesis"), "--config-file",
-            str(tmp_path / "schemathesis.toml"), "run", f"{server.url}/openapi.json",
-            "--checks", "all", "--exclude-checks", "ignored_auth", "--phases",
-            "examples,coverage,fuzzing", "--max-examples", str(int(CASES) // operations),
-            "--seed", "1", "--no-color", "--request-timeout", "20",
+            str(Path(sys.executable).parent / "schemathesis"),
+            "--config-file",
+            str(tmp_path / "schemathesis.toml"),
+            "run",
+            f"{server.url}/openapi.json",
+            "--checks",
+            "all",
+            "--exclude-checks",
+            "ignored_auth",
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--max-examples",
+            str(int(CASES) // operations),
+            "--seed",
+            "1",
+            "--no-color",
+            "--request-timeout",
+            "20",
         ],
-        capture_output=True, text=True, cwd=tmp_path, timeout=3000,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=3000,
+    )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

@@ -72,7 +72,7 @@ def test_options_change_what_they_say(packaged):
         ({"reference": {**PLAIN, "carat": 50.0}}, "stone_declined", "/reference/carat", 5.01),
         ({"reference": {**PLAIN, "cut": "?"}}, "unknown_grade", "/reference/cut", None),
     ],
-)  # fmt: skip
+)
 def test_a_stone_without_a_price_has_a_reason_and_a_place(
     packaged, fields, code, pointer, nearest
 ):

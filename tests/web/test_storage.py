@@ -142,9 +142,11 @@ def test_a_quote_that_was_acknowledged_is_there(database):
 def test_an_idempotency_key_makes_one_quote_however_it_arrives(database, at_once):
     a, b = Caller("acme"), Caller("bolt")
     spends = [
-        Spend(a, "quote", 1, quote(1, "k")), Spend(a, "quote", 1, quote(1, "k")),
-        Spend(a, "quote", 1, quote(2, "k")), Spend(b, "quote", 1, quote(1, "k")),
-    ]  # fmt: skip
+        Spend(a, "quote", 1, quote(1, "k")),
+        Spend(a, "quote", 1, quote(1, "k")),
+        Spend(a, "quote", 1, quote(2, "k")),
+        Spend(b, "quote", 1, quote(1, "k")),
+    ]
     first, again, other, stranger = settle(database, spends, at_once=at_once)
     assert again.quote == first.quote
     assert (first.replayed, again.replayed) == (False, True)
@@ -161,11 +163,23 @@ def test_quotes_are_numbered_without_gaps_and_found_again(database_url, database
 
     def spends(of, n):
         return [
-            Spend(of, "quote", 1, NewQuote("m" * 64, "{}", i, title=stones[i % 2],
-                  currency="USD", client=f"Client {i}", client_reference=f"PO-{i:03}",
-                  words="GIA 2141 100%_sure"))
+            Spend(
+                of,
+                "quote",
+                1,
+                NewQuote(
+                    "m" * 64,
+                    "{}",
+                    i,
+                    title=stones[i % 2],
+                    currency="USD",
+                    client=f"Client {i}",
+                    client_reference=f"PO-{i:03}",
+                    words="GIA 2141 100%_sure",
+                ),
+            )
             for i in range(n)
-        ]  # fmt: skip
+        ]
 
     other = Database(database_url)
     at_once(2, lambda: settle(other, spends(caller, 20)))
@@ -212,14 +226,19 @@ def test_quotes_of_before_are_still_there(database_url):
         alembic.upgrade(config, "0001")
         name = "q_" + "a" * 32
         connection.execute(
-            text("INSERT INTO quotes (id, tenant, created, model, asked, cents) VALUES "
-                 "(:n, 'acme', '2025-01-02T03:04:05Z', 'm', '{}', 5)"), {"n": name}
-        )  # fmt: skip
+            text(
+                "INSERT INTO quotes (id, tenant, created, model, asked, cents) VALUES "
+                "(:n, 'acme', '2025-01-02T03:04:05Z', 'm', '{}', 5)"
+            ),
+            {"n": name},
+        )
         connection.execute(text("INSERT INTO tenants (name, created) VALUES ('acme', 'x')"))
         connection.execute(
-            text("INSERT INTO keys (id, tenant, hash, scopes, created) VALUES "
-                 "('k', 'acme', 'h', 'quote', 'x')")
-        )  # fmt: skip
+            text(
+                "INSERT INTO keys (id, tenant, hash, scopes, created) VALUES "
+                "('k', 'acme', 'h', 'quote', 'x')"
+            )
+        )
     database.upgrade()
     ledger = Ledger(database, 0)
     old = ledger.quote(name, "acme")
@@ -314,12 +333,18 @@ def test_an_expired_key_is_none(database):
 @pytest.mark.parametrize(
     ("tenant", "scopes", "quota"),
     [
-        ("", ["quote"], None), ("Acme", ["quote"], None), ("a" * 41, ["quote"], None),
-        ("a/b", ["quote"], None), ("acme", [], None), ("acme", ["all"], None),
-        ("acme", ["quote"], "0/hour"), ("acme", ["quote"], "5/week"), ("acme", ["quote"], "x"),
+        ("", ["quote"], None),
+        ("Acme", ["quote"], None),
+        ("a" * 41, ["quote"], None),
+        ("a/b", ["quote"], None),
+        ("acme", [], None),
+        ("acme", ["all"], None),
+        ("acme", ["quote"], "0/hour"),
+        ("acme", ["quote"], "5/week"),
+        ("acme", ["quote"], "x"),
         ("local", ["quote"], None),
     ],
-)  # fmt: skip
+)
 def test_a_key_that_makes_no_sense_is_not_made(database, tenant, scopes, quota):
     with pytest.raises(ServiceError):
         create_key(database, SECRET, tenant, scopes, by="me", quota=quota)
@@ -335,10 +360,7 @@ def test_the_audit_log_only_grows_and_shows_what_was_changed(database):
         assert [e["number"] for e in entries] == [1, 2, 3]
         assert audit_faults(connection, SECRET) == []
     for change in ("UPDATE audit SET actor = 'you'", "DELETE FROM audit"):
-        with (
-            pytest.raises(StorageError, match="only grows"),
-            database.writing() as connection,
-        ):
+        with pytest.raises(StorageError, match="only grows"), database.writing() as connection:
             connection.execute(text(change))
     drop = (
         ["DROP TRIGGER audit_no_update", "DROP TRIGGER audit_no_delete"]

@@ -216,8 +216,10 @@ def test_a_shared_link_shows_one_quote_to_anybody_and_no_other(keyed):
 def test_a_key_in_a_page_prices_there_and_does_nothing_else(tmp_path):
     shop, other = "https://shop.example", "https://evil.example"
     key = make_key(tmp_path, "shop", "publish", "--origin", shop, "--quota", "3/day")
-    ask = {"Access-Control-Request-Method": "POST",
-           "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip
+    ask = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
     with serving(tmp_path) as server, httpx.Client(base_url=server.url) as page:
         allowed = page.options("/v1/prices", headers={"Origin": shop, **ask})
         assert allowed.status_code == 204
@@ -236,8 +238,14 @@ def test_a_key_in_a_page_prices_there_and_does_nothing_else(tmp_path):
         assert answer.status_code == 200
         assert answer.headers["access-control-allow-origin"] == shop
         assert answer.json()["id"] is None
-        for method, path in (("POST", "/v1/quotes"), ("GET", "/v1/quotes"), ("GET", "/v1/models"),
-                             ("POST", "/v1/quotes/batch"), ("GET", "/"), ("GET", "/stock")):  # fmt: skip
+        for method, path in (
+            ("POST", "/v1/quotes"),
+            ("GET", "/v1/quotes"),
+            ("GET", "/v1/models"),
+            ("POST", "/v1/quotes/batch"),
+            ("GET", "/"),
+            ("GET", "/stock"),
+        ):
             answer = page.request(method, path, json=STONE, headers=here)
             assert answer.status_code == 403, path
         statuses = [

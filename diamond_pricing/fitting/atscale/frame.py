@@ -204,9 +204,10 @@ class Frame:
     def likely(self, features: Features) -> int:
         """About how many of them hold sales, were there ever so many."""
         return prod(
-            self.bins[f].held for f in features
+            self.bins[f].held
+            for f in features
             if self.bins[f].kind != "bands" or "carat" not in features
-        )  # fmt: skip
+        )
 
     def tables(self) -> dict[Features, list[tuple[int, int]]]:
         """The tables to count, and which pairs of groups each of them serves."""
@@ -283,13 +284,16 @@ def scale_of(ranges: Ranges | None) -> Vector:
     half = np.array(
         [
             [
-                ranges.half(row[ranges.clarities.index(g) if g in ranges.clarities else 0],
-                            0.5, "recorded")
+                ranges.half(
+                    row[ranges.clarities.index(g) if g in ranges.clarities else 0],
+                    0.5,
+                    "recorded",
+                )
                 for g in clarity
             ]
             for row in ranges.part
         ]
-    )  # fmt: skip
+    )
     factors = [
         np.array([ranges.difficulty.get(name, {}).get(g, 1.0) for g in grades])
         for name, grades in (("cut", cut), ("color", color))

@@ -74,9 +74,10 @@ class Errors:
 
     def __add__(self, other: "Errors") -> "Errors":
         return Errors(
-            self.recorded + other.recorded, self.blend + other.blend,
+            self.recorded + other.recorded,
+            self.blend + other.blend,
             self.squares + other.squares,
-        )  # fmt: skip
+        )
 
     def __neg__(self) -> "Errors":
         return Errors(-self.recorded, -self.blend, -self.squares)
@@ -135,12 +136,17 @@ class Moments:
         self._alike(other)
         ends = {
             name: (min(low, other.extent[name][0]), max(high, other.extent[name][1]))
-            for name, (low, high) in self.extent.items() if name in other.extent
-        }  # fmt: skip
+            for name, (low, high) in self.extent.items()
+            if name in other.extent
+        }
         return Moments(
-            self.frame, *self._sums(other, 1), ends, _counted(self.left_out, other.left_out, 1),
-            self.errors + other.errors, _counted(self.months, other.months, 1),
-        )  # fmt: skip
+            self.frame,
+            *self._sums(other, 1),
+            ends,
+            _counted(self.left_out, other.left_out, 1),
+            self.errors + other.errors,
+            _counted(self.months, other.months, 1),
+        )
 
     def __sub__(self, other: "Moments") -> "Moments":
         """Take a part of the sales away again.
@@ -152,10 +158,13 @@ class Moments:
         """
         self._alike(other)
         left = Moments(
-            self.frame, *self._sums(other, -1), self.extent,
-            _counted(self.left_out, other.left_out, -1), self.errors + -other.errors,
+            self.frame,
+            *self._sums(other, -1),
+            self.extent,
+            _counted(self.left_out, other.left_out, -1),
+            self.errors + -other.errors,
             _counted(self.months, other.months, -1),
-        )  # fmt: skip
+        )
         parts = (left.grid, left.errors.recorded, left.errors.blend)
         few = min(left.months.values(), default=0) < 0 or left.n < 0
         if few or any((c.count < 0).any() for c in parts):
@@ -180,8 +189,9 @@ class Moments:
         frame = self.frame
         ahead = {
             name: int(np.flatnonzero(self.weight[name])[-1]) + 1
-            for name, bins in frame.bins.items() if bins.kind == "months"
-        }  # fmt: skip
+            for name, bins in frame.bins.items()
+            if bins.kind == "months"
+        }
         if all(kept == len(frame.bins[name]) for name, kept in ahead.items()):
             return self
         terms, columns = [], []

@@ -46,9 +46,13 @@ FEWEST = 1_000  # sales that errors are known of, for ranges to be stated
 
 
 def founded(
-    sales: "pd.DataFrame", currency: str | None = None, effective: str | None = None,
-    *, seen: float = 0.0, calendar: tuple[float, float] | None = None,
-) -> Frame:  # fmt: skip
+    sales: "pd.DataFrame",
+    currency: str | None = None,
+    effective: str | None = None,
+    *,
+    seen: float = 0.0,
+    calendar: tuple[float, float] | None = None,
+) -> Frame:
     """Fit a founding model to a sample of sales, and give its frame.
 
     Parameters and errors as `diamond_pricing.fitting.fit`; ``seen`` as in `Frame`. Where dates
@@ -225,9 +229,12 @@ def described(
 
 
 def finished(
-    moments: Moments, solution: Solved, errors: Errors, effective: str | None = None,
+    moments: Moments,
+    solution: Solved,
+    errors: Errors,
+    effective: str | None = None,
     like: LikeSales | None = None,
-) -> PriceModel:  # fmt: skip
+) -> PriceModel:
     """Make the model of a fit that `solved` gave, with its certificate and its ranges."""
     founding = moments.frame.founding
     assert founding is not None
@@ -273,8 +280,9 @@ def _training(moments: Moments, founding: PriceModel, effective: str | None) -> 
     share = moments.n / seen.rows  # further grades are not counted apart
     others = {
         name: {of: max(1, round(share * n)) for of, n in found.items()}
-        for name, found in seen.grades.items() if name not in grades
-    }  # fmt: skip
+        for name, found in seen.grades.items()
+        if name not in grades
+    }
     days = [r for name, r in moments.extent.items() if isinstance(ATTRIBUTES[name], Day)]
     if moments.months and days:
         effective = iso(days[0][1])

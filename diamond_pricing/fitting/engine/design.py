@@ -127,9 +127,14 @@ def kron(parts: Sequence[Matrix], start: Matrix) -> Matrix:
 
 
 def learned(
-    basis: AnyBasis, rows: Matrix, weight: Vector, *, centred: bool = True,
-    alike: tuple[int, int] | None = None, silent: Sequence[int] = (),
-) -> Margin:  # fmt: skip
+    basis: AnyBasis,
+    rows: Matrix,
+    weight: Vector,
+    *,
+    centred: bool = True,
+    alike: tuple[int, int] | None = None,
+    silent: Sequence[int] = (),
+) -> Margin:
     """Centre a basis over the sales and diagonalise its penalty.
 
     Parameters

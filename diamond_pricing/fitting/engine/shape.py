@@ -54,9 +54,12 @@ class _Nearest:
         (R,) = qr(C.T, mode="r", check_finite=False)
         R = R[: len(C)]
         programme = (
-            np.eye(len(R)), np.zeros(len(R)), np.ascontiguousarray(R.T),
-            np.full(len(C), np.inf), least - C @ self.target,
-        )  # fmt: skip
+            np.eye(len(R)),
+            np.zeros(len(R)),
+            np.ascontiguousarray(R.T),
+            np.full(len(C), np.inf),
+            least - C @ self.target,
+        )
         # The solver may go in circles from where it starts, or at a tolerance.
         for some, loose in ((sense, 1.0), (np.zeros_like(sense), 1.0), (sense, LOOSER)):
             _, _, outcome, solver = daqp.solve(

@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from diamond_pricing.errors import NotCompilableError
 
 _OPERATORS: dict[type[ast.operator], str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/",
-}  # fmt: skip
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+}
 _FUNCTIONS = {"log": "LN", "sqrt": "SQRT", "exp": "EXP"}
 
 

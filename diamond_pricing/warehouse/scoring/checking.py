@@ -96,9 +96,10 @@ def further(tables: Lookups, given: Mapping[str, str]) -> list[Attribute]:
     """Attributes beside those of every trade that the model reads, and the kind of stone."""
     read = tables.model._effects.attributes
     return [
-        other for other in OTHERS
+        other
+        for other in OTHERS
         if other.name in read or (other.name in KINDS and other.name in given)
-    ]  # fmt: skip
+    ]
 
 
 def _unrecorded(tables: Lookups, name: str) -> str:
@@ -195,9 +196,10 @@ def checked_height() -> dict[str, str]:
     loose = _off("r_z", height, DIAMETER_TOLERANCE)
     tight = _off("r_z", height, HEIGHT_TOLERANCE)
     unmeasured = _off(
-        "(r_z * r_z * r_z)", "(likely * likely * likely * cube / 1000000e0)",
+        "(r_z * r_z * r_z)",
+        "(likely * likely * likely * cube / 1000000e0)",
         3 * DIAMETER_TOLERANCE,
-    )  # fmt: skip
+    )
     off = (
         f"CASE WHEN r_x IS NULL AND r_y IS NULL THEN {unmeasured} "
         f"WHEN r_depth IS NULL THEN {loose} ELSE {tight} END"

@@ -80,9 +80,14 @@ def batches(file: Path, declared: Source) -> Iterator[Any]:
         with pa.input_stream(str(file), compression="detect") as stream:
             yield from _csv(pa, stream, file, declared)
     except (
-        pa.ArrowException, UnicodeError, EOFError, OSError, csv.Error, zlib.error,
+        pa.ArrowException,
+        UnicodeError,
+        EOFError,
+        OSError,
+        csv.Error,
+        zlib.error,
         RejectedFileError,
-    ) as error:  # fmt: skip
+    ) as error:
         if isinstance(error, FileNotFoundError | PermissionError):
             raise
         letters = isinstance(error, UnicodeError) or "invalid UTF8" in str(error)
@@ -116,9 +121,10 @@ def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
         parse_options=pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(
             column_types={name: pa.string() for name in names},
-            null_values=[""], strings_can_be_null=True,
+            null_values=[""],
+            strings_can_be_null=True,
         ),
-    ) as reader:  # fmt: skip
+    ) as reader:
         yield pa.RecordBatch.from_pylist([], schema=reader.schema)
         for batch in reader:
             for start in range(0, batch.num_rows, ROWS):

@@ -16,10 +16,7 @@ from diamond_pricing.arrays import Integers, Matrix
 from diamond_pricing.errors import SourceError
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.verdict import FEW
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    GRADES,
-)
+from diamond_pricing.stones import ATTRIBUTES, GRADES
 from diamond_pricing.warehouse.scoring.lookup import (
     Lookup,
     alike,
@@ -160,8 +157,10 @@ def _weight_edges(
         else:
             smooth |= {exp(e) for e in inner}
     for part, name in (
-        (model.support, "bands"), (model.ranges, "bands"), (model.markup, "parted_at"),
-    ):  # fmt: skip
+        (model.support, "bands"),
+        (model.ranges, "bands"),
+        (model.markup, "parted_at"),
+    ):
         exact |= set(getattr(part, name)) if part is not None else set()
     kept = sorted(exact)
     for edge in sorted(smooth):
@@ -216,9 +215,16 @@ class _Weighed:
             self.put(table, line, variable, curve, cubic, curve.grades, least, most)
 
     def put(
-        self, table: Lookup, line: int, variable: str, curve: Curve, cubic: Matrix,
-        grades: Sequence[str], least: float, most: float,
-    ) -> None:  # fmt: skip
+        self,
+        table: Lookup,
+        line: int,
+        variable: str,
+        curve: Curve,
+        cubic: Matrix,
+        grades: Sequence[str],
+        least: float,
+        most: float,
+    ) -> None:
         """Add one line's cubics; what does not depend on the weight goes by itself."""
         of = np.log if variable == LOG_CARAT else np.asarray
         start = of(self.start)
@@ -252,9 +258,13 @@ def _never_known(curve: Curve, model: PriceModel, tables: _Weighed) -> None:
 
 
 def _own(
-    name: str, curve: Curve, variable: str, ends: tuple[float, float], model: PriceModel,
+    name: str,
+    curve: Curve,
+    variable: str,
+    ends: tuple[float, float],
+    model: PriceModel,
     sizes: Sizes,
-) -> Lookup:  # fmt: skip
+) -> Lookup:
     """The table of a curve over a proportion."""
     inner, start, inside = intervals(curve, *ends)
     means, nodes = curve.means is not None, list(model.averages.carats)

@@ -106,9 +106,11 @@ def levels_of(model: PriceModel) -> dict[str, list[str]]:
             found[axis.feature] = list(axis.marks)
     if starts := {
         day
-        for term in model.terms for basis in term.bases
-        if isinstance(basis, Periods) for day in basis.starts[:-1]
-    }:  # fmt: skip
+        for term in model.terms
+        for basis in term.bases
+        if isinstance(basis, Periods)
+        for day in basis.starts[:-1]
+    }:
         found[model.dates or ""] = [*map(iso, sorted(starts)), UNRECORDED]
     return found
 

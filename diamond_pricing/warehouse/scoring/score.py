@@ -50,10 +50,16 @@ class Scored:
 
 
 def score(
-    source: str | Path, target: str | Path, model: PriceModel, *, level: float = RANGE,
-    listing: str = BLEND, prefix: str = "", declared: Source | None = None,
+    source: str | Path,
+    target: str | Path,
+    model: PriceModel,
+    *,
+    level: float = RANGE,
+    listing: str = BLEND,
+    prefix: str = "",
+    declared: Source | None = None,
     progress: Progress | None = None,
-) -> Scored:  # fmt: skip
+) -> Scored:
     """Price the stones of files.
 
     Parameters

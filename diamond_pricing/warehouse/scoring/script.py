@@ -17,9 +17,18 @@ from diamond_pricing.warehouse.scoring.spark import table as loaded
 from diamond_pricing.warehouse.scoring.view import Layer, answers, columns_of, layers
 
 DIALECTS = (
-    "duckdb", "postgres", "sqlite", "bigquery", "snowflake", "redshift",
-    "mysql", "clickhouse", "trino", "spark", "databricks",
-)  # fmt: skip
+    "duckdb",
+    "postgres",
+    "sqlite",
+    "bigquery",
+    "snowflake",
+    "redshift",
+    "mysql",
+    "clickhouse",
+    "trino",
+    "spark",
+    "databricks",
+)
 COLUMNS = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
@@ -30,9 +39,14 @@ _NAN = {"duckdb", "bigquery", "clickhouse", "trino", *SPARK}
 
 
 def sql(
-    model: PriceModel, dialect: str, *, table: str = "stones", prefix: str = "diamond_",
-    columns: Sequence[str] | None = None, level: float = RANGE,
-) -> str:  # fmt: skip
+    model: PriceModel,
+    dialect: str,
+    *,
+    table: str = "stones",
+    prefix: str = "diamond_",
+    columns: Sequence[str] | None = None,
+    level: float = RANGE,
+) -> str:
     """Write a model as a script that gives its prices where the stones are.
 
     Parameters
@@ -180,9 +194,13 @@ def _value(value: float | int) -> str:
 
 
 def _view(
-    tables: Lookups, prefix: str, table: str, columns: Sequence[str], given: dict[str, str],
+    tables: Lookups,
+    prefix: str,
+    table: str,
+    columns: Sequence[str],
+    given: dict[str, str],
     dialect: str,
-) -> str:  # fmt: skip
+) -> str:
     carried = {f"s_{i}": _quoted(column) for i, column in enumerate(columns)}
     steps = layers(tables, prefix, {name: f"s.{column}" for name, column in given.items()})
     steps[0].columns = {f: f"s.{c}" for f, c in carried.items()} | steps[0].columns

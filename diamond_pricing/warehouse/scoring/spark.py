@@ -38,8 +38,9 @@ def apart(tree: Any, exp: Any) -> Any:
         names = [exp.to_identifier(one.alias) for one in computed]
         lateral = exp.Lateral(
             this=exp.Anonymous(this="INLINE", expressions=[exp.array(struct)]),
-            view=True, alias=exp.TableAlias(this=exp.to_identifier(f"t{i}"), columns=names),
-        )  # fmt: skip
+            view=True,
+            alias=exp.TableAlias(this=exp.to_identifier(f"t{i}"), columns=names),
+        )
         for one in computed:
             one.replace(exp.column(one.alias, table=f"t{i}"))
         select.append("laterals", lateral)

@@ -239,8 +239,10 @@ def _marked(tables: Lookups, prefix: str) -> list[Layer]:
     line = tables.model.lines.index(LISTING.line)
     kept[f"e{line}"] = f"b{line} + (k_0 + place * k_1 - {number(start.marked)})"
     return [
-        Layer({"place": clip}), Layer({"key_m": node}), Layer(kept, [(f"{prefix}m", "key_m")])
-    ]  # fmt: skip
+        Layer({"place": clip}),
+        Layer({"key_m": node}),
+        Layer(kept, [(f"{prefix}m", "key_m")]),
+    ]
 
 
 def _money(tables: Lookups) -> dict[str, str]:

@@ -31,17 +31,16 @@ class BatchController(Controller):
     path = "/v1/quotes/batch"
     tags = ("Quotes",)
 
-    @post(
-        status_code=200, operation_id="priceBatch", summary="Price many stones",
-    )  # fmt: skip
+    @post(status_code=200, operation_id="priceBatch", summary="Price many stones")
     async def create(
-        self, request: StrictRequest,
+        self,
+        request: StrictRequest,
         level: Annotated[
             float,
             QueryParameter(gt=0, le=MOST_LEVEL, description="Share of sales in the range."),
         ] = LEVEL,
         listing: Annotated[str, QueryParameter(description="As in a quote.")] = BLEND,
-    ) -> Stream:  # fmt: skip
+    ) -> Stream:
         """Answer prices, ranges and lines in the form that was sent; nothing is kept.
 
         A row that cannot be priced says why, and the others are priced.
@@ -91,9 +90,13 @@ async def _spreadsheet(request: StrictRequest, asked: Asked) -> Stream:
 
     def made() -> PricedSheet:
         return priced_sheet(
-            "stones.xlsx", data, asked.model, level=asked.level, listing=asked.listing,
+            "stones.xlsx",
+            data,
+            asked.model,
+            level=asked.level,
+            listing=asked.listing,
             most=MOST,
-        )  # fmt: skip
+        )
 
     try:
         sheet = await service.away(made)

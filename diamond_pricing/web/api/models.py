@@ -28,14 +28,15 @@ class ModelController(Controller):
 
     @get("/changes", operation_id="listChanges", summary="When did the active model change?")
     async def changes(
-        self, request: StrictRequest,
+        self,
+        request: StrictRequest,
         after: Annotated[
             int,
             QueryParameter(
                 ge=0, le=2**62, description="Number of the last change that you know."
             ),
         ] = 0,
-    ) -> ChangesOut:  # fmt: skip
+    ) -> ChangesOut:
         """Changes of the active model by promotion, refit or rollback, oldest first.
 
         Ask on with the number of the last one; without a home there are none.

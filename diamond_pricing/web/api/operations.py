@@ -78,11 +78,12 @@ class OperationController(Controller):
 
     @get("/v1/audit", operation_id="readAudit", summary="Who did what?")
     async def audit(
-        self, request: StrictRequest,
+        self,
+        request: StrictRequest,
         after: Annotated[
             int, QueryParameter(description="Number of an entry.", ge=0, le=2**62)
         ] = 0,
-    ) -> AuditsOut:  # fmt: skip
+    ) -> AuditsOut:
         """Up to 1,000 entries of the audit log behind a number."""
         service = request.service
         service.allow(request.known, "admin")

@@ -101,9 +101,11 @@ class QuoteController(Controller):
         return Response(await answer_of(service, stored))
 
     @post(
-        "/{name:str}/share", status_code=201, operation_id="shareQuote",
+        "/{name:str}/share",
+        status_code=201,
+        operation_id="shareQuote",
         summary="Make a link to a quote",
-    )  # fmt: skip
+    )
     async def share(self, request: StrictRequest, name: QuoteName) -> SharedOut:
         """Give the link under which anybody may read the client's sheet of a quote."""
         service, known = request.service, request.known
@@ -112,22 +114,26 @@ class QuoteController(Controller):
         return SharedOut(link_to(service, stored))
 
     @delete(
-        "/{name:str}/share", status_code=204, operation_id="revokeLinks",
+        "/{name:str}/share",
+        status_code=204,
+        operation_id="revokeLinks",
         summary="Revoke the links to a quote",
-    )  # fmt: skip
+    )
     async def revoke(self, request: StrictRequest, name: QuoteName) -> None:
         """Make all links that were given to a quote lead nowhere; new ones can be made."""
         await revoked(request, name)
 
     @get(operation_id="listQuotes", summary="Find quotes again")
     async def find(
-        self, request: StrictRequest,
+        self,
+        request: StrictRequest,
         search: Annotated[
-            str, QueryParameter(
+            str,
+            QueryParameter(
                 max_length=200,
                 description="Words that must all be in it: of the stone, number, date, client, "
                 "their reference or metadata.",
-            )
+            ),
         ] = "",
         since: Annotated[
             str, QueryParameter(max_length=20, description="Created on this day or later.")
@@ -138,7 +144,7 @@ class QuoteController(Controller):
         limit: Annotated[
             int, QueryParameter(ge=1, le=200, description="Quotes of one answer.")
         ] = 50,
-    ) -> QuotesOut:  # fmt: skip
+    ) -> QuotesOut:
         """Answer your quotes, newest first."""
         service, known = request.service, request.known
         service.allow(known, "quote")
@@ -195,11 +201,17 @@ def row_of(stored: StoredQuote) -> QuoteRow:
     if title is None:
         title = str(stone_of(msgspec.json.decode(stored.asked, type=QuoteIn)))
     return QuoteRow(
-        id=stored.id, number=stored.label, created=stored.created,
-        valid_until=stored.valid_until or None, stone=title, price=stored.cents / 100,
-        currency=currency or "", client=stored.client or "",
-        client_reference=stored.client_reference or "", model=stored.model,
-    )  # fmt: skip
+        id=stored.id,
+        number=stored.label,
+        created=stored.created,
+        valid_until=stored.valid_until or None,
+        stone=title,
+        price=stored.cents / 100,
+        currency=currency or "",
+        client=stored.client or "",
+        client_reference=stored.client_reference or "",
+        model=stored.model,
+    )
 
 
 def today() -> str:
@@ -208,16 +220,27 @@ def today() -> str:
 
 
 def new_quote(
-    why: PriceExplanation, asked: QuoteIn, valid_until: str = "", idempotency: str = "",
+    why: PriceExplanation,
+    asked: QuoteIn,
+    valid_until: str = "",
+    idempotency: str = "",
     pin: str = "",
-) -> NewQuote:  # fmt: skip
+) -> NewQuote:
     """A quote as it is stored: the request and the model say all of it."""
     words = (asked.report_number, *asked.metadata.values())
     return NewQuote(
-        why.model, msgspec.json.encode(asked).decode(), why.cents, idempotency, pin,
-        str(why.stone), why.currency, asked.client, asked.client_reference, valid_until,
+        why.model,
+        msgspec.json.encode(asked).decode(),
+        why.cents,
+        idempotency,
+        pin,
+        str(why.stone),
+        why.currency,
+        asked.client,
+        asked.client_reference,
+        valid_until,
         " ".join(filter(None, words)),
-    )  # fmt: skip
+    )
 
 
 async def stored_quote(service: Service, known: Known | None, name: str) -> StoredQuote:

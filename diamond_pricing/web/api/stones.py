@@ -48,9 +48,11 @@ class StoneController(Controller):
     tags = ("Stones",)
 
     @post(
-        "/prices", status_code=200, operation_id="priceStone",
+        "/prices",
+        status_code=200,
+        operation_id="priceStone",
         summary="Price a stone and say why; nothing is kept",
-    )  # fmt: skip
+    )
     async def price(self, request: StrictRequest, data: JSONBody[QuoteIn]) -> QuoteOut:
         """Answer as a quote does, without an id: for pages that show prices to visitors."""
         service, known = request.service, request.known
@@ -61,9 +63,11 @@ class StoneController(Controller):
         return quoted(why, found, data)
 
     @post(
-        "/comparisons", status_code=200, operation_id="compareStones",
+        "/comparisons",
+        status_code=200,
+        operation_id="compareStones",
         summary="Why is this one dearer than that one?",
-    )  # fmt: skip
+    )
     async def compare(self, request: StrictRequest, data: JSONBody[PairIn]) -> ComparisonOut:
         """Explain the second stone's price from the first's, line by line."""
         service, known = request.service, request.known
@@ -74,9 +78,11 @@ class StoneController(Controller):
         return answer
 
     @post(
-        "/comparables", status_code=200, operation_id="findComparables",
+        "/comparables",
+        status_code=200,
+        operation_id="findComparables",
         summary="What did stones like this one fetch?",
-    )  # fmt: skip
+    )
     async def comparables(
         self, request: StrictRequest, data: JSONBody[ComparablesIn]
     ) -> ComparablesOut:
@@ -94,9 +100,11 @@ class StoneController(Controller):
         return answer
 
     @post(
-        "/what-if", status_code=200, operation_id="stepFromStone",
+        "/what-if",
+        status_code=200,
+        operation_id="stepFromStone",
         summary="What would one grade more or less cost?",
-    )  # fmt: skip
+    )
     async def what_if(self, request: StrictRequest, data: JSONBody[WhatIfIn]) -> WhatIfOut:
         """Price the stones one step away, those that change the price most first."""
         service, known = request.service, request.known
@@ -109,7 +117,8 @@ class StoneController(Controller):
 
     @get("/index", operation_id="readIndex", summary="What did the market do?")
     async def index(
-        self, request: StrictRequest,
+        self,
+        request: StrictRequest,
         by: Annotated[By, QueryParameter(description="Length of a period.")] = "month",
         shape: Annotated[
             str, QueryParameter(description="Of stones of this shape. Default: the usual one.")
@@ -118,7 +127,7 @@ class StoneController(Controller):
             float | None,
             QueryParameter(description="Of stones of this weight. Default: the usual one."),
         ] = None,
-    ) -> IndexOut:  # fmt: skip
+    ) -> IndexOut:
         """Give an index of the prices of equal stones, with limits and numbers of sales."""
         service, known = request.service, request.known
         service.allow(known, "quote")
@@ -129,11 +138,13 @@ class StoneController(Controller):
         return answer
 
     @get(
-        "/price-list", operation_id="readPriceList",
+        "/price-list",
+        operation_id="readPriceList",
         summary="Prices by weight, color and clarity",
-    )  # fmt: skip
+    )
     async def price_list(
-        self, request: StrictRequest,
+        self,
+        request: StrictRequest,
         cut: CutName = "",
         carat: Annotated[
             list[float] | None, QueryParameter(description="Weights; may be repeated.")
@@ -148,10 +159,10 @@ class StoneController(Controller):
             str,
             QueryParameter(
                 description="The day of the prices, as 2026-09-30. Default: the last of the "
-                "sales.",
+                "sales."
             ),
         ] = "",
-    ) -> PriceListOut:  # fmt: skip
+    ) -> PriceListOut:
         """Give a price for each combination that sales stand behind, and how many do."""
         service, known = request.service, request.known
         service.allow(known, "quote")
@@ -162,13 +173,11 @@ class StoneController(Controller):
         return answer
 
     @get(
-        "/matrix", operation_id="readMatrix",
+        "/matrix",
+        operation_id="readMatrix",
         summary="Prices per carat in the form of an open feed",
-    )  # fmt: skip
-    async def matrix(
-        self, request: StrictRequest,
-        cut: CutName = "",
-    ) -> MatrixOut:  # fmt: skip
+    )
+    async def matrix(self, request: StrictRequest, cut: CutName = "") -> MatrixOut:
         """Give matrices of log prices per carat by weight, as programs for OpenFacet read."""
         service, known = request.service, request.known
         service.allow(known, "quote")

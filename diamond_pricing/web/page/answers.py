@@ -46,9 +46,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def shown(
-    why: PriceExplanation, model: PriceModel, words: Words, level: float, *,
-    pair: bool = False, full: bool = True, like: Sequence[float] = (),
-) -> Answer:  # fmt: skip
+    why: PriceExplanation,
+    model: PriceModel,
+    words: Words,
+    level: float,
+    *,
+    pair: bool = False,
+    full: bool = True,
+    like: Sequence[float] = (),
+) -> Answer:
     """Say everything in one language.
 
     A ``pair`` goes from one stone to another; a ``full`` page has comparable sales too, and
@@ -73,13 +79,20 @@ def shown(
     return Answer(
         kind=f"{words.kind(why.stone)}, {words.carats(why.stone.carat)} {why.stone.graded}",
         per_carat=t["a_carat"].format(amount=per_carat),
-        stone=words.stone(why.stone), measured=bool(measures_text(why.stone, words)),
-        measures=measures_text(why.stone, words), reference=words.stone(why.reference),
-        price=price, exact=exact, range=told, band=drawn, verdict=why.verdict.status,
+        stone=words.stone(why.stone),
+        measured=bool(measures_text(why.stone, words)),
+        measures=measures_text(why.stone, words),
+        reference=words.stone(why.reference),
+        price=price,
+        exact=exact,
+        range=told,
+        band=drawn,
+        verdict=why.verdict.status,
         verdict_text=verdict_text(why, model, words, full=full and not pair),
         caption=t["why_difference" if pair else "why"].format(amount=price),
         last=ends[1],
-        wide=drawings[0], narrow=drawings[1],
+        wide=drawings[0],
+        narrow=drawings[1],
         lines=[
             LineShown(
                 ends[0] if line.name == REFERENCE else words.label(line.name),
@@ -89,7 +102,7 @@ def shown(
             )
             for line in why.lines
         ],
-    )  # fmt: skip
+    )
 
 
 def _change(factor: float, words: Words) -> str:

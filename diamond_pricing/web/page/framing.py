@@ -28,17 +28,28 @@ def language(request: StrictRequest) -> tuple[Words, str | None]:
 
 
 def page(
-    request: StrictRequest, name: str, here: str, model: PriceModel, words: Words,
-    lang: str | None, **values: Any,
-) -> bytes:  # fmt: skip
+    request: StrictRequest,
+    name: str,
+    here: str,
+    model: PriceModel,
+    words: Words,
+    lang: str | None,
+    **values: Any,
+) -> bytes:
     """Fill the template of a page of the desk, with its header."""
     other = "en" if words.code == "it" else "it"
     query = query_in(request) | {"lang": other}
     t = model.training
     return render(
-        name, words, here=here, lang=lang, lang_query=f"?lang={lang}" if lang else "",
-        other_language=f"{here}?{urlencode(query)}", model=model.sha256[:12],
+        name,
+        words,
+        here=here,
+        lang=lang,
+        lang_query=f"?lang={lang}" if lang else "",
+        other_language=f"{here}?{urlencode(query)}",
+        model=model.sha256[:12],
         prices=prices_text(t.currency, t.effective, words),
-        signed_in=bool(request.known.caller.key), unrecorded=words.unrecorded(model.lines),
+        signed_in=bool(request.known.caller.key),
+        unrecorded=words.unrecorded(model.lines),
         **values,
-    )  # fmt: skip
+    )

@@ -4,27 +4,29 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from diamond_pricing.model.words import ENGLISH, ITALIAN, LANGUAGES, Words
-from diamond_pricing.stones import (
-    Day,
-    Grade,
-    Measure,
-)
+from diamond_pricing.stones import Day, Grade, Measure
 
 Texts = Mapping[str, str]
 
 _ENGLISH = {
     "title": "Price a diamond",
-    "brand_1": "diamond", "brand_2": "pricing",
+    "brand_1": "diamond",
+    "brand_2": "pricing",
     "skip": "To the price",
-    "price_a_stone": "Price a stone", "compare": "Compare", "list": "Price list", "api": "API",
+    "price_a_stone": "Price a stone",
+    "compare": "Compare",
+    "list": "Price list",
+    "api": "API",
     "other_language": "Italiano",
     "sign_out": "Sign out",
     "the_stone": "The stone",
-    "first_stone": ENGLISH.first, "second_stone": ENGLISH.second,
+    "first_stone": ENGLISH.first,
+    "second_stone": ENGLISH.second,
     "not_given": "not given",
     "measurements": "Measurements",
     "optional": "optional; typical values are assumed if left blank",
-    "button": "Price this stone", "compare_button": "Compare",
+    "button": "Price this stone",
+    "compare_button": "Compare",
     "prices_in": "Prices in {prices}",
     "stale": "This stone could not be priced. Showing the previous stone’s price.",
     "same_in_both": "{here} in both",
@@ -44,7 +46,8 @@ _ENGLISH = {
     "measures_about": "A round stone of {weight} measures about {size} mm across.",
     "nearest_priced": "The nearest stone that can be priced: {stone}",
     "like_nearest": "Sold like the nearest stone",
-    "ask": "For a price by hand: {contact}.", "an_expert": "a colleague who prices stones",
+    "ask": "For a price by hand: {contact}.",
+    "an_expert": "a colleague who prices stones",
     "weights_wrong": "Weights are numbers of carats, such as 0.5 1 1.5; none was read.",
     "no_weights": "No sales of stones of these weights have been seen.",
     "range": "{level} of 100 such stones sell between {low} and {high}",
@@ -56,26 +59,39 @@ _ENGLISH = {
     "how": "How the price is made",
     "same_figures": "The same figures are in the table below.",
     "help_on": "Help: {name}",
-    "stock": "Stock list", "stock_title": "Price a stock list",
+    "stock": "Stock list",
+    "stock_title": "Price a stock list",
     "stock_drop": "Drop a file here, or choose one",
     "stock_hint": "CSV or a spreadsheet with a row for each stone, up to {most} rows. You get "
     "the same list back with the estimate, its range, a verdict and the lines of each price.",
-    "stock_busy": "Pricing…", "stock_failed": "The list could not be sent; try again.",
+    "stock_busy": "Pricing…",
+    "stock_failed": "The list could not be sent; try again.",
     "no_answer": "No answer; try again.",
     "stock_script": "This page needs JavaScript; diamond-pricing score does the same.",
-    "stock_refused": "This list cannot be priced", "stock_done": "{priced} of {rows} priced",
+    "stock_refused": "This list cannot be priced",
+    "stock_done": "{priced} of {rows} priced",
     "stock_total": "Estimates come to {total}.",
     "stock_caution": "Treat {caution} of them with caution: few comparable sales.",
-    "stock_fetch": "Download {name}", "stock_declined": "Without a price:",
-    "stock_columns": "Columns as understood", "stock_unread": "Kept, but not read:",
+    "stock_fetch": "Download {name}",
+    "stock_declined": "Without a price:",
+    "stock_columns": "Columns as understood",
+    "stock_unread": "Kept, but not read:",
     "stock_first": "The first rows",
-    "a_carat": "{amount} per carat", "every_line": "Every line, to the cent",
-    "why": "Why {amount}", "why_difference": "Why they differ",
-    "because": "Because of", "change": "Change", "amount": "Amount",
+    "a_carat": "{amount} per carat",
+    "every_line": "Every line, to the cent",
+    "why": "Why {amount}",
+    "why_difference": "Why they differ",
+    "because": "Because of",
+    "change": "Change",
+    "amount": "Amount",
     "price": ENGLISH.price,
-    "one_step": "One step away", "rather": "{there} instead of {here}",
-    "sold_like_it": "Sold like it", "stone": "Stone", "sold_at": "Sold at",
-    "adjusted": "Adjusted to yours", "no_comparables": "Comparable sales cannot be shown now.",
+    "one_step": "One step away",
+    "rather": "{there} instead of {here}",
+    "sold_like_it": "Sold like it",
+    "stone": "Stone",
+    "sold_at": "Sold at",
+    "adjusted": "Adjusted to yours",
+    "no_comparables": "Comparable sales cannot be shown now.",
     "comparables_note": "Sales of other stones; the last column takes off, line by line, what "
     "sets them apart from yours.",
     "comparables_middle": "{count} like sales, adjusted to this stone: median {median}, half "
@@ -93,40 +109,67 @@ _ENGLISH = {
     "difference_less": "The second costs {amount} less than the first",
     "difference_none": "Both cost the same",
     "compare_title": "Compare two stones",
-    "list_title": "Price list", "per_carat": "Per carat", "per_stone": "Per stone",
-    "show": "Show", "cut_of_list": "Cut", "weights": "Weights", "currency": "Currency",
+    "list_title": "Price list",
+    "per_carat": "Per carat",
+    "per_stone": "Per stone",
+    "show": "Show",
+    "cut_of_list": "Cut",
+    "weights": "Weights",
+    "currency": "Currency",
     "sales_like": "Like stones sold",
     "list_note": "Color down, clarity across. The small figure counts the stones of about this "
     "weight, color and clarity that were seen; where there are none, there is no price.",
     "no_price": "no price",
-    "sheet_title": "Price estimate", "print": "Print", "pdf": "PDF",
-    "share": "Link for the client", "revoke": "Revoke the links",
-    "quotes": "Quotes", "quote": "Quote", "date": "Date", "valid_until": "Valid until",
-    "client": "Client", "client_reference": "Client’s reference",
-    "report_number": "Report number", "for_whom": "Client, reference, report number",
-    "search_for": "Find", "search_hint": "stone, number, date, client", "older": "Older quotes",
+    "sheet_title": "Price estimate",
+    "print": "Print",
+    "pdf": "PDF",
+    "share": "Link for the client",
+    "revoke": "Revoke the links",
+    "quotes": "Quotes",
+    "quote": "Quote",
+    "date": "Date",
+    "valid_until": "Valid until",
+    "client": "Client",
+    "client_reference": "Client’s reference",
+    "report_number": "Report number",
+    "for_whom": "Client, reference, report number",
+    "search_for": "Find",
+    "search_hint": "stone, number, date, client",
+    "older": "Older quotes",
     "no_quotes": "No quotes match.",
     "verify": "Model {model}. To check this price: with the same model document the same stone "
     "gives these amounts, to the cent, in any copy of diamond_pricing {version}.",
-    "sign_in": "Sign in", "key": "Your key", "wrong_key": "This key is not valid.",
+    "sign_in": "Sign in",
+    "key": "Your key",
+    "wrong_key": "This key is not valid.",
     "sign_in_note": "Paste the key that you were given; it begins with dp_.",
-    "problems": "Error codes", "code": "Code", "status": "Status", "meaning": "Meaning",
+    "problems": "Error codes",
+    "code": "Code",
+    "status": "Status",
+    "meaning": "Meaning",
     "left_blank": "needed",
     "with_measures": "with measurements",
-}  # fmt: skip
+}
 
 _ITALIAN = {
     "title": "Il prezzo di un diamante",
-    "brand_1": "diamond", "brand_2": "pricing",
+    "brand_1": "diamond",
+    "brand_2": "pricing",
     "skip": "Vai al prezzo",
-    "price_a_stone": "Una pietra", "compare": "Confronto", "list": "Listino", "api": "API",
+    "price_a_stone": "Una pietra",
+    "compare": "Confronto",
+    "list": "Listino",
+    "api": "API",
     "other_language": "English",
     "sign_out": "Esci",
     "the_stone": "La pietra",
-    "first_stone": ITALIAN.first, "second_stone": ITALIAN.second,
+    "first_stone": ITALIAN.first,
+    "second_stone": ITALIAN.second,
     "not_given": "non indicato",
-    "measurements": "Misure", "optional": "facoltative; senza, valgono quelle usuali",
-    "button": "Calcola il prezzo", "compare_button": "Confronta",
+    "measurements": "Misure",
+    "optional": "facoltative; senza, valgono quelle usuali",
+    "button": "Calcola il prezzo",
+    "compare_button": "Confronta",
     "prices_in": "Prezzi in {prices}",
     "stale": "Questa pietra non ha un prezzo. È mostrato quello della pietra precedente.",
     "same_in_both": "{here} in entrambe",
@@ -158,27 +201,39 @@ _ITALIAN = {
     "how": "Come si forma il prezzo",
     "same_figures": "Le stesse cifre sono nella tabella qui sotto.",
     "help_on": "Aiuto: {name}",
-    "stock": "Elenco", "stock_title": "Prezzi di un elenco di pietre",
+    "stock": "Elenco",
+    "stock_title": "Prezzi di un elenco di pietre",
     "stock_drop": "Trascinare qui un file, o sceglierne uno",
     "stock_hint": "CSV o foglio di calcolo, una riga per pietra, al massimo {most} righe. Lo "
     "stesso elenco torna con la stima, il suo intervallo, un esito e le voci di ogni prezzo.",
-    "stock_busy": "Calcolo in corso…", "stock_failed": "L’invio non è riuscito; riprovare.",
+    "stock_busy": "Calcolo in corso…",
+    "stock_failed": "L’invio non è riuscito; riprovare.",
     "no_answer": "Nessuna risposta; riprovare.",
     "stock_script": "Questa pagina richiede JavaScript; diamond-pricing score fa lo stesso.",
     "stock_refused": "Questo elenco non può avere prezzi",
     "stock_done": "{priced} di {rows} con un prezzo",
     "stock_total": "Le stime sommano a {total}.",
     "stock_caution": "Con cautela {caution}: poche vendite simili.",
-    "stock_fetch": "Scarica {name}", "stock_declined": "Senza prezzo:",
+    "stock_fetch": "Scarica {name}",
+    "stock_declined": "Senza prezzo:",
     "stock_columns": "Colonne come sono state capite",
-    "stock_unread": "Conservate, ma non lette:", "stock_first": "Le prime righe",
-    "a_carat": "{amount} al carato", "every_line": "Ogni voce, al centesimo",
-    "why": "Perché {amount}", "why_difference": "Perché sono diverse",
-    "because": "Voce", "change": "Variazione", "amount": "Importo",
+    "stock_unread": "Conservate, ma non lette:",
+    "stock_first": "Le prime righe",
+    "a_carat": "{amount} al carato",
+    "every_line": "Ogni voce, al centesimo",
+    "why": "Perché {amount}",
+    "why_difference": "Perché sono diverse",
+    "because": "Voce",
+    "change": "Variazione",
+    "amount": "Importo",
     "price": ITALIAN.price,
-    "one_step": "A un passo", "rather": "{there} invece di {here}",
-    "sold_like_it": "Vendute come questa", "stone": "Pietra", "sold_at": "Venduta a",
-    "adjusted": "Riportata a questa", "no_comparables": "Vendite comparabili non disponibili.",
+    "one_step": "A un passo",
+    "rather": "{there} invece di {here}",
+    "sold_like_it": "Vendute come questa",
+    "stone": "Pietra",
+    "sold_at": "Venduta a",
+    "adjusted": "Riportata a questa",
+    "no_comparables": "Vendite comparabili non disponibili.",
     "comparables_note": "Vendite di altre pietre; l’ultima colonna toglie, voce per voce, ciò "
     "che le distingue da questa.",
     "comparables_middle": "{count} vendite simili, riportate a questa pietra: mediana "
@@ -196,38 +251,58 @@ _ITALIAN = {
     "difference_less": "La seconda costa {amount} meno della prima",
     "difference_none": "Costano lo stesso",
     "compare_title": "Confronto di due pietre",
-    "list_title": "Listino", "per_carat": "Al carato", "per_stone": "Per pietra",
-    "show": "Mostra", "cut_of_list": "Taglio", "weights": "Pesi", "currency": "Valuta",
+    "list_title": "Listino",
+    "per_carat": "Al carato",
+    "per_stone": "Per pietra",
+    "show": "Mostra",
+    "cut_of_list": "Taglio",
+    "weights": "Pesi",
+    "currency": "Valuta",
     "sales_like": "Pietre simili vendute",
     "list_note": "Colore in verticale, purezza in orizzontale. La cifra piccola conta le "
     "pietre di peso, colore e purezza simili che si sono viste; dove non ce ne sono, non c’è "
     "prezzo.",
     "no_price": "nessun prezzo",
-    "sheet_title": "Stima di prezzo", "print": "Stampa", "pdf": "PDF",
-    "share": "Collegamento per il cliente", "revoke": "Revoca i collegamenti",
-    "quotes": "Preventivi", "quote": "Preventivo", "date": "Data",
-    "valid_until": "Valido fino al", "client": "Cliente",
-    "client_reference": "Riferimento del cliente", "report_number": "Numero del certificato",
-    "for_whom": "Cliente, riferimento, certificato", "search_for": "Cerca",
-    "search_hint": "pietra, numero, data, cliente", "older": "Preventivi precedenti",
+    "sheet_title": "Stima di prezzo",
+    "print": "Stampa",
+    "pdf": "PDF",
+    "share": "Collegamento per il cliente",
+    "revoke": "Revoca i collegamenti",
+    "quotes": "Preventivi",
+    "quote": "Preventivo",
+    "date": "Data",
+    "valid_until": "Valido fino al",
+    "client": "Cliente",
+    "client_reference": "Riferimento del cliente",
+    "report_number": "Numero del certificato",
+    "for_whom": "Cliente, riferimento, certificato",
+    "search_for": "Cerca",
+    "search_hint": "pietra, numero, data, cliente",
+    "older": "Preventivi precedenti",
     "no_quotes": "Nessun preventivo corrisponde.",
     "verify": "Modello {model}. Per verificare: con lo stesso documento di modello la stessa "
     "pietra dà questi importi, al centesimo, in ogni copia di diamond_pricing {version}.",
-    "sign_in": "Accedi", "key": "La chiave", "wrong_key": "Questa chiave non è valida.",
+    "sign_in": "Accedi",
+    "key": "La chiave",
+    "wrong_key": "Questa chiave non è valida.",
     "sign_in_note": "Incollare la chiave ricevuta; comincia con dp_.",
-    "problems": "Codici d’errore", "code": "Codice", "status": "Stato",
+    "problems": "Codici d’errore",
+    "code": "Codice",
+    "status": "Stato",
     "meaning": "Significato",
     "left_blank": "obbligatorio",
     "with_measures": "con misure",
-}  # fmt: skip
+}
 
 _ERRORS_IT = {
-    "not_found": "Qui non c’è nulla.", "quote_not_found": "Questo preventivo non esiste.",
-    "forbidden": "Non è permesso.", "unknown_grade": "Questo grado non esiste.",
+    "not_found": "Qui non c’è nulla.",
+    "quote_not_found": "Questo preventivo non esiste.",
+    "forbidden": "Non è permesso.",
+    "unknown_grade": "Questo grado non esiste.",
     "too_many_requests": "La quota è esaurita; riprovare più tardi.",
     "bad_request": "La richiesta non si capisce.",
     "storage_unavailable": "In questo momento non si può conservare nulla.",
-}  # fmt: skip
+}
 # How the codes of rows without a price are counted on the page, in English and Italian.
 REFUSED_FOR: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -251,30 +326,43 @@ def refused_for(code: str, words: Words) -> str:
 
 # How each code of a refusal is told to a person at the desk.
 _TOLD = {
-    "unknown_grade": "no_grade", "impossible_value": "between",
-    "weight_outside_range": "not_seen_measure", "measure_outside_range": "not_seen_measure",
-    "grade_not_seen": "not_seen_grade", "cell_without_support": "not_seen_stone",
-    "shape_not_priced": "not_seen_grade", "origin_not_priced": "not_seen_grade",
-}  # fmt: skip
+    "unknown_grade": "no_grade",
+    "impossible_value": "between",
+    "weight_outside_range": "not_seen_measure",
+    "measure_outside_range": "not_seen_measure",
+    "grade_not_seen": "not_seen_grade",
+    "cell_without_support": "not_seen_stone",
+    "shape_not_priced": "not_seen_grade",
+    "origin_not_priced": "not_seen_grade",
+}
 _HELP: dict[str, dict[str, tuple[str, str]]] = {
     "carat": {"": ("One carat is 0.2 g.", "Un carato è 0,2 g.")},
     "cut": {
-        "": ("How well it returns light; better to the right.",
-             "Quanta luce rende; migliore a destra."),
-        "Fair": ("dull", "spento"), "Good": ("decent light", "luce discreta"),
-        "Very Good": ("bright", "luminoso"), "Premium": ("very bright", "molto luminoso"),
+        "": (
+            "How well it returns light; better to the right.",
+            "Quanta luce rende; migliore a destra.",
+        ),
+        "Fair": ("dull", "spento"),
+        "Good": ("decent light", "luce discreta"),
+        "Very Good": ("bright", "luminoso"),
+        "Premium": ("very bright", "molto luminoso"),
         "Ideal": ("the most light", "la luce migliore"),
     },
     "color": {
         "": ("D is colorless, J faintly tinted.", "D è incolore, J appena tinto."),
-        "J": ("faint tint", "lieve tinta"), "I": ("faint tint", "lieve tinta"),
-        "H": ("near colorless", "quasi incolore"), "G": ("near colorless", "quasi incolore"),
-        "F": ("colorless", "incolore"), "E": ("colorless", "incolore"),
+        "J": ("faint tint", "lieve tinta"),
+        "I": ("faint tint", "lieve tinta"),
+        "H": ("near colorless", "quasi incolore"),
+        "G": ("near colorless", "quasi incolore"),
+        "F": ("colorless", "incolore"),
+        "E": ("colorless", "incolore"),
         "D": ("purest white", "bianco eccezionale"),
     },
     "clarity": {
-        "": ("From inclusions that the eye sees to none under a loupe.",
-             "Da inclusioni visibili a occhio a nessuna sotto la lente."),
+        "": (
+            "From inclusions that the eye sees to none under a loupe.",
+            "Da inclusioni visibili a occhio a nessuna sotto la lente.",
+        ),
         "I1": ("seen by eye", "visibili a occhio"),
         "SI2": ("seen easily at 10×", "facili a 10×"),
         "SI1": ("seen at 10×", "visibili a 10×"),
@@ -282,9 +370,10 @@ _HELP: dict[str, dict[str, tuple[str, str]]] = {
         "VS1": ("hard to see at 10×", "difficili a 10×"),
         "VVS2": ("very hard to see", "molto difficili"),
         "VVS1": ("very hard to see", "molto difficili"),
-        "IF": ("none inside", "nessuna interna"), "FL": ("none at all", "nessuna"),
+        "IF": ("none inside", "nessuna interna"),
+        "FL": ("none at all", "nessuna"),
     },
-}  # fmt: skip
+}
 
 TEXTS: Mapping[str, Texts] = MappingProxyType(
     {ENGLISH.code: MappingProxyType(_ENGLISH), ITALIAN.code: MappingProxyType(_ITALIAN)}
@@ -327,9 +416,12 @@ def count_text(count: int, words: Words) -> str:
 
 
 def refusal(
-    attribute: Measure | Grade | None, code: str, given: object,
-    known: tuple[float, float] | None, words: Words,
-) -> str:  # fmt: skip
+    attribute: Measure | Grade | None,
+    code: str,
+    given: object,
+    known: tuple[float, float] | None,
+    words: Words,
+) -> str:
     """Why a stone has no price, for a person at the desk."""
     t = TEXTS[words.code]
     name = _TOLD.get(code, "contradiction")
@@ -341,13 +433,14 @@ def refusal(
     if isinstance(attribute, Measure):
         if name == "between" and isinstance(given, str):
             name = "not_a_number"
-        low, high = known if known and name == "not_seen_measure" else (
-            attribute.low, attribute.high
-        )  # fmt: skip
+        low, high = (
+            known if known and name == "not_seen_measure" else (attribute.low, attribute.high)
+        )
         limits = {
-            "low": words.number(f"{low:g}"), "high": words.number(f"{high:g}"),
+            "low": words.number(f"{low:g}"),
+            "high": words.number(f"{high:g}"),
             "unit": attribute.unit,
-        }  # fmt: skip
+        }
         if isinstance(attribute, Day):
             limits |= {"low": attribute.shown(low), "high": attribute.shown(high)}
     text = t[name].format(**limits)

@@ -11,9 +11,12 @@ from diamond_pricing.web.problems import ProblemError
 
 HTML = "text/html"
 templates = Environment(
-    loader=PackageLoader("diamond_pricing.web.page"), autoescape=True,
-    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
+    loader=PackageLoader("diamond_pricing.web.page"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 def render(name: str, words: Words, **values: Any) -> bytes:
@@ -23,9 +26,15 @@ def render(name: str, words: Words, **values: Any) -> bytes:
 
 
 def error_page(
-    problem: ProblemError, model: PriceModel, request_id: str, *, query: str, accepted: str,
-    signed_in: bool, here: str = "",
-) -> bytes:  # fmt: skip
+    problem: ProblemError,
+    model: PriceModel,
+    request_id: str,
+    *,
+    query: str,
+    accepted: str,
+    signed_in: bool,
+    here: str = "",
+) -> bytes:
     """What went wrong, for a person.
 
     Parameters
@@ -44,8 +53,16 @@ def error_page(
     title, detail = error_text(details.title, problem.detail, problem.code, words)
     t = model.training
     return render(
-        "error.html", words, here=here, lang=lang, lang_query=f"?lang={lang}" if lang else "",
-        other_language="/", prices=prices_text(t.currency, t.effective, words),
-        model=model.sha256[:12], signed_in=signed_in, title=title,
-        detail=detail, request_id=details.request_id,
-    )  # fmt: skip
+        "error.html",
+        words,
+        here=here,
+        lang=lang,
+        lang_query=f"?lang={lang}" if lang else "",
+        other_language="/",
+        prices=prices_text(t.currency, t.effective, words),
+        model=model.sha256[:12],
+        signed_in=signed_in,
+        title=title,
+        detail=detail,
+        request_id=details.request_id,
+    )

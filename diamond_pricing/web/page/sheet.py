@@ -20,27 +20,47 @@ PAPERS = ("a4", "us-letter")
 
 
 def sheet_html(
-    why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote,
-    house: House, pdf: str = "", share: str = "", style: str = "",
-) -> bytes:  # fmt: skip
+    why: PriceExplanation,
+    model: PriceModel,
+    asked: QuoteIn,
+    stored: StoredQuote,
+    house: House,
+    pdf: str = "",
+    share: str = "",
+    style: str = "",
+) -> bytes:
     """Write the sheet as a page; ``pdf`` and ``share`` are links, where there are any.
 
     With its ``style`` in it, it is whole without a server.
     """
     words = LANGUAGES[asked.language]
     return render(
-        "sheet.html", words, a=shown(why, model, words, asked.level, full=False),
-        facts=_facts(asked, stored, words), quote=stored.label, house=house,
-        prices=prices_text(why.currency, why.effective, words), model=model.sha256[:12],
-        unrecorded=words.unrecorded(model.lines), version=__version__, pdf=pdf, share=share,
-        revoke=f"/quotes/{stored.id}/revoke", lang=words.code, style=Markup(style),  # noqa: S704  our own
-    )  # fmt: skip
+        "sheet.html",
+        words,
+        a=shown(why, model, words, asked.level, full=False),
+        facts=_facts(asked, stored, words),
+        quote=stored.label,
+        house=house,
+        prices=prices_text(why.currency, why.effective, words),
+        model=model.sha256[:12],
+        unrecorded=words.unrecorded(model.lines),
+        version=__version__,
+        pdf=pdf,
+        share=share,
+        revoke=f"/quotes/{stored.id}/revoke",
+        lang=words.code,
+        style=Markup(style),  # noqa: S704  our own
+    )
 
 
 def sheet_pdf(
-    why: PriceExplanation, model: PriceModel, asked: QuoteIn, stored: StoredQuote,
-    house: House, paper: str = PAPERS[0],
-) -> bytes:  # fmt: skip
+    why: PriceExplanation,
+    model: PriceModel,
+    asked: QuoteIn,
+    stored: StoredQuote,
+    house: House,
+    paper: str = PAPERS[0],
+) -> bytes:
     """Write the sheet as one page of PDF."""
     try:
         import typst
@@ -50,20 +70,30 @@ def sheet_pdf(
     t, a = TEXTS[words.code], shown(why, model, words, asked.level, full=False)
     brand = [house.name, ""] if house.name else [t["brand_1"], t["brand_2"]]
     data = {
-        "lang": words.code, "paper": paper, "title": t["sheet_title"], "brand": brand,
-        "logo": list(house.drawing), "format": house.format,
+        "lang": words.code,
+        "paper": paper,
+        "title": t["sheet_title"],
+        "brand": brand,
+        "logo": list(house.drawing),
+        "format": house.format,
         "address": " · ".join(filter(None, (house.address, house.contact))),
-        "facts": _facts(asked, stored, words), "terms": house.terms,
-        "stone": " · ".join(filter(None, (a.kind, a.measures))), "price": a.exact,
-        "per": a.per_carat, "range": a.range, "verdict": a.verdict_text, "caption": a.caption,
+        "facts": _facts(asked, stored, words),
+        "terms": house.terms,
+        "stone": " · ".join(filter(None, (a.kind, a.measures))),
+        "price": a.exact,
+        "per": a.per_carat,
+        "range": a.range,
+        "verdict": a.verdict_text,
+        "caption": a.caption,
         "picture": str(a.wide).replace('font-family="inherit"', ""),
-        "how": t["how"], "heads": [t["because"], t["change"], t["amount"]],
+        "how": t["how"],
+        "heads": [t["because"], t["change"], t["amount"]],
         "lines": [[line.label, line.note, line.change, line.amount] for line in a.lines],
         "total": [t["price"], a.exact],
         "not_in": f"{prices_text(why.currency, why.effective, words)}. "
         f"{words.unrecorded(model.lines)} {t['estimate']}",
         "verify": t["verify"].format(model=model.sha256[:12], version=__version__),
-    }  # fmt: skip
+    }
     source = files("diamond_pricing.web.page").joinpath("templates/sheet.typ").read_bytes()
     found: bytes = typst.compile(source, sys_inputs={"data": json.dumps(data)})
     return found
@@ -74,8 +104,11 @@ def _facts(asked: QuoteIn, stored: StoredQuote, words: Words) -> list[list[str]]
     t = TEXTS[words.code]
     until = words.date(stored.valid_until) if stored.valid_until else ""
     pairs = [
-        ("quote", stored.label), ("date", words.date(stored.created[:10])),
-        ("valid_until", until), ("client", asked.client),
-        ("client_reference", asked.client_reference), ("report_number", asked.report_number),
-    ]  # fmt: skip
+        ("quote", stored.label),
+        ("date", words.date(stored.created[:10])),
+        ("valid_until", until),
+        ("client", asked.client),
+        ("client_reference", asked.client_reference),
+        ("report_number", asked.report_number),
+    ]
     return [[t[name], text] for name, text in pairs if text]

@@ -63,24 +63,37 @@ class StockController(Controller):
         for given, cells in zip(made.given[:SHOWN], made.table, strict=False):
             amounts = [
                 words.amount(round(100 * v), currency, digits=0)
-                if isinstance(v, float) else "–" for v in cells[:3]
-            ]  # fmt: skip
+                if isinstance(v, float)
+                else "–"
+                for v in cells[:3]
+            ]
             rows.append([" · ".join(filter(None, given[:5])), *amounts, cells[3], cells[4]])
         counts = {
-            "rows": count_text(made.rows, words), "priced": count_text(made.priced, words),
+            "rows": count_text(made.rows, words),
+            "priced": count_text(made.priced, words),
             "caution": made.with_caution and count_text(made.with_caution, words),
             "total": words.amount(made.total, currency, digits=0),
-        }  # fmt: skip
+        }
         return page(
-            request, "stock_answer.html", "/stock", model, words, lang, refused="",
-            columns=columns, unread=made.unread, counts=counts, rows=rows, file=made.name,
+            request,
+            "stock_answer.html",
+            "/stock",
+            model,
+            words,
+            lang,
+            refused="",
+            columns=columns,
+            unread=made.unread,
+            counts=counts,
+            rows=rows,
+            file=made.name,
             reasons=[
                 f"{count_text(n, words)} {refused_for(code, words)}"
                 for code, n in made.refused.items()
             ],
             link=f"/stock/{token}",
             heads=[TEXTS[words.code]["stone"], *words.estimates.values()],
-        )  # fmt: skip
+        )
 
     @get("/{token:str}")
     async def fetch(self, request: StrictRequest, token: FromPath[str]) -> Response[bytes]:
@@ -90,9 +103,7 @@ class StockController(Controller):
         _, tenant, made = waiting.get(token, (0.0, "", None))
         if made is None or tenant != request.known.caller.tenant:
             raise ProblemError("not_found", "This list is no longer kept; price it again.")
-        headers = {
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.name)}"
-        }  # fmt: skip
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(made.name)}"}
         return Response(made.data, media_type=made.media, headers=headers)
 
 

@@ -34,12 +34,7 @@ from diamond_pricing.web.openapi import description
 from diamond_pricing.web.page.answers import shown, verdict_text
 from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
 from diamond_pricing.web.page.framing import language, page, query_in
-from diamond_pricing.web.page.phrases import (
-    TEXTS,
-    count_text,
-    language_of,
-    prices_text,
-)
+from diamond_pricing.web.page.phrases import TEXTS, count_text, language_of, prices_text
 from diamond_pricing.web.page.render import HTML, render, templates
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
 from diamond_pricing.web.pricing import price_list, steps_from
@@ -92,13 +87,25 @@ class PageController(Controller):
         if form.stone is not None:
             link += f"?{query_of(form.stone, lang, 'a.')}"
         return page(
-            request, "index.html", "/", model, words, lang, form=form_of(model, words),
-            given=form.given, faults=form.faults, problems=form.problems, a=answer,
-            steps=steps, comparables=comparables, middle=middle, compare_link=link,
+            request,
+            "index.html",
+            "/",
+            model,
+            words,
+            lang,
+            form=form_of(model, words),
+            given=form.given,
+            faults=form.faults,
+            problems=form.problems,
+            a=answer,
+            steps=steps,
+            comparables=comparables,
+            middle=middle,
+            compare_link=link,
             near=near and (words.stone(near), f"/?{query_of(near, lang)}"),
             contact=service.house.contact or TEXTS[words.code]["an_expert"],
             may_keep=service.ledger is not None,
-        )  # fmt: skip
+        )
 
     @get("/compare", media_type=HTML)
     async def compare(self, request: StrictRequest) -> bytes:
@@ -121,9 +128,10 @@ class PageController(Controller):
             back = model.compare(second.stone, first.stone)
             weaker = min((why, back), key=lambda w: _near(model, w.stone))
             answer = msgspec.structs.replace(
-                shown(why, model, words, LEVEL, pair=True), verdict=weaker.verdict.status,
+                shown(why, model, words, LEVEL, pair=True),
+                verdict=weaker.verdict.status,
                 verdict_text=verdict_text(weaker, model, words, full=False),
-            )  # fmt: skip
+            )
             await service.charge(known, "page", 2)
         sides = ("first_stone", first), ("second_stone", second)
         t = TEXTS[words.code]
@@ -133,11 +141,22 @@ class PageController(Controller):
             for p in form.problems
         ]
         return page(
-            request, "compare.html", "/compare", model, words, lang,
-            form=form_of(model, words), first=first.given, second=second.given,
-            faults_a=first.faults, faults_b=second.faults, problems=problems, a=answer,
-            headline=headline, contact=service.house.contact or t["an_expert"],
-        )  # fmt: skip
+            request,
+            "compare.html",
+            "/compare",
+            model,
+            words,
+            lang,
+            form=form_of(model, words),
+            first=first.given,
+            second=second.given,
+            faults_a=first.faults,
+            faults_b=second.faults,
+            problems=problems,
+            a=answer,
+            headline=headline,
+            contact=service.house.contact or t["an_expert"],
+        )
 
     @get("/list", media_type=HTML)
     async def prices(self, request: StrictRequest) -> bytes:
@@ -180,10 +199,21 @@ class PageController(Controller):
             grids.append({"weight": words.carats(weight), "rows": rows})
         await service.charge(known, "page", len(found.cells))
         return page(
-            request, "list.html", "/list", model, words, lang, cuts=cuts, cut=found.cut,
-            per=per, clarities=found.clarities, grids=grids, weights=weights, fault=fault,
+            request,
+            "list.html",
+            "/list",
+            model,
+            words,
+            lang,
+            cuts=cuts,
+            cut=found.cut,
+            per=per,
+            clarities=found.clarities,
+            grids=grids,
+            weights=weights,
+            fault=fault,
             files=[(f"/list/{kind}?{urlencode(query)}", kind.upper()) for kind in FILES],
-        )  # fmt: skip
+        )
 
     @get("/list/{kind:str}")
     async def prices_file(self, request: StrictRequest, kind: FromPath[str]) -> Response[bytes]:
@@ -195,13 +225,37 @@ class PageController(Controller):
         model, query, (words, _) = service.models.active, query_in(request), language(request)
         found, _ = _list(model, query, [*model.training.grades["cut"]][-1])
         t, of = TEXTS[words.code], words.attribute
-        head = [of("carat"), of("cut"), of("color"), of("clarity"), t["per_stone"],
-                t["per_carat"], words.estimates["low"], words.estimates["high"],
-                t["sales_like"], t["currency"], t["date"], "model"]  # fmt: skip
+        head = [
+            of("carat"),
+            of("cut"),
+            of("color"),
+            of("clarity"),
+            t["per_stone"],
+            t["per_carat"],
+            words.estimates["low"],
+            words.estimates["high"],
+            t["sales_like"],
+            t["currency"],
+            t["date"],
+            "model",
+        ]
         rows: list[list[object]] = [
-            [c.carat, found.cut, c.color, c.clarity, c.price, c.per_carat, c.low, c.high,
-             c.support, found.currency, found.effective, found.model[:12]] for c in found.cells
-        ]  # fmt: skip
+            [
+                c.carat,
+                found.cut,
+                c.color,
+                c.clarity,
+                c.price,
+                c.per_carat,
+                c.low,
+                c.high,
+                c.support,
+                found.currency,
+                found.effective,
+                found.model[:12],
+            ]
+            for c in found.cells
+        ]
         await service.charge(known, "page", len(found.cells))
         write = csv_of if kind == "csv" else xlsx_of
         body = await service.away(write, head, rows, words.decimal)
@@ -246,20 +300,29 @@ class PageController(Controller):
             currency = row.currency or service.models.active.training.currency
             rows.append(
                 {
-                    "number": row.number, "link": f"/v1/quotes/{row.id}.html",
-                    "date": words.date(row.created[:10]), "stone": row.stone,
+                    "number": row.number,
+                    "link": f"/v1/quotes/{row.id}.html",
+                    "date": words.date(row.created[:10]),
+                    "stone": row.stone,
                     "client": " · ".join(filter(None, (row.client, row.client_reference))),
                     "price": words.amount(stored.cents, currency),
                     "until": row.valid_until and words.date(row.valid_until),
                 }
-            )  # fmt: skip
+            )
         older = ""
         if len(found) > ROWS:
             older = "/quotes?" + urlencode(query | {"cursor": found[ROWS - 1].id})
         return page(
-            request, "quotes.html", "/quotes", service.models.active, words, lang, rows=rows,
-            search=search, older=older,
-        )  # fmt: skip
+            request,
+            "quotes.html",
+            "/quotes",
+            service.models.active,
+            words,
+            lang,
+            rows=rows,
+            search=search,
+            older=older,
+        )
 
     @post("/quotes/{name:str}/revoke", status_code=303)
     async def revoke(self, request: StrictRequest, name: FromPath[str]) -> Response[bytes]:
@@ -300,9 +363,14 @@ class PageController(Controller):
             return Response(again, status_code=401)
         answer = _gone(_ours(posted.get("next", "/")))
         answer.set_cookie(
-            COOKIE, service.keys.session(caller), max_age=SESSION, path="/", httponly=True,
-            samesite="strict", secure=request.url.scheme == "https",
-        )  # fmt: skip
+            COOKIE,
+            service.keys.session(caller),
+            max_age=SESSION,
+            path="/",
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
         return answer
 
     @post("/sign-out", status_code=303)
@@ -332,13 +400,17 @@ class PageController(Controller):
         model, (words, _) = request.service.models.active, language(request)
         fields = [
             {"name": f.name, "label": f.label, "grades": [grade for grade, _ in f.grades][::-1]}
-            for f in form_of(model, words) if f.required
-        ]  # fmt: skip
+            for f in form_of(model, words)
+            if f.required
+        ]
         t = model.training
         body = render(
-            "embed.js", words, fields=fields, unrecorded=words.unrecorded(model.lines),
+            "embed.js",
+            words,
+            fields=fields,
+            unrecorded=words.unrecorded(model.lines),
             prices=prices_text(t.currency, t.effective, words),
-        )  # fmt: skip
+        )
         headers = {"Cache-Control": "public, max-age=600", "Vary": "Accept-Language"}
         return Response(body, media_type="text/javascript; charset=utf-8", headers=headers)
 
@@ -370,9 +442,15 @@ class PageController(Controller):
         words = language_of(lang, request.headers.get("accept-language", ""))
         model = request.service.models.active
         return page(
-            request, "sign_in.html", "/sign-in", model, words, words.code if lang else None,
-            wrong=wrong, next=there,
-        )  # fmt: skip
+            request,
+            "sign_in.html",
+            "/sign-in",
+            model,
+            words,
+            words.code if lang else None,
+            wrong=wrong,
+            next=there,
+        )
 
 
 def _list(model: PriceModel, query: Mapping[str, str], cut: str) -> tuple[PriceListOut, str]:
@@ -461,9 +539,10 @@ def _comparables(
         middle = t["comparables_middle"].format(count=len(evidence.comparables), **ends)
         apart = log(why.price / evidence.median)
         middle += " " + (
-            t["at_median"] if abs(apart) < SAME
+            t["at_median"]
+            if abs(apart) < SAME
             else t["against_median"].format(against=words.against(apart))
-        )  # fmt: skip
+        )
     found = [
         {
             "stone": words.stone(c.stone),

@@ -23,9 +23,8 @@ def stamp(seconds: float | None = None) -> str:
 
 
 def write_audit(
-    connection: Connection, secret: bytes, actor: str, action: str, subject: str,
-    **details: Any,
-) -> None:  # fmt: skip
+    connection: Connection, secret: bytes, actor: str, action: str, subject: str, **details: Any
+) -> None:
     """Add an entry within a transaction that writes."""
     if connection.dialect.name == "postgresql":
         from sqlalchemy import text
@@ -35,10 +34,13 @@ def write_audit(
         select(audit.c.number, audit.c.sha256).order_by(audit.c.number.desc()).limit(1)
     ).first()
     entry = {
-        "number": 1 + (last.number if last else 0), "at": stamp(), "actor": actor,
-        "action": action, "subject": subject,
+        "number": 1 + (last.number if last else 0),
+        "at": stamp(),
+        "actor": actor,
+        "action": action,
+        "subject": subject,
         "details": msgspec.json.encode(details, order="deterministic").decode(),
-    }  # fmt: skip
+    }
     previous = last.sha256 if last else ""
     connection.execute(insert(audit).values(**entry, sha256=_sealed(secret, previous, entry)))
 
@@ -83,8 +85,12 @@ def audit_faults(connection: Connection, secret: bytes) -> list[str]:
         if ("key revoked", row.id) in told and not row.revoked:
             wrong.append(f"key {row.id} was revoked, but does not stand so any more.")
         made = told.get(("key created", row.id), {})
-        now = {"tenant": row.tenant, "scopes": row.scopes.split(","), "expires": row.expires,
-               "origins": row.origins.split()}  # fmt: skip
+        now = {
+            "tenant": row.tenant,
+            "scopes": row.scopes.split(","),
+            "expires": row.expires,
+            "origins": row.origins.split(),
+        }
         for name, value in now.items():
             if made and (made.get(name) or None) != (value or None):
                 wrong.append(f"{name} of key {row.id} is not what it was made with.")

@@ -175,9 +175,11 @@ def _prepared(connection: Any, _: Any) -> None:
     connection.isolation_level = None
     _log_ahead(connection)
     for setting in (
-        "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
         f"busy_timeout = {int(1000 * PATIENCE)}",
-    ):  # fmt: skip
+    ):
         # It binds nothing; these are our own words.
         # nosemgrep: sql-takes-parameters
         connection.execute(f"PRAGMA {setting}")

@@ -56,9 +56,16 @@ class _Known(msgspec.Struct, frozen=True):
 
 
 def create_key(
-    database: Database, secret: bytes, tenant: str, scopes: list[str], *, by: str,
-    quota: str | None = None, days: int | None = None, origins: Sequence[str] = (),
-) -> str:  # fmt: skip
+    database: Database,
+    secret: bytes,
+    tenant: str,
+    scopes: list[str],
+    *,
+    by: str,
+    quota: str | None = None,
+    days: int | None = None,
+    origins: Sequence[str] = (),
+) -> str:
     """Make a key; what is given back is shown once and kept nowhere.
 
     Parameters
@@ -108,23 +115,38 @@ def create_key(
         fresh = database.insert(tenants).values(
             name=tenant, quota=units, seconds=seconds, created=stamp()
         )
-        kept = fresh.on_conflict_do_nothing() if quota is None else fresh.on_conflict_do_update(
-            index_elements=["name"], set_={"quota": units, "seconds": seconds}
-        )  # fmt: skip
+        kept = (
+            fresh.on_conflict_do_nothing()
+            if quota is None
+            else fresh.on_conflict_do_update(
+                index_elements=["name"], set_={"quota": units, "seconds": seconds}
+            )
+        )
         connection.execute(kept)
         expires = None if days is None else stamp(time.time() + days * 86400)
         connection.execute(
             keys.insert().values(
-                id=name, tenant=tenant, hash=_hashed(secret, part), created=stamp(),
-                scopes=",".join(sorted(set(scopes))), expires=expires,
+                id=name,
+                tenant=tenant,
+                hash=_hashed(secret, part),
+                created=stamp(),
+                scopes=",".join(sorted(set(scopes))),
+                expires=expires,
                 origins=" ".join(sorted(set(origins))),
             )
-        )  # fmt: skip
+        )
         write_audit(
-            connection, secret, by, "key created", name, tenant=tenant,
-            scopes=sorted(set(scopes)), quota=quota, expires=expires,
+            connection,
+            secret,
+            by,
+            "key created",
+            name,
+            tenant=tenant,
+            scopes=sorted(set(scopes)),
+            quota=quota,
+            expires=expires,
             **({"origins": sorted(set(origins))} if origins else {}),
-        )  # fmt: skip
+        )
     return f"dp_{name}_{part}"
 
 
@@ -196,12 +218,18 @@ class Keys:
             row.id: _Known(
                 row.hash,
                 _moment(row.expires),
-                Caller(row.tenant, row.id, frozenset(row.scopes.split(",")), row.quota,
-                       row.seconds, frozenset(row.origins.split())),
+                Caller(
+                    row.tenant,
+                    row.id,
+                    frozenset(row.scopes.split(",")),
+                    row.quota,
+                    row.seconds,
+                    frozenset(row.origins.split()),
+                ),
             )
             for row in rows
             if row.revoked is None
-        }  # fmt: skip
+        }
         self.origins = frozenset().union(*(k.caller.origins for k in self._known.values()))
         self.any, self._seen = bool(rows), at
 

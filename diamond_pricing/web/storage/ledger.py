@@ -417,14 +417,33 @@ def settled(
             continue
         numbers[caller.tenant] = number = numbers.get(caller.tenant, 0) + 1
         stored = StoredQuote(
-            f"q_{secrets.token_hex(16)}", caller.tenant, created, quote.model, quote.asked,
-            quote.cents, year, number, quote.title, quote.currency, quote.client,
-            quote.client_reference, quote.valid_until,
-        )  # fmt: skip
+            f"q_{secrets.token_hex(16)}",
+            caller.tenant,
+            created,
+            quote.model,
+            quote.asked,
+            quote.cents,
+            year,
+            number,
+            quote.title,
+            quote.currency,
+            quote.client,
+            quote.client_reference,
+            quote.valid_until,
+        )
         day = created[:10]
-        words = [stored.label, f"Q-{year}-{number}", day, "/".join(reversed(day.split("-"))),
-                 quote.title, quote.title.replace(".", ",", 1), quote.client,
-                 quote.client_reference, quote.words, quote.words.replace(" ", "")]  # fmt: skip
+        words = [
+            stored.label,
+            f"Q-{year}-{number}",
+            day,
+            "/".join(reversed(day.split("-"))),
+            quote.title,
+            quote.title.replace(".", ",", 1),
+            quote.client,
+            quote.client_reference,
+            quote.words,
+            quote.words.replace(" ", ""),
+        ]
         rows.append(
             msgspec.structs.asdict(stored)
             | {"idempotency": quote.idempotency or None, "fingerprint": quote.fingerprint}
@@ -490,10 +509,11 @@ def _good_keys(connection: Connection, named: set[str], now: float) -> set[str]:
         return set()
     found = connection.execute(
         select(keys.c.id).where(
-            keys.c.id.in_(named), keys.c.revoked.is_(None),
+            keys.c.id.in_(named),
+            keys.c.revoked.is_(None),
             keys.c.expires.is_(None) | (keys.c.expires > stamp(now)),
         )
-    )  # fmt: skip
+    )
     return {row.id for row in found}
 
 
@@ -522,9 +542,11 @@ def _earlier(
 
 
 def _billed(
-    connection: Connection, new: Callable[..., Any],
-    bill: dict[tuple[str, str], list[int]], hour: str,
-) -> None:  # fmt: skip
+    connection: Connection,
+    new: Callable[..., Any],
+    bill: dict[tuple[str, str], list[int]],
+    hour: str,
+) -> None:
     rows = [
         {"tenant": tenant, "hour": hour, "kind": kind, "requests": requests, "units": units}
         for (tenant, kind), (requests, units) in sorted(bill.items())

@@ -22,15 +22,17 @@ metadata = MetaData(
 )
 
 tenants = Table(
-    "tenants", metadata,
+    "tenants",
+    metadata,
     Column("name", Text, primary_key=True),
     Column("quota", BigInteger),  # prices a window; none: as many as it likes
     Column("seconds", Integer),  # of a window
     Column("created", Text, nullable=False),
-)  # fmt: skip
+)
 
 keys = Table(
-    "keys", metadata,
+    "keys",
+    metadata,
     Column("id", Text, primary_key=True),
     Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
     Column("hash", Text, nullable=False),  # HMAC-SHA256 of the secret part
@@ -39,10 +41,11 @@ keys = Table(
     Column("expires", Text),
     Column("revoked", Text),
     Column("origins", Text, nullable=False, server_default=""),  # parted by spaces
-)  # fmt: skip
+)
 
 quotes = Table(
-    "quotes", metadata,
+    "quotes",
+    metadata,
     Column("id", Text, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("created", Text, nullable=False),
@@ -63,39 +66,47 @@ quotes = Table(
     UniqueConstraint("tenant", "idempotency"),
     UniqueConstraint("tenant", "year", "number"),
     Index(None, "tenant", "created"),
-)  # fmt: skip
+)
 
 numbered = Table(  # quotes of each year
-    "numbered", metadata,
+    "numbered",
+    metadata,
     Column("tenant", Text, primary_key=True),
     Column("year", Integer, primary_key=True),
     Column("last", Integer, nullable=False),
-)  # fmt: skip
+)
 
 spent = Table(  # in the present window, for the quota
-    "spent", metadata,
+    "spent",
+    metadata,
     Column("tenant", Text, primary_key=True),
     Column("start", BigInteger, nullable=False),  # of the window, seconds since 1970
     Column("units", BigInteger, nullable=False),
-)  # fmt: skip
+)
 
 usage = Table(  # for the bill
-    "usage", metadata,
+    "usage",
+    metadata,
     Column("tenant", Text, primary_key=True),
     Column("hour", Text, primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("requests", BigInteger, nullable=False),
     Column("units", BigInteger, nullable=False),
-)  # fmt: skip
+)
 
 audit = Table(
-    "audit", metadata,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True,
-           autoincrement=False),
+    "audit",
+    metadata,
+    Column(
+        "number",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
     Column("at", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("details", Text, nullable=False),  # JSON
     Column("sha256", Text, nullable=False),  # over the entry before and this one
-)  # fmt: skip
+)

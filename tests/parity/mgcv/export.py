@@ -14,15 +14,7 @@ import numpy as np
 import pandas as pd
 
 from diamond_pricing import Stones, load_sales
-from diamond_pricing.fitting.engine import (
-    Design,
-    Gram,
-    Margin,
-    Tables,
-    learned,
-    sheets,
-    smooth,
-)
+from diamond_pricing.fitting.engine import Design, Gram, Margin, Tables, learned, sheets, smooth
 from diamond_pricing.fitting.engine.tables import axis, coded
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.terms import Levels, Spline, Steps, dense

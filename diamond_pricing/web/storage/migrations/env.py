@@ -5,7 +5,8 @@ from alembic import context
 from diamond_pricing.web.storage.tables import metadata
 
 context.configure(
-    connection=context.config.attributes["connection"], target_metadata=metadata,
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
     transactional_ddl=False,  # ours is around it
-)  # fmt: skip
+)
 context.run_migrations()

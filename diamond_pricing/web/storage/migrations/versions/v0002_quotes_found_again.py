@@ -13,8 +13,13 @@ def upgrade() -> None:
         for name in ("year", "number"):
             quotes.add_column(sa.Column(name, sa.Integer))
         for name in (
-            "title", "currency", "client", "client_reference", "valid_until", "search",
-        ):  # fmt: skip
+            "title",
+            "currency",
+            "client",
+            "client_reference",
+            "valid_until",
+            "search",
+        ):
             quotes.add_column(sa.Column(name, sa.Text))
         quotes.add_column(sa.Column("shares", sa.Integer, nullable=False, server_default="0"))
         quotes.create_unique_constraint(
