@@ -290,6 +290,11 @@ def test_a_grade_of_another_scale_is_answered_with_what_it_may_be(packaged):
         ) as caught:
             packaged.explain(Stone(1.0, word, "E", "VS1"))
         assert caught.value.code == "grade_not_seen"
+    for house, told in (("GIA", "best grade of GIA"), ("IGI", "a grade of IGI")):
+        stone = Stone(1.0, "Excellent", "E", "VS1", laboratory=house)
+        assert f"Excellent is {'the ' * (house == 'GIA')}{told}; this model knows" in (
+            packaged.assess(stone).reasons[0].message
+        )
     verdict = packaged.assess(Stone(1.0, "Astor", "E", "VS1"))
     assert "this model knows Ideal" in verdict.reasons[0].message
 

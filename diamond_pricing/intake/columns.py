@@ -20,7 +20,7 @@ from diamond_pricing.intake.headers import (
     UNITS,
     understood,
 )
-from diamond_pricing.intake.mapping import grade_meant
+from diamond_pricing.intake.mapping import grade_meant, of_houses
 from diamond_pricing.intake.numbers import number, sides
 from diamond_pricing.intake.source import Source
 from diamond_pricing.stones import (
@@ -190,6 +190,9 @@ class TableColumns:
             if name == MEASUREMENTS:
                 columns |= self._sides(column)
             elif isinstance(attribute, Grade):
+                houses = given.get("laboratory")
+                if houses is not None and name in self.declared.grades:
+                    column = _of_houses(name, column, houses, self.declared)
                 columns[name] = self._grades(name, column)
             elif isinstance(column, Coded) and isinstance(attribute, Day):
                 columns[name] = _spread(self._days(column.texts), column)
@@ -252,6 +255,13 @@ class TableColumns:
             read = [self._number(attribute, part[i], factor) for part in parts]
             columns[name] = _spread(read, column)
         return columns
+
+
+def _of_houses(name: str, column: Coded, houses: Coded, source: Source) -> Coded:
+    pairs, codes = np.unique([column.codes, houses.codes], axis=1, return_inverse=True)
+    texts = [column.texts[i] for i in pairs[0]]
+    said_by = [houses.texts[i] for i in pairs[1]]
+    return Coded(of_houses(name, texts, said_by, source), codes.ravel())
 
 
 def _measured(columns: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What a sheet does not declare, told from its headers and cells."""
 
 import re
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -181,6 +183,18 @@ def _signed(texts: dict[str, list[str]]) -> bool:
     """Whether grades carry a sign, as ``F+``."""
     grades = [g.name for g in GRADES if g.name in texts]
     return any(unsigned(text) != text.strip() for name in grades for text in set(texts[name]))
+
+
+def of_houses(
+    name: str, texts: Iterable[str | None], houses: Iterable[str | None], source: Source
+) -> list[Any]:
+    """Cells of a grade, with the laboratory before the words declared for it alone.
+
+    Of ``"GIA Excellent" = "Ideal"`` and ``"Excellent" = "Premium"`` the first is that of GIA.
+    """
+    words = {fold(word) for word in source.grades.get(name, {})}
+    pairs = ((f"{house} {text}", text) for house, text in zip(houses, texts, strict=True))
+    return [both if fold(both) in words else text for both, text in pairs]
 
 
 def grade_meant(grade: Grade, text: str, source: Source) -> str:

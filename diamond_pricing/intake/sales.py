@@ -35,6 +35,7 @@ from diamond_pricing.intake.mapping import (
     grade_meant,
     guessed,
     money_column,
+    of_houses,
 )
 from diamond_pricing.intake.numbers import currency_named, decimal_sign, number, reduced, sides
 from diamond_pricing.intake.reading import Sheet, read_sheet
@@ -302,6 +303,10 @@ class _Reader:
         if header is None:
             return [None] * self.n
         texts = [c.strip() for c in cells(self.sheet, self.headers.index(header.strip()))]
+        house = self.source.columns.get("laboratory")
+        if house is not None and name in self.source.grades:
+            houses = cells(self.sheet, self.headers.index(house.strip()))
+            texts = of_houses(name, texts, houses, self.source)
         known = {text: read(text) for text in set(texts)}
         values = []
         for i, text in enumerate(texts):

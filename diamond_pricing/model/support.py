@@ -263,15 +263,16 @@ def unsupported(
         labels = stones.labels(grade.name)
         for given in grade.candidates if unseen.any() else ():
             names = [name for name in grade.candidates[given] if name in known]
-            of = unseen & (labels == grade.find(given)) if names else np.zeros(1, bool)
-            if of.any():
-                unseen &= ~of
+            of = unseen & (labels == grade.find(given)) & bool(names)
+            unseen &= ~of
+            houses = stones.labels("laboratory")
+            for house in np.unique(houses[of]):
                 why = (
-                    f"is a grade of another scale; this model knows {' and '.join(names)}: "
-                    "choose one, or map it once in the source"
+                    f"is {grade.whose(str(labels[of][0]), house)}; this model knows "
+                    f"{' and '.join(names)}: choose one, or map it once in the source"
                 )
-                found = Unsupported("grade_not_seen", grade.name, of, labels, why, tuple(names))
-                yield found
+                here = of & (houses == house)
+                yield Unsupported("grade_not_seen", grade.name, here, labels, why, tuple(names))
         if unseen.any():
             why = f"has not been seen; this model knows {', '.join(known)}"
             code = "grade_not_seen"

@@ -204,6 +204,8 @@ class Grade:
         Whether the grades have an order.
     candidates : Mapping[str, tuple[str, ...]]
         Words of other scales, folded, and the grades here that they may mean.
+    scales : Mapping[str, tuple[str, ...]]
+        By laboratory or house the grades that it gives, worst to best.
     ungraded : str
         The grade of a stone of which nobody says it; it has no place in the order. Empty where
         there is none.
@@ -218,6 +220,7 @@ class Grade:
     spellings: Mapping[str, str] = field(default_factory=dict)
     ordered: bool = True
     candidates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    scales: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     direction: str = FREE
     of_shape: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -273,6 +276,16 @@ class Grade:
             if fold(grade) == folded:
                 return grade
         return self.spellings.get(folded)
+
+    def whose(self, grade: str, house: str = "") -> str:
+        """Whose scale has a grade, in words; of one laboratory or house if it is known."""
+        houses = [h for h, scale in self.scales.items() if grade in scale]
+        if house:
+            houses = [house] if house in houses else []
+        best = [h for h in houses if self.scales[h][-1] == grade]
+        if best:
+            return f"the best grade of {', '.join(best)}"
+        return f"a grade of {', '.join(houses) or 'another scale'}"
 
     def _close(self, given: object) -> str | None:
         """The grade whose spelling comes nearest, if one comes near."""

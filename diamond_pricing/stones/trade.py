@@ -76,6 +76,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     aliases: str = ""
     spellings: dict[str, str] = {}
     candidates: dict[str, list[str]] = {}
+    scales: dict[str, list[str]] = {}
     labels: dict[str, str] = {}
 
 
@@ -276,7 +277,7 @@ def _merged(known: Entry, given: Entry) -> Entry:
         raise TradeError(
             f"{given.name} is of kind {known.kind}; give another attribute a name."
         )
-    for key in ("spellings", "candidates", "labels"):
+    for key in ("spellings", "candidates", "scales", "labels"):
         if key in said:
             said[key] = getattr(known, key) | said[key]
     if "aliases" in said:
@@ -361,7 +362,8 @@ def _made(entry: Entry, where: str) -> Attribute:
         raise wrong("needs grades, each once")
     unknown = {*entry.spellings, *([entry.ungraded] if entry.ungraded else [])}
     unknown -= set(entry.grades)
-    unknown |= {g for words in entry.candidates.values() for g in words} - set(entry.grades)
+    lists = [*entry.candidates.values(), *entry.scales.values()]
+    unknown |= {grade for grades in lists for grade in grades} - set(entry.grades)
     if unknown:
         raise wrong(f"spells {', '.join(sorted(unknown))}, which is not one of its grades")
     spellings: dict[str, str] = {}
@@ -375,6 +377,12 @@ def _made(entry: Entry, where: str) -> Attribute:
         ordered=entry.kind == ORDERED,
         ungraded=entry.ungraded,
         candidates=MappingProxyType({fold(w): tuple(g) for w, g in entry.candidates.items()}),
+        scales=MappingProxyType(
+            {
+                house: tuple(filter(set(g).__contains__, entry.grades))
+                for house, g in entry.scales.items()
+            }
+        ),
         **rest,
     )
 

@@ -19,6 +19,7 @@ from diamond_pricing.intake import (
     take_in,
     written_sales,
 )
+from diamond_pricing.intake.columns import TableColumns
 from diamond_pricing.intake.numbers import number
 
 PLAIN = "carat,cut,color,clarity,depth,table,price,x,y,z\n"
@@ -294,6 +295,22 @@ def test_declared_words_units_and_rates_are_used():
     )
     row = take_in("a.csv", text.encode(), source).sales.iloc[0]
     assert (row.carat, row.cut, row.price, row.x) == (1.0, "Ideal", 1100.0, 6.4)
+
+
+def test_a_word_can_be_declared_for_one_laboratory():
+    text = "Carat,Price,Color,Clarity,Cut,Lab\n"
+    text += "".join(
+        f"1.0{i},6000,F,SI1,{word}\n"
+        for i, word in enumerate(
+            ["Excellent,GIA", "excellent,gia", "Excellent,HRD", "Excellent,", "Good,GIA"]
+        )
+    )
+    source = Source(grades={"cut": {"GIA Excellent": "Ideal", "Excellent": "Premium"}})
+    meant = ["Ideal", "Ideal", "Premium", "Premium", "Good"]
+    assert take_in("a.csv", text.encode(), source).sales["cut"].tolist() == meant
+    rows = [line.split(",") for line in text.splitlines()]
+    read = TableColumns(rows[0], source).of_texts(list(zip(*rows[1:], strict=True)))["cut"]
+    assert [read.texts[code] for code in read.codes] == meant
 
 
 def test_random_bytes_are_refused_and_never_crash():
