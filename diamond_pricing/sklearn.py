@@ -45,8 +45,8 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         ``nan``: a stone that the model declines is NaN. ``nearest``: it has the price of the
         nearest stone that the sales support, so that scores of folds exist. ``raise``: it is
         an error.
-    currency, effective : str, optional
-        What the prices are, and of when.
+    terms, formula, trade, currency, effective
+        As for `diamond_pricing.fitting.fit`.
 
     Attributes
     ----------
@@ -63,6 +63,9 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         attributes: list[str] | None = None,
         listing: Literal["recorded", "blend"] = "recorded",
         unsupported: Literal["nan", "nearest", "raise"] = "nearest",
+        terms: Any = None,
+        formula: str | None = None,
+        trade: Any = None,
         currency: str | None = None,
         effective: str | None = None,
     ) -> None:
@@ -70,6 +73,9 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         self.attributes = attributes
         self.listing = listing
         self.unsupported = unsupported
+        self.terms = terms
+        self.formula = formula
+        self.trade = trade
         self.currency = currency
         self.effective = effective
 
@@ -107,6 +113,9 @@ class PriceRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             self.family,
             currency=self.currency,
             effective=self.effective,
+            trade=self.trade,
+            terms=self.terms,
+            formula=self.formula,
             weights=sample_weight,
             groups=groups,
         )

@@ -274,7 +274,9 @@ def fit(
     else:
         sales, gone = _sales(data, source, leave_out, currency)
         _tell(f"Fitting {family} to {len(sales):,} sales …")
-        model = FAMILIES[family](sales, currency, effective)
+        with Bar() as bar:
+            shown = {"progress": bar} if family == DEFAULT else {}
+            model = FAMILIES[family](sales, currency, effective, **shown)
         if gone:
             from diamond_pricing.fitting.sales import counting
 

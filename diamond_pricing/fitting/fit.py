@@ -6,12 +6,12 @@ import numpy as np
 
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.gam import fit_gam
-from diamond_pricing.fitting.loglinear import fit_loglinear
+from diamond_pricing.fitting.loglinear import fit_formula, fit_loglinear
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones.trade import use
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from os import PathLike
 
     import pandas as pd
@@ -23,14 +23,13 @@ def _fit_monotone(
     sales: "pd.DataFrame",
     currency: str | None = None,
     effective: str | None = None,
-    weights: "Vector | None" = None,
-    groups: "Integers | None" = None,
+    **asked: Any,
 ) -> PriceModel:
     try:
-        from diamond_pricing.fitting.monotone import fit_monotone
+        from diamond_pricing.fitting.monotone import fit_held_out
     except ImportError as error:
         raise MissingExtraError("family 'monotone'", "fit") from error
-    return fit_monotone(sales, currency, effective, weights, groups)
+    return fit_held_out(sales, currency, effective, **asked)[0]
 
 
 FAMILIES = {"monotone": _fit_monotone, "gam": fit_gam, "loglinear": fit_loglinear}
@@ -46,6 +45,10 @@ def fit(
     trade: "str | PathLike[str] | Mapping[str, Any] | None" = None,
     weights: Any = None,
     groups: Any = None,
+    folds: Any = None,
+    terms: "Sequence[tuple[Any, ...]] | None" = None,
+    formula: str | None = None,
+    progress: "Callable[[str, float, int], None] | None" = None,
 ) -> PriceModel:
     """Fit a price model to sales.
 
@@ -68,13 +71,22 @@ def fit(
     trade : str, Path or Mapping, optional
         Attributes to add to those that are known, see `diamond_pricing.stones.trade.use`;
         they stay known to this process.
-
     weights : array-like, optional
         What each sale counts for in the coefficients, shape (n,), positive; ranges and the
-        line of like sales count every sale once. For ``monotone`` alone.
+        line of like sales count every sale once.
     groups : array-like, optional
         Sales of one value are held out together where ranges are measured, shape (n,).
-        Default: those of one stone. For ``monotone`` alone.
+        Default: those of one stone. Of a formula they are the clusters of standard errors.
+    folds : array-like, optional
+        Fold of each sale where ranges are measured, shape (n,), instead of ``groups``.
+    terms : Sequence[tuple], optional
+        What the default family is made of, instead of `default_terms`.
+    formula : str, optional
+        A regression of log price by statsmodels, as patsy reads it: all of it, or the part
+        behind ``~``. Columns have the trade's names, grades are text; what it may hold says
+        `from_statsmodels`. Instead of a family.
+    progress : callable, optional
+        Called with what is done, the share of the work behind, and the number of sales.
 
     Returns
     -------
@@ -83,7 +95,11 @@ def fit(
     Raises
     ------
     FitError
-        When the sales cannot support the model, or weights or groups are not valid.
+        When the sales cannot support the model, or an argument is not valid or has no
+        meaning for the family: all but the first five are of ``monotone``, ``weights`` and
+        ``groups`` of formulas too.
+    NotCompilableError
+        For a part of a formula that has no exact counterpart.
     StoneError
         For stones that cannot be; the rows are named.
     TradeError
@@ -93,13 +109,25 @@ def fit(
         use(trade)
     if family not in FAMILIES:
         raise FitError(f"family {family!r} is not known; choose {' or '.join(FAMILIES)}.")
-    if weights is None and groups is None:
-        return FAMILIES[family](sales, currency, effective)
-    if family != DEFAULT:
-        raise FitError(f"weights and groups are read by {DEFAULT!r} alone, not {family!r}.")
-    return _fit_monotone(
-        sales, currency, effective, _weighed(weights, len(sales)), _grouped(groups, len(sales))
-    )
+    given: dict[str, Any] = {
+        "weights": _weighed(weights, len(sales)),
+        "groups": _numbered(groups, len(sales), "groups", 5),
+        "folds": _numbered(folds, len(sales), "folds", 2),
+        "terms": terms,
+        "progress": progress,
+    }
+    asked = {name: value for name, value in given.items() if value is not None}
+    if formula is not None and family != DEFAULT:
+        raise FitError("give a family or a formula, not both.")
+    known = set(given) if family == DEFAULT else set()
+    known &= set(given) if formula is None else {"weights", "groups"}
+    if strange := [name for name in asked if name not in known]:
+        raise FitError(f"{strange[0]} has no meaning for {formula or family!r}.")
+    if {"folds", "groups"} <= set(asked):
+        raise FitError("give folds or groups, not both.")
+    if formula is not None:
+        return fit_formula(sales, formula, currency, effective, **asked)
+    return FAMILIES[family](sales, currency, effective, **asked)
 
 
 def _weighed(given: Any, n: int) -> "Vector | None":
@@ -111,12 +139,14 @@ def _weighed(given: Any, n: int) -> "Vector | None":
     return weights
 
 
-def _grouped(given: Any, n: int) -> "Integers | None":
+def _numbered(given: Any, n: int, name: str, fewest: int) -> "Integers | None":
+    """Groups or folds, numbered from 0."""
     if given is None:
         return None
-    groups = np.asarray(given)
-    if groups.shape != (n,) or len(found := np.unique(groups, return_inverse=True)[1]) != n:
-        raise FitError(f"groups must be {n:,} values, one for each sale.")
-    if found.max() < 4:
-        raise FitError("groups must have five different values or more.")
+    values = np.asarray(given)
+    if values.shape != (n,):
+        raise FitError(f"{name} must be {n:,} values, one for each sale.")
+    found = np.unique(values, return_inverse=True)[1]
+    if found.max(initial=0) + 1 < fewest:
+        raise FitError(f"{name} must have {fewest} different values or more.")
     return np.asarray(found, np.int64)

@@ -7,7 +7,7 @@ import numpy as np  # the formula calls it by this name too
 from numpy.typing import NDArray
 
 from diamond_pricing.errors import FitError, MissingExtraError
-from diamond_pricing.fitting.from_statsmodels import compiled_regression
+from diamond_pricing.fitting.from_statsmodels import compiled_regression, from_statsmodels
 from diamond_pricing.fitting.recipe import WEIGHT, prepared
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model import PriceModel
@@ -23,6 +23,8 @@ from diamond_pricing.stones import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from diamond_pricing.arrays import Integers, Vector
 
 POWERS = 3  # of log carat
 SALES_PER_COLUMN = 3
@@ -43,6 +45,38 @@ def fit_loglinear(
         read_sales(sales, currency=currency, effective=effective)
     )
     return compiled_regression(regression(kept, features), kept, "loglinear", left_out)
+
+
+def fit_formula(
+    sales: "pd.DataFrame",
+    formula: str,
+    currency: str | None = None,
+    effective: str | None = None,
+    weights: "Vector | None" = None,
+    groups: "Integers | None" = None,
+) -> PriceModel:
+    """Regress log price by a formula of patsy; standard errors are clustered.
+
+    Parameters, returns and errors as `diamond_pricing.fitting.fit`.
+    """
+    try:
+        import statsmodels.formula.api as smf
+        from patsy import PatsyError
+    except ImportError as error:
+        raise MissingExtraError("a formula", "fit") from error
+    read = read_sales(sales, currency=currency, effective=effective)
+    frame = regressors(read).replace("", None)
+    text = formula if "~" in formula else f"np.log(price) ~ {formula}"
+    try:
+        wls = smf.wls(text, frame, weights=np.ones(len(frame)) if weights is None else weights)
+    except PatsyError as error:
+        raise FitError(f"formula {formula!r}: {error}") from error
+    used = np.delete(np.arange(len(frame)), np.asarray(wls.data.missing_row_idx, np.int64))
+    clusters = (stone_keys(read.stones) if groups is None else groups)[used]
+    result = wls.fit(cov_type="cluster", cov_kwds={"groups": clusters})
+    return from_statsmodels(
+        result, currency=read.currency, effective=read.effective, family="formula"
+    )
 
 
 def regression(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -59,6 +59,7 @@ from diamond_pricing.fitting.structure import (
     SHAPES,
     Part,
     Structure,
+    check,
     laid_out,
     structure,
 )
@@ -94,37 +95,63 @@ FEWEST_LIKE = 2_000  # sales from which like sales may have a line
 RANK = 128  # columns of the covariance that a document keeps
 
 
-def fit_monotone(
-    sales: "pd.DataFrame",
-    currency: str | None = None,
-    effective: str | None = None,
-    weights: Vector | None = None,
-    groups: Integers | None = None,
-) -> PriceModel:
-    """Fit the monotone additive model.
+Progress = Callable[[str, float, int], None]  # what is done, share of the work behind, sales
 
-    Parameters, returns and errors as `diamond_pricing.fitting.fit`; also raises FitError
-    when the certificate of its shape would not hold.
+
+class Asked(NamedTuple):
+    """What the caller of `diamond_pricing.fitting.fit` decides, of n sales."""
+
+    weights: Vector | None = None
+    groups: Integers | None = None
+    folds: Integers | None = None
+    terms: Sequence[tuple[Part, ...]] | None = None
+    progress: Progress | None = None
+
+
+def default_terms(sales: "pd.DataFrame") -> list[tuple[Part, ...]]:
+    """Give the terms that the default family would begin with, to drop some or add others.
+
+    Parameters
+    ----------
+    sales : DataFrame
+        As for `diamond_pricing.fitting.fit`.
+
+    Returns
+    -------
+    list[tuple]
+        Each term is the tensor product of its parts. A part is the name of a grade, a curve
+        (expression, number of B-splines), or ``magic``, ``bands``, ``segments``,
+        ``hundredths`` or ``contrast``, see `diamond_pricing.fitting.structure`. Not among
+        them are interactions that the fit finds by its errors.
+
+    Raises
+    ------
+    FitError, StoneError
+        As `diamond_pricing.fitting.fit`.
     """
-    return fit_held_out(sales, currency, effective, weights, groups)[0]
+    kept, _, _, shape, others = _prepared(read_sales(sales))
+    return structure(len(kept) >= MANY, shape, _listed(kept), others)
 
 
 def fit_held_out(
     sales: "pd.DataFrame",
     currency: str | None = None,
     effective: str | None = None,
-    weights: Vector | None = None,
-    groups: Integers | None = None,
+    **asked: Any,
 ) -> tuple[PriceModel, HeldOut]:
-    """Fit as `fit_monotone`, and tell what fits without each stone say of its price."""
+    """Fit the monotone additive model, and price each sale by a fit without its stone.
+
+    Parameters and errors as `diamond_pricing.fitting.fit`, where they are checked; also raises
+    FitError when the certificate of its shape would not hold.
+    """
     kept, rows, left_out, shape, others = _prepared(
         read_sales(sales, currency=currency, effective=effective)
     )
-    prior = np.ones(len(rows)) if weights is None else weights[rows] / weights[rows].mean()
-    keys = None if groups is None else np.unique(groups[rows], return_inverse=True)[1]
+    for name in {"weights", "groups", "folds"} & set(asked):
+        asked[name] = asked[name][rows]
     # More threads than cores, or many for small matrices, only get in each other's way.
     with threadpool_limits(1):
-        model, prices, found = _model(kept, shape, left_out, others, prior=prior, groups=keys)
+        model, prices, found = _model(kept, shape, left_out, others, asked=Asked(**asked))
         return model, HeldOut(rows, kept, prices["recorded"], prices["blend"], found)
 
 
@@ -134,7 +161,7 @@ def fit_unpaired(
     effective: str | None = None,
     calendar: tuple[float, float] | None = None,
 ) -> PriceModel:
-    """Fit as `fit_monotone`, but never pair the stones of two price lists.
+    """Fit as `fit_held_out`, but never pair the stones of two price lists.
 
     The lists then differ by smooth effects alone, as they must where sales are known only
     by their sums (`diamond_pricing.fitting.atscale`). Where dates are read, the periods are
@@ -192,15 +219,22 @@ def _model(
     *,
     paired_lists: bool = True,
     calendar: tuple[float, float] | None = None,
-    prior: Vector | None = None,
-    groups: Integers | None = None,
+    asked: Asked | None = None,
 ) -> tuple[PriceModel, dict[str, Vector], Found]:
     stones = sales.stones
-    prior = np.ones(len(sales)) if prior is None else prior
-    groups = stone_keys(stones) if groups is None else groups
+    asked = asked or Asked()
+    fold = _folds(stones, asked)
+    prior = np.ones(len(sales))
+    if asked.weights is not None:
+        prior = asked.weights / asked.weights.mean()
+
+    def told(what: str, share: float) -> None:
+        if asked.progress is not None:
+            asked.progress(what, share, len(sales))
+
+    told("terms", 0.0)
     averages = averages_of(stones, by_shape=SHAPES in others)
-    on_list = [(stones[LISTING.name] == code).sum() for code in (0, 2)]
-    lists = bool(min(on_list) >= FEWEST and stones.known(LISTING.name).all())
+    lists = _listed(sales)
     pairs = paired(sales)
     # What the market did between the two days of a pair would be taken for the mark-up.
     dated = any(isinstance(ATTRIBUTES[name], Day) for name in others)
@@ -208,17 +242,23 @@ def _model(
     partings = parted_at(pairs) if ladder else ()
     y = taken_off(pairs, partings, sales) if ladder else np.log(sales.price)
     many = len(sales) >= MANY
-    shown, before = _screened(
-        y, stones, averages, structure(many, shape, lists, others), others, prior
-    )
-    parts = structure(many, shape, lists, others, shown)
+    shown: list[tuple[str, str]] = []
+    before, parts = None, asked.terms
+    if parts is not None:
+        check(parts, stones)
+    else:
+        parts = structure(many, shape, lists, others)
+        shown, before = _screened(y, stones, averages, parts, others, prior)
+        parts = structure(many, shape, lists, others, shown)
+    told("smoothness", 0.02)
     laid = laid_out(parts, stones, averages, calendar)
     tried = len(laid.design.sheets)
 
     def likely(fitted: Vector, sd: float) -> Vector:
         return taken_off(pairs, partings, sales, fitted, sd) if ladder else y
 
-    found = _fitted(laid, y, stones, likely, before, prior, groups)
+    found = _fitted(laid, y, stones, likely, before, prior, fold)
+    told("order", 0.6)
     laid, y = found.laid, found.y
     training = _dated(training_of(sales, left_out), stones, others)
     rising = constraints(laid.design, averages, training, lists=lists)
@@ -227,6 +267,7 @@ def _model(
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
     terms, coefficients, wide = documented(laid.design, beta)
     effects = Effects.of(terms, coefficients, averages)
+    told("held-out errors", 0.8)
     base = held_out(found, sales, averages, rising)
     markup = None
     if ladder:
@@ -248,8 +289,8 @@ def _model(
     if alike is not None:
         like, added = alike.like, said(alike.folds, stones, found.fold)
         prices = marked({name: base[name] + added[name] for name in base}, stones, markup)
-    told = None if like is None else Likeness(like)
-    certificate = certify(effects, markup, training, told)
+    told("certificate", 0.9)
+    certificate = certify(effects, markup, training, None if like is None else Likeness(like))
     if not certificate.holds:
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
     inference = inferred(sales, shape, averages) if lists else None
@@ -274,7 +315,25 @@ def _model(
         certificate=certificate,
         like_sales=like,
     )
+    told("done", 1.0)
     return model, prices, found
+
+
+def _listed(sales: Sales) -> bool:
+    """Whether the sales tell the two price lists apart."""
+    on_list = [(sales.stones[LISTING.name] == code).sum() for code in (0, 2)]
+    return bool(min(on_list) >= FEWEST and sales.stones.known(LISTING.name).all())
+
+
+def _folds(stones: Stones, asked: Asked) -> Integers:
+    """Fold of each sale, from 0; shape (n,). A stone, or what was grouped, has one."""
+    if asked.folds is not None:
+        return np.asarray(np.unique(asked.folds, return_inverse=True)[1])
+    groups = stone_keys(stones)
+    if asked.groups is not None:
+        groups = np.unique(asked.groups, return_inverse=True)[1]
+    rng = np.random.default_rng(SEED)
+    return np.asarray((rng.permutation(groups.max() + 1) % FOLDS)[groups])
 
 
 class _Before(NamedTuple):
@@ -369,7 +428,7 @@ def _fitted(
     likely: Callable[[Vector, float], Vector],
     before: _Before | None,
     prior: Vector,
-    groups: Integers,
+    fold: Integers,
 ) -> Found:
     """Penalised least squares, reweighted until the errors are Student's t.
 
@@ -383,11 +442,9 @@ def _fitted(
         What is known from a fit of fewer terms.
     prior : Vector
         Weight of each sale before the errors are seen, mean 1, shape (n,).
-    groups : Integers
-        Sales of one number are held out together, from 0, shape (n,).
+    fold : Integers
+        Of each sale, from 0; shape (n,).
     """
-    rng = np.random.default_rng(SEED)
-    fold = (rng.permutation(groups.max() + 1) % FOLDS)[groups]
     design = laid.design
     tables = Tables(design, laid.axes, laid.codes)
     weight, start, passes = prior, None, PASSES
@@ -402,7 +459,7 @@ def _fitted(
         start, fitted = fit.smoothing, laid.fitted(fit.coefficients)
         y = likely(fitted, float(np.std(y - fitted)))
         weight = _weights(y - fitted, stones, prior)
-    parts = [tables.gram(y, weight, fold == k) for k in range(FOLDS)]
+    parts = [tables.gram(y, weight, fold == k) for k in range(fold.max() + 1)]
     whole = reduce(add, parts)
     fit = smooth(whole, design.penalties, start)
     telling = [

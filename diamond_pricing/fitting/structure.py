@@ -85,6 +85,7 @@ Part = str | Curve
 PARTED: Mapping[Part, tuple[float, ...]] = MappingProxyType(
     {"magic": MAGIC, "bands": BANDED, "segments": SEGMENTS}
 )
+SPECIAL = ("magic", "bands", "segments", "hundredths", "contrast")
 MANY = 15_000  # sales from which curves may bend more
 
 
@@ -164,6 +165,29 @@ def structure(
             if text != RATIO:
                 terms.append((curve(text, 6, 6), "cut", "contrast"))
     return terms
+
+
+def check(terms: Sequence[tuple[Part, ...]], stones: Stones) -> None:
+    """Raise FitError for what is no term of these stones."""
+    for term in terms:
+        if not (isinstance(term, tuple) and term and all(_is_part(p, stones) for p in term)):
+            raise FitError(
+                f"{term!r} is no term: give a tuple of grades, curves (expression, number of "
+                f"B-splines), or {', '.join(SPECIAL)}."
+            )
+    if not any(term[0][0] == WEIGHT and len(term) == 1 for term in terms):
+        raise FitError(f"a term of the weight is missing, such as (({WEIGHT!r}, 25),).")
+
+
+def _is_part(part: object, stones: Stones) -> bool:
+    if isinstance(part, str):
+        return part in SPECIAL or isinstance(ATTRIBUTES.get(part), Grade)
+    if not (isinstance(part, tuple) and len(part) in (2, 3) and isinstance(part[0], str)):
+        return False
+    for name in parse(part[0]).attributes:
+        if not stones.known(name).any():
+            raise FitError(f"a curve over {part[0]} needs {name}, which no sale records.")
+    return all(isinstance(count, int) and count >= 0 for count in part[1:])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
