@@ -14,3 +14,14 @@ end
 function RawInline(raw)
   if raw.format == "html" and raw.text == "<br>" then return pandoc.LineBreak() end
 end
+
+-- A short table stays on one page; a longer one is parted, its head said again.
+function Table(tbl)
+  local rows = 0
+  for _, body in ipairs(tbl.bodies) do rows = rows + #body.body end
+  if FORMAT ~= "typst" or rows > 12 then return nil end
+  return {
+    pandoc.RawBlock("typst", "#block(breakable: false, width: 100%)["), tbl,
+    pandoc.RawBlock("typst", "]"),
+  }
+end
