@@ -123,6 +123,32 @@ def test_the_pdf_says_the_same(made):
     assert "Table(" not in text
 
 
+@pytest.mark.parametrize(("rows", "parted"), [(60, True), (12, False)])
+def test_a_long_table_is_parted_and_a_short_one_is_not(tmp_path, rows, parted):
+    words = "Words before it. " * 690
+    frame = f'pd.DataFrame({{"name": [f"row{{i}}x" for i in range({rows})]}})'
+    text = f"""---
+title: "Long"
+---
+
+{words}
+
+```{{python}}
+#| label: tbl-a
+#| tbl-cap: "Names."
+import pandas as pd
+from diamond_pricing.exhibits import Table
+Table({frame})
+```
+"""
+    render(source(text), tmp_path, ("pdf",), {})
+    pages = [p.extract_text() for p in PdfReader(tmp_path / "small.pdf").pages]
+    begun = next(i for i, page in enumerate(pages) if "row0x" in page)
+    assert ("Words before it" in pages[begun]) == parted
+    assert (f"row{rows - 1}x" not in pages[begun]) == parted
+    assert ["name" in page for page in pages[begun:]] == [True] * len(pages[begun:])
+
+
 def test_the_notebook_is_executed_and_reads_alone(made):
     notebook = nbformat.read(made / "small.ipynb", 4)
     nbformat.validate(notebook)
