@@ -69,8 +69,22 @@ class Audit:
         )
 
     def to_csv(self) -> str:
-        """Write all that is known of every flagged sale."""
-        return Table(self.frame).to_csv()
+        """Write all that is known of every flagged sale, money in whole units."""
+        money = {
+            f"{name}_{self.currency}": self.frame[name].round().astype("Int64")
+            for name in ("price", "expected", "difference", "comparables")
+        }
+        shown = self.frame[["row", "stone"]].assign(
+            **money,
+            ordinary_scatter_percent=(100 * np.expm1(self.frame["scatter"])).round(1),
+            false_discovery_rate=self.frame["q"].round(4),
+            likely_reason=self.frame["reason"],
+            like_sales=self.frame["like"],
+        )
+        renamed = shown.rename(
+            columns={f"comparables_{self.currency}": f"median_of_like_sales_{self.currency}"}
+        )
+        return Table(renamed).to_csv()
 
     def evidence(self, most: int, each: int = 3) -> Table:
         """The nearest like sales of the first: sold for what, and what that comes to here."""

@@ -118,6 +118,10 @@ def test_an_audit_lists_what_was_planted_and_what_has_no_price(
     out, _ = report("inventory_audit", "--data", spoiled, "--to", "html,ipynb")
     listed = pd.read_csv(out / "inventory_audit.csv")
     assert set(rows + 2) <= set(listed["row"])  # as lines of the file, the header first
+    assert pd.api.types.is_integer_dtype(listed["difference_USD"])
+    assert (
+        listed["price_USD"] - listed["expected_USD"] - listed["difference_USD"]
+    ).abs().max() < 2
     page = (out / "inventory_audit.html").read_text()
     assert "price must be positive" in page
     assert "too few to fit a model to" in page
