@@ -108,9 +108,10 @@ def _on_file(
         found[label], started = np.full(n, np.nan), time.process_time()
         for k in range(FOLDS):
             model = fit(some[fold != k])
-            rows = np.flatnonzero(fold == k)
-            stones = read_sales(some).stones.take(rows)
-            rows, stones = _known(model, rows, stones)
+            stones = read_sales(some).stones
+            known = model.supports(stones, extrapolate=True)  # grades that it has seen
+            rows = np.flatnonzero((fold == k) & known)
+            stones = stones.take(rows)
             found[label][rows] = model.log_price(stones, listing="recorded", extrapolate=True)
             if label == "ours":
                 half[rows] = model.ranges.half_widths(stones, 0.9, "recorded")
@@ -154,12 +155,6 @@ def _category(name: str, column: str, values: pd.Series) -> dict[str, Any]:
     grades = sorted({str(value) for value in values} - {"-"})
     label = column.removeprefix(OTHER)
     return {"name": name, "label": label, "kind": "category", "grades": grades}
-
-
-def _known(model, rows, stones):
-    """The stones whose grades the model has seen."""
-    fine = model.supports(stones, extrapolate=True)
-    return rows[fine], stones.take(fine)
 
 
 @main.command()
@@ -319,34 +314,22 @@ def _setting(work, which, setting, way, price, stone):
 def _coverage(work, which):
     """Observed coverage of the 90 % ranges by weight band and clarity, held out."""
     known = np.load(work / f"{which}.npz")
-    log_price, fold = np.log(known["price"]), known["fold"]
     band = np.searchsorted(EDGES, known["carat"], side="right")
     segment = band * 100 + known["clarity"]
     text = [f"## {which.capitalize()}: do the 90 % ranges hold?", ""]
     text += ["| ranges | covered % | worst segment of 100 sales | mean width / price |"]
     text += ["|---|---|---|---|"]
-    numbers = {}
-    error, half = {}, {}
-    for how in ("recorded", "blend"):
-        file = np.load(work / f"{which}, {how} - monotone.npz")
-        error[f"ours, {how}"] = np.abs(file["log_price"] - log_price)
-        half[f"ours, {how}"] = file["half"]
-    for setting in ("recorded", "hidden"):
-        file = work / f"{which}, {setting} - CatBoost.npz"
-        if file.exists():
-            missed = np.abs(np.load(file)["log_price"] - log_price)
-            name = f"CatBoost with the same segments, {setting}"
-            error[name], half[name] = missed, _mondrian(missed, segment, fold)
-    rows = []
-    for name, missed in error.items():
-        inside = missed <= half[name]
+    numbers, rows = {}, []
+    for name, missed, half, _ in ranges(work, which, segment):
+        name = name.replace("CatBoost", "CatBoost with the same segments")
+        inside = missed <= half
         found = []
         for s in np.unique(segment):
             of = segment == s
             if of.sum() >= 100:
                 found.append((inside[of].mean(), int(of.sum()), int(s)))
         worst = min(found)
-        width = float(np.mean(np.exp(half[name]) - np.exp(-half[name])))
+        width = float(np.mean(np.exp(half) - np.exp(-half)))
         where = f"{BANDS[worst[2] // 100]} {CLARITIES[worst[2] % 100]}"
         text.append(
             f"| {name} | {100 * inside.mean():.1f} | {100 * worst[0]:.1f} ({where}, "
@@ -367,6 +350,22 @@ def _coverage(work, which):
             f"{100 * low:.1f}–{100 * high:.1f} |"
         )
     return "\n".join([*text, ""]), numbers
+
+
+def ranges(work, which, segment):
+    """Name, absolute log errors, half widths of 90 % ranges; whether the list is hidden."""
+    known = np.load(work / f"{which}.npz")
+    log_price = np.log(known["price"])
+    for how in ("recorded", "blend"):
+        file = np.load(work / f"{which}, {how} - monotone.npz")
+        missed = np.abs(file["log_price"] - log_price)
+        yield f"ours, {how}", missed, file["half"], how == "blend"
+    for setting in ("recorded", "hidden"):
+        file = work / f"{which}, {setting} - CatBoost.npz"
+        if file.exists():
+            missed = np.abs(np.load(file)["log_price"] - log_price)
+            half = _mondrian(missed, segment, known["fold"])
+            yield f"CatBoost, {setting}", missed, half, setting == "hidden"
 
 
 def _mondrian(missed, segment, fold):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from benchmark_accuracy import EDGES, FOLDS, _mondrian, data
+from benchmark_accuracy import EDGES, FOLDS, data, ranges
 from black_boxes import features
 
 from diamond_pricing.arrays import Flags, Integers, Matrix
@@ -52,22 +52,12 @@ def excess(covered: Flags, X: Matrix, stone: Integers) -> float:
 def main(work: Path, on: str, collection: Path | None) -> None:
     """Print coverage, mean width and excess risk of ranges held out."""
     known = np.load(work / f"{on}.npz")
-    y, stone = np.log(known["price"]), known["stone"]
+    stone = known["stone"]
     stones = read_sales(data(on, collection)).stones
     segment = np.searchsorted(EDGES, known["carat"], side="right") * 100 + known["clarity"]
-    ranges = {}
-    for how in ("recorded", "blend"):
-        file = np.load(work / f"{on}, {how} - monotone.npz")
-        ranges[f"ours, {how}"] = (np.abs(file["log_price"] - y), file["half"], how == "blend")
-    for setting in ("recorded", "hidden"):
-        file = work / f"{on}, {setting} - CatBoost.npz"
-        if file.exists():
-            missed = np.abs(np.load(file)["log_price"] - y)
-            half = _mondrian(missed, segment, known["fold"])
-            ranges[f"CatBoost, {setting}"] = (missed, half, setting == "hidden")
     click.echo("| ranges | covered % | mean width / price | excess risk, ten thousandths |")
     click.echo("|---|---|---|---|")
-    for name, (missed, half, hidden) in ranges.items():
+    for name, missed, half, hidden in ranges(work, on, segment):
         covered = missed <= half
         risk = excess(covered, features(stones, hidden, True), stone)
         width = float(np.mean(np.exp(half) - np.exp(-half)))

@@ -25,7 +25,7 @@ from diamond_pricing import PriceModel, load_sales
 from diamond_pricing.fitting import fit
 from diamond_pricing.intake import recorded_sales
 from diamond_pricing.refit import Gates, refit
-from diamond_pricing.refit.deliveries import arrived, doubts, screened, settled, without_known
+from diamond_pricing.refit.deliveries import arrived, doubts, sift
 from diamond_pricing.registry import LocalStore
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.stones.keys import KnownSales
@@ -87,23 +87,21 @@ def received(
     old: pd.DataFrame,
     champion: PriceModel,
     anchor: PriceModel,
-) -> tuple[str, int, int]:
-    """What becomes of a feed: a verdict, bad rows that got through, rows set aside."""
+) -> tuple[str, int]:
+    """What becomes of a feed: a verdict, and bad rows that got through."""
     data = feed[COLUMNS].to_csv(index=False).encode()
     arrival = arrived("feed.csv", "default", data, store, "USD")
     known = KnownSales()
     known.add(recorded_sales(old))
-    arrival = settled(screened(without_known(arrival, known), champion, Gates()))
+    sift(arrival, known, champion, Gates())
     if arrival.delivery.status == "rejected":
-        return "rejected", 0, len(feed)
+        return "rejected", 0
     failed = [f.gate for f in doubts(arrival, old, champion, anchor, Gates()) if not f.passed]
-    assert arrival.intake is not None
-    aside = len(arrival.intake.quarantined)
     if failed:
-        return f"held ({', '.join(sorted(set(failed)))})", 0, aside
+        return f"held ({', '.join(sorted(set(failed)))})", 0
     through = arrival.intake.sales["row"].to_numpy() - 2
     bad = feed["faulty"].to_numpy()[through] if "faulty" in feed else np.zeros(1, bool)
-    return "accepted", int(bad.sum()), aside
+    return "accepted", int(bad.sum())
 
 
 def refitted(home: Path, inbox: Path, name: str, feed: pd.DataFrame) -> tuple[str, str]:
@@ -180,7 +178,7 @@ def main(seeds: int, refits: int, months: int) -> None:
                 broken = fault(feed, rng)
                 if name.endswith("×10"):
                     broken = broken.assign(faulty=broken["price"] != feed["price"])
-                verdict, bad, _ = received(broken, store, old, champion, champion)
+                verdict, bad = received(broken, store, old, champion, champion)
                 verdicts[verdict] += 1
                 through += bad
             click.echo(f"{name}: {dict(verdicts)}; faulty rows that got through: {through}")
@@ -190,7 +188,7 @@ def main(seeds: int, refits: int, months: int) -> None:
             for month in range(1, months + 1):
                 feed = rest.iloc[rng.choice(len(rest), ROWS, replace=False)]
                 feed = feed.assign(price=(feed["price"] * 1.01**month).round())
-                verdict, _, _ = received(feed, store, old, champion, champion)
+                verdict, _ = received(feed, store, old, champion, champion)
                 if verdict != "accepted":
                     stops.append(month)
                     break

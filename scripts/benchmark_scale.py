@@ -25,6 +25,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 PARTS = ("fit", "champion", "growth", "spark", "score", "sql", "chunks")
+GRADED = ("cut", "color", "clarity")
 CHUNK = 50_000_000  # sales of a file, where they are counted file by file
 R = r"""
 suppressMessages(library(mgcv))
@@ -58,18 +59,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.alone:
         name, file = given.alone.split(":", 1)
-        found = {
-            "ours": _ours,
-            "champion": _champion,
-            "scan": _scan,
-            "spark": _spark,
-            "duckdb": _duckdb,
-            "score": _score,
-            "ebm": _ebm,
-            "lightgbm": _lightgbm,
-            "sql": _sql,
-        }[name](file)
-        print(json.dumps(found | {"peak": _peak(), "memory": os.sysconf("SC_PAGE_SIZE")}))
+        found = globals()[f"_{name}"](file)
+        print(json.dumps(found | {"peak": _peak()}))
         return
     folder = given.data or Path(tempfile.mkdtemp(prefix="diamond_pricing_"))
     try:
@@ -80,12 +71,15 @@ def main() -> None:
             shutil.rmtree(folder)
 
 
+def _synthesised(*words: Any) -> None:
+    script = [sys.executable, HERE / "synthetic_sales.py", *words]
+    subprocess.run(script, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  ours
+
+
 def _made(rows: int, folder: Path, independent: bool) -> Path:
     file = folder / f"{'independent' if independent else 'sales'}-{rows}.parquet"
     if not file.exists():
-        more = ["--independent"] if independent else []
-        script = [sys.executable, HERE / "synthetic_sales.py", str(rows), file, *more]
-        subprocess.run(script, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  ours
+        _synthesised(str(rows), file, *(["--independent"] if independent else []))
     return file
 
 
@@ -133,12 +127,8 @@ def _compare_fit(rows: list[int], folder: Path, independent: bool) -> None:
         ours = _alone("ours", file)
         _told("ours", n, ours, f"p {ours['p']}, sd {ours['sd']:.5f}")
         if (mgcv := _mgcv(file, n)) is not None:
-            _told(
-                "mgcv bam(discrete=TRUE), 2 threads",
-                n,
-                mgcv,
-                f"p {mgcv['p']}, sd {mgcv['sd']:.5f}",
-            )
+            size = f"p {mgcv['p']}, sd {mgcv['sd']:.5f}"
+            _told("mgcv bam(discrete=TRUE), 2 threads", n, mgcv, size)
             cpu, wall, peak = (ours[key] / mgcv[key] for key in ("cpu", "wall", "peak"))
             print(f"    ours / mgcv: CPU {cpu:.3f}, wall {wall:.3f}, memory {peak:.3f}")
 
@@ -147,7 +137,7 @@ def _mgcv(file: Path, n: int) -> dict[str, Any] | None:
     import numpy as np
     import pyarrow.parquet as pq
 
-    from diamond_pricing.stones import GRADES
+    from diamond_pricing.stones import ATTRIBUTES
 
     rscript = shutil.which("Rscript")
     if rscript is None:
@@ -155,10 +145,10 @@ def _mgcv(file: Path, n: int) -> dict[str, Any] | None:
         return None
     table = pq.read_table(file)
     columns = []
-    for name in ("carat", "cut", "color", "clarity", "depth", "table", "price"):
-        if name in ("cut", "color", "clarity"):
+    for name in ("carat", *GRADED, "depth", "table", "price"):
+        if name in GRADED:
             column = table[name].combine_chunks()
-            grades = next(g.grades for g in GRADES if g.name == name)
+            grades = ATTRIBUTES[name].grades
             texts = column.dictionary.to_pylist()
             columns.append(np.array([grades.index(t) for t in texts], float)[column.indices])
         else:
@@ -248,11 +238,7 @@ def _champion(file: str) -> dict[str, Any]:
     moments = tally(file, frame)
     counted = clock.read()
     fit_moments(moments)
-    return clock.read() | {
-        "counted": counted["wall"],
-        "counted_cpu": counted["cpu"],
-        "p": frame.p,
-    }
+    return clock.read() | {"counted": counted["wall"], "p": frame.p}
 
 
 def _scan(file: str) -> dict[str, Any]:
@@ -369,15 +355,7 @@ def _compare_chunks(rows: list[int], folder: Path, independent: bool) -> None:
         for k, start in enumerate(range(0, n, CHUNK)):
             done, file = kept / f"sales-{k:03}.json", kept / f"sales-{k:03}.parquet"
             if not done.exists():
-                some = str(min(CHUNK, n - start))
-                script = [
-                    sys.executable,
-                    HERE / "synthetic_sales.py",
-                    some,
-                    file,
-                    f"--seed={k}",
-                ]
-                subprocess.run(script, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  ours
+                _synthesised(str(min(CHUNK, n - start)), file, f"--seed={k}")
                 like = ("--like", kept / "sums" / "sales-000.sums") if k else ()
                 spent = timed("tally", "--data", file, *like, "--each", kept / "sums")
                 done.write_text(json.dumps(spent))

@@ -21,7 +21,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,7 +33,7 @@ GRADES = {
     "color": list("JIHGFED"),
     "clarity": ["SI2", "SI1", "VS2", "VS1", "VVS2", "VVS1"],
 }
-KEY = os.environ.get("BENCH_KEY", "")
+PLACE = {name: {g: float(i) for i, g in enumerate(seen)} for name, seen in GRADES.items()}
 
 
 # ------------------------------------------------------------------------ servers
@@ -111,8 +110,7 @@ def _trained(kind: str) -> Any:
 
     sales = load_sales()
     frame = sales[["carat", *GRADES, *MEASURES]].copy()
-    for name, seen in GRADES.items():
-        place = {grade: float(i) for i, grade in enumerate(seen)}
+    for name, place in PLACE.items():
         frame[name] = frame[name].astype(str).map(place).fillna(0.0)
     target = np.log(sales["price"].to_numpy())
     if kind == "forest":
@@ -138,7 +136,6 @@ def fastapi_lightgbm(port: int) -> None:
     from pydantic import BaseModel
 
     booster = _trained("lightgbm").booster_
-    place = {name: {g: float(i) for i, g in enumerate(seen)} for name, seen in GRADES.items()}
     app = FastAPI()
 
     class Asked(BaseModel):
@@ -149,7 +146,7 @@ def fastapi_lightgbm(port: int) -> None:
 
     @app.post("/v1/quotes")
     async def quote(asked: Asked) -> dict[str, Any]:
-        row = [asked.carat, *(place[n][getattr(asked, n)] for n in GRADES), *[np.nan] * 5]
+        row = [asked.carat, *(PLACE[n][getattr(asked, n)] for n in GRADES), *[np.nan] * 5]
         shap = booster.predict(np.array([row]), pred_contrib=True, num_threads=1)[0]
         return {
             "price": float(np.exp(shap.sum())),
@@ -169,21 +166,14 @@ def flask_forest(port: int) -> None:
     from waitress import serve as waitress
 
     forest = _trained("forest")
-    place = {name: {g: float(i) for i, g in enumerate(seen)} for name, seen in GRADES.items()}
     app = Flask("peer")
 
     @app.post("/v1/quotes")
     def quote() -> dict[str, Any]:
         asked = request.get_json()
-        frame = pd.DataFrame(
-            [
-                {
-                    "carat": asked["carat"],
-                    **{n: place[n][asked[n]] for n in GRADES},
-                    **dict.fromkeys(MEASURES, np.nan),
-                }
-            ]
-        )
+        grades = {name: place[asked[name]] for name, place in PLACE.items()}
+        stone = {"carat": asked["carat"], **grades, **dict.fromkeys(MEASURES, np.nan)}
+        frame = pd.DataFrame([stone])
         return {"price": float(np.exp(forest.predict(frame)[0]))}
 
     logging.getLogger("waitress").setLevel("ERROR")
@@ -193,7 +183,7 @@ def flask_forest(port: int) -> None:
 # --------------------------------------------------------------------------- load
 
 
-def bodies(n: int) -> list[bytes]:
+def bodies(n: int, key: str) -> list[bytes]:
     """Questions about stones drawn at random, whole requests."""
     draw = random.Random(0)  # noqa: S311  stones, no secrets  # nosec B311
     found = []
@@ -201,18 +191,20 @@ def bodies(n: int) -> list[bytes]:
         stone = {"carat": round(draw.uniform(0.3, 1.5), 2)}
         stone |= {name: draw.choice(seen) for name, seen in GRADES.items()}
         body = json.dumps(stone).encode()
-        key = f"Authorization: Bearer {KEY}\r\n" if KEY else ""
+        bearer = f"Authorization: Bearer {key}\r\n" if key else ""
         head = (
-            f"POST /v1/quotes HTTP/1.1\r\nHost: 127.0.0.1\r\n{key}"
+            f"POST /v1/quotes HTTP/1.1\r\nHost: 127.0.0.1\r\n{bearer}"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         found.append(head.encode() + body)
     return found
 
 
-async def load(port: int, seconds: float, most: int = 0) -> tuple[float, list[float], int]:
+async def load(
+    port: int, key: str, seconds: float, most: int = 0
+) -> tuple[float, list[float], int]:
     """Requests a second, their times, and how many were not answered by a price."""
-    questions = bodies(4000)
+    questions = bodies(4000, key)
     end = time.perf_counter() + seconds
     times: list[float] = []
     wrong = 0
@@ -241,8 +233,8 @@ async def load(port: int, seconds: float, most: int = 0) -> tuple[float, list[fl
 class Process:
     """A server under load."""
 
-    def __init__(self, name: str, port: int, data: Path) -> None:
-        self.name, self.port = name, port
+    def __init__(self, name: str, port: int, data: Path, key: str) -> None:
+        self.port, self.key = port, key
         data.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(  # noqa: S603  ourselves
             [sys.executable, __file__, "--serve", name, str(port), str(data)],
@@ -254,11 +246,15 @@ class Process:
         )
         for _ in range(600):
             try:
-                asyncio.run(load(port, 0.05))
+                self.asked(0.05)
                 return
             except (OSError, asyncio.IncompleteReadError, IndexError):
                 time.sleep(0.1)
         raise SystemExit(f"{name} did not start")
+
+    def asked(self, seconds: float, most: int = 0) -> tuple[float, list[float], int]:
+        """Put it under load."""
+        return asyncio.run(load(self.port, self.key, seconds, most))
 
     def memory(self) -> float:
         """Resident MB of the process and its children."""
@@ -290,7 +286,6 @@ def batches(port: int) -> dict[str, float]:
     with pa.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table)
     found = {}
-    head = {"Authorization": f"Bearer {KEY}"} if KEY else {}
     for name, content, media in (
         ("JSON columns", json.dumps({"columns": columns}).encode(), "application/json"),
         ("Arrow IPC", out.getvalue(), "application/vnd.apache.arrow.stream"),
@@ -299,9 +294,7 @@ def batches(port: int) -> dict[str, float]:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         for _ in range(22):
             began = time.perf_counter()
-            connection.request(
-                "POST", "/v1/quotes/batch", content, {"Content-Type": media, **head}
-            )
+            connection.request("POST", "/v1/quotes/batch", content, {"Content-Type": media})
             answer = connection.getresponse()
             size = len(answer.read())
             times.append(time.perf_counter() - began)
@@ -334,7 +327,6 @@ def main() -> None:
 
 def measure(given: Any, folder: Path) -> None:
     """Everything, in one run."""
-    global KEY
     from diamond_pricing.web.settings import Settings
     from diamond_pricing.web.storage import Database, create_key
 
@@ -354,22 +346,14 @@ def measure(given: Any, folder: Path) -> None:
     names = ["constant", "quote", "full", *(["fastapi", "flask"] if given.peers else [])]
     rates: dict[str, list[float]] = {name: [] for name in names}
     tails: dict[str, list[float]] = {name: [] for name in names}
-    keys: dict[str, str] = dict.fromkeys(names, "") | {"full": key}
-
-    def with_key(name: str, do: Callable[[], Any]) -> Any:
-        global KEY
-        KEY = keys[name]
-        return do()
-
-    servers = {}
-    for i, name in enumerate(names):
-        servers[name] = with_key(name, lambda n=name, p=PORT + i: Process(n, p, folder / n))
+    servers = {
+        name: Process(name, PORT + i, folder / name, key if name == "full" else "")
+        for i, name in enumerate(names)
+    }
     try:
         for round_ in range(given.rounds + 1):
             for name, server in servers.items():
-                rate, times, wrong = with_key(
-                    name, lambda s=server: asyncio.run(load(s.port, given.seconds))
-                )
+                rate, times, wrong = server.asked(given.seconds)
                 if wrong:
                     raise SystemExit(f"{name}: {wrong} answers were no price")
                 if round_:  # the first warms up
@@ -383,12 +367,8 @@ def measure(given: Any, folder: Path) -> None:
                 f"{name:10} {median(rates[name]):8,.0f} a second, "
                 f"p99 {1000 * median(tails[name]):6.1f} ms"
             )
-        for over, under in (
-            ("quote", "constant"),
-            ("full", "constant"),
-            ("quote", "fastapi"),
-            ("quote", "flask"),
-        ):
+        for pair in ("quote/constant", "full/constant", "quote/fastapi", "quote/flask"):
+            over, under = pair.split("/")
             if under in rates:
                 ratios = [a / b for a, b in zip(rates[over], rates[under], strict=True)]
                 spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
@@ -396,17 +376,17 @@ def measure(given: Any, folder: Path) -> None:
         for name, rate in batches(servers["quote"].port).items():
             print(f"batch of 10,000, {name}: {rate:,.0f} stones a second")
         if given.soak:
-            soak(with_key, servers["full"], given.soak)
+            soak(servers["full"], given.soak)
     finally:
         for server in servers.values():
             server.stop()
 
 
-def soak(with_key: Any, server: Process, requests: int) -> None:
+def soak(server: Process, requests: int) -> None:
     """Memory of the full server over many requests, in ten parts."""
     seen = []
     for _ in range(10):
-        with_key("full", lambda: asyncio.run(load(server.port, 3600, requests // 10)))
+        server.asked(3600, requests // 10)
         seen.append(server.memory())
     print(f"memory over {requests:,} requests, MB: " + " ".join(f"{m:.0f}" for m in seen))
     late = seen[-1] - seen[2]

@@ -96,20 +96,11 @@ def peak() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """How to run the tasks of this script.
+    """How to run the tasks of this script."""
 
-    Attributes
-    ----------
-    work : Path
-        Directory for what is passed from task to task.
-    repeats : int
-    quick : bool
-        Whether to measure on less; the figures are then rough.
-    """
-
-    work: Path
+    work: Path  # directory for what is passed from task to task
     repeats: int
-    quick: bool
+    quick: bool  # whether to measure on less; the figures are then rough
 
     @property
     def model(self) -> Path:
@@ -402,12 +393,17 @@ def task_batch_ebm(rows: int, n: int, repeats: int) -> Figures:
     return {**figures, "terms": len(ebm.term_names_)}
 
 
-def task_batch_lightgbm(rows: int, n: int, repeats: int) -> Figures:
-    """Shapley values of 1,000 trees of 31 leaves, on few stones."""
+def boosted(X: Any, y: Any) -> Any:
+    """1,000 trees of 31 leaves."""
     from lightgbm import LGBMRegressor
 
+    return LGBMRegressor(n_estimators=1000, num_leaves=31, n_jobs=1, verbose=-1).fit(X, y)
+
+
+def task_batch_lightgbm(rows: int, n: int, repeats: int) -> Figures:
+    """Shapley values of 1,000 trees of 31 leaves, on few stones."""
     X, y, many = peers_data(rows, n)
-    trees = LGBMRegressor(n_estimators=1000, num_leaves=31, n_jobs=1, verbose=-1).fit(X, y)
+    trees = boosted(X, y)
     return rates(n, repeats, rate=lambda: trees.predict(many, pred_contrib=True))
 
 
@@ -417,12 +413,10 @@ def task_batch_woodelf(rows: int, n: int, repeats: int) -> Figures:
     ``woodelf-explainer`` states no licence, so that no extra brings it: install it by hand.
     """
     import pandas as pd
-    from lightgbm import LGBMRegressor
     from woodelf import WoodelfExplainer
 
     X, y, many = peers_data(rows, n)
-    trees = LGBMRegressor(n_estimators=1000, num_leaves=31, n_jobs=1, verbose=-1).fit(X, y)
-    explainer = WoodelfExplainer(trees, pd.DataFrame(X[:1]).rename(columns=str))
+    explainer = WoodelfExplainer(boosted(X, y), pd.DataFrame(X[:1]).rename(columns=str))
     frame = pd.DataFrame(many).rename(columns=str)
     return rates(n, repeats, rate=lambda: explainer.shap_values(frame, verbose=False))
 
@@ -457,21 +451,11 @@ def task_fresh(file: str) -> Figures:
 
 @dataclass(slots=True)
 class Section:
-    """What a section found and prints.
-
-    Attributes
-    ----------
-    figures : dict[str, Figures]
-    ratios : list[Figures]
-        Each with a name, a value, and what is asked of it.
-    rows : list[tuple[str, ...]]
-        The table, its head first.
-    remarks : list[str]
-    """
+    """What a section found and prints."""
 
     figures: dict[str, Figures]
-    rows: list[tuple[str, ...]]
-    ratios: list[Figures] = field(default_factory=list)
+    rows: list[tuple[str, ...]]  # the table, its head first
+    ratios: list[Figures] = field(default_factory=list)  # name, value, what is asked of it
     remarks: list[str] = field(default_factory=list)
 
     def ratio(self, name: str, a: Any, b: Any, target: float, aim: float) -> None:
@@ -492,6 +476,11 @@ def cells(figures: Figures, **formats: str) -> tuple[str, ...]:
     return tuple(form.format(figures[key]) for key, form in formats.items())
 
 
+def tabled(found: dict[str, Figures], head: tuple[str, ...], form: dict[str, str]) -> Section:
+    """A section with one row of figures for each name."""
+    return Section(found, [head, *((k, *cells(v, **form)) for k, v in found.items())])
+
+
 def section_fit(bench: Bench) -> Section:
     """The same additive model by three engines."""
     csv = str(bench.work / "sales.csv")
@@ -503,17 +492,11 @@ def section_fit(bench: Bench) -> Section:
         "pyGAM, one λ": {"task": "pygam"},
     }
     found = bench.medians(tasks)
-    form = {
-        "cpu": "{:.3f}",
-        "wall": "{:.3f}",
-        "peak": "{:.0f}",
-        "p": "{:.0f}",
-        "lambdas": "{:.0f}",
-        "edf": "{:.1f}",
-        "sd": "{:.5f}",
-    }
+    form = dict.fromkeys(("cpu", "wall"), "{:.3f}")
+    form |= dict.fromkeys(("peak", "p", "lambdas"), "{:.0f}")
+    form |= {"edf": "{:.1f}", "sd": "{:.5f}"}
     head = ("", "CPU s", "wall s", "peak MB", "p", "λ chosen", "edf", "residual SD")
-    section = Section(found, [head, *((k, *cells(v, **form)) for k, v in found.items())])
+    section = tabled(found, head, form)
     ours = found["ours"]
     for name, target, aim in zip(found, (0, 0.5, 0.5, 0.1), (0, 0.2, 0.2, 0.03), strict=True):
         if target:
@@ -537,7 +520,7 @@ def section_champion(bench: Bench) -> Section:
     found = bench.medians(tasks)
     form = {"rows": "{:,.0f}", "wall": "{:.1f}", "cpu": "{:.1f}", "peak": "{:.0f}"}
     head = ("", "rows", "wall s", "CPU s", "peak MB")
-    return Section(found, [head, *((k, *cells(v, **form)) for k, v in found.items())])
+    return tabled(found, head, form)
 
 
 def section_explain(bench: Bench) -> Section:
@@ -553,7 +536,7 @@ def section_explain(bench: Bench) -> Section:
         ("price and lines", "with notes and ranges", "cpu", "calls"), "{:,.0f}"
     )
     head = ("", "price and lines, µs", "with notes and ranges, µs", "mean CPU µs", "calls")
-    return Section(found, [head, *((k, *cells(v, **form)) for k, v in found.items())])
+    return tabled(found, head, form)
 
 
 def section_batch(bench: Bench) -> Section:
@@ -637,16 +620,6 @@ def shown(name: str, section: Section) -> str:
     return "\n".join([*lines, *(f"  {remark}" for remark in section.remarks), ""])
 
 
-def machine() -> Figures:
-    """What it was measured on."""
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
-    }
-
-
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(list(SECTIONS)), help="Sections.")
 @click.option("--repeats", default=3, show_default=True, help="The median is taken.")
@@ -663,7 +636,13 @@ def main(
         click.echo(json.dumps(figures))
         return
     repeats = 1 if quick else repeats
-    written: Figures = {"machine": machine(), "quick": quick, "repeats": repeats}
+    machine = {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+    }
+    written: Figures = {"machine": machine, "quick": quick, "repeats": repeats}
     failed = False
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(Path(work), repeats, quick)

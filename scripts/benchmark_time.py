@@ -13,13 +13,15 @@ with the day as a column, ``poisoned`` what becomes of a month in which one of t
 """
 
 import time
+from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
 import numpy as np
 import pandas as pd
-from black_boxes import features
+from black_boxes import Config, catboost, features
 
 from diamond_pricing import Stones, load_sales
 from diamond_pricing.arrays import Vector
@@ -131,9 +133,7 @@ def last_month(draws: int, sales: int, monthly: float, jump: float, drift: float
 
 
 def _catboost(sales: pd.DataFrame, held: pd.DataFrame) -> Vector | None:
-    try:
-        from catboost import CatBoostRegressor
-    except ImportError:
+    if find_spec("catboost") is None:
         return None
     X, new = (
         np.column_stack(
@@ -144,41 +144,16 @@ def _catboost(sales: pd.DataFrame, held: pd.DataFrame) -> Vector | None:
         )
         for f in (sales, held)
     )
-    best = None
-    rng = np.random.default_rng(0)
-    inner = rng.random(len(X)) < 0.15
+    inner = np.random.default_rng(0).random(len(X)) < 0.15
     y = np.log(sales["price"].to_numpy())
-    for depth in (5, 6, 8):
-        for rate in (0.03, 0.06):
-            model = CatBoostRegressor(
-                iterations=3000,
-                depth=depth,
-                learning_rate=rate,
-                l2_leaf_reg=3,
-                random_seed=0,
-                thread_count=1,
-                verbose=False,
-                allow_writing_files=False,
-            )
-            model.fit(
-                X[~inner], y[~inner], eval_set=(X[inner], y[inner]), early_stopping_rounds=60
-            )
-            score = model.best_score_["validation"]["RMSE"]
-            if best is None or score < best[0]:
-                best = (score, depth, rate, model.best_iteration_ + 1)
-    _, depth, rate, rounds = best
-    model = CatBoostRegressor(
-        iterations=int(rounds * 1.1),
-        depth=depth,
-        learning_rate=rate,
-        l2_leaf_reg=3,
-        random_seed=0,
-        thread_count=1,
-        verbose=False,
-        allow_writing_files=False,
-    )
-    found: Vector = model.fit(X, y).predict(new)
-    return found
+    best: tuple[float, Config] = (np.inf, {})
+    for depth, rate in product((5, 6, 8), (0.03, 0.06)):
+        c = {"depth": depth, "rate": rate, "l2": 3, "noise": 1, "monotone": False}
+        predict, rounds = catboost(c, X[~inner], y[~inner], (X[inner], y[inner]))
+        loss = float(np.mean((predict(X[inner]) - y[inner]) ** 2))
+        if loss < best[0]:
+            best = loss, {**c, "rounds": int(1.1 * rounds)}
+    return catboost(best[1], X, y, None)[0](new)
 
 
 @main.command()

@@ -28,7 +28,6 @@ LEAKS = {
     ),
     "a path of a machine": rb"(?<![\w.~/$})-])/(?:tmp|work|root|home|Users)/[\w.]",
 }
-_LEAKS = {name: re.compile(pattern) for name, pattern in LEAKS.items()}
 
 
 class Leak(NamedTuple):
@@ -41,8 +40,8 @@ class Leak(NamedTuple):
 
 def leaks(place: str, data: bytes) -> Iterator[Leak]:
     """Yield what is found in some bytes."""
-    for kind, pattern in _LEAKS.items():
-        for found in pattern.finditer(data):
+    for kind, pattern in LEAKS.items():
+        for found in re.finditer(pattern, data):
             yield Leak(place, data.count(b"\n", 0, found.start()) + 1, kind)
 
 

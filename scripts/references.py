@@ -24,6 +24,7 @@ import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+PACKAGE = "diamond_pricing"
 
 
 def commands() -> str:
@@ -75,11 +76,15 @@ def _told(command: click.Command) -> str:
     if arguments:
         parts.append("Arguments: " + ", ".join(f"`{a}`" for a in arguments) + ".")
     if rows:
-        parts.append("\n".join(["| option | |", "|---|---|", *rows]))
+        parts.append(_table("| option | |", rows))
     if command.epilog:
         line = _plain(command.epilog).removeprefix("Example:").strip()
         parts.append(f"Example: `{line}`")
     return "\n\n".join(parts)
+
+
+def _table(head: str, rows: list[str]) -> str:
+    return "\n".join([head, "|" + "---|" * (head.count("|") - 1), *rows])
 
 
 def _plain(text: str) -> str:
@@ -99,10 +104,8 @@ def http() -> str:
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
             parts.append(f"### {method.upper()} {path}")
-            parts.append(
-                operation["summary"].rstrip("?.")
-                + ("?" if operation["summary"].endswith("?") else ".")
-            )
+            summary = operation["summary"].removesuffix(".")
+            parts.append(summary if summary.endswith("?") else f"{summary}.")
             parts += [
                 _lines(p) for p in operation.get("description", "").split("\n\n") if p.strip()
             ]
@@ -113,9 +116,7 @@ def http() -> str:
                     f"{_lines(p.get('description', ''))} |"
                     for p in given
                 ]
-                parts.append(
-                    "\n".join(["| parameter | in | is | |", "|---|---|---|---|", *rows])
-                )
+                parts.append(_table("| parameter | in | is | |", rows))
             body = operation.get("requestBody", {}).get("content", {})
             if body:
                 parts.append(f"Body: {_contents(body)}.")
@@ -134,7 +135,7 @@ def http() -> str:
             f"{_lines(of.get('description', ''))} |"
             for field, of in schema.get("properties", {}).items()
         ]
-        parts.append("\n".join(["| field | is | |", "|---|---|---|", *rows]))
+        parts.append(_table("| field | is | |", rows))
     return "\n\n".join(parts) + "\n"
 
 
@@ -198,13 +199,12 @@ def codes() -> str:
     exits += [(1, "a server ended without being asked to")]
     exits += [(2, "an error in the words or the data, told on standard error in one line")]
     exits += [(130, "stopped by Ctrl-C; what is written in one piece is whole or not there")]
+    titles = [f"| `{code}` | {status} | {title} |" for code, (status, title) in TITLES.items()]
     parts = [
         "# Codes",
         "All of them are stable: a code may be added, none changes its meaning.",
         "## Exit codes",
-        "\n".join(
-            ["| code | means |", "|---|---|"] + [f"| {c} | {w} |" for c, w in sorted(exits)]
-        ),
+        _table("| code | means |", [f"| {c} | {w} |" for c, w in sorted(exits)]),
         "## Verdicts",
         "A stone is `priced`, `priced_with_caution` or `declined`; the reasons are the same in "
         "the library (`PriceModel.assess`), on the command line, in scored files, in SQL and "
@@ -216,10 +216,7 @@ def codes() -> str:
         "## Errors over HTTP",
         "Every error is a problem document (RFC 9457) with one of these as its `code`. "
         "Declined stones carry the reason above where there is a single one.",
-        "\n".join(
-            ["| code | status | title |", "|---|---|---|"]
-            + [f"| `{code}` | {status} | {title} |" for code, (status, title) in TITLES.items()]
-        ),
+        _table("| code | status | title |", titles),
         "## Errors in Python",
         f"```text\n{(errors.__doc__ or '').split(chr(10) + chr(10), 1)[1].strip()}\n```",
     ]
@@ -233,7 +230,7 @@ def house() -> str:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     contract = next(c for c in settings["contracts"] if c["type"] == "layers")
     floors = [re.findall(r"\w+", layer) for layer in contract["layers"]]
-    graph = grimp.build_graph("diamond_pricing")
+    graph = grimp.build_graph(PACKAGE)
     lines = [
         "digraph house {",
         '  graph [rankdir=TB, nodesep=0.35, ranksep=0.45, fontname="Helvetica"]',
@@ -250,7 +247,8 @@ def house() -> str:
         (by, to)
         for by in level
         for to in level
-        if level[by] < level[to] and _imports(graph, by, to)
+        if level[by] < level[to]
+        and graph.find_shortest_chain(f"{PACKAGE}.{by}", f"{PACKAGE}.{to}", as_packages=True)
     }
     # What is reached over another floor as well is left out, or the drawing is a thicket.
     direct = {
@@ -260,14 +258,6 @@ def house() -> str:
     }
     lines += [f"  {by} -> {to}" for by, to in sorted(direct)]
     return "\n".join([*lines, "}"]) + "\n"
-
-
-def _imports(graph: Any, by: str, to: str) -> bool:
-    return bool(
-        graph.find_shortest_chain(
-            f"diamond_pricing.{by}", f"diamond_pricing.{to}", as_packages=True
-        )
-    )
 
 
 def picture() -> str:

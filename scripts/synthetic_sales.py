@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from diamond_pricing import Stones, load_sales, packaged_model
-from diamond_pricing.stones import GRADES
+from diamond_pricing.stones import ATTRIBUTES
 
 CHUNK = 1_000_000
 NOISE = 0.05  # standard deviation of log price that is added
@@ -87,11 +87,7 @@ def _independent(sold: dict[str, Any], n: int, rng: np.random.Generator) -> dict
     wide = 1 + 0.01 * rng.standard_normal((2, n), np.float32)
     drawn["x"], drawn["y"] = (np.round(across * w, 2) for w in wide)
     drawn["z"] = np.round(drawn["depth"] / 200 * (drawn["x"] + drawn["y"]), 2)
-    labels = {
-        grade.name: np.array(grade.grades)[drawn[grade.name]]
-        for grade in GRADES
-        if grade.name in GRADED
-    }
+    labels = {name: np.array(ATTRIBUTES[name].grades)[drawn[name]] for name in GRADED}
     stones = Stones.from_frame(pa.table(drawn | labels).drop_columns(["price"]).to_pandas())
     log_price = packaged_model().log_price(stones, extrapolate=True)
     noise = 0.1 * rng.standard_normal(n, np.float32)
@@ -102,13 +98,12 @@ def _table(drawn: dict[str, Any]) -> pa.Table:
     columns = []
     for name in COLUMNS:
         if name in GRADED:
-            grades = next(grade.grades for grade in GRADES if grade.name == name)
             codes = pa.array(drawn[name].astype(np.int8))
-            columns.append(pa.DictionaryArray.from_arrays(codes, pa.array(grades)))
-        elif name == "price":
-            columns.append(pa.array(drawn[name].astype(np.int32)))
+            grades = pa.array(ATTRIBUTES[name].grades)
+            columns.append(pa.DictionaryArray.from_arrays(codes, grades))
         else:
-            columns.append(pa.array(drawn[name].astype(float)))
+            kind = np.int32 if name == "price" else float
+            columns.append(pa.array(drawn[name].astype(kind)))
     return pa.table(columns, names=list(COLUMNS))
 
 

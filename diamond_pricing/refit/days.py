@@ -21,11 +21,9 @@ def days_of(stones: Stones) -> Vector:
 
 def sale_days(sales: "pd.DataFrame", at: str) -> list[float]:
     """The day of each sale; of one that says none that of the time ``at``."""
-    days = days_of(Stones.from_frame(sales))
-    found: list[float] = np.where(
-        np.isnan(days), date.fromisoformat(at[:10]).toordinal(), days
-    ).tolist()
-    return found
+    missing = float(date.fromisoformat(at[:10]).toordinal())
+    days = days_of(Stones.from_frame(sales)).tolist()
+    return [missing if day != day else day for day in days]
 
 
 def within(model: PriceModel, stones: Stones) -> Stones:

@@ -2,15 +2,18 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from errno import EFBIG
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
-from diamond_pricing.arrays import Vector
+from diamond_pricing.arrays import Flags, Vector
 from diamond_pricing.errors import DiamondPricingError
 from diamond_pricing.fitting import fit
 from diamond_pricing.intake import (
@@ -27,7 +30,7 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.model.packaged import packaged_model
 from diamond_pricing.refit.days import within
 from diamond_pricing.refit.gates import Gates
-from diamond_pricing.refit.judgement import BAND_NAMES, BANDS, GROUP, TOLD, Finding
+from diamond_pricing.refit.judgement import GROUP, Finding, at_most, reported, weight_bands
 from diamond_pricing.registry import Store
 from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Stones
 from diamond_pricing.stones.attributes import fold, iso, several
@@ -48,22 +51,6 @@ ALIKE = 0.9  # of the rows of a feed that brings nothing new
 DEFAULT = "default"
 USUAL_CUT = "Very Good"  # of the packaged sales, for a cut that they do not grade
 WITHDRAWN = "withdrawn"
-ENDINGS = (
-    ".csv",
-    ".tsv",
-    ".txt",
-    ".parquet",
-    ".json",
-    ".jsonl",
-    ".ndjson",
-    ".xlsx",
-    ".xlsm",
-    ".xlsb",
-    ".xls",
-    ".ods",
-    ".gz",
-    ".zip",
-)
 NEAR_DOLLARS = ("USD", "EUR", "GBP", "CHF", "CAD", "AUD", "NZD", "SGD")
 LEVEL_SHIFT = "level_shift"
 MOST_MOVED = 3  # standard deviations that the market may have moved by
@@ -73,70 +60,41 @@ FEWEST = 200  # sales, old and new, from which the make-up of a source's is look
 class Delivery(msgspec.Struct, frozen=True):
     """What the log keeps of a file.
 
-    Attributes
-    ----------
-    file, source : str
-        Its name within the inbox; whose it is.
-    sha256 : str
-        Of its content.
-    status : str
-        ``accepted``, ``held`` (its sales are kept but not used), ``rejected``, or
-        ``withdrawn`` (the model that it led to was rolled back; as held, but for good).
-    reason : str
-        Why it is held or rejected.
-    read, accepted, quarantined, relisted : int
-        Rows; those of stones that were on sale before at another price.
-    faults : dict[str, int]
-        Quarantined rows by the field at fault.
-    sales, again, quarantine : str
-        Where they stand in the home; empty for none. ``again`` are rows that the home had
-        already, at the same price.
-    settings : str
-        Hash of the settings that it was read with; with others, what was not accepted is
-        read again.
+    Its status is ``accepted``, ``held`` (its sales are kept but not used), ``rejected``, or
+    ``withdrawn`` (the model that it led to was rolled back; as held, but for good).
     """
 
-    file: str
-    source: str
-    sha256: str
+    file: str  # its name within the inbox
+    source: str  # whose it is
+    sha256: str  # of its content
     status: str = "accepted"
-    reason: str = ""
-    read: int = 0
+    reason: str = ""  # why it is held or rejected
+    read: int = 0  # rows
     accepted: int = 0
     quarantined: int = 0
-    relisted: int = 0
-    faults: dict[str, int] = {}
-    sales: str = ""
-    again: str = ""
+    relisted: int = 0  # rows of stones that were on sale before at another price
+    faults: dict[str, int] = {}  # quarantined rows by the field at fault
+    sales: str = ""  # where they stand in the home; empty for none
+    again: str = ""  # the same of rows that the home had already, at the same price
     quarantine: str = ""
-    settings: str = ""
+    settings: str = ""  # hash; with others, what was not accepted is read again
 
 
 @dataclass(slots=True, eq=False)
 class Arrival:
-    """A file that is being looked at.
-
-    Attributes
-    ----------
-    delivery : Delivery
-    intake : Intake or None
-        None when the file is rejected.
-    findings : list[Finding]
-    level : float or None
-        Log of the ratio of its source's prices to others'; None when that is to be fitted
-        and was not yet.
-    later : Shift or None
-        Where its prices lie from the active model's, if its sales are of other days.
-    again : DataFrame or None
-        Rows that the home has already, at the same price.
-    """
+    """A file that is being looked at."""
 
     delivery: Delivery
-    intake: Intake | None = None
+    intake: Intake | None = None  # None when the file is rejected
     findings: list[Finding] = field(default_factory=list)
+    # Log of the ratio of its source's prices to others'; None when that is yet to be fitted.
     level: float | None = 0.0
-    later: Shift | None = None
-    again: "pd.DataFrame | None" = None
+    later: Shift | None = None  # from the active model's prices, if it is of other days
+    again: "pd.DataFrame | None" = None  # rows that the home has already, at the same price
+
+    def become(self, status: str, reason: str = "") -> None:
+        """Change what the log will say of it."""
+        self.delivery = replace(self.delivery, status=status, reason=reason)
 
     @property
     def failed(self) -> list[Finding]:
@@ -151,16 +109,11 @@ class Arrival:
         return len(self.again) >= ALIKE * self.intake.read
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Withdrawal(NamedTuple):
     """When a rollback withdrew a file, UTC, and the names that the file came under."""
 
     at: str
     names: frozenset[str]
-
-    def before(self, moment: float) -> bool:
-        """Whether it was before a moment, in seconds since 1970."""
-        return datetime.fromisoformat(self.at).timestamp() <= moment
 
 
 def new_files(
@@ -187,30 +140,27 @@ def new_files(
             continue
         if path.suffix in (".part", ".tmp"):
             continue
+        shown = printable(name.as_posix())
         try:
             if path.stat().st_size > LARGEST:
-                tell(f"{printable(name.as_posix())} is left alone: it is too large.")
-                continue
+                raise OSError(EFBIG, "it is too large")
             data = path.read_bytes()
         except OSError as error:
-            reason = error.strerror or "it cannot be read"
-            tell(f"{printable(name.as_posix())} is left alone: {reason}.")
+            tell(f"{shown} is left alone: {error.strerror or 'it cannot be read'}.")
             continue
         digest = hashlib.sha256(data).hexdigest()
         source = name.parts[0] if len(name.parts) > 1 else DEFAULT
-        shown = printable(name.as_posix())
+        fresh = (digest, source) not in seen
         if digest in withdrawn:
             gone = withdrawn[digest]
             # A copy that lay there already when it was withdrawn is not sent anew.
-            late = gone.before(path.stat().st_ctime)
+            late = datetime.fromisoformat(gone.at).timestamp() <= path.stat().st_ctime
+            fresh = late and shown not in gone.names
             if not late and shown not in gone.names:
                 tell(
                     f"{shown} is left alone: a rollback withdrew what it holds. If it is right "
                     "after all, put it into the inbox again under another name."
                 )
-            fresh = late and shown not in gone.names
-        else:
-            fresh = (digest, source) not in seen
         if fresh and digest not in taken:
             taken.add(digest)
             found.append((shown, source, data))
@@ -224,13 +174,12 @@ def printable(text: str) -> str:
 
 def arrived(name: str, source: str, data: bytes, store: Store, currency: str) -> Arrival:
     """Read one file by what its source declares."""
-    delivery = Delivery(name, source, hashlib.sha256(data).hexdigest())
+    digest = hashlib.sha256(data).hexdigest()
     try:
         intake = take_in(name, data, declared(store, source), currency=currency)
     except (RejectedFileError, SourceError) as error:
-        reason = printable(str(error))
-        return Arrival(_replace(delivery, status="rejected", reason=reason))
-    return Arrival(delivery, intake)
+        return Arrival(Delivery(name, source, digest, "rejected", printable(str(error))))
+    return Arrival(Delivery(name, source, digest), intake)
 
 
 def declared(store: Store, source: str) -> Source | None:
@@ -249,52 +198,62 @@ def declared(store: Store, source: str) -> Source | None:
         raise SourceError(f"a source cannot be called {source[:40]!r}.") from error
 
 
-def without_known(arrival: Arrival, known: KnownSales) -> Arrival:
+def sift(
+    arrival: Arrival, known: KnownSales, champion: PriceModel | None, gates: Gates
+) -> None:
+    """Set aside what the home has and what cannot be right; reject what is empty then."""
+    intake = arrival.intake
+    if intake is None:
+        return
+    if len(intake.sales):
+        intake = _without_known(arrival, intake, known)
+    if len(intake.sales):
+        intake = _screened(intake, arrival.level, champion, gates)
+    arrival.intake = intake
+    if len(intake.sales):
+        return
+    first = intake.quarantined[0]
+    reason = f"none of its {intake.read:,} rows could be used; row {first.row}: {first.reason}."
+    if arrival.nothing_new and arrival.again is not None:
+        rows = several(intake.read, "row")
+        reason = f"the home has {len(arrival.again):,} of its {rows} already."
+    arrival.become("rejected", reason)
+
+
+def _without_known(arrival: Arrival, intake: Intake, known: KnownSales) -> Intake:
     """Set aside sales that the home has already, and count stones that are listed again."""
-    if arrival.intake is None or not len(arrival.intake.sales):
-        return arrival
-    sales = recorded_sales(arrival.intake.sales)
-    matched = known.matches(sales)
-    rows = [
-        (i, DUPLICATE, "the home has this very sale already")
-        for i, match in enumerate(matched)
-        if match
-    ]
-    again = sum(
-        known.stone_known(sale) for sale, match in zip(sales, matched, strict=True) if not match
-    )
-    return replace(
-        arrival,
-        delivery=_replace(arrival.delivery, relisted=again),
-        intake=arrival.intake.aside(rows),
-        again=arrival.intake.sales[np.array(matched)] if any(matched) else None,
-    )
+    sales = recorded_sales(intake.sales)
+    matched = np.array(known.matches(sales))
+    new = [sale for sale, match in zip(sales, matched, strict=True) if not match]
+    arrival.delivery = replace(arrival.delivery, relisted=sum(map(known.stone_known, new)))
+    if matched.any():
+        arrival.again = intake.sales[matched]
+    rows, words = np.flatnonzero(matched), "the home has this very sale already"
+    return intake.aside((int(i), DUPLICATE, words) for i in rows)
 
 
-def screened(arrival: Arrival, champion: PriceModel | None, gates: Gates) -> Arrival:
+def _screened(
+    intake: Intake, level: float | None, champion: PriceModel | None, gates: Gates
+) -> Intake:
     """Set aside sales whose price no stone of this kind has, by the active model.
 
     Without one, by a log-linear fit to the delivery itself, around its median.
     """
-    intake = arrival.intake
-    if intake is None or not len(intake.sales):
-        return arrival
     model, words = champion, "the active model's"
     if model is None:
         try:
             model, words = fit(intake.sales, "loglinear"), "what its other sales lead to expect"
         except DiamondPricingError:
-            return arrival  # too few or too odd to tell; the fit will say so
+            return intake  # too few or too odd to tell; the fit will say so
     _, residual = residuals(model, intake.sales)
-    level = arrival.level if champion is not None else None
-    off = residual - (float(np.nanmedian(residual)) if level is None else level)
-    limit = np.log(gates.outlier_factor)
+    if champion is None or level is None:
+        level = float(np.nanmedian(residual))
     rows = []
-    for i in np.flatnonzero(np.abs(off) > limit):
-        times = float(np.exp(off[i]))
+    for i in np.flatnonzero(np.abs(residual - level) > np.log(gates.outlier_factor)):
+        times = float(np.exp(residual[i] - level))
         how = f"{times:.1f} times" if times > 1 else f"1/{1 / times:.1f} of"
         rows.append((int(i), "price", f"the price is {how} {words}"))
-    return replace(arrival, intake=intake.aside(rows))
+    return intake.aside(rows)
 
 
 def residuals(model: PriceModel, sales: "pd.DataFrame") -> tuple[Stones, Vector]:
@@ -323,17 +282,8 @@ def doubts(
     intake, name = arrival.intake, arrival.delivery.file
     assert intake is not None
     wrong = sum(q.field != DUPLICATE for q in intake.quarantined)
-    share = wrong / max(intake.read, 1)
-    found = [
-        Finding(
-            "quarantined",
-            "",
-            share,
-            gates.most_quarantined,
-            share <= gates.most_quarantined,
-            f"{wrong:,} of {intake.read:,} rows of {name} were set aside as wrong",
-        )
-    ]
+    says = f"{wrong:,} of {intake.read:,} rows of {name} were set aside as wrong"
+    found = [at_most("quarantined", wrong / max(intake.read, 1), gates.most_quarantined, says)]
     if not len(intake.sales):
         return found
     for who, model, limit in (
@@ -345,39 +295,24 @@ def doubts(
         stones, residual = residuals(model, intake.sales)
         known = ~np.isnan(residual)
         if who == "champion":
-            strange = float(1 - known.mean())
-            found.append(
-                Finding(
-                    "unsupported",
-                    who,
-                    strange,
-                    gates.most_unsupported,
-                    strange <= gates.most_unsupported or len(known) < GROUP,
-                    f"{int((~known).sum()):,} of {len(known):,} stones of {name} are of kinds "
-                    "that the active model does not price",
-                )
-            )
+            says = f"stones of {name} are of kinds that the active model does not price"
+            found.append(_unsupported(who, known, gates.most_unsupported, says))
         if known.sum() < GROUP:
             continue
         if arrival.level is None:
-            found += [_first_level(arrival, shift("all", residual[known]), gates)]
+            found.append(_first_offset(arrival, shift("all", residual[known]), gates))
             break
         residual = residual - arrival.level
         level = shift("all", residual[known])
         moved = float(np.median(model.market_spread(stones)[known]))
         most = limit + 2 * level.error + MOST_MOVED * moved
         of = f" of {iso(model.last_day)}" if moved and model.last_day else ""
-        found.append(
-            Finding(
-                LEVEL_SHIFT,
-                who,
-                level.median,
-                most,
-                abs(level.median) <= most,
-                f"the prices of {name} lie {100 * np.expm1(level.median):+.1f} % from the "
-                f"{who}'s{of}, allowed ±{100 * most:.1f} %",
-            )
+        says = (
+            f"the prices of {name} lie {_percent(level)} from the {who}'s{of}, "
+            f"allowed ±{100 * most:.1f} %"
         )
+        passed = abs(level.median) <= most
+        found.append(Finding(LEVEL_SHIFT, who, level.median, most, passed, says))
         if who == "champion":
             arrival.later = level if moved else None
             market = level.median if moved else 0.0
@@ -404,71 +339,52 @@ def held_before(
     return arrival
 
 
-def same_market(
-    arrivals: Sequence[Arrival], gates: Gates, before: Sequence[Arrival] = ()
-) -> None:
+def same_market(arrivals: Sequence[Arrival], gates: Gates, before: Sequence[Arrival]) -> None:
     """Tell what the market did from what one source did, where several sold in later days.
 
     What is held for its level alone is let in where another source has moved as far. What
     lies farther from the active model than another source, and from that one too, is held.
-
-    Parameters
-    ----------
-    before : Sequence[Arrival]
-        What earlier runs hold; it confirms what comes, and is confirmed.
+    What earlier runs hold, ``before``, confirms what comes, and is confirmed.
     """
     judged = [
-        a
+        (a, a.later)
         for a in (*arrivals, *before)
         if a.later and all(f.gate == LEVEL_SHIFT for f in a.failed)
     ]
-    for arrival in judged:
-        others = [o for o in judged if o.delivery.source != arrival.delivery.source]
-        agree = [o for o in others if _apart(arrival, o) <= gates.level_shift]
-        nearer = [o for o in others if abs(_level(o)) < abs(_level(arrival))]
+    for arrival, here in judged:
+        source, file = arrival.delivery.source, arrival.delivery.file
+        others = [(o.delivery, level) for o, level in judged if o.delivery.source != source]
+        agree = [o for o, level in others if _apart(here, level) <= gates.level_shift]
+        nearer = [(o, level) for o, level in others if abs(level.median) < abs(here.median)]
         if agree and arrival.delivery.status == "held":
+            too = f"; those of {agree[0].file} do too"
             arrival.findings = [
-                msgspec.structs.replace(
-                    f,
-                    passed=True,
-                    says=f.says if f.passed else f"{f.says}; those of {_file(agree[0])} do too",
-                )
+                f if f.passed else replace(f, passed=True, says=f.says + too)
                 for f in arrival.findings
             ]
-            arrival.delivery = _replace(arrival.delivery, status="accepted", reason="")
+            arrival.become("accepted")
         elif nearer and not agree and arrival.delivery.status == "accepted":
-            apart = min(_apart(arrival, o) for o in nearer)
-            at = (f"{100 * np.expm1(_level(a)):+.1f} %" for a in (arrival, nearer[0]))
-            finding = Finding(
+            other, level = nearer[0]
+            finding = at_most(
                 "other_source",
-                "champion",
-                apart,
+                min(_apart(here, level) for _, level in nearer),
                 gates.level_shift,
-                apart <= gates.level_shift,
-                f"the prices of {_file(arrival)} lie {next(at)} from the champion's, those of "
-                f"{_file(nearer[0])} of the same days {next(at)}",
+                f"the prices of {file} lie {_percent(here)} from the champion's, those of "
+                f"{other.file} of the same days {_percent(level)}",
+                "champion",
             )
             arrival.findings.append(finding)
             if not finding.passed:
-                arrival.delivery = _replace(
-                    arrival.delivery, status="held", reason=f"{finding.says}."
-                )
+                arrival.become("held", f"{finding.says}.")
 
 
-def _apart(one: Arrival, other: Arrival) -> float:
+def _apart(one: Shift, other: Shift) -> float:
     """How far the prices of two deliveries surely lie apart, in log price."""
-    assert one.later is not None
-    assert other.later is not None
-    error = np.hypot(one.later.error, other.later.error)
-    return float(abs(_level(one) - _level(other)) - 2 * error)
+    return abs(one.median - other.median) - 2 * float(np.hypot(one.error, other.error))
 
 
-def _level(arrival: Arrival) -> float:
-    return 0.0 if arrival.later is None else float(arrival.later.median)
-
-
-def _file(arrival: Arrival) -> str:
-    return arrival.delivery.file
+def _percent(level: Shift) -> str:
+    return f"{100 * np.expm1(level.median):+.1f} %"
 
 
 def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]:
@@ -486,33 +402,28 @@ def first_doubts(arrival: Arrival, currency: str, gates: Gates) -> list[Finding]
     _, residual = residuals(model, sales)
     known = ~np.isnan(residual)
     name = arrival.delivery.file
-    strange = float(1 - known.mean())
-    found = [
-        Finding(
-            "unsupported",
-            "packaged",
-            strange,
-            gates.most_unsupported_first,
-            strange <= gates.most_unsupported_first,
-            f"{int((~known).sum()):,} of {len(known):,} stones of {name} are of kinds that the "
-            "packaged model does not price; are the weights in carats?",
-        )
-    ]
+    says = (
+        f"stones of {name} are of kinds that the packaged model does not price; "
+        "are the weights in carats?"
+    )
+    found = [_unsupported("packaged", known, gates.most_unsupported_first, says)]
     if known.sum() >= GROUP:
         level = float(np.median(residual[known]))
-        times = float(np.exp(abs(level)))
-        found.append(
-            Finding(
-                "first_level",
-                "packaged",
-                times,
-                gates.first_level,
-                times <= gates.first_level,
-                f"the prices of {name} lie at {np.exp(level):.3g} times those of the packaged "
-                "model of 2008; are unit, currency and decimal sign right?",
-            )
+        says = (
+            f"the prices of {name} lie at {np.exp(level):.3g} times those of the packaged "
+            "model of 2008; are unit, currency and decimal sign right?"
         )
+        times = np.exp(abs(level))
+        found.append(at_most("first_level", times, gates.first_level, says, "packaged"))
     return found
+
+
+def _unsupported(who: str, known: Flags, limit: float, says: str) -> Finding:
+    """How many stones a model does not price; of a few that says nothing."""
+    strange = float(1 - known.mean())
+    says = f"{int((~known).sum()):,} of {len(known):,} {says}"
+    passed = strange <= limit or len(known) < GROUP
+    return Finding("unsupported", who, strange, limit, passed, says)
 
 
 def _as_packaged(sales: "pd.DataFrame", model: PriceModel) -> "pd.DataFrame":
@@ -529,47 +440,35 @@ def _as_packaged(sales: "pd.DataFrame", model: PriceModel) -> "pd.DataFrame":
     return sales.drop(columns=further).assign(cut=sales["cut"].replace(meant))
 
 
-def _first_level(arrival: Arrival, level: Shift, gates: Gates) -> Finding:
+def _first_offset(arrival: Arrival, level: Shift, gates: Gates) -> Finding:
     """Judge where a source's prices lie, when the offset is to be fitted for the first time."""
-    return Finding(
-        "first_offset",
-        "",
-        level.median,
-        gates.largest_offset,
-        abs(level.median) <= gates.largest_offset,
-        f"the prices of {arrival.delivery.source} lie {100 * np.expm1(level.median):+.1f} % "
-        f"from the active model's, an offset of ±{100 * gates.largest_offset:.0f} % is allowed",
+    most = gates.largest_offset
+    says = (
+        f"the prices of {arrival.delivery.source} lie {_percent(level)} from the active "
+        f"model's, an offset of ±{100 * most:.0f} % is allowed"
     )
+    return Finding("first_offset", "", level.median, most, abs(level.median) <= most, says)
 
 
 def _groups(name: str, stones: Stones, residual: Vector, gates: Gates) -> list[Finding]:
     """The grade or weight band whose prices lie farthest off, beyond its own error."""
     known = ~np.isnan(residual)
     labels = {g.name: stones.labels(g.name) for g in GRADES}
-    labels["weight"] = BAND_NAMES[np.searchsorted(BANDS, stones["carat"], side="right")]
-    worst = None
-    for attribute, label in labels.items():
-        for group in np.unique(label[known]):
-            of = known & (label == group)
-            if of.sum() >= GROUP:
-                here = shift(f"{attribute} {group}", residual[of])
-                beyond = abs(here.median) - 3 * here.error
-                if worst is None or beyond > worst[0]:
-                    worst = (beyond, here)
-    if worst is None:
-        return []
-    beyond, here = worst
-    return [
-        Finding(
-            "group_shift",
-            "champion",
-            beyond,
-            gates.group_shift,
-            beyond <= gates.group_shift,
-            f"of {name} the {here.n:,} sales of {here.group} lie "
-            f"{100 * np.expm1(here.median):+.1f} % from the champion's prices",
-        )
+    labels["weight"] = weight_bands(stones)
+    groups = [
+        (f"{attribute} {group}", known & (label == group))
+        for attribute, label in labels.items()
+        for group in np.unique(label[known])
     ]
+    shifts = [shift(group, residual[of]) for group, of in groups if of.sum() >= GROUP]
+    if not shifts:
+        return []
+    beyond, here = max(((abs(s.median) - 3 * s.error, s) for s in shifts), key=itemgetter(0))
+    says = (
+        f"of {name} the {here.n:,} sales of {here.group} lie {_percent(here)} from the "
+        "champion's prices"
+    )
+    return [at_most("group_shift", beyond, gates.group_shift, says, "champion")]
 
 
 def _make_up(  # against earlier sales of the same source: others may sell other stones
@@ -577,53 +476,20 @@ def _make_up(  # against earlier sales of the same source: others may sell other
 ) -> list[Finding]:
     found = []
     for grade in GRADES:
-        index = population_stability(
-            old[grade.name].to_numpy(str), new[grade.name].to_numpy(str)
+        index = population_stability(*(f[grade.name].to_numpy(str) for f in (old, new)))
+        says = (
+            f"the make-up of {grade.name} in {name} differs from the old sales by a "
+            f"stability index of {index:.2f}"
         )
-        found.append(
-            Finding(
-                "psi",
-                "",
-                index,
-                gates.psi,
-                index <= gates.psi,
-                f"the make-up of {grade.name} in {name} differs from the old sales by a "
-                f"stability index of {index:.2f}",
-            )
-        )
+        found.append(at_most("psi", index, gates.psi, says))
     for measure in MEASURES:
         before, now = (f[measure.name].dropna().to_numpy(np.float64) for f in (old, new))
         if min(len(before), len(now)) < FEWEST:
             continue
         distance = kolmogorov_smirnov(before, now)
-        found.append(
-            Finding(
-                f"ks_{measure.name}",
-                "",
-                distance,
-                1.0,
-                True,
-                f"{measure.label.lower()} in {name} differs from the old sales by a KS "
-                f"distance of {distance:.2f} {TOLD}",
-            )
+        says = (
+            f"{measure.label.lower()} in {name} differs from the old sales by a KS "
+            f"distance of {distance:.2f}"
         )
+        found.append(reported(f"ks_{measure.name}", distance, says))
     return found
-
-
-def settled(arrival: Arrival) -> Arrival:
-    """Reject a file of which nothing is left."""
-    intake = arrival.intake
-    if intake is None or len(intake.sales):
-        return arrival
-    first = intake.quarantined[0]
-    reason = f"none of its {intake.read:,} rows could be used; row {first.row}: {first.reason}."
-    if arrival.nothing_new:
-        known = 0 if arrival.again is None else len(arrival.again)
-        reason = f"the home has {known:,} of its {several(intake.read, 'row')} already."
-    return replace(
-        arrival, delivery=_replace(arrival.delivery, status="rejected", reason=reason)
-    )
-
-
-def _replace(delivery: Delivery, **changes: Any) -> Delivery:
-    return msgspec.structs.replace(delivery, **changes)

@@ -5,8 +5,6 @@ The log of their price over the model's has a mean, their bias, and a spread. A 
 taken off as an offset of the source; a spread cannot, and dilutes the model if it is large.
 """
 
-import csv
-import io
 from dataclasses import dataclass
 from math import log, sqrt
 from statistics import NormalDist
@@ -14,30 +12,22 @@ from statistics import NormalDist
 import numpy as np
 
 from diamond_pricing.arrays import Vector
-from diamond_pricing.errors import FitError, StoneError
+from diamond_pricing.errors import FitError
 from diamond_pricing.fitting import Sales
 from diamond_pricing.model import PriceModel
-from diamond_pricing.stones import MEASURES, Stones, stone_keys
+from diamond_pricing.refit.ledger import SHOWN, csv_text, shown
+from diamond_pricing.stones import Stones, stone_keys
 
 CLOSE = 0.04  # log distance of recorded and model price of the stones to judge
 MARGIN = 0.03  # bias that counts as none
 CONFIDENCE = 0.95
 FEWEST = 12  # stones of a group that is told apart
 BANDS = (0.5, 1.0, 1.5)
-SHOWN = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z")
 
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """A mean log ratio of the expert's prices to the model's.
-
-    Attributes
-    ----------
-    group : str
-    n : int
-    mean, low, high : float
-        With simultaneous confidence limits over the groups.
-    """
+    """A mean log ratio of the expert's prices to the model's, with limits for all groups."""
 
     group: str
     n: int
@@ -45,99 +35,68 @@ class Bias:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        """Write it in percent."""
+        mean, low, high = (100 * np.expm1(v) for v in (self.mean, self.low, self.high))
+        return f"{mean:+.1f} % ({low:+.1f} to {high:+.1f} %)"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a blind test says of an expert.
-
-    Attributes
-    ----------
-    n : int
-    overall : Bias
-    groups : tuple[Bias, ...]
-        By weight band, color and clarity.
-    spread, spread_low, spread_high : float
-        Standard deviation of the log ratios around the mean, with its limits.
-    noise : float
-        That of sales around the model.
-    power : float
-        Probability that a bias of 5 % would have shown with so many stones and this spread.
-    agrees : bool
-        Whether the bias is surely within the margin and the spread neither surely above the
-        noise nor surely below half of it.
-    offset : float
-        What the expert's prices are to be divided by.
-    """
+    """What a blind test says of an expert."""
 
     n: int
     overall: Bias
-    groups: tuple[Bias, ...]
-    spread: float
+    groups: tuple[Bias, ...]  # by weight band, color and clarity
+    spread: float  # standard deviation of the log ratios around the mean, with its limits
     spread_low: float
     spread_high: float
-    noise: float
-    power: float
-    agrees: bool
-    offset: float
-
-    @property
-    def copies(self) -> bool:
-        """Whether the spread is surely less than half the noise."""
-        return self.spread_high < self.noise / 2
+    noise: float  # that of sales around the model
+    power: float  # probability that a bias of 5 % would have shown with these stones
+    agrees: bool  # surely within the margin; the spread surely neither above nor half the noise
+    offset: float  # what the expert's prices are to be divided by
 
     def __str__(self) -> str:
         """Write it for the owner."""
-        mean, low, high = (
-            100 * np.expm1(v) for v in (self.overall.mean, self.overall.low, self.overall.high)
-        )
+        overall = str(self.overall).replace("(", "from the model (95 % limits ")
         lines = [
-            f"{self.n} stones. The expert prices {mean:+.1f} % from the model "
-            f"(95 % limits {low:+.1f} to {high:+.1f} %).",
+            f"{self.n} stones. The expert prices {overall}.",
             f"The spread around that is {100 * self.spread:.1f} % "
             f"({100 * self.spread_low:.1f} to {100 * self.spread_high:.1f} %); "
             f"sales scatter by {100 * self.noise:.1f} %.",
             f"A bias of 5 % would have shown with a probability of {100 * self.power:.0f} %.",
         ]
-        surely = [g for g in self.groups if g.low > 0 or g.high < 0]
-        for group in surely:
-            lines.append(
-                f"Of {group.group} ({group.n} stones) the bias is "
-                f"{100 * np.expm1(group.mean):+.1f} % "
-                f"({100 * np.expm1(group.low):+.1f} to {100 * np.expm1(group.high):+.1f} %)."
-            )
+        lines += [
+            f"Of {group.group} ({group.n} stones) the bias is {group}."
+            for group in self.groups
+            if group.low > 0 or group.high < 0
+        ]
         if self.agrees:
-            lines.append(
-                "Expert and model agree; the expert's prices can be taken as they are."
-            )
-        elif self.copies:
-            lines.append(
+            says = "Expert and model agree; the expert's prices can be taken as they are."
+        elif self.spread_high < self.noise / 2:
+            says = (
                 "The expert scatters surely less than half as much as sales do, as one does "
                 "who copies a list or this model. Ask how the prices came about."
             )
         elif self.spread_low > self.noise:
-            lines.append(
-                "The expert scatters more than sales do: these prices would blur the model."
-            )
+            says = "The expert scatters more than sales do: these prices would blur the model."
         else:
-            lines.append(
+            says = (
                 "It is not shown that they agree. To take the bias off, declare in the "
                 f'expert\'s source: offset = {self.offset:.4f}; or offset = "fitted" to '
                 "estimate it anew with each model."
             )
-        return "\n".join(lines)
+        return "\n".join([*lines, says])
 
 
 def plan(model: PriceModel, sales: Sales, n: int, seed: int = 0) -> Stones:
     """Choose stones to be priced blind.
 
     Their recorded price is within 4 % of the model's; they are spread over weight, color
-    and clarity by taking from each cell in turn.
-
-    Raises
-    ------
-    FitError
-        When there are not so many.
+    and clarity by taking from each cell in turn. FitError when there are not so many.
     """
+    import pandas as pd
+
     rows = np.flatnonzero(model.supports(sales.stones))
     stones, price = sales.stones.take(rows), np.log(sales.price[rows])
     near = np.abs(price - model.log_price(stones, listing="recorded")) < CLOSE
@@ -149,37 +108,21 @@ def plan(model: PriceModel, sales: Sales, n: int, seed: int = 0) -> Stones:
     rows = rng.permutation(rows)
     band = np.searchsorted(BANDS, stones["carat"][rows], side="right")
     cell = (band * 100 + stones["color"][rows]) * 100 + stones["clarity"][rows]
-    turn = np.zeros(len(rows), np.int64)
-    for which in np.unique(cell):
-        of = np.flatnonzero(cell == which)
-        turn[of] = np.arange(len(of))
+    turn = pd.Series(cell).groupby(cell).cumcount().to_numpy()
     chosen = rows[np.argsort(turn, kind="stable")[:n]]
     return stones.take(rng.permutation(chosen))
 
 
 def sheet(stones: Stones) -> str:
     """Stones as a CSV file with an empty column for the price."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([*SHOWN, "price"])
-    measures = {m.name for m in MEASURES}
-    columns = [
-        ["" if v != v else f"{v:g}" for v in stones[name].tolist()]
-        if name in measures
-        else stones.labels(name).tolist()
-        for name in SHOWN
-    ]
-    table.writerows([*row, ""] for row in zip(*columns, strict=True))
-    return text.getvalue()
+    rows = ([*row, ""] for row in zip(*shown(stones), strict=True))
+    return csv_text([[*SHOWN, "price"], *rows])
 
 
 def judge_expert(model: PriceModel, sales: Sales) -> Verdict:
-    """Say how an expert's prices of n stones compare with the model's.
+    """Say how an expert's prices compare with the model's.
 
-    Raises
-    ------
-    FitError
-        For fewer than 12 stones that the model supports.
+    FitError for fewer than 12 stones that the model supports.
     """
     from scipy import stats
 
@@ -190,13 +133,9 @@ def judge_expert(model: PriceModel, sales: Sales) -> Verdict:
     stones = sales.stones.take(rows)
     # What a client is told: an expert does not know on which list a stone was once priced.
     ratio = np.log(sales.price[rows]) - model.log_price(stones)
-    labels = {
-        "weight": np.array(["under 0.5 ct", "0.5 to 1 ct", "1 to 1.5 ct", "from 1.5 ct"])[
-            np.searchsorted(BANDS, stones["carat"], side="right")
-        ],
-        "color": stones.labels("color"),
-        "clarity": stones.labels("clarity"),
-    }
+    weights = np.array(["under 0.5 ct", "0.5 to 1 ct", "1 to 1.5 ct", "from 1.5 ct"])
+    labels = {"weight": weights[np.searchsorted(BANDS, stones["carat"], side="right")]}
+    labels |= {name: stones.labels(name) for name in ("color", "clarity")}
     groups = [
         (f"{name} {group}", ratio[label == group])
         for name, label in labels.items()
@@ -212,7 +151,6 @@ def judge_expert(model: PriceModel, sales: Sales) -> Verdict:
     error = spread / sqrt(n)
     # Two one-sided tests: within the margin at both ends.
     limit = float(stats.t.ppf(CONFIDENCE, n - 1)) * error
-    within = abs(overall.mean) + limit < MARGIN
     noise = model.residual_sd
     needed = NormalDist().inv_cdf(1 - tail)
     power = NormalDist().cdf(log(1.05) / max(error, 1e-12) - needed)
@@ -225,7 +163,7 @@ def judge_expert(model: PriceModel, sales: Sales) -> Verdict:
         spread_high=high,
         noise=noise,
         power=power,
-        agrees=within and low <= noise <= 2 * high,
+        agrees=abs(overall.mean) + limit < MARGIN and low <= noise <= 2 * high,
         offset=float(np.exp(overall.mean)),
     )
 
@@ -235,8 +173,6 @@ def _bias(group: str, ratio: Vector, groups: int) -> Bias:
     from scipy import stats
 
     n = len(ratio)
-    if n < 2:
-        raise StoneError("a group needs two stones.")
     quantile = float(stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / groups, n - 1))
     reach = quantile * float(np.std(ratio, ddof=1)) / sqrt(n)
     mean = float(ratio.mean())

@@ -3,6 +3,7 @@
 import tomllib
 
 import msgspec
+from msgspec.structs import asdict
 
 from diamond_pricing.errors import GatesError
 
@@ -86,8 +87,7 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             gates = msgspec.convert(tomllib.loads(text), cls, strict=False)
         except (ValueError, msgspec.ValidationError, RecursionError) as error:
             raise GatesError(f"gates.toml: {error}") from error
-        for name in cls.__struct_fields__:
-            value = getattr(gates, name)
+        for name, value in asdict(gates).items():
             if name == "outlier_factor" and value <= 1:
                 raise GatesError(f"gates.toml: outlier_factor must be above 1, not {value}.")
             if name in _SHARES and value > 1:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import tomllib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -31,31 +31,15 @@ FROZEN = 10  # one stone in so many is held out for ever, to judge by
 
 
 class Home(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``home.toml``: what holds for all that a home keeps.
+    """``home.toml``: what holds for all that a home keeps."""
 
-    Attributes
-    ----------
-    currency : str
-        Of all prices.
-    effective : str
-        When prices are true, for the documents: a year or date, or ``undated``.
-    family : str
-        Of the models.
-    """
-
-    currency: str = "USD"
-    effective: str = "undated"
-    family: str = DEFAULT
+    currency: str = "USD"  # of all prices
+    effective: str = "undated"  # when prices are true, for the documents: a year or date
+    family: str = DEFAULT  # of the models
 
 
 def home_of(store: Store) -> Home:
-    """Read ``home.toml``.
-
-    Raises
-    ------
-    FitError
-        Naming what is wrong with it.
-    """
+    """Read ``home.toml``; FitError names what is wrong with it."""
     try:
         home = msgspec.convert(tomllib.loads(store.read("home.toml").decode("utf-8-sig")), Home)
     except FileNotFoundError:
@@ -99,13 +83,15 @@ def deliveries_of(entries: Sequence[Entry]) -> dict[str, Delivery]:
 def withdrawals_of(entries: Sequence[Entry]) -> dict[str, Withdrawal]:
     """By the hash of each file that is withdrawn when that was, and all names of the file."""
     known, when = _followed(entries)
-    gone = {file: at for file, at in when.items() if known[file].status == WITHDRAWN}
-    names: dict[str, set[str]] = {file: set() for file in gone}
+    names: dict[str, set[str]] = {}
     for entry in entries:
         for delivery in recorded_deliveries(entry):
-            if delivery.sha256 in gone:
-                names[delivery.sha256].add(delivery.file)
-    return {file: Withdrawal(at, frozenset(names[file])) for file, at in gone.items()}
+            names.setdefault(delivery.sha256, set()).add(delivery.file)
+    return {
+        file: Withdrawal(at, frozenset(names[file]))
+        for file, at in when.items()
+        if known[file].status == WITHDRAWN
+    }
 
 
 def _followed(entries: Sequence[Entry]) -> tuple[dict[str, Delivery], dict[str, str]]:
@@ -114,8 +100,7 @@ def _followed(entries: Sequence[Entry]) -> tuple[dict[str, Delivery], dict[str, 
     when: dict[str, str] = {}
     _, left = activations(entries)
     for entry in entries:
-        for delivery in recorded_deliveries(entry):
-            found[delivery.sha256] = delivery
+        found |= {delivery.sha256: delivery for delivery in recorded_deliveries(entry)}
         for gone in left.get(entry.number, []):
             for delivery in recorded_deliveries(gone):
                 if delivery.status == "accepted":
@@ -125,6 +110,21 @@ def _followed(entries: Sequence[Entry]) -> tuple[dict[str, Delivery], dict[str, 
                     )
                     when[delivery.sha256] = entry.at
     return found, when
+
+
+def settled(
+    entries: Sequence[Entry], known: Mapping[str, Delivery]
+) -> Iterator[tuple[Entry, list[Delivery]]]:
+    """Each entry, with the deliveries whose present status it was first to record."""
+    done: set[str] = set()
+    for entry in entries:
+        found = []
+        for delivery in recorded_deliveries(entry):
+            file = delivery.sha256
+            if file not in done and delivery.status == known[file].status:
+                done.add(file)
+                found.append(delivery)
+        yield entry, found
 
 
 def offsets_of(entries: Sequence[Entry]) -> dict[str, Offset]:
@@ -141,13 +141,7 @@ def recorded_deliveries(entry: Entry) -> list[Delivery]:
 
 
 def _recorded(entry: Entry, name: str, kind: type[T]) -> list[T]:
-    """What an entry of the log says under a name.
-
-    Raises
-    ------
-    RegistryError
-        When it is not of the kind that a refit writes.
-    """
+    """What an entry of the log says under a name; RegistryError when it is of no such kind."""
     try:
         return msgspec.convert(entry.details.get(name, []), list[kind])  # type: ignore[valid-type]
     except msgspec.ValidationError as error:
@@ -182,13 +176,7 @@ def once(parts: "Iterable[pd.DataFrame]") -> "pd.DataFrame":
 
 
 def accepted_sales(store: Store, entries: Sequence[Entry]) -> "pd.DataFrame":
-    """All sales that count, at the prices that were delivered.
-
-    Raises
-    ------
-    FitError
-        When there are none.
-    """
+    """All sales that count, at the prices that were delivered; FitError when there are none."""
     known = deliveries_of(entries).values()
     sales = stored_sales(store, [d for d in known if d.status == "accepted"])
     if sales is None:
@@ -212,13 +200,7 @@ def sales_of(store: Store, entries: Sequence[Entry]) -> Sales:
 
 
 def stock_of(store: Store) -> "pd.DataFrame | None":
-    """The stones of ``stock.csv`` in the home; None where there is no such file.
-
-    Raises
-    ------
-    FitError
-        When it cannot be read.
-    """
+    """The stones of ``stock.csv``; None without such a file, FitError when it is unreadable."""
     import pandas as pd
 
     try:
@@ -237,12 +219,9 @@ def stock_of(store: Store) -> "pd.DataFrame | None":
 def stones_compared(store: Store, sales: "Callable[[], pd.DataFrame]") -> Stones:
     """The stones whose prices two models are compared by: the stock, else all sold."""
     stock = stock_of(store)
-    return each_stone(sales()) if stock is None else Stones.from_frame(stock)
-
-
-def each_stone(sales: "pd.DataFrame") -> Stones:
-    """Each stone of some sales once."""
-    stones = Stones.from_frame(sales)
+    if stock is not None:
+        return Stones.from_frame(stock)
+    stones = Stones.from_frame(sales())
     return stones.take(np.sort(np.unique(stone_keys(stones), return_index=True)[1]))
 
 

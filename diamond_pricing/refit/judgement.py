@@ -17,12 +17,11 @@ from diamond_pricing.fitting.held_out import HeldOut
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit.days import on, within
 from diamond_pricing.refit.gates import Gates
-from diamond_pricing.stones import stone_keys
+from diamond_pricing.stones import Stones, stone_keys
 from diamond_pricing.validation import scores
 from diamond_pricing.validation.drift import shift
 from diamond_pricing.validation.ratio_study import by_chance
 
-LEVEL = 0.90
 SEGMENT = 100  # sales from which a segment is judged
 GROUP = 30  # sales from which a group is looked at
 BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of segments
@@ -53,6 +52,22 @@ class Finding(msgspec.Struct, frozen=True):
     limit: float
     passed: bool
     says: str
+
+
+def weight_bands(stones: Stones) -> NDArray[np.str_]:
+    """Weight band of each stone in words, shape (n,)."""
+    found: NDArray[np.str_] = BAND_NAMES[np.searchsorted(BANDS, stones["carat"], side="right")]
+    return found
+
+
+def at_most(gate: str, value: float, limit: float, says: str, against: str = "") -> Finding:
+    """What a gate found that passes up to its limit."""
+    return Finding(gate, against, float(value), limit, bool(value <= limit), says)
+
+
+def reported(gate: str, value: float, says: str) -> Finding:
+    """What is reported, but not judged."""
+    return Finding(gate, "", value, 1.0, True, f"{says} {TOLD}")
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -138,11 +153,9 @@ class Evaluation:
     ) -> "Evaluation":
         stones, inside = sales.stones, None
         if model.ranges is not None:
-            half = model.ranges.half_widths(stones, LEVEL, "recorded")
+            half = model.ranges.half_widths(stones, 0.9, "recorded")
             inside = np.abs(np.log(sales.price) - recorded) <= half
-        band = np.searchsorted(BANDS, stones["carat"], side="right")
-        names = BAND_NAMES[band]
-        segment = np.char.add(np.char.add(names, " "), stones.labels("clarity"))
+        segment = np.char.add(np.char.add(weight_bands(stones), " "), stones.labels("clarity"))
         return cls(
             model=model.sha256,
             certified=model.certificate is not None and model.certificate.holds,
@@ -173,77 +186,44 @@ def judge(
     return Decision(all(f.passed for f in findings), tuple(findings))
 
 
-def residuals_by_source(candidate: Evaluation, source: NDArray[np.str_]) -> Iterator[Finding]:
-    """Where the sales of each source lie from the candidate's prices; told, not judged.
-
-    Parameters
-    ----------
-    source : ndarray of str
-        Of each sale, shape (n,).
-    """
+def by_source(candidate: Evaluation, source: NDArray[np.str_]) -> Iterator[Finding]:
+    """Where the sales of each source, (n,), lie from the candidate's prices; not judged."""
     residual = np.log(candidate.price / candidate.predicted)
     for name in np.unique(source):
         of = source == name
         if of.sum() >= GROUP and not of.all():
             here = shift(name, residual[of])
-            yield Finding(
+            yield reported(
                 "residual",
-                "",
                 here.median,
-                1.0,
-                True,
                 f"the {here.n:,} held-out sales of {name} lie "
                 f"{100 * np.expm1(here.median):+.1f} % (± {100 * TWO_SIDED * here.error:.1f}) "
-                f"from the candidate's prices {TOLD}",
+                "from the candidate's prices",
             )
 
 
 def _itself(
     candidate: Evaluation, champion: Evaluation | None, gates: Gates
 ) -> Iterator[Finding]:
-    yield Finding(
-        "certificate",
-        "",
-        float(candidate.certified),
-        1.0,
-        candidate.certified,
-        "no price falls as a stone improves"
-        if candidate.certified
-        else "it is not proved that no price falls as a stone improves",
-    )
+    certified = candidate.certified
+    says = "no price falls as a stone improves"
+    says = says if certified else f"it is not proved that {says}"
+    yield Finding("certificate", "", float(certified), 1.0, certified, says)
     score = scores(candidate.price, candidate.predicted)
     if champion is None:
-        yield Finding(
-            "error",
-            "",
-            score.log_rmse,
-            gates.worst_error,
-            score.log_rmse <= gates.worst_error,
-            f"the typical error is {100 * score.log_rmse:.1f} %",
-        )
+        says = f"the typical error is {100 * score.log_rmse:.1f} %"
+        yield at_most("error", score.log_rmse, gates.worst_error, says)
     before = None if champion is None else scores(champion.price, champion.predicted)
     prd, prb = by_chance(candidate.price, candidate.predicted)
     low, high = min(gates.prd_low, prd[0]), max(gates.prd_high, prd[1])
     if before is not None:  # what the champion has already is no reason to keep it
         low, high = min(low, before.prd), max(high, before.prd)
-    yield Finding(
-        "prd",
-        "",
-        score.prd,
-        gates.prd_high,
-        low <= score.prd <= high,
-        f"the price-related differential is {score.prd:.3f}, allowed {low:.3f} to {high:.3f}",
-    )
+    says = f"the price-related differential is {score.prd:.3f}, allowed {low:.3f} to {high:.3f}"
+    yield Finding("prd", "", score.prd, gates.prd_high, low <= score.prd <= high, says)
     most = max(gates.prb, abs(before.prb) if before is not None else 0.0)
     low, high = min(-most, prb[0]), max(most, prb[1])
-    yield Finding(
-        "prb",
-        "",
-        score.prb,
-        most,
-        low <= score.prb <= high,
-        f"the price-related bias is {score.prb:+.3f}, allowed {low:+.3f} to {high:+.3f}",
-    )
+    says = f"the price-related bias is {score.prb:+.3f}, allowed {low:+.3f} to {high:+.3f}"
+    yield Finding("prb", "", score.prb, most, low <= score.prb <= high, says)
     yield _coverage(candidate, gates)
 
 
@@ -271,36 +251,20 @@ def _against(
 ) -> Iterator[Finding]:
     if len(candidate.price) != len(other.price) or (candidate.price != other.price).any():
         raise ValueError("evaluations must be of the same sales.")
-    anchor = name == "anchor"
-    if not anchor:
+    if name == "champion":
         yield _error(candidate, other, gates)
     # On one day: that the market moved since is no fault of the candidate.
     move = np.abs(candidate.quoted(other.day) - other.quoted(other.day))
     if not len(move):
         return
-    for gate, value, limit, words in (
-        (
-            "median_move",
-            np.median(move),
-            (gates.median_move, gates.median_move_anchor),
-            "half the kept-back stones move by less than",
-        ),
-        (
-            "far_move",
-            np.quantile(move, 0.99),
-            (gates.far_move, gates.far_move_anchor),
-            "99 of 100 kept-back stones move by less than",
-        ),
-        (
-            "largest_move",
-            move.max(),
-            (gates.largest_move, gates.largest_move_anchor),
-            "the largest movement of a kept-back stone is",
-        ),
+    for gate, value, words in (
+        ("median_move", np.median(move), "half the kept-back stones move by less than"),
+        ("far_move", np.quantile(move, 0.99), "99 of 100 kept-back stones move by less than"),
+        ("largest_move", move.max(), "the largest movement of a kept-back stone is"),
     ):
-        most = limit[anchor]
+        limit = getattr(gates, f"{gate}_anchor" if name == "anchor" else gate)
         says = f"{words} {100 * np.expm1(value):.1f} % against the {name}"
-        yield Finding(gate, name, float(value), most, bool(value <= most), says)
+        yield at_most(gate, value, limit, says, name)
 
 
 def _error(candidate: Evaluation, champion: Evaluation, gates: Gates) -> Finding:
@@ -312,14 +276,10 @@ def _error(candidate: Evaluation, champion: Evaluation, gates: Gates) -> Finding
     mean = difference.sum() / n
     centred = difference - mean * np.bincount(at)
     error = np.sqrt(np.sum(centred**2)) / n
-    base = float(squares[1].mean())
-    surely = float((mean - ONE_SIDED * error) / base)
-    return Finding(
-        "error",
-        "champion",
-        surely,
-        gates.worse_error,
-        surely <= gates.worse_error,
-        f"the typical error is {100 * np.sqrt(squares[0].mean()):.2f} %, the champion's "
-        f"{100 * np.sqrt(base):.2f} %",
+    ours, base = squares[0].mean(), float(squares[1].mean())
+    says = (
+        f"the typical error is {100 * np.sqrt(ours):.2f} %, the champion's "
+        f"{100 * np.sqrt(base):.2f} %"
     )
+    surely = (mean - ONE_SIDED * error) / base
+    return at_most("error", surely, gates.worse_error, says, "champion")

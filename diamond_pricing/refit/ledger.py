@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,33 +15,38 @@ from diamond_pricing.stones import LINES, Stones
 
 LEVEL = "level"  # the reference stone's own price
 MOVERS = 10
+GRADED = ("cut", "color", "clarity")
+SHOWN = ("carat", *GRADED, "depth", "table", "x", "y", "z")
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as a CSV file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def shown(stones: Stones) -> list[list[str]]:
+    """The columns `SHOWN` of a table of stones, empty where nothing is known."""
+    return [
+        stones.labels(name).tolist()
+        if name in GRADED
+        else ["" if v != v else f"{v:g}" for v in stones[name].tolist()]
+        for name in SHOWN
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ledger:
-    """Price movements of n stones.
-
-    Attributes
-    ----------
-    stones : Stones
-    old, new : ndarray of int
-        Cents, shape (n,).
-    lines : tuple[str, ...]
-        ``level``, then the lines of an explanation.
-    parts : ndarray of int
-        Cents of each line, shape (n, k); a row sums to new − old.
-    currency : str
-    left_out : int
-        Stones that one of the models does not price.
-    """
+    """Price movements of n stones."""
 
     stones: Stones
-    old: Integers
+    old: Integers  # cents, shape (n,)
     new: Integers
-    lines: tuple[str, ...]
-    parts: Integers
+    lines: tuple[str, ...]  # ``level``, then the lines of an explanation
+    parts: Integers  # cents of each line, shape (n, k); a row sums to new − old
     currency: str
-    left_out: int = 0
+    left_out: int  # stones that one of the models does not price
 
     def order(self) -> Integers:
         """Rows, the largest movement first."""
@@ -55,11 +61,11 @@ class Ledger:
         old, new = int(self.old[row]), int(self.new[row])
         move = new - old
         sign = "−" if move < 0 else "+"
-        first, second = np.argsort(-np.abs(self.parts[row]), kind="stable")[:2]
+        largest = np.argsort(-np.abs(self.parts[row]), kind="stable")[:2]
         because = ", ".join(
-            f"{_label(self.lines[i])} {self._written(int(self.parts[row, i]), sign=True)}"
-            for i in (first, second)
-            if self.parts[row, i]
+            f"{LINES.get(self.lines[i], LEVEL).casefold()} {self._written(part, sign=True)}"
+            for i, part in zip(largest, self.parts[row, largest].tolist(), strict=True)
+            if part
         )
         return (
             f"{self.stones.stone(row)}: {self._written(old)} → {self._written(new)} "
@@ -71,23 +77,11 @@ class Ledger:
 
     def to_csv(self) -> bytes:
         """Write all movements, the largest first."""
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        attributes = ["carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z"]
-        table.writerow(
-            [*attributes, "old", "new", "change", *(f"change {line}" for line in self.lines)]
-        )
-        columns = [
-            self.stones.labels(a).tolist()
-            if a in ("cut", "color", "clarity")
-            else ["" if v != v else f"{v:g}" for v in self.stones[a].tolist()]
-            for a in attributes
-        ]
-        money = np.column_stack([self.old, self.new, self.new - self.old, self.parts])
-        for row in self.order().tolist():
-            amounts = (f"{v / 100:.2f}" for v in money[row].tolist())
-            table.writerow([*(column[row] for column in columns), *amounts])
-        return text.getvalue().encode()
+        head = [*SHOWN, "old", "new", "change", *(f"change {line}" for line in self.lines)]
+        money = np.column_stack([self.old, self.new, self.new - self.old, self.parts]) / 100
+        columns = [*shown(self.stones), *([f"{v:.2f}" for v in of] for of in money.T.tolist())]
+        rows = ([column[row] for column in columns] for row in self.order().tolist())
+        return csv_text([head, *rows]).encode()
 
 
 def ledger(champion: PriceModel, candidate: PriceModel, stones: Stones) -> Ledger:
@@ -120,7 +114,3 @@ def ledger(champion: PriceModel, candidate: PriceModel, stones: Stones) -> Ledge
     return Ledger(
         stones, before, after, (LEVEL, *lines), parts, candidate.training.currency, left_out
     )
-
-
-def _label(line: str) -> str:
-    return "level" if line == LEVEL else LINES[line].casefold()

@@ -1,7 +1,8 @@
 """Stones that a feed lists for months: one stone, its first and last day, its prices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 
 from diamond_pricing.intake import recorded_sales
 from diamond_pricing.refit import home as homes
@@ -13,26 +14,14 @@ from diamond_pricing.stones.keys import stone_name
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One stone of a source, over all deliveries.
-
-    Attributes
-    ----------
-    source, stone : str
-        The report or stock number, or the measures, that tell the stone from others.
-    first, last : str
-        Days on which it was seen first and last.
-    seen : int
-        Deliveries that had it.
-    prices : tuple[float, ...]
-        In order of the days; one that did not change stands once.
-    """
+    """One stone of a source, over all deliveries."""
 
     source: str
-    stone: str
-    first: str
+    stone: str  # the report or stock number, or the measures, that tell it from others
+    first: str  # days on which it was seen first and last
     last: str
-    seen: int
-    prices: tuple[float, ...]
+    seen: int  # deliveries that had it
+    prices: tuple[float, ...]  # in order of the days; one that did not change stands once
 
 
 def listings(store: Store, entries: Sequence[Entry]) -> list[Listing]:
@@ -42,36 +31,20 @@ def listings(store: Store, entries: Sequence[Entry]) -> list[Listing]:
     rollback withdrew, or the gates hold, does not count.
     """
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for source, stone, day, price in _seen(store, entries):
-        found.setdefault((source, stone), []).append((day, price))
-    made = []
-    for (source, stone), rows in found.items():
-        rows.sort(key=lambda row: row[0])
-        prices = [price for _, price in rows]
-        changes = [p for p, before in zip(prices, [None, *prices], strict=False) if p != before]
-        first, last = iso(rows[0][0]), iso(rows[-1][0])
-        made.append(Listing(source, stone, first, last, len(rows), tuple(changes)))
-    return sorted(made, key=lambda one: (one.first, one.source, one.stone))
-
-
-def _seen(store: Store, entries: Sequence[Entry]) -> Iterator[tuple[str, str, float, float]]:
-    """Source, stone, day and price of each row of a delivery that can be told from others."""
-    known = homes.deliveries_of(entries)
-    done: set[str] = set()
-    for entry in entries:
-        for delivery in homes.recorded_deliveries(entry):
-            status = known[delivery.sha256].status
-            if delivery.sha256 in done or status not in ("accepted", "rejected"):
-                continue
-            if delivery.status != status:
-                continue
-            done.add(delivery.sha256)
-            keys = [delivery.again, *([delivery.sales] if status == "accepted" else [])]
-            for key in filter(None, keys):
+    for entry, deliveries in homes.settled(entries, homes.deliveries_of(entries)):
+        for delivery in deliveries:
+            keys = {"accepted": [delivery.again, delivery.sales], "rejected": [delivery.again]}
+            for key in filter(None, keys.get(delivery.status, [])):
                 frame = homes.checked(store, key)
-                days = sale_days(frame, entry.at)
-                for sale, day, price in zip(
-                    recorded_sales(frame), days, frame["price"].tolist(), strict=True
-                ):
+                rows = zip(sale_days(frame, entry.at), frame["price"].tolist(), strict=True)
+                for sale, row in zip(recorded_sales(frame), rows, strict=True):
                     if name := stone_name(sale):
-                        yield delivery.source, name, day, price
+                        found.setdefault((delivery.source, name), []).append(row)
+    made = []
+    for (source, stone), seen in found.items():
+        seen.sort(key=itemgetter(0))
+        prices = [price for _, price in seen]
+        changes = [p for p, before in zip(prices, [None, *prices], strict=False) if p != before]
+        first, last = iso(seen[0][0]), iso(seen[-1][0])
+        made.append(Listing(source, stone, first, last, len(seen), tuple(changes)))
+    return sorted(made, key=attrgetter("first", "source", "stone"))

@@ -33,20 +33,11 @@ QUANTILE = 1.96
 
 
 class Offset(msgspec.Struct, frozen=True):
-    """How far a source's prices lie from the others', fitted.
-
-    Attributes
-    ----------
-    source : str
-    n : int
-        Its sales.
-    log, low, high : float
-        Log of the ratio, with 95 % limits; standard errors clustered by stone.
-    """
+    """How far a source's prices lie from the others', fitted."""
 
     source: str
-    n: int
-    log: float
+    n: int  # its sales
+    log: float  # of the ratio, with 95 % limits; standard errors clustered by stone
     low: float
     high: float
 
@@ -64,17 +55,8 @@ def fitted_offsets(
 ) -> list[Offset]:
     """Fit the offset of each of these sources against the sales of all others.
 
-    Parameters
-    ----------
-    sales : DataFrame
-        Checked sales with a column ``source``.
-    model : PriceModel, optional
-        What is known of prices already; stones that it does not support count nothing.
-
-    Raises
-    ------
-    FitError
-        When a source has fewer than 12 sales, or there are no others to hold it against.
+    What the model says is known of prices already; stones that it does not support count
+    nothing. FitError when a source, or all others together, have fewer than 12 sales.
     """
     import statsmodels.formula.api as smf
 
@@ -125,8 +107,7 @@ def _months(days: Vector, others: NDArray[np.bool_]) -> list[str]:
     if not len(enough):
         return [""] * len(named)
     place = np.searchsorted(enough, named, side="right") - 1
-    found: list[str] = enough[place.clip(0)].tolist()
-    return found
+    return [str(month) for month in enough[place.clip(0)]]
 
 
 def taken_off(
@@ -135,14 +116,8 @@ def taken_off(
     fitted: Mapping[str, Offset],
 ) -> Vector:
     """Prices without the offsets of their sources, shape (n,)."""
-    divisor = {
-        name: np.exp(fitted[name].log)
-        if name in fitted
-        else 1.0
-        if source.offset == FITTED
-        else float(source.offset)
-        for name, source in sources.items()
-    }
+    divisor = {n: 1.0 if s.offset == FITTED else float(s.offset) for n, s in sources.items()}
+    divisor |= {n: float(np.exp(o.log)) for n, o in fitted.items() if n in sources}
     price: Vector = np.array(sales["price"], np.float64)
     off = np.array([divisor.get(source, 1.0) for source in sales["source"]], np.float64)
     return price / off

@@ -5,13 +5,16 @@ run has happened. A run that dies earlier leaves nothing that anybody reads.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from diamond_pricing import __version__
 from diamond_pricing.errors import DiamondPricingError, FitError
@@ -19,6 +22,7 @@ from diamond_pricing.fitting import DEFAULT, Sales, fit
 from diamond_pricing.intake import FITTED, Source, recorded_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.refit import home as homes
+from diamond_pricing.refit import record as records
 from diamond_pricing.refit.days import within
 from diamond_pricing.refit.deliveries import (
     WITHDRAWN,
@@ -30,24 +34,14 @@ from diamond_pricing.refit.deliveries import (
     held_before,
     new_files,
     same_market,
-    screened,
-    settled,
-    without_known,
+    sift,
 )
-from diamond_pricing.refit.judgement import (
-    Decision,
-    Evaluation,
-    Finding,
-    judge,
-    residuals_by_source,
-)
+from diamond_pricing.refit.judgement import Decision, Evaluation, Finding, by_source, judge
 from diamond_pricing.refit.ledger import Ledger, ledger
 from diamond_pricing.refit.offsets import Offset, fitted_offsets, taken_off
-from diamond_pricing.refit.published import to_publish
-from diamond_pricing.refit.record import KEPT, NOTHING, PROMOTED, REJECTED, counted, paragraph
+from diamond_pricing.refit.record import KEPT, NOTHING, PROMOTED, REJECTED
 from diamond_pricing.refit.sealed import sealed
 from diamond_pricing.registry import Entry, Registry, Store, published
-from diamond_pricing.registry.registry import content_key
 from diamond_pricing.stones import Stones
 from diamond_pricing.stones.keys import KnownSales
 
@@ -55,8 +49,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST_FROZEN = 20  # sales
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +82,7 @@ def refit(
     dry_run: bool = False,
     force: str = "",
     hold: Sequence[str] = (),
-    tell: Tell = lambda _: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Take new files in, refit, judge, and promote or keep.
 
@@ -116,35 +108,35 @@ def refit(
         raise FitError(f"the home {root} lies in the inbox; keep them apart.")
     if not inbox.is_dir():
         raise FileNotFoundError(2, "there is no such inbox", str(inbox))
-    if dry_run:
-        return _Run(inbox, store, at, by, force, hold, tell).decide(write=False)
-    with store.writing(wait=False):
-        return _Run(inbox, store, at, by, force, hold, tell).decide(write=True)
+    with nullcontext() if dry_run else store.writing(wait=False):
+        return _Run(inbox, store, at, by, force.strip(), hold, tell, not dry_run).decide()
 
 
+@dataclass
 class _Run:
-    """One run's view of its home, read once."""
+    """One run's view of its home, read once, and what it comes to."""
 
-    def __init__(
-        self,
-        inbox: Path,
-        store: Store,
-        at: str,
-        by: str,
-        force: str,
-        hold: Sequence[str],
-        tell: Tell,
-    ) -> None:
-        self.hold = frozenset(hold)
-        self.inbox, self.store, self.at, self.by = inbox, store, at, by
-        self.force, self.tell = force.strip(), tell
-        self.registry = Registry(store)
-        self.home, self.gates = homes.home_of(store), homes.gates_of(store)
+    inbox: Path
+    store: Store
+    at: str
+    by: str
+    force: str
+    hold: Sequence[str]
+    tell: Callable[[str], None]
+    write: bool
+
+    def __post_init__(self) -> None:
+        self.registry = Registry(self.store)
+        self.home, self.gates = homes.home_of(self.store), homes.gates_of(self.store)
         self.entries = self.registry.entries()
         self.last = self.entries[-1] if self.entries else None
-        self.offsets = homes.offsets_of(self.entries)
+        self.offsets_before = homes.offsets_of(self.entries)
+        self.candidate: PriceModel | None = None
+        self.moves: Ledger | None = None
+        self.numbers: dict[str, Any] = {}
+        self.offsets: list[Offset] = []
 
-    def decide(self, *, write: bool) -> Outcome:
+    def decide(self) -> Outcome:
         """Take in, fit, judge; and write what came of it."""
         known = homes.deliveries_of(self.entries)
         settings = homes.settings_hash(self.store)
@@ -160,8 +152,8 @@ class _Run:
             for d in known.values()
             if d.status == "held" and d.sha256 not in again and d.file not in self.hold
         ]
-        held = waiting if self.force else []
-        if not files and not held:
+        self.held = waiting if self.force else []
+        if not files and not self.held:
             return Outcome(NOTHING, f"Nothing new in {self.inbox}.", {})
         last = self.last
         self.champion = self.registry.model(last.active) if last and last.active else None
@@ -170,15 +162,14 @@ class _Run:
         self.stock = homes.stock_of(self.store)  # before the fit: it may be wrong
         accepted = [d for d in known.values() if d.status == "accepted"]
         old = homes.stored_sales(self.store, accepted)
-        arrivals = self._arrivals(files, old, settings)
+        self.arrivals = self._arrivals(files, old, settings)
         if not self.force:
-            held = self._confirmed(arrivals, waiting)
-        findings = [finding for arrival in arrivals for finding in arrival.findings]
-        good = [a for a in arrivals if a.delivery.status == "accepted"]
-        if not good and not held:
-            verdict = NOTHING if all(a.nothing_new for a in arrivals) else REJECTED
-            return self._close(verdict, arrivals, held, findings, write=write)
-        return self._judged(arrivals, good, held, findings, old, write)
+            self.held = self._confirmed(waiting)
+        self.findings = [finding for arrival in self.arrivals for finding in arrival.findings]
+        good = [a for a in self.arrivals if a.delivery.status == "accepted"]
+        if good or self.held:
+            return self._close(self._judged(good, old))
+        return self._close(NOTHING if all(a.nothing_new for a in self.arrivals) else REJECTED)
 
     def _same_currency(self) -> None:
         """Refuse to call the amounts that a home has already by another name."""
@@ -201,34 +192,28 @@ class _Run:
             self.tell(f"Reading {name} …")
             arrival = arrived(name, source, data, self.store, self.home.currency)
             arrival.level = self._level(source) if arrival.intake is not None else 0.0
-            arrival = screened(without_known(arrival, known), self.champion, self.gates)
-            arrival = settled(arrival)
-            status, reason = arrival.delivery.status, arrival.delivery.reason
-            if status != "rejected":
+            sift(arrival, known, self.champion, self.gates)
+            if arrival.delivery.status != "rejected":
                 arrival.findings = doubts(arrival, old, self.champion, self.anchor, self.gates)
                 if self.champion is None:
                     arrival.findings += first_doubts(arrival, self.home.currency, self.gates)
                 failed = [f.says for f in arrival.failed]
                 if failed and (not self.force or name in self.hold):
-                    status, reason = "held", "; ".join(failed) + "."
-            arrival.delivery = msgspec.structs.replace(
-                arrival.delivery, settings=settings, status=status, reason=reason
-            )
-            if status == "accepted" and arrival.intake is not None:
+                    arrival.become("held", "; ".join(failed) + ".")
+            arrival.delivery = replace(arrival.delivery, settings=settings)
+            if arrival.delivery.status == "accepted" and arrival.intake is not None:
                 known.add(recorded_sales(arrival.intake.sales))
             arrivals.append(arrival)
         return arrivals
 
-    def _confirmed(self, arrivals: list[Arrival], waiting: list[Delivery]) -> list[Delivery]:
+    def _confirmed(self, waiting: list[Delivery]) -> list[Delivery]:
         """Tell the market from a source, by what is held from earlier runs too."""
-        known = [
-            held_before(
-                delivery, homes.checked(self.store, delivery.sales), self.champion, self.gates
-            )
-            for delivery in waiting
-            if self.champion is not None and delivery.sales and any(a.later for a in arrivals)
-        ]
-        same_market(arrivals, self.gates, known)
+        known = []
+        if self.champion is not None and any(a.later for a in self.arrivals):
+            for delivery in filter(attrgetter("sales"), waiting):
+                sales = homes.checked(self.store, delivery.sales)
+                known.append(held_before(delivery, sales, self.champion, self.gates))
+        same_market(self.arrivals, self.gates, known)
         return [a.delivery for a in known if a.delivery.status == "accepted"]
 
     def _level(self, source: str) -> float | None:
@@ -236,33 +221,22 @@ class _Run:
         declared = homes.declared_sources(self.store, [source]).get(source, Source())
         if declared.offset != FITTED:
             return float(np.log(declared.offset))
-        return self.offsets[source].log if source in self.offsets else None
+        found = self.offsets_before.get(source)
+        return found.log if found else None
 
-    def _judged(
-        self,
-        arrivals: list[Arrival],
-        good: list[Arrival],
-        held: list[Delivery],
-        findings: list[Finding],
-        old: "pd.DataFrame | None",
-        write: bool,
-    ) -> Outcome:
-
+    def _judged(self, good: list[Arrival], old: "pd.DataFrame | None") -> str:
+        """Fit to all sales that count and judge the fit; give the verdict."""
         new = [a.intake.sales.assign(source=a.delivery.source) for a in good if a.intake]
-        parts = [p for p in (old, homes.stored_sales(self.store, held), *new) if p is not None]
-        sales = homes.once(parts)
+        held = homes.stored_sales(self.store, self.held)
+        sales = homes.once([part for part in (old, held, *new) if part is not None])
         frozen = homes.held_out(sales)
-        numbers: dict[str, Any] = {
-            "trained_on": int((~frozen).sum()),
-            "judged_on": int(frozen.sum()),
-        }
-        self.tell(f"Fitting {self.home.family} to {numbers['trained_on']:,} sales …")
-        candidate, offsets = None, []
+        self.numbers = {"trained_on": int((~frozen).sum()), "judged_on": int(frozen.sum())}
+        self.tell(f"Fitting {self.home.family} to {self.numbers['trained_on']:,} sales …")
         try:
             sources = homes.declared_sources(self.store, sales["source"])
             fitted = [name for name, source in sources.items() if source.offset == FITTED]
-            offsets = fitted_offsets(sales[~frozen], fitted, self.champion)
-            found = {offset.source: offset for offset in offsets}
+            self.offsets = fitted_offsets(sales[~frozen], fitted, self.champion)
+            found = {offset.source: offset for offset in self.offsets}
             sales = sales.assign(price=taken_off(sales, sources, found))
             candidate = fit(
                 sales[~frozen],
@@ -271,48 +245,37 @@ class _Run:
                 effective=self.home.effective,
             )
             left_out = candidate.training.left_out
-            numbers |= {
+            self.numbers |= {
                 "trained_on": candidate.training.rows,
                 "not_used": sum(left_out.values()),
                 "not_used_for": ", ".join(f"{why} {n:,}" for why, n in left_out.items()),
             }
-            decision = self._decision(candidate, sales[frozen], sales[~frozen], numbers)
+            decision = self._decision(candidate, sales[frozen], sales[~frozen])
         except DiamondPricingError as error:
             if self.champion is None and not isinstance(error, FitError):
                 raise
             finding = Finding("fit", "", 0.0, 1.0, False, f"the fit failed: {error}")
-            decision, candidate = Decision(False, (finding,)), None
-        sure = all(f.passed for f in decision.findings if f.gate in ("certificate", "fit"))
-        promote = decision.promote or (bool(self.force) and sure)
-        if not promote:
-            reason = "; ".join(f.says for f in decision.failed) + "."
-            for arrival in good:
-                arrival.delivery = msgspec.structs.replace(
-                    arrival.delivery, status="held", reason=reason
-                )
-        moves = None
-        if promote and self.champion is not None and candidate is not None:
+            self.findings.append(finding)
+            return self._kept(good, [finding])
+        self.findings += decision.findings
+        self.candidate = candidate
+        sure = all(f.passed for f in decision.findings if f.gate == "certificate")
+        if not decision.promote and not (self.force and sure):
+            return self._kept(good, decision.failed)
+        if self.champion is not None:
             self.tell("Comparing the prices of all stones …")
             stones = homes.stones_compared(self.store, lambda: sales)
-            moves = ledger(self.champion, candidate, stones)
-        return self._close(
-            PROMOTED if promote else KEPT,
-            arrivals,
-            held,
-            [*findings, *decision.findings],
-            candidate,
-            moves,
-            numbers,
-            offsets,
-            write=write,
-        )
+            self.moves = ledger(self.champion, candidate, stones)
+        return PROMOTED
+
+    def _kept(self, good: list[Arrival], failed: Sequence[Finding]) -> str:
+        """Hold what came in with a candidate that is not let in; give the verdict."""
+        for arrival in good:
+            arrival.become("held", "; ".join(f.says for f in failed) + ".")
+        return KEPT
 
     def _decision(
-        self,
-        candidate: PriceModel,
-        frozen: "pd.DataFrame",
-        rest: "pd.DataFrame",
-        numbers: dict[str, Any],
+        self, candidate: PriceModel, frozen: "pd.DataFrame", rest: "pd.DataFrame"
     ) -> Decision:
         """Judge on the frozen sales that every one of the models supports.
 
@@ -327,7 +290,7 @@ class _Run:
 
             held = fit_held_out(rest, self.home.currency, self.home.effective)[1]
             found = Evaluation.cross_fitted(candidate, held)
-            numbers["cross_fitted"] = len(found.price)
+            self.numbers["cross_fitted"] = len(found.price)
             return judge(found, None, None, self.gates)
         if len(rows) < FEWEST_FROZEN:
             raise FitError(
@@ -340,34 +303,22 @@ class _Run:
         before = others[0] if self.champion is not None else None
         pinned = others[-1] if self.anchor is not None else None
         decision = judge(first, before, pinned, self.gates)
-        told = residuals_by_source(first, frozen["source"].to_numpy(str)[rows])
-        return Decision(decision.promote, (*decision.findings, *told))
+        noted = by_source(first, frozen["source"].to_numpy(str)[rows])
+        return Decision(decision.promote, (*decision.findings, *noted))
 
-    def _close(
-        self,
-        verdict: str,
-        arrivals: list[Arrival],
-        held: list[Delivery],
-        findings: list[Finding],
-        candidate: PriceModel | None = None,
-        moves: Ledger | None = None,
-        numbers: dict[str, Any] | None = None,
-        offsets: list[Offset] | None = None,
-        *,
-        write: bool,
-    ) -> Outcome:
+    def _close(self, verdict: str) -> Outcome:
         """Write everything, the entry last."""
-        promoted = verdict == PROMOTED and candidate is not None
-        last, offsets = self.last, offsets or []
+        last, candidate = self.last, self.candidate
+        new = candidate if verdict == PROMOTED else None
         files: dict[str, bytes] = {}
-        deliveries = [counted(a, files) for a in arrivals]
-        if promoted:
-            deliveries += [msgspec.structs.replace(d, status="accepted") for d in held]
+        deliveries = [records.counted(a, files) for a in self.arrivals]
+        if new is not None:
+            deliveries += [replace(d, status="accepted") for d in self.held]
         record: dict[str, Any] = {
             "verdict": verdict,
-            "deliveries": [msgspec.to_builtins(d) for d in deliveries],
-            "findings": [msgspec.to_builtins(f) for f in findings],
-            "offsets": [msgspec.to_builtins(o) for o in offsets],
+            "deliveries": msgspec.to_builtins(deliveries),
+            "findings": msgspec.to_builtins(self.findings),
+            "offsets": msgspec.to_builtins(self.offsets),
             "gates": msgspec.to_builtins(self.gates),
             "home": msgspec.to_builtins(self.home),
             "champion": last.active if last else "",
@@ -375,24 +326,27 @@ class _Run:
             "candidate": candidate.sha256 if candidate else "",
             "forced": self.force,
             "version": __version__,
-            **(numbers or {}),
+            **self.numbers,
         }
-        if moves is not None:
-            text = moves.to_csv()
-            record["ledger"] = content_key("ledgers", text, ".csv")
-            record["movers"] = moves.movers()
-            files[record["ledger"]] = text
+        if self.moves is not None:
+            record["ledger"] = records.keep(files, "ledgers", self.moves.to_csv(), ".csv")
+            record["movers"] = self.moves.movers()
         if self.champion is not None:
-            text = sealed(self.champion, arrivals, self.stock, self.at)
-            record["sealed"] = content_key("sealed", text, ".csv")
-            files[record["sealed"]] = text
-        record["says"] = paragraph(
-            verdict, deliveries, findings, moves, self.force, numbers, offsets
+            text = sealed(self.champion, self.arrivals, self.stock, self.at)
+            record["sealed"] = records.keep(files, "sealed", text, ".csv")
+        record["says"] = records.paragraph(
+            verdict,
+            deliveries,
+            self.findings,
+            self.moves,
+            self.force,
+            self.numbers,
+            self.offsets,
         )
-        if not write:
+        if not self.write:
             return Outcome(verdict, record["says"], record)
         body = msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1)
-        files[key := content_key("records", body, ".json")] = body
+        key = records.keep(files, "records", body, ".json")
         for name, data in files.items():
             self.store.put(name, data)
         if candidate is not None:
@@ -400,19 +354,20 @@ class _Run:
         details = {"verdict": verdict, "record": key, "deliveries": record["deliveries"]}
         if "sealed" in record:
             details["sealed"] = record["sealed"]
-        if promoted:
+        active = anchor = None
+        if new is not None:
+            active = new.sha256
+            anchor = None if last and last.anchor else active
             details["offsets"] = record["offsets"]
-        if promoted and candidate is not None:
-            details["published"] = to_publish(published(self.entries), candidate)
-        first = promoted and (last is None or not last.anchor)
+            details["published"] = records.to_publish(published(self.entries), new)
         entry = self.registry.append(
             "refit",
             at=self.at,
             by=self.by,
             reason=self.force or record["says"],
             after=last.number if last else 0,
-            active=candidate.sha256 if promoted and candidate else None,
-            anchor=candidate.sha256 if first and candidate else None,
+            active=active,
+            anchor=anchor,
             details=details,
         )
         return Outcome(verdict, record["says"], record, entry)

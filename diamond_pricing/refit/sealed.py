@@ -8,9 +8,11 @@ again, and those of the stock stand in the log before the stones are sold.
 
 import csv
 import io
+from bisect import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from diamond_pricing.model.carried import MONTH
 from diamond_pricing.refit import home as homes
 from diamond_pricing.refit.days import sale_days, within
 from diamond_pricing.refit.deliveries import Arrival
+from diamond_pricing.refit.ledger import csv_text
 from diamond_pricing.refit.listings import Listing, listings
 from diamond_pricing.refit.offsets import taken_off
 from diamond_pricing.registry import Entry, Store
@@ -35,14 +38,14 @@ if TYPE_CHECKING:
 
 STOCK, DELISTED = "stock", "delisted"
 COLUMNS = ("of", "row", "stone", "as_of", "price", "low", "high")
-AGES = ((1.0, "under 1 month"), (3.0, "1 to 3 months"), (6.0, "3 to 6 months"))
-OLDEST = "from 6 months"
+MONTHS = (1.0, 3.0, 6.0)
+AGES = ("under 1 month", "1 to 3 months", "3 to 6 months", "from 6 months")
 NEAR = 0.10
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Predictions against the prices that stones fetched.
+    """Predictions against the prices that stones fetched, or were last asked for.
 
     Attributes
     ----------
@@ -50,26 +53,15 @@ class Score:
         ``deliveries``, priced as they came in; ``stock``, priced before it was sold;
         ``delisted``, priced as they came in, and held against the last price that was asked
         before the stone left its feed.
-    age : str
-        How old the model's latest sale was.
-    n : int
-    near : float
-        Share of the predictions within 10 % of the price fetched.
-    error : float
-        Median of the absolute errors, as a share of the price fetched.
-    level : float
-        Median of prediction over price fetched, less 1.
-    held : float or None
-        Share within the 90 % ranges.
     """
 
     of: str
-    age: str
+    age: str  # of the model's latest sale
     n: int
-    near: float
-    error: float
-    level: float
-    held: float | None
+    near: float  # share of the predictions within 10 % of the price fetched
+    error: float  # median of the absolute errors, as a share of the price fetched
+    level: float  # median of prediction over price fetched, less 1
+    held: float | None  # share within the 90 % ranges
 
 
 def sealed(
@@ -77,33 +69,27 @@ def sealed(
 ) -> bytes:
     """Price what came in and what is in stock, as a CSV file.
 
-    Stones that the model does not support are left out.
-
-    Parameters
-    ----------
-    at : str
-        The time of the run; a model without dates is of that day.
+    Stones that the model does not support are left out. A model without dates is of the day
+    of the run, ``at``.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
     parts = [(a.delivery.sha256, a.intake.sales) for a in arrivals if a.intake is not None]
     if stock is not None:
         parts.append((STOCK, stock))
+    as_of = at[:10] if model.last_day is None else iso(model.last_day)
+    lines: list[tuple[object, ...]] = [COLUMNS]
     for of, frame in parts:
         if not len(frame):
             continue
         known, price, low, high = _priced(model, Stones.from_frame(frame))
         rows = frame["row"] if "row" in frame else range(len(frame))
         names = [stone_name(sale) for sale in recorded_sales(frame.assign(price=0.0))]
-        as_of = at[:10] if model.last_day is None else iso(model.last_day)
         for row, name, is_known, *amounts in zip(
             rows, names, known, price, low, high, strict=True
         ):
             if is_known:
                 told = ("" if v != v else f"{v:.2f}" for v in amounts)
-                table.writerow([of, row, name, as_of, *told])
-    return text.getvalue().encode()
+                lines.append((of, row, name, as_of, *told))
+    return csv_text(lines).encode()
 
 
 def _priced(model: PriceModel, stones: Stones) -> tuple[Any, Vector, Vector, Vector]:
@@ -124,13 +110,12 @@ def _priced(model: PriceModel, stones: Stones) -> tuple[Any, Vector, Vector, Vec
 
 def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
     """Compare all sealed predictions with what their stones fetched or asked, by age."""
-    found: dict[tuple[str, str], list[tuple[float, float, float, float]]] = {}
+    found: dict[tuple[str, int], list[list[float]]] = {}
     for of, days, *amounts in _outcomes(store, entries):
-        age = next((name for most, name in AGES if days / MONTH < most), OLDEST)
-        found.setdefault((of, age), []).append((amounts[0], amounts[1], amounts[2], amounts[3]))
-    order = [name for _, name in AGES] + [OLDEST]
+        age = bisect(MONTHS, days / MONTH)
+        found.setdefault((of, age), []).append(amounts)
     scores = []
-    for (of, age), rows in sorted(found.items(), key=lambda f: (f[0][0], order.index(f[0][1]))):
+    for (of, age), rows in sorted(found.items(), key=itemgetter(0)):
         fetched, told, low, high = np.array(rows).T
         off = told / fetched - 1
         ranged = ~np.isnan(low)
@@ -138,7 +123,7 @@ def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
         scores.append(
             Score(
                 of,
-                age,
+                AGES[age],
                 len(rows),
                 float((np.abs(off) <= NEAR).mean()),
                 float(np.median(np.abs(off))),
@@ -149,30 +134,21 @@ def scored(store: Store, entries: Sequence[Entry]) -> list[Score]:
     return scores
 
 
-def _outcomes(
-    store: Store, entries: Sequence[Entry]
-) -> Iterator[tuple[str, float, float, float, float, float]]:
+def _outcomes(store: Store, entries: Sequence[Entry]) -> Iterator[tuple[Any, ...]]:
     """Of each sale predicted: of what, age in days, price fetched, prediction, both ends."""
-    accepted = {
-        d.sha256: d
-        for d in homes.deliveries_of(entries).values()
-        if d.status == "accepted" and d.sales
-    }
+    known = homes.deliveries_of(entries)
+    accepted = {f: d for f, d in known.items() if d.status == "accepted" and d.sales}
     offsets = homes.offsets_of(entries)
     stock: dict[str, list[str]] = {}
-    done: set[str] = set()
     told: dict[tuple[str, str], list[str]] = {}
-    for entry in entries:
+    for entry, deliveries in homes.settled(entries, known):
         rows: list[list[str]] = []
         if key := entry.details.get("sealed"):
             rows = list(csv.reader(io.StringIO(store.read(str(key)).decode())))[1:]
         told |= {(row[0], row[1]): row for row in rows if row[0] != STOCK}
-        for delivery in homes.recorded_deliveries(entry):
-            if delivery.sha256 not in accepted or delivery.sha256 in done:
+        for delivery in deliveries:
+            if delivery.sha256 not in accepted:
                 continue
-            if delivery.status != "accepted":
-                continue
-            done.add(delivery.sha256)
             frame = homes.checked(store, delivery.sales)
             sources = homes.declared_sources(store, [delivery.source])
             for sale, fetched, day, row in zip(
@@ -187,7 +163,7 @@ def _outcomes(
                     (STOCK, stock.pop(stone_name(sale), None)),
                 ):
                     if before is not None:
-                        yield of, _age(before, day), fetched, *_amounts(before)
+                        yield _outcome(of, before, day, fetched)
         stock |= {row[2]: row for row in rows if row[0] == STOCK and row[2]}
     early: dict[tuple[str, str], list[str]] = {}
     for (sha256, _), row in told.items():
@@ -198,9 +174,8 @@ def _outcomes(
     asked: dict[str, list[Any]] = {"source": feeds, "price": [one.prices[-1] for one in left]}
     sources = homes.declared_sources(store, feeds)
     for one, price in zip(left, taken_off(asked, sources, offsets).tolist(), strict=True):
-        row = early[one.source, one.stone]
-        day = float(date.fromisoformat(one.last).toordinal())
-        yield DELISTED, _age(row, day), price, *_amounts(row)
+        day = date.fromisoformat(one.last).toordinal()
+        yield _outcome(DELISTED, early[one.source, one.stone], day, price)
 
 
 def _left(found: Sequence[Listing]) -> Iterator[Listing]:
@@ -212,10 +187,6 @@ def _left(found: Sequence[Listing]) -> Iterator[Listing]:
     yield from (one for one in found if one.source in feeds and one.last < last[one.source])
 
 
-def _age(row: list[str], day: float) -> float:
-    return max(day - date.fromisoformat(row[3]).toordinal(), 0.0)
-
-
-def _amounts(row: list[str]) -> tuple[float, float, float]:
-    price, low, high = (float(v) if v else np.nan for v in row[4:])
-    return price, low, high
+def _outcome(of: str, row: list[str], day: float, price: float) -> tuple[Any, ...]:
+    age = max(day - date.fromisoformat(row[3]).toordinal(), 0.0)
+    return of, age, price, *(float(v) if v else np.nan for v in row[4:])

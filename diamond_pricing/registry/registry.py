@@ -9,9 +9,11 @@ is told so. The active model is what the last entry says.
 import hashlib
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 from diamond_pricing.errors import ConflictError, DocumentError, RegistryError, TradeError
 from diamond_pricing.model import PriceModel
@@ -61,6 +63,9 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     details: dict[str, Any] = {}
 
 
+BEFORE_FIRST = Entry(0, "", "", "", "", "", "", "")
+
+
 class _Stored(msgspec.Struct, frozen=True):
     sales: str = ""
     again: str = ""
@@ -73,11 +78,6 @@ class _Files(msgspec.Struct, frozen=True):
     record: str = ""
     sealed: str = ""
     deliveries: tuple[_Stored, ...] = ()
-
-    def named(self) -> list[str]:
-        """Keys of the files."""
-        stored = [key for d in self.deliveries for key in (d.sales, d.again, d.quarantine)]
-        return [key for key in (self.record, self.sealed, *stored) if key]
 
 
 def published(entries: Iterable[Entry]) -> dict[str, float]:
@@ -145,8 +145,6 @@ class Registry:
             raise RegistryError(f"there is no home at {home}.")
         return cls(store)
 
-    # -------------------------------------------------------------------- models
-
     def add(self, model: PriceModel) -> str:
         """Keep a model; give its id. Adding it again changes nothing."""
         self._sign(MODEL, model.sha256)
@@ -191,8 +189,6 @@ class Registry:
             )
         return found[0]
 
-    # ----------------------------------------------------------------------- log
-
     def last(self) -> Entry | None:
         """The last entry; None in an empty registry."""
         names = self._log()
@@ -204,8 +200,8 @@ class Registry:
 
     def active(self) -> PriceModel | None:
         """The active model; None when there is none yet."""
-        last = self.last()
-        return self.model(last.active) if last is not None and last.active else None
+        name = (self.last() or BEFORE_FIRST).active
+        return self.model(name) if name else None
 
     def entries(self) -> list[Entry]:
         """The whole log, its chain checked.
@@ -258,37 +254,40 @@ class Registry:
             When another entry stands there already.
         """
         for _ in range(ATTEMPTS):
-            last = self.last()
-            number = last.number if last is not None else 0
-            if after is not None and after != number:
+            last = self.last() or BEFORE_FIRST
+            if after is not None and after != last.number:
                 raise ConflictError(
-                    f"the log has gone on to entry {number} since {after} was read; nothing "
-                    "was changed. Run again."
+                    f"the log has gone on to entry {last.number} since {after} was read; "
+                    "nothing was changed. Run again."
                 )
             entry = Entry(
-                number=number + 1,
-                previous=_sealed(last)[1] if last is not None else "",
+                number=last.number + 1,
+                previous=_sealed(last)[1] if last.number else "",
                 at=at,
                 action=action,
-                active=_or(active, last.active if last else ""),
-                anchor=_or(anchor, last.anchor if last else ""),
+                active=last.active if active is None else active,
+                anchor=last.anchor if anchor is None else anchor,
                 by=by,
                 reason=reason,
                 details=details or {},
             )
             text, digest = _sealed(entry)
             self._sign(ENTRIES, digest)
-            if self.store.put(_entry_key(entry.number), text):
+            if self.store.put(f"log/{entry.number:08d}.json", text):
                 return entry
         raise ConflictError(f"others kept writing to {self.store}; nothing was changed.")
 
     def promote(self, name: str, *, at: str, by: str, reason: str) -> Entry:
         """Make a model active. The first one is also the anchor."""
         model = self.model(name)
-        last = self.last()
-        anchor = model.sha256 if last is None or not last.anchor else None
+        first = not (self.last() or BEFORE_FIRST).anchor
         return self.append(
-            "promote", at=at, by=by, reason=reason, active=model.sha256, anchor=anchor
+            "promote",
+            at=at,
+            by=by,
+            reason=reason,
+            active=model.sha256,
+            anchor=model.sha256 if first else None,
         )
 
     def rollback(self, *, at: str, by: str, reason: str) -> Entry:
@@ -304,13 +303,8 @@ class Registry:
         standing, _ = activations(self.entries())
         if len(standing) < 2:
             raise RegistryError("there is no earlier model to go back to.")
-        return self.append(
-            "rollback",
-            at=at,
-            by=by,
-            reason=reason,
-            active=self.model(standing[-2].active).sha256,
-        )
+        model = self.model(standing[-2].active)
+        return self.append("rollback", at=at, by=by, reason=reason, active=model.sha256)
 
     def pin(self, name: str, *, at: str, by: str, reason: str) -> Entry:
         """Make a model the anchor that slow drift is measured from."""
@@ -359,7 +353,8 @@ class Registry:
             except msgspec.ValidationError as error:
                 wrong.append(f"entry {entry.number} names files that cannot be read: {error}.")
                 continue
-            for key in files.named():
+            stored = (key for delivery in files.deliveries for key in astuple(delivery))
+            for key in filter(None, (files.record, files.sealed, *stored)):
                 folder, _, name = key.partition("/")
                 if name not in self.store.names(folder):
                     wrong.append(f"{key}, which entry {entry.number} names, is missing.")
@@ -370,22 +365,19 @@ class Registry:
                 wrong.append(str(error))
         for folder in ("sales", "quarantine", "records", "ledgers", "sealed"):
             for name in self.store.names(folder):
-                if not CONTENT.fullmatch(name):
-                    continue  # not ours
-                content = self.store.read(f"{folder}/{name}")
-                if hashlib.sha256(content).hexdigest() != name.partition(".")[0]:
-                    wrong.append(f"{folder}/{name} is not what its name says.")
+                key, ours = f"{folder}/{name}", CONTENT.fullmatch(name)
+                if ours and content_key(folder, self.store.read(key), Path(name).suffix) != key:
+                    wrong.append(f"{key} is not what its name says.")
         return wrong
 
     def _sign(self, kind: str, sha256: str) -> None:
         """Put the signature of what is about to be written: nothing stands without."""
-        if self.signing.wanted:
-            text = self.signing.sign(kind, sha256)
-            key = f"{SIGNATURES}/{sha256}.{self.signing.name}"
-            if not self.store.put(key, text) and self.store.read(key) != text:
-                raise RegistryError(
-                    f"{key} is damaged; remove it from the home and sign again."
-                )
+        if not self.signing.wanted:
+            return
+        text = self.signing.sign(kind, sha256)
+        key = f"{SIGNATURES}/{sha256}.{self.signing.name}"
+        if not self.store.put(key, text) and self.store.read(key) != text:
+            raise RegistryError(f"{key} is damaged; remove it from the home and sign again.")
 
     def _check(self, kind: str, sha256: str) -> None:
         if not self.signing.wanted:
@@ -404,18 +396,17 @@ class Registry:
         return [name for name in self.store.names("log") if ENTRY.fullmatch(name)]
 
     def _read(self, number: int, names: list[str]) -> Entry:
-        key = _entry_key(number)
-        if key.partition("/")[2] not in names:
+        name = f"{number:08d}.json"
+        if name not in names:
             raise RegistryError(f"entry {number} of the log is missing.")
-        data = self.store.read(key)
+        data = self.store.read(f"log/{name}")
         try:
             sealed = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
             entry = msgspec.json.decode(sealed["entry"], type=Entry)
-            whole = _sealed(entry)[0] == data
+            if _sealed(entry)[0] != data or entry.number != number:
+                raise ValueError("it is not what was sealed under this number")
         except (msgspec.MsgspecError, KeyError, ValueError, RecursionError) as error:
             raise RegistryError(f"entry {number} of the log is damaged.") from error
-        if not whole or entry.number != number:
-            raise RegistryError(f"entry {number} of the log is damaged.")
         return entry
 
 
@@ -438,11 +429,3 @@ def _sealed(entry: Entry) -> tuple[bytes, str]:
 
 def _model_key(name: str) -> str:
     return f"models/{name}.json"
-
-
-def _entry_key(number: int) -> str:
-    return f"log/{number:08d}.json"
-
-
-def _or(given: str | None, default: str) -> str:
-    return default if given is None else given

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEY = "DIAMOND_PRICING_SIGNING_KEY"
 TRUSTED = "DIAMOND_PRICING_TRUSTED_KEYS"
-SUFFIX = ".sig"  # of the signature beside a document that lies by itself
 MODEL, ENTRY = "model", "entry"
 _MARK = b"-----BEGIN PUBLIC KEY-----"
 
@@ -83,7 +82,10 @@ class Signing:
     @property
     def name(self) -> str:
         """Short name of the signing key; empty without one."""
-        return "" if self._private is None else _name(self._private.public_key())
+        if self._private is None:
+            return ""
+        public = self._private.public_key().public_bytes_raw()
+        return hashlib.sha256(public).hexdigest()[:16]
 
     def sign(self, kind: str, sha256: str) -> bytes:
         """Sign a hash.
@@ -118,12 +120,8 @@ class Signing:
 def read_model(path: Path) -> PriceModel:
     """Read a model document that lies by itself, its signature beside it.
 
-    Raises
-    ------
-    DocumentError
-        When it is no sound model document; the file is named.
-    RegistryError
-        When signatures are asked for and it has none that is trusted.
+    Errors name the file: DocumentError when it is no sound model document, RegistryError when
+    signatures are asked for and it has none that is trusted.
     """
     with path.open("rb") as source:
         data = source.read(LARGEST + 1)
@@ -143,17 +141,11 @@ def read_model(path: Path) -> PriceModel:
 
 def beside(path: Path) -> Path:
     """Where the signature of a document that lies by itself lies."""
-    return path.with_name(path.name + SUFFIX)
+    return path.with_name(f"{path.name}.sig")
 
 
 def new_key(path: Path) -> str:
-    """Make a private key where there is no file yet; give the public one, PEM.
-
-    Raises
-    ------
-    RegistryError
-        When there is a file.
-    """
+    """Make a private key, where there is no file yet; give the public one, PEM."""
     ed25519, serialization = _library()
     private = ed25519.Ed25519PrivateKey.generate()
     text = private.private_bytes(
@@ -177,7 +169,11 @@ def _configured(key: str, trusted: str) -> Signing:
     ed25519, serialization = _library()
     private, public = None, []
     if key:
-        _for_its_owner_alone(Path(key))
+        with suppress(OSError):  # reading it says why
+            if sys.platform != "win32" and Path(key).stat().st_mode & 0o077:
+                raise RegistryError(
+                    f"{KEY}: {key} can be read or changed by others; chmod 600 it."
+                )
         read = _loaded(KEY, key, lambda data: serialization.load_pem_private_key(data, None))
         if not isinstance(read[0], ed25519.Ed25519PrivateKey):
             raise RegistryError(f"{KEY}: {key} holds no private Ed25519 key.")
@@ -204,14 +200,6 @@ def _loaded(variable: str, file: str, load: Callable[[bytes], T]) -> list[T]:
         raise RegistryError(f"{variable}: {file} holds no {which} in PEM.") from error
 
 
-def _for_its_owner_alone(file: Path) -> None:
-    with suppress(OSError):  # reading it says why
-        if sys.platform != "win32" and file.stat().st_mode & 0o077:
-            raise RegistryError(
-                f"{KEY}: {file} can be read or changed by others; chmod 600 it."
-            )
-
-
 def _message(kind: str, sha256: str) -> bytes:
     # The kind is signed too: a model's signature says nothing of an entry.
     return f"diamond_pricing {kind} {sha256}\n".encode()
@@ -230,10 +218,6 @@ def _by(key: "Ed25519PublicKey", text: bytes, message: bytes) -> bool:
 
 def _written(signature: bytes) -> bytes:
     return signature.hex().encode() + b"\n"
-
-
-def _name(key: "Ed25519PublicKey") -> str:
-    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
 
 
 def _library() -> tuple[Any, Any]:

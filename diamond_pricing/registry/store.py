@@ -9,12 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Protocol
 
 from diamond_pricing.errors import BusyError, MissingExtraError, RegistryError
 from diamond_pricing.files import ASIDE, folder, put
-
-LOCK = ".lock"
 
 
 class Store(Protocol):
@@ -73,18 +71,14 @@ class LocalStore:
     def writing(self, *, wait: bool) -> Iterator[None]:
         """Hold the directory against other writers on this machine."""
         folder(self.root)
-        with (self.root / LOCK).open("wb") as lock:
+        with (self.root / ".lock").open("wb") as lock:
             try:
                 _hold(lock.fileno(), wait)
             except (BlockingIOError, PermissionError) as error:
                 raise BusyError(f"another process is writing to {self.root}.") from error
-            self._tidy()
+            for left in self.root.glob(f"*/{ASIDE}*"):  # by writers that were killed
+                left.unlink(missing_ok=True)
             yield
-
-    def _tidy(self) -> None:
-        """Remove what writers that were killed left aside; only under the lock."""
-        for left in self.root.glob(f"*/{ASIDE}*"):
-            left.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return self.root / _checked(key)
@@ -97,14 +91,14 @@ class UrlStore:
     that of two writers one is told that it came second. There is no lock to wait for.
     """
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str) -> None:
         try:
             import fsspec
         except ImportError as error:
             raise MissingExtraError(f"a home at {url}", "cloud") from error
         self.url = url.rstrip("/")
         try:
-            self.files, self.prefix = fsspec.core.url_to_fs(self.url, **options)
+            self.files, self.prefix = fsspec.core.url_to_fs(self.url)
         except (ValueError, ImportError) as error:
             raise RegistryError(f"{self.url} cannot be opened: {error}.") from error
 
