@@ -9,90 +9,35 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from diamond_pricing import PriceExplanation, PriceModel, Stone, __version__
-from diamond_pricing.cli import home, market, reports, service, sums, warehouse
+from diamond_pricing.cli import home, market, options, reports, service, sums, warehouse
 from diamond_pricing.cli.arithmetic import FITTING, alike
-from diamond_pricing.cli.home import example
-from diamond_pricing.cli.models import PACKAGED, chosen, day_options, model_options, on_day
-from diamond_pricing.cli.sales import sales_in, source_option
-from diamond_pricing.cli.sums import Bar, added, large
+from diamond_pricing.cli.options import chosen, example
+from diamond_pricing.cli.sums import Bar, added, large, sales_in
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, StoneError
 from diamond_pricing.files import write
 from diamond_pricing.fitting import DEFAULT, FAMILIES
 from diamond_pricing.model.money import written
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    GRADES,
-    LISTING,
-    MEASURES,
-    Grade,
-    Measure,
-    attribute_named,
-    load_sales,
-)
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, Grade, Measure, attribute_named
 from diamond_pricing.stones import trade as trade_document
-from diamond_pricing.stones.trade import use
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from diamond_pricing.validation import Scores
 
 
-class AsTyped(click.ParamType[Any]):
-    """A value of an attribute, as a person types it."""
-
-    def __init__(self, attribute: Measure | Grade) -> None:
-        self.attribute = attribute
-        self.name = attribute.unit if isinstance(attribute, Measure) else "grade"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Leave it: a model or a home may bring grades of its own, see `_stone`."""
-        return value
-
-
-def stone_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for each attribute of a stone, aliases included."""
-    attributes: list[Measure | Grade] = [*MEASURES, *GRADES]
-    for attribute in reversed(attributes):
-        words = [word for word in attribute.aliases if word.isalpha()]
-        names = [f"--{word}" for word in (attribute.name, *words)]
-        if isinstance(attribute, Measure):
-            allowed = f" in {attribute.unit}, {attribute.low:g} to {attribute.high:g}"
-        else:
-            allowed = f", worst to best: {', '.join(attribute.grades)}"
-        command = click.option(
-            *names,
-            attribute.name,
-            type=AsTyped(attribute),
-            required=attribute.needed,
-            help=f"{attribute.label}{allowed}.",
-        )(command)
-    command = click.option(
-        "--with",
-        "others",
-        multiple=True,
-        metavar="NAME=VALUE",
-        callback=_others,
-        help="Any other attribute, as fluorescence=Faint; 'trade show' lists them.",
-    )(command)
-    return command
-
-
 def _others(
-    _: click.Context, option: click.Parameter, given: tuple[str, ...]
-) -> dict[str, Any]:
+    _: click.Context, option: click.Parameter, asked: tuple[str, ...]
+) -> dict[str, str]:
     """What ``--with`` says, to be read once the trade of the home is known."""
-    found: dict[str, Any] = {}
-    for text in given:
+    found = {}
+    for text in asked:
         name, equals, value = text.partition("=")
         if not equals or not value.strip():
             raise click.BadParameter(f"write NAME=VALUE, not {text!r}.", param=option)
@@ -100,18 +45,41 @@ def _others(
     return found
 
 
-listing_option = click.option(
-    "--listing",
-    type=click.Choice(("blend", "recorded", *LISTING.grades), case_sensitive=False),
-    default="blend",
-    show_default=True,
-    help="The blend of the price lists, the list that the order of length and width points "
-    "to, or one list by name.",
+def _option_of(attribute: Measure | Grade) -> options.Decorator:
+    """The option for an attribute of a stone, aliases included."""
+    # Any text: a model or a home may bring grades of its own, see `_stone`.
+    text = click.types.StringParamType()
+    words = [word for word in attribute.aliases if word.isalpha()]
+    names = [f"--{word}" for word in (attribute.name, *words)]
+    if isinstance(attribute, Measure):
+        text.name = attribute.unit
+        allowed = f" in {attribute.unit}, {attribute.low:g} to {attribute.high:g}"
+    else:
+        text.name = "grade"
+        allowed = f", worst to best: {', '.join(attribute.grades)}"
+    said = f"{attribute.label}{allowed}."
+    return click.option(*names, attribute.name, type=text, required=attribute.needed, help=said)
+
+
+stone_options = options.together(
+    click.option(
+        "--with",
+        "others",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_others,
+        help="Any other attribute, as fluorescence=Faint; 'trade show' lists them.",
+    ),
+    *map(_option_of, MEASURES),
+    *map(_option_of, GRADES),
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+listing_option = options.listing(
+    "The blend of the price lists, the list that the order of length and width points to, or "
+    "one list by name."
+)
 data_option = click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=options.ANY_FILE,
     help="A file of sales (CSV, Parquet, JSON, a spreadsheet), or a pattern of many. Default: "
     "the 53,940 packaged sales of 2008.",
 )
@@ -126,13 +94,10 @@ def cli() -> None:
 @cli.command(epilog=example("explain --carat 1.01 --cut Ideal --color E --clarity VS1"))
 @stone_options
 @click.option("--reference", metavar="STONE", help="Stone to measure from: '0.70 Ideal G SI1'.")
-@click.option(
-    "--html", type=click.Path(path_type=Path), help="Also write a page with a picture."
-)
+@click.option("--html", type=options.ANY_FILE, help="Also write a page with a picture.")
 @listing_option
-@day_options
-@model_options
-@json_option
+@options.dated_model
+@options.as_json
 def explain(
     reference: str | None,
     html: Path | None,
@@ -146,8 +111,7 @@ def explain(
     **attributes: Any,
 ) -> None:
     """Price one stone and say why."""
-    found, where = chosen(model, home)
-    found = on_day(found, as_of, carry_forward=carry_forward)
+    found, where = chosen(model, home, as_of, carry_forward)
     stone = _stone(attributes, others)
     start = None if reference is None else Stone.parse(reference)
     why = found.explain(stone, listing=listing, reference=start)
@@ -179,36 +143,23 @@ def _stone(given: dict[str, str | None], others: dict[str, str]) -> Stone:
 @click.argument("first")
 @click.argument("second")
 @listing_option
-@day_options
-@model_options
-@json_option
-def compare(
-    first: str,
-    second: str,
-    listing: str,
-    as_of: str | None,
-    carry_forward: bool,
-    model: str | None,
-    home: str | None,
-    as_json: bool,
-) -> None:
+@options.dated_model
+@options.as_json
+def compare(first: str, second: str, listing: str, as_json: bool, **model: Any) -> None:
     """Say why the SECOND stone does not cost what the FIRST does.
 
     Write a stone as weight, cut, color, clarity, then any measures by name.
     """
-    found, where = chosen(model, home)
-    found = on_day(found, as_of, carry_forward=carry_forward)
+    found, where = chosen(**model)
     why = found.compare(Stone.parse(first), Stone.parse(second), listing=listing)
     difference = written(why.cents - why.lines[0].cents, why.currency, sign=True)
     _answer(why, where, found, as_json, f"\n\nDifference: {difference}.")
 
 
 @cli.command(epilog=example("fit --data sales.csv --effective 2026 --out model.json"))
-@click.option(
-    "--family", type=click.Choice(tuple(FAMILIES)), default=DEFAULT, show_default=True
-)
+@options.choice("--family", tuple(FAMILIES), DEFAULT)
 @data_option
-@source_option
+@options.source
 @click.option("--currency", help="ISO code of the prices. Default: that of the file, or USD.")
 @click.option("--effective", help="When the prices were true: a year or a date.")
 @click.option(
@@ -219,21 +170,17 @@ def compare(
     "added.",
 )
 @click.option(
-    "--without",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    multiple=True,
-    help="Sums to take away again.",
+    "--without", type=options.OLD_FILE, multiple=True, help="Sums to take away again."
 )
 @click.option(
     "--trade",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=options.OLD_FILE,
     help="A TOML file of attributes that the sales have beside those of 'trade show'.",
 )
-@sums.leave_out_option
-@sums.memory_option
-@sums.threads_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
-@json_option
+@options.leave_out
+@options.engine
+@click.option("--out", type=options.ANY_FILE, required=True, help="File to write.")
+@options.as_json
 def fit(
     family: str,
     data: Path | None,
@@ -244,35 +191,34 @@ def fit(
     without: tuple[Path, ...],
     trade: Path | None,
     leave_out: bool,
-    memory: str,
-    threads: int | None,
     out: Path,
     as_json: bool,
+    **engine: Any,
 ) -> None:
     """Fit a model to sales and write its document.
 
     Of Parquet files, many files and large ones the sales are counted where they are.
     """
     if trade is not None:
-        use(trade)
+        trade_document.use(trade)
     if sums:
         if data is not None or currency or family != DEFAULT:
             raise click.UsageError("--sums goes with --without and --effective alone.")
-        model = _of_sums(sums, without, effective)
+        moments = added(sums, without)
+        _tell(f"Fitting {DEFAULT} to sums over {moments.n:,} sales …")
+        from diamond_pricing.fitting.atscale import fit_moments
+
+        model = fit_moments(moments, effective=effective)
     elif without:
         raise click.UsageError("--without needs --sums to take them away from.")
     elif large(data):
-        model = _where_they_are(
-            data,
-            family,
-            currency=currency,
-            effective=effective,
-            leave_out=leave_out,
-            memory=memory,
-            threads=threads,
-        )
+        from diamond_pricing.warehouse import at_scale
+
+        how = {"currency": currency, "effective": effective, "leave_out": leave_out, **engine}
+        with Bar() as bar:
+            model = at_scale.fit(str(data), family, progress=bar, **how)
     else:
-        sales, gone = _sales(data, source, leave_out, currency)
+        sales, gone = sales_in(data, source, leave_out, currency)
         _tell(f"Fitting {family} to {len(sales):,} sales …")
         with Bar() as bar:
             shown = {"progress": bar} if family == DEFAULT else {}
@@ -282,49 +228,30 @@ def fit(
 
             model = counting(model, gone)
     write(out, model.to_json().encode())
-    _write_signature(out, model)
+    from diamond_pricing.registry.signing import MODEL, Signing, beside
+
+    signing = Signing.configured()
+    if signing.name:
+        write(beside(out), signing.sign(MODEL, model.sha256))
     training = model.training
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "model": model.sha256,
-                    "family": model.family,
-                    "origin": model.origin,
-                    "rows": training.rows,
-                    "stones": training.stones,
-                    "left_out": training.left_out,
-                    "residual_sd": model.residual_sd,
-                    "edf": model.edf,
-                    "out": str(out),
-                }
-            )
-        )
+        facts = {
+            "model": model.sha256,
+            "family": model.family,
+            "origin": model.origin,
+            "rows": training.rows,
+            "stones": training.stones,
+            "left_out": training.left_out,
+            "residual_sd": model.residual_sd,
+            "edf": model.edf,
+            "out": str(out),
+        }
+        click.echo(json.dumps(facts))
         return
     click.echo(f"{out}: {model}.")
     for reason, count in training.left_out.items():
         click.echo(f"  left out: {count:,} sales ({reason})")
-    click.echo(
-        f"  typical residual {100 * model.residual_sd:.1f} %, {model.edf:.0f} effective df"
-    )
-    click.echo(f"  {model.origin}")
-
-
-def _of_sums(
-    files: tuple[Path, ...], without: tuple[Path, ...], effective: str | None
-) -> PriceModel:
-    moments = added(files, without)
-    _tell(f"Fitting {DEFAULT} to sums over {moments.n:,} sales …")
-    from diamond_pricing.fitting.atscale import fit_moments
-
-    return fit_moments(moments, effective=effective)
-
-
-def _where_they_are(data: Path | None, family: str, **how: Any) -> PriceModel:
-    from diamond_pricing.warehouse import at_scale
-
-    with Bar() as bar:
-        return at_scale.fit(str(data), family, progress=bar, **how)
+    click.echo(f"  {home.residual_words(model)}\n  {model.origin}")
 
 
 @cli.group(epilog=example("trade show"))
@@ -358,15 +285,14 @@ def show_trade(home: str | None, added: bool) -> None:
     help="May be given more than once.",
 )
 @data_option
-@source_option
+@options.source
 @click.option("--folds", type=click.IntRange(2, 50), default=5, show_default=True)
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Shuffles the stones."
 )
-@sums.leave_out_option
-@sums.memory_option
-@sums.threads_option
-@json_option
+@options.leave_out
+@options.engine
+@options.as_json
 def evaluate(
     families: tuple[str, ...],
     data: Path | None,
@@ -374,25 +300,22 @@ def evaluate(
     folds: int,
     seed: int,
     leave_out: bool,
-    memory: str,
-    threads: int | None,
     as_json: bool,
+    **engine: Any,
 ) -> None:
     """Cross-validate families by stone, beside naive baselines.
 
     On Parquet files, many files and large ones only the family monotone, where they are.
     """
     if large(data):
-        if _given("seed") or (_given("families") and set(families) != {DEFAULT}):
+        if options.given("seed") or (options.given("families") and set(families) != {DEFAULT}):
             raise click.UsageError(
                 "Parquet files, many files and large ones are evaluated where they are: for "
                 f"the family {DEFAULT} alone, in folds that no --seed shuffles."
             )
-        _evaluate_there(
-            data, folds, as_json, leave_out=leave_out, memory=memory, threads=threads
-        )
+        _evaluate_there(data, folds, as_json, leave_out=leave_out, **engine)
         return
-    sales, _ = _sales(data, source, leave_out)
+    sales, _ = sales_in(data, source, leave_out)
     from diamond_pricing.exhibits import evaluation_table
     from diamond_pricing.validation import cross_validate
 
@@ -401,32 +324,19 @@ def evaluate(
     if not as_json:
         click.echo(evaluation_table(result))
         return
-    click.echo(
-        json.dumps(
-            {
-                "rows": len(result.price),
-                "folds": folds,
-                "seed": seed,
-                "currency": result.currency,
-                "effective": result.effective,
-                "models": [
-                    {
-                        "name": p.name,
-                        "listing": p.listing or None,
-                        "unpriced": result.unpriced(p),
-                        "overall": _plain(result.overall(p)),
-                        "by_carat": {band: _plain(s) for band, s in result.by_band(p)},
-                    }
-                    for p in result.predictions
-                ],
-            }
-        )
-    )
-
-
-def _given(option: str) -> bool:
-    found = click.get_current_context().get_parameter_source(option)
-    return found == ParameterSource.COMMANDLINE
+    models = [
+        {
+            "name": p.name,
+            "listing": p.listing or None,
+            "unpriced": result.unpriced(p),
+            "overall": _plain(result.overall(p)),
+            "by_carat": {band: _plain(s) for band, s in result.by_band(p)},
+        }
+        for p in result.predictions
+    ]
+    facts = {"rows": len(result.price), "folds": folds, "seed": seed}
+    dated = {"currency": result.currency, "effective": result.effective}
+    click.echo(json.dumps({**facts, **dated, "models": models}))
 
 
 def _evaluate_there(data: Path | None, folds: int, as_json: bool, **how: Any) -> None:
@@ -449,37 +359,28 @@ def _evaluate_there(data: Path | None, folds: int, as_json: bool, **how: Any) ->
 
 
 # What a command or a module belongs to, where it was not installed.
-_EXTRAS = {
-    "inspect": "refit",
-    "refit": "refit",
-    "expert": "refit",
-    "registry": "refit",
-    "report": "report",
-    "keys": "api",
-    "serve": "api",
-    "tally": "fit,scale",
-    "score": "scale",
-    "export-sql": "scale",
+_COMMANDS = {
+    "refit": ("expert", "inspect", "refit", "registry"),
+    "report": ("report",),
+    "api": ("keys", "serve"),
+    "fit,scale": ("tally",),
+    "scale": ("export-sql", "score"),
 }
 _MODULES = {
-    "daqp": "fit",
-    "pandas": "fit",
-    "patsy": "fit",
-    "pygam": "fit",
-    "scipy": "fit",
-    "statsmodels": "fit",
-    "threadpoolctl": "fit",
-    "pyarrow": "refit",
-    "alembic": "api",
-    "granian": "api",
-    "litestar": "api",
-    "sqlalchemy": "api",
-    "duckdb": "scale",
-    "ibis": "scale",
-    "sqlglot": "scale",
-    "pyspark": "spark",
-    "matplotlib": "report",
+    "fit": ("daqp", "pandas", "patsy", "pygam", "scipy", "statsmodels", "threadpoolctl"),
+    "refit": ("pyarrow",),
+    "api": ("alembic", "granian", "litestar", "sqlalchemy"),
+    "scale": ("duckdb", "ibis", "sqlglot"),
+    "spark": ("pyspark",),
+    "report": ("matplotlib",),
 }
+
+
+def _extra_of(name: str, extras: dict[str, tuple[str, ...]]) -> str | None:
+    return next((extra for extra, names in extras.items() if name in names), None)
+
+
+_tell = partial(click.echo, err=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -503,11 +404,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error))
     except ModuleNotFoundError as error:
         command = next(iter(sys.argv[1:] if arguments is None else arguments), "")
-        module = (error.name or "").partition(".")[0]
-        extra = _EXTRAS.get(command) if module in _MODULES else None
-        extra = extra or _MODULES.get(module)
+        extra = _extra_of((error.name or "").partition(".")[0], _MODULES)
         if extra is None:
             raise
+        extra = _extra_of(command, _COMMANDS) or extra
         return _fail(str(MissingExtraError(f"'{command}'", extra)))
     except BrokenPipeError:
         # Whoever read us went away; Python would complain once more on closing stdout.
@@ -541,28 +441,6 @@ def _plain(scores: "Scores") -> dict[str, float | None]:
     return {name: None if value != value else value for name, value in asdict(scores).items()}
 
 
-def _tell(step: str) -> None:
-    click.echo(step, err=True)
-
-
-def _sales(
-    file: Path | None, declared: Path | None, leave_out: bool, currency: str | None = None
-) -> tuple["pd.DataFrame", dict[str, int]]:
-    """The packaged sales, or those of a file; and how many of them were left out, by reason."""
-    if file is None:
-        return load_sales(), {}
-    return sales_in(file, declared, leave_out, currency)
-
-
-def _write_signature(file: Path, model: PriceModel) -> None:
-    """Sign a document that was written, where a key is configured."""
-    from diamond_pricing.registry.signing import MODEL, Signing, beside
-
-    signing = Signing.configured()
-    if signing.name:
-        write(beside(file), signing.sign(MODEL, model.sha256))
-
-
 def _answer(
     why: PriceExplanation, where: str, model: PriceModel, as_json: bool, more: str = ""
 ) -> None:
@@ -571,19 +449,13 @@ def _answer(
         return
     click.echo(f"{why}{more}")
     click.echo(f"\nFrom {where}: {model}.")
-    if where == PACKAGED:
+    if where == options.PACKAGED:
         click.echo(
             f"Prices of {model.training.effective}. For those of your market fit your own "
             "sales: diamond-pricing fit --data SALES --out mine.json, then --model mine.json."
         )
 
 
-for _command in (
-    *home.COMMANDS,
-    *market.COMMANDS,
-    *reports.COMMANDS,
-    *service.COMMANDS,
-    *sums.COMMANDS,
-    *warehouse.COMMANDS,
-):
-    cli.add_command(_command)
+for _part in (home, market, reports, service, sums, warehouse):
+    for _command in _part.COMMANDS:
+        cli.add_command(_command)

@@ -9,27 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from diamond_pricing.cli import options
+from diamond_pricing.cli.options import example
+
 if TYPE_CHECKING:
     from diamond_pricing import PriceModel
     from diamond_pricing.registry import Entry, Registry
 
 # Exit codes of refit; 2 is an error, as for every command.
 CODES = {"promoted": 0, "kept": 10, "nothing new": 11, "data rejected": 12, "busy": 13}
-
-
-def named(_: click.Context, option: click.Parameter, value: str | None) -> str | None:
-    """An option that names something: a variable of the shell that is not set names nothing."""
-    if value is not None and not value.strip():
-        raise click.BadParameter("it names nothing.", param=option)
-    return value
-
-
-home_option = click.option(
-    "--home",
-    required=True,
-    envvar="DIAMOND_PRICING_HOME",
-    callback=named,
-    help="A directory, or a URL such as s3://bucket/prefix (extra 'cloud').",
+needed_home = options.home(
+    "A directory, or a URL such as s3://bucket/prefix (extra 'cloud').", required=True
 )
 
 
@@ -42,7 +32,6 @@ def _said(ctx: click.Context, param: click.Parameter, value: str) -> str:
 reason_option = click.option(
     "--reason", required=True, callback=_said, help="Why, for the log."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
 def now() -> str:
@@ -63,16 +52,15 @@ def who() -> str:
         return "unknown"
 
 
+def residual_words(model: "PriceModel") -> str:
+    """How far prices lie from the sales of the fit, and by how flexible a curve."""
+    return f"typical residual {100 * model.residual_sd:.1f} %, {model.edf:.0f} effective df"
+
+
 def _registry(home: str, *, must_be: bool = True) -> "Registry":
     from diamond_pricing.registry import Registry, open_store
 
     return Registry.at(home) if must_be else Registry(open_store(home))
-
-
-def example(words: str, before: str = "") -> str:
-    """An example for the end of a help text, which is not wrapped."""
-    # A backspace on a line of its own keeps click from wrapping what follows.
-    return f"{before}\b\nExample:\n  diamond-pricing {words}"
 
 
 EXITS = (
@@ -81,12 +69,12 @@ EXITS = (
 
 
 @click.command(epilog=example("refit --inbox inbox --home home", EXITS))
-@click.option("--inbox", type=click.Path(path_type=Path), required=True, help="New files.")
-@home_option
+@click.option("--inbox", type=options.ANY_FILE, required=True, help="New files.")
+@needed_home
 @click.option("--dry-run", is_flag=True, help="Decide, and write nothing.")
 @click.option(
     "--force",
-    callback=named,
+    callback=options.named,
     help="Promote in spite of the gates; give the reason. Files that are held are taken in "
     "too, those of earlier runs as well.",
 )
@@ -96,7 +84,7 @@ EXITS = (
     metavar="FILE",
     help="With --force: a held file that stays held, as the log names it. May be repeated.",
 )
-@json_option
+@options.as_json
 @click.pass_context
 def refit(
     ctx: click.Context,
@@ -153,8 +141,8 @@ def refit(
 
 
 @click.command(epilog=example("inspect partner.csv > home/sources/partner.toml"))
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--source", type=click.Path(path_type=Path), help="A declared source to try.")
+@click.argument("file", type=options.ANY_FILE)
+@click.option("--source", type=options.ANY_FILE, help="A declared source to try.")
 @click.option("--currency", help="Of the home. Default: that of the file.")
 def inspect(file: Path, source: Path | None, currency: str | None) -> None:
     """Show how a file of sales would be understood, as a source to be confirmed.
@@ -203,8 +191,8 @@ def registry() -> None:
 
 
 @registry.command("list", epilog=example("registry list --home home"))
-@home_option
-@json_option
+@needed_home
+@options.as_json
 def list_(home: str, as_json: bool) -> None:
     """Show the log, and which model is active."""
     entries = _registry(home).entries()
@@ -220,19 +208,16 @@ def list_(home: str, as_json: bool) -> None:
 
 
 @registry.command(epilog=example("registry show 3ddb4d29 --home home"))
-@home_option
+@needed_home
 @click.argument("model")
 def show(home: str, model: str) -> None:
     """Say what a model is."""
     found = _registry(home).model(model)
-    click.echo(f"{found}\n{found.origin}")
-    click.echo(
-        f"typical residual {100 * found.residual_sd:.1f} %, {found.edf:.0f} effective df"
-    )
+    click.echo(f"{found}\n{found.origin}\n{residual_words(found)}")
 
 
 @registry.command(epilog=example("registry diff 3ddb4d29 73a37450 --home home"))
-@home_option
+@needed_home
 @click.argument("first")
 @click.argument("second")
 def diff(home: str, first: str, second: str) -> None:
@@ -254,7 +239,7 @@ def diff(home: str, first: str, second: str) -> None:
 @registry.command(
     epilog=example("registry promote 3ddb4d29 --home home --reason 'new prices agreed'")
 )
-@home_option
+@needed_home
 @click.argument("model")
 @reason_option
 def promote(home: str, model: str, reason: str) -> None:
@@ -271,7 +256,7 @@ def promote(home: str, model: str, reason: str) -> None:
 @registry.command(
     epilog=example("registry rollback --home home --reason 'a partner complained'")
 )
-@home_option
+@needed_home
 @reason_option
 def rollback(home: str, reason: str) -> None:
     """Make the model active again that was so before the present one."""
@@ -283,7 +268,7 @@ def rollback(home: str, reason: str) -> None:
 @registry.command(
     epilog=example("registry pin 73a37450 --home home --reason 'checked by Don Francesco'")
 )
-@home_option
+@needed_home
 @click.argument("model")
 @reason_option
 def pin(home: str, model: str, reason: str) -> None:
@@ -294,7 +279,7 @@ def pin(home: str, model: str, reason: str) -> None:
 
 
 @registry.command(epilog=example("registry keygen signing.pem > trusted.pem"))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=options.ANY_FILE)
 def keygen(file: Path) -> None:
     """Make a private key in FILE, and show the public one that belongs to it.
 
@@ -307,10 +292,8 @@ def keygen(file: Path) -> None:
 
 
 @registry.command(epilog=example("registry sign --home home"))
-@click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--home", envvar="DIAMOND_PRICING_HOME", callback=named, help="A directory, or a URL."
-)
+@click.argument("file", type=options.ANY_FILE, required=False)
+@options.home()
 def sign(file: Path | None, home: str | None) -> None:
     """Sign a model document FILE, or all models of a home and its log, as they stand.
 
@@ -334,7 +317,7 @@ def sign(file: Path | None, home: str | None) -> None:
 
 
 @registry.command(epilog=example("registry verify --home home"))
-@home_option
+@needed_home
 @click.option("--head", default="", help="What an earlier check printed: shows a log cut off.")
 def verify(home: str, head: str) -> None:
     """Check every model, every entry of the log and every file that it names."""
@@ -354,8 +337,8 @@ def verify(home: str, head: str) -> None:
 
 
 @click.command(epilog=example("accuracy --home home"))
-@home_option
-@json_option
+@needed_home
+@options.as_json
 def accuracy(home: str, as_json: bool) -> None:
     """Compare sealed predictions with the prices that stones fetched.
 
@@ -382,10 +365,8 @@ def accuracy(home: str, as_json: bool) -> None:
 
 
 @click.command(epilog=example("listings --home home --out listings.csv"))
-@home_option
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="CSV file to write."
-)
+@needed_home
+@click.option("--out", type=options.ANY_FILE, required=True, help="CSV file to write.")
 def listings(home: str, out: Path) -> None:
     """Write each stone that was delivered once: its first and last day, and its prices.
 
@@ -435,10 +416,10 @@ def expert() -> None:
 
 
 @expert.command("plan", epilog=example("expert plan --home home --out to-price.csv"))
-@home_option
+@needed_home
 @click.option("--stones", default=60, show_default=True, type=click.IntRange(12, 1000))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="CSV to fill in.")
+@click.option("--out", type=options.ANY_FILE, required=True, help="CSV to fill in.")
 def plan_(home: str, stones: int, seed: int, out: Path) -> None:
     """Choose stones on whose price the sales and the model agree; write them without it."""
     from diamond_pricing.refit.expert import plan, sheet
@@ -453,8 +434,8 @@ def plan_(home: str, stones: int, seed: int, out: Path) -> None:
 
 
 @expert.command("judge", epilog=example("expert judge priced.csv --home home"))
-@click.argument("file", type=click.Path(path_type=Path))
-@home_option
+@click.argument("file", type=options.ANY_FILE)
+@needed_home
 def judge_(file: Path, home: str) -> None:
     """Say how the expert's prices in FILE compare with the model's."""
     import numpy as np

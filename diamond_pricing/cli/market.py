@@ -5,15 +5,13 @@ import io
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import Any, cast, get_args
 
 import click
-from click.core import ParameterSource
 
-from diamond_pricing.cli.home import example, json_option, named
-from diamond_pricing.cli.models import chosen, model_options
-from diamond_pricing.cli.sales import sales_in, source_option
-from diamond_pricing.cli.sums import leave_out_option
+from diamond_pricing.cli import options
+from diamond_pricing.cli.options import chosen, example
+from diamond_pricing.cli.sums import sales_in
 from diamond_pricing.errors import DiamondPricingError, FitError
 from diamond_pricing.files import write
 from diamond_pricing.fitting.grade_worth import Worth, grade_worth
@@ -22,21 +20,20 @@ from diamond_pricing.model.market import By as ModelBy
 from diamond_pricing.model.market import Period, market_index
 from diamond_pricing.stones import Stone, Stones, attribute_named
 
-if TYPE_CHECKING:
-    from diamond_pricing import PriceModel
-
 OF_MODEL = ("model", "home", "stone")
 OF_SALES = ("method", "window", "splice", "basket", "source", "leave_out")
+METHODS = [name.replace(" ", "-") for name in get_args(Method)]
+level_option = click.option(
+    "--level",
+    type=float,
+    default=0.9,
+    show_default=True,
+    help="Chance that low and high hold the truth.",
+)
 
 
 @click.command(epilog=example("index --sales sales.csv --method fisher --chart index.svg"))
-@click.option(
-    "--by",
-    type=click.Choice(get_args(By)),
-    default="month",
-    show_default=True,
-    help="Length of a period; week with --sales only.",
-)
+@options.choice("--by", get_args(By), "month", "Length of a period; week with --sales only.")
 @click.option(
     "--stone",
     metavar="STONE",
@@ -45,51 +42,33 @@ OF_SALES = ("method", "window", "splice", "basket", "source", "leave_out")
 )
 @click.option(
     "--sales",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=options.OLD_FILE,
     help="A file of dated sales (CSV, Parquet, JSON, a spreadsheet) to make the index from, "
     "instead of from a model.",
 )
-@click.option(
-    "--method",
-    type=click.Choice([name.replace(" ", "-") for name in get_args(Method)]),
-    default="time-dummy",
-    show_default=True,
-    help="With --sales: how the index is made.",
-)
+@options.choice("--method", METHODS, "time-dummy", "With --sales: how the index is made.")
 @click.option(
     "--window",
     type=click.IntRange(2),
     help="With --sales and time-dummy: periods of a rolling window. Published figures are then "
     "never revised.",
 )
-@click.option(
-    "--splice",
-    type=click.Choice(get_args(Splice)),
-    default="movement",
-    show_default=True,
-    help="With --window: how windows are linked.",
+@options.choice(
+    "--splice", get_args(Splice), "movement", "With --window: how windows are linked."
 )
 @click.option(
     "--basket",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=options.OLD_FILE,
     help="With --sales and laspeyres: a CSV file of the stones to price in every period, as a "
     "stock. Default: those sold in the first.",
 )
-@source_option
-@leave_out_option
-@click.option(
-    "--level",
-    type=float,
-    default=0.9,
-    show_default=True,
-    help="Chance that low and high hold the truth.",
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="CSV file to write. Default: the screen."
-)
-@click.option("--chart", type=click.Path(path_type=Path), help="SVG file to draw the index in.")
-@model_options
-@json_option
+@options.source
+@options.leave_out
+@level_option
+@click.option("--out", type=options.ANY_FILE, help="CSV file to write. Default: the screen.")
+@click.option("--chart", type=options.ANY_FILE, help="SVG file to draw the index in.")
+@options.model
+@options.as_json
 def index(
     by: By,
     level: float,
@@ -97,7 +76,7 @@ def index(
     out: Path | None,
     chart: Path | None,
     as_json: bool,
-    **options: Any,
+    **how: Any,
 ) -> None:
     """Print an index of the prices of equal stones, from the dates of the sales.
 
@@ -110,14 +89,24 @@ def index(
     if chart is not None and chart.suffix.casefold() != ".svg":
         raise click.UsageError(f"--chart draws an SVG file; {chart} must end in .svg.")
     if sales is None:
-        model, periods = _of_model(by, level, **options)
+        model, _ = chosen(how["model"], how["home"])
+        stone = None if how["stone"] is None else Stone.parse(how["stone"])
+        periods = market_index(model, cast(ModelBy, by), of=stone, level=level)
         facts: dict[str, Any] = {"model": model.sha256, "by": by}
-        once = _published(by, **options)
+        # What a home publishes is of its active model, its reference stone, and months.
+        if how["home"] and not how["model"] and stone is None and by == "month":
+            from diamond_pricing.registry import Registry, published
+
+            once = published(Registry.at(how["home"]).entries())
     else:
-        periods = _of_sales(sales, by, level, **options)
-        facts = {"method": options["method"], "by": by}
-        if options["window"] is not None:
-            facts |= {"window": options["window"], "splice": options["splice"]}
+        frame, _ = sales_in(sales, how["source"], how["leave_out"])
+        method = cast(Method, how["method"].replace("-", " "))
+        basket = None if how["basket"] is None else _stock(how["basket"])
+        windows = {"window": how["window"], "splice": how["splice"]}
+        periods = hedonic_index(frame, method, by=by, level=level, basket=basket, **windows)
+        facts = {"method": how["method"], "by": by}
+        if how["window"] is not None:
+            facts |= windows
     rows = [asdict(period) for period in periods]
     names = [field.name for field in fields(Period)]
     if once is not None:
@@ -149,65 +138,16 @@ def _csv(names: list[str], rows: list[dict[str, Any]]) -> str:
 
 def _check(from_sales: bool) -> None:
     """Refuse options of the other kind of index; environment variables do not count."""
-    context = click.get_current_context()
-
-    def given(name: str) -> bool:
-        return context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-
     for name in OF_MODEL if from_sales else OF_SALES:
-        if given(name):
+        if options.given(name):
             option = f"--{name.replace('_', '-')}"
             raise click.UsageError(
                 f"{option} is of an index from a model, not from --sales; leave one out."
                 if from_sales
                 else f"{option} needs --sales: it is of an index made from sales."
             )
-    if given("splice") and context.params["window"] is None:
+    if options.given("splice") and click.get_current_context().params["window"] is None:
         raise click.UsageError("--splice needs --window: it says how windows are linked.")
-
-
-def _of_model(
-    by: By, level: float, *, model: str | None, home: str | None, stone: str | None, **_: Any
-) -> tuple["PriceModel", list[Period]]:
-    found, _where = chosen(model, home)
-    of = None if stone is None else Stone.parse(stone)
-    return found, market_index(found, cast(ModelBy, by), of=of, level=level)
-
-
-def _published(
-    by: By, *, model: str | None, home: str | None, stone: str | None, **_: Any
-) -> dict[str, float] | None:
-    """What a home has published; None for other periods or stones, or without a home."""
-    if not home or model or stone or by != "month":
-        return None
-    from diamond_pricing.registry import Registry, published
-
-    return published(Registry.at(home).entries())
-
-
-def _of_sales(
-    file: Path,
-    by: By,
-    level: float,
-    *,
-    method: str,
-    window: int | None,
-    splice: Splice,
-    basket: Path | None,
-    source: Path | None,
-    leave_out: bool,
-    **_: Any,
-) -> list[Period]:
-    sales, _gone = sales_in(file, source, leave_out)
-    return hedonic_index(
-        sales,
-        cast(Method, method.replace("-", " ")),
-        by=by,
-        window=window,
-        splice=splice,
-        basket=None if basket is None else _stock(basket),
-        level=level,
-    )
 
 
 def _stock(file: Path) -> Stones:
@@ -222,30 +162,14 @@ def _stock(file: Path) -> Stones:
 @click.command(epilog=example("worth color --sales sales.csv --by quarter"))
 @click.argument("attribute")
 @click.option(
-    "--sales",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file of dated sales. Default: those of the home.",
+    "--sales", type=options.OLD_FILE, help="A file of dated sales. Default: those of the home."
 )
-@click.option(
-    "--home", envvar="DIAMOND_PRICING_HOME", callback=named, help="A directory, or a URL."
-)
-@click.option(
-    "--by",
-    type=click.Choice(get_args(By)),
-    default="quarter",
-    show_default=True,
-    help="Length of a period.",
-)
-@source_option
-@leave_out_option
-@click.option(
-    "--level",
-    type=float,
-    default=0.9,
-    show_default=True,
-    help="Chance that low and high hold the truth.",
-)
-@json_option
+@options.home()
+@options.choice("--by", get_args(By), "quarter", "Length of a period.")
+@options.source
+@options.leave_out
+@level_option
+@options.as_json
 def worth(
     attribute: str,
     sales: Path | None,

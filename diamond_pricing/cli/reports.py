@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diamond_pricing.cli.home import example, named, now
-from diamond_pricing.cli.models import chosen, on_day
+from diamond_pricing.cli import options
+from diamond_pricing.cli.home import now
+from diamond_pricing.cli.options import chosen, example
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, ReportError
 from diamond_pricing.files import write
 from diamond_pricing.stones import GRADES
@@ -48,15 +49,13 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
     help="Id of a model of the home, or a model document. Default: the active model, else the "
     "packaged one.",
 )
-@click.option(
-    "--home", envvar="DIAMOND_PRICING_HOME", callback=named, help="A directory, or a URL."
-)
+@options.home()
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=options.OLD_FILE,
     help="A file of sales. Default: those of the home, else the packaged ones.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write.")
+@click.option("--out", type=options.ANY_FILE, required=True, help="Folder to write.")
 @click.option(
     "--to",
     "formats",
@@ -76,14 +75,8 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 @click.option("--client-reference", help="Of a quote: what the client calls it.")
 @click.option("--report-number", help="Of a quote: that of the stone's grading report.")
 @click.option("--entry", help="Of a refit: its number in the log. Default: the last.")
-@click.option(
-    "--language",
-    type=click.Choice(("en", "it")),
-    default="en",
-    show_default=True,
-    help="Of a quote.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@options.choice("--language", ("en", "it"), "en", "Of a quote.")
+@options.as_json
 def report(
     name: str,
     home: str | None,
@@ -128,16 +121,14 @@ def report(
     failed = []
     with tempfile.TemporaryDirectory() as shared:
         for i, one in enumerate(names):
-            if one == QUOTE:
-                strange = set(given) - {*OF_QUOTE}
-                if name != ALL and strange:
-                    raise ReportError(f"the report {one} takes no --{min(strange)}.")
+            source = None if one == QUOTE else read_source(one)
+            known = given | {"out": str(out.resolve()), "date": now()[:10]}
+            takes = OF_QUOTE if source is None else source.parameters
+            if name != ALL and (strange := set(given) - set(takes)):
+                raise ReportError(f"the report {one} takes no --{min(strange)}.")
+            if source is None:
                 written.append(_quote(given, out, formats, language))
                 continue
-            source = read_source(one)
-            known = given | {"out": str(out.resolve()), "date": now()[:10]}
-            if name != ALL and (strange := set(given) - set(source.parameters)):
-                raise ReportError(f"the report {one} takes no --{min(strange)}.")
             values = {key: known[key] for key in source.parameters if key in known}
             title = f"{one} ({i + 1} of {len(names)})"
             try:
@@ -152,14 +143,13 @@ def report(
             written.append(made)
             sizes = ", ".join(f"{f.name} {f.stat().st_size / 1000:,.0f} kB" for f in made.files)
             click.echo(f"  {made.seconds:.1f} s: {sizes}", err=True)
+    files = [str(file) for made in written for file in made.files]
     if as_json:
-        files = [str(file) for made in written for file in made.files]
         seconds = round(sum(made.seconds for made in written), 1)
         click.echo(json.dumps({"files": files, "seconds": seconds}))
     else:
-        for made in written:
-            for target in made.files:
-                click.echo(str(target))
+        for file in files:
+            click.echo(file)
     if failed:
         raise ReportError(" ".join(failed))
 
@@ -175,11 +165,7 @@ def _quote(
         from diamond_pricing.web.sheets import sheets
     except ImportError as error:
         raise MissingExtraError("quotes", "api") from error
-    model = on_day(
-        chosen(given.get("model"), given.get("home"))[0],
-        given.get("as_of"),
-        carry_forward=False,
-    )
+    model, _ = chosen(given.get("model"), given.get("home"), given.get("as_of"))
     client = {name: given[name] for name in OF_QUOTE[4:] if name in given}
     made = sheets(model, given["stone"], given.get("home"), now(), language, client)
     wanted = [kind for kind in formats if kind in made]

@@ -2,13 +2,14 @@
 
 import gc
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from diamond_pricing.cli.home import example, named, who
+from diamond_pricing.cli import options
+from diamond_pricing.cli.home import who
+from diamond_pricing.cli.options import example
 from diamond_pricing.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -16,31 +17,23 @@ if TYPE_CHECKING:
     from diamond_pricing.web.storage import Database
 
 
-def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say where a server keeps what it remembers."""
-    for option in (
-        click.option(
-            "--database",
-            default="",
-            envvar="DIAMOND_PRICING_DATABASE",
-            help="URL of the quotes' database, as postgresql://… (extra 'postgres'). "
-            "Default: SQLite in the data directory.",
-        ),
-        click.option(
-            "--data",
-            type=click.Path(path_type=Path, file_okay=False),
-            help="Directory of the secret and the quotes. Default: $DIAMOND_PRICING_DATA, else "
-            "HOME/service, else one in your own directory.",
-        ),
-        click.option(
-            "--home",
-            envvar="DIAMOND_PRICING_HOME",
-            callback=named,
-            help="Home whose active model is served. Default: the packaged model.",
-        ),
-    ):
-        command = option(command)
-    return command
+# Where a server keeps what it remembers.
+service_options = options.together(
+    options.home("Home whose active model is served. Default: the packaged model."),
+    click.option(
+        "--data",
+        type=options.FOLDER,
+        help="Directory of the secret and the quotes. Default: $DIAMOND_PRICING_DATA, else "
+        "HOME/service, else one in your own directory.",
+    ),
+    click.option(
+        "--database",
+        default="",
+        envvar="DIAMOND_PRICING_DATABASE",
+        help="URL of the quotes' database, as postgresql://… (extra 'postgres'). "
+        "Default: SQLite in the data directory.",
+    ),
+)
 
 
 def _settings(home: str | None, data: Path | None, database: str) -> "Settings":
@@ -72,12 +65,7 @@ def serve(host: str, port: int, home: str | None, data: Path | None, database: s
 
 
 @click.command(epilog=example("mcp --home home"))
-@click.option(
-    "--home",
-    envvar="DIAMOND_PRICING_HOME",
-    callback=named,
-    help="Home whose active model answers. Default: the packaged model.",
-)
+@options.home("Home whose active model answers. Default: the packaged model.")
 def mcp(home: str | None) -> None:
     """Serve prices to an assistant over standard input and output (Model Context Protocol).
 
@@ -114,14 +102,7 @@ def keys() -> None:
 @click.option("--days", type=click.IntRange(1, 36500), help="Until it expires. Default: never.")
 @service_options
 def create(
-    tenant: str,
-    scope: str,
-    origins: tuple[str, ...],
-    quota: str | None,
-    days: int | None,
-    home: str | None,
-    data: Path | None,
-    database: str,
+    tenant: str, scope: str, home: str | None, data: Path | None, database: str, **limits: Any
 ) -> None:
     """Make a key and show it, this once."""
     from diamond_pricing.web.storage import create_key
@@ -130,15 +111,12 @@ def create(
     scopes = [part.strip() for part in scope.split(",") if part.strip()]
     secret = settings.secret()
     store = _database(settings)
-    key = create_key(
-        store, secret, tenant, scopes, by=who(), quota=quota, days=days, origins=origins
-    )
-    click.echo(key)
+    click.echo(create_key(store, secret, tenant, scopes, by=who(), **limits))
     click.echo("Keep it: it is not shown again.", err=True)
 
 
 @keys.command("list", epilog=example("keys list"))
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@options.as_json
 @service_options
 def listed(as_json: bool, home: str | None, data: Path | None, database: str) -> None:
     """List the keys, without what makes them keys."""

@@ -1,4 +1,4 @@
-"""The command `tally`, and fits to sales that do not fit into memory."""
+"""Sales that a command is given: a file is read, many and large ones are summed (`tally`)."""
 
 import json
 import signal
@@ -11,33 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from diamond_pricing.cli.home import example
+from diamond_pricing.cli import options
+from diamond_pricing.cli.options import example
 from diamond_pricing.errors import DocumentError, FitError, MissingExtraError
 from diamond_pricing.files import write
+from diamond_pricing.stones import load_sales
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from diamond_pricing.fitting.atscale import Moments
 
+SHOWN = 5  # rows that an error names
 SMALL = 32 * 2**20  # bytes of a CSV file that is simply read
 SMALL_PACKED = 2 * 2**20  # of one that is packed, as Parquet is
 QUIET = 1.0  # seconds without a word
 OFTEN = 0.2  # seconds between two looks
-
-leave_out_option = click.option(
-    "--leave-out",
-    is_flag=True,
-    help="Leave out sales without a sound price or grade, and count them.",
-)
-memory_option = click.option(
-    "--memory-limit",
-    "memory",
-    default="1GB",
-    show_default=True,
-    help="What DuckDB may use of it before it goes to the disk.",
-)
-threads_option = click.option(
-    "--threads", type=click.IntRange(1), help="Of DuckDB. Default: one a core."
-)
 
 
 def large(data: Path | None) -> bool:
@@ -51,6 +40,39 @@ def large(data: Path | None) -> bool:
     packed = name.endswith((".parquet", ".csv.gz"))
     some = packed or name.endswith((".csv", ".tsv"))
     return some and data.is_file() and data.stat().st_size > (SMALL_PACKED if packed else SMALL)
+
+
+def sales_in(
+    file: Path | None, declared: Path | None, leave_out: bool, currency: str | None = None
+) -> tuple["pd.DataFrame", dict[str, int]]:
+    """Read the sales of a file, or the packaged; also how many were left out, by reason."""
+    if file is None:
+        return load_sales(), {}
+    from diamond_pricing.fitting.sales import UNSOUND
+    from diamond_pricing.intake import TOTAL, RejectedFileError, Source, sales_to_fit
+
+    source = Source.from_toml(declared.read_bytes()) if declared else None
+    try:
+        intake = sales_to_fit(file.name, file.read_bytes(), source, currency=currency)
+    except RejectedFileError as error:
+        raise FitError(f"{file}: {error}") from error
+    for note in intake.notes:
+        click.echo(f"Note: {note}", err=True)
+    wrong = [q for q in intake.quarantined if q.field != TOTAL]
+    if not wrong:
+        return intake.sales, {}
+    if not leave_out:
+        first = "".join(f"\n  row {q.row}, {q.field}: {q.reason}" for q in wrong[:SHOWN])
+        raise FitError(
+            f"{len(wrong):,} of {intake.read:,} rows of {file} cannot be read:{first}.\n"
+            "Leave them out with --leave-out, or say with --source how the file is written; "
+            "'diamond-pricing inspect' shows how it is understood."
+        )
+    click.echo(
+        f"Left out {len(wrong):,} of {intake.read:,} sales without a sound price or grade.",
+        err=True,
+    )
+    return intake.sales, {UNSOUND: len(wrong)}
 
 
 class Bar:
@@ -77,17 +99,13 @@ class Bar:
 
     def __enter__(self) -> "Bar":
         # Whoever ends us politely is to find nothing left behind, as after Ctrl-C.
-        self.before = signal.signal(signal.SIGTERM, _interrupted)
+        self.before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         return self
 
     def __exit__(self, *raised: object) -> None:
         signal.signal(signal.SIGTERM, self.before)
         if self.shown:
             click.echo("\r\x1b[K", nl=False, err=True)
-
-
-def _interrupted(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def read(file: Path) -> "Moments":
@@ -113,34 +131,24 @@ def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
 @click.option("--data", required=True, help="Parquet or CSV; * stands for many files.")
 @click.option(
     "--like",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=options.OLD_FILE,
     help="Sums to which these can be added. Default: begin anew, with a founding model fitted "
     "to a sample.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="File to write.")
+@click.option("--out", type=options.ANY_FILE, help="File to write.")
 @click.option(
     "--each",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=options.FOLDER,
     help="Folder for the sums of each file, instead of --out. Existing sums are kept, so an "
     "interrupted run can be resumed.",
 )
 @click.option("--currency", help="ISO code of the prices, of new sums. Default: USD.")
 @click.option("--effective", help="When the prices were true, of new sums.")
-@leave_out_option
-@memory_option
-@threads_option
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@options.leave_out
+@options.engine
+@options.as_json
 def tally(
-    data: str,
-    like: Path | None,
-    out: Path | None,
-    each: Path | None,
-    currency: str | None,
-    effective: str | None,
-    leave_out: bool,
-    memory: str,
-    threads: int | None,
-    as_json: bool,
+    data: str, like: Path | None, out: Path | None, each: Path | None, as_json: bool, **how: Any
 ) -> None:
     """Sum up sales for a fit, without keeping any of them.
 
@@ -149,7 +157,7 @@ def tally(
     from diamond_pricing.warehouse import at_scale
     from diamond_pricing.warehouse.moments_file import written_moments
 
-    if like is not None and (currency or effective):
+    if like is not None and (how["currency"] or how["effective"]):
         raise click.UsageError("--currency and --effective are those of --like.")
     if out is not None and each is None:
         parts = [(data, out)]
@@ -164,16 +172,7 @@ def tally(
             click.echo(f"{to} is already there.", err=as_json)
             continue
         with Bar() as bar:
-            moments = at_scale.sums(
-                of,
-                frame,
-                leave_out=leave_out,
-                memory=memory,
-                threads=threads,
-                progress=bar,
-                currency=currency,
-                effective=effective,
-            )
+            moments = at_scale.sums(of, frame, progress=bar, **how)
         frame = moments.frame
         write(to, written_moments(moments))
         _told(to, moments, as_json)

@@ -6,12 +6,11 @@ from typing import Any
 
 import click
 
-from diamond_pricing.cli.home import example
-from diamond_pricing.cli.models import chosen, day_options, model_options, on_day
+from diamond_pricing.cli import options
+from diamond_pricing.cli.options import chosen, example
 from diamond_pricing.cli.sums import Bar
 from diamond_pricing.errors import SourceError
 from diamond_pricing.model.explanation import RANGE
-from diamond_pricing.stones import LISTING
 
 _level_option = click.option(
     "--level", type=float, default=RANGE, show_default=True, help="Share of sales in the range."
@@ -20,45 +19,34 @@ _level_option = click.option(
 
 @click.command(epilog=example("score stones.parquet priced.parquet"))
 @click.argument("source")
-@click.argument("target", type=click.Path(path_type=Path))
-@day_options
-@model_options
+@click.argument("target", type=options.ANY_FILE)
+@options.dated_model
 @_level_option
-@click.option(
-    "--listing",
-    type=click.Choice(("blend", "recorded", *LISTING.grades), case_sensitive=False),
-    default="blend",
-    show_default=True,
-    help="The price list.",
-)
+@options.listing("The price list.")
 @click.option("--prefix", default="", help="Put before the names of the added columns.")
 @click.option(
     "--source",
     "declared",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=options.OLD_FILE,
     help="A declared source, as of a home: names, units and words of the columns.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@options.as_json
 def score(
     source: str,
     target: Path,
-    model: str | None,
-    home: str | None,
     level: float,
     listing: str,
     prefix: str,
     declared: Path | None,
     as_json: bool,
-    as_of: str | None,
-    carry_forward: bool,
+    **model: Any,
 ) -> None:
     """Price the stones of SOURCE, a table in a file or a pattern of several, into TARGET."""
     from diamond_pricing.intake import Source
     from diamond_pricing.warehouse import scoring
 
     known = Source.from_toml(declared.read_bytes()) if declared else Source()
-    found, where = chosen(model, home)
-    found = on_day(found, as_of, carry_forward=carry_forward)
+    found, where = chosen(**model)
     money, when = found.training.currency, found.training.effective
     if known.currency not in ("", money):
         raise SourceError(
@@ -92,13 +80,10 @@ def score(
 
 
 @click.command(name="export-sql", epilog=example("export-sql --dialect duckdb --out p.sql"))
-@day_options
-@model_options
+@options.dated_model
 @_level_option
 @click.option("--dialect", required=True, help="Of the database: duckdb, postgres, sqlite …")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="The script to write."
-)
+@click.option("--out", type=options.ANY_FILE, required=True, help="The script to write.")
 @click.option("--table", default="stones", show_default=True, help="Your table of stones.")
 @click.option(
     "--prefix", default="diamond_", show_default=True, help="Of the names that are created."
@@ -109,16 +94,13 @@ def score(
     "cut, color, clarity, depth, table, x, y, z and what else the model reads but dates.",
 )
 def export_sql(
-    model: str | None,
-    home: str | None,
     level: float,
     dialect: str,
     out: Path,
     table: str,
     prefix: str,
     columns: str | None,
-    as_of: str | None,
-    carry_forward: bool,
+    **model: Any,
 ) -> None:
     """Write the model as SQL: look-up tables, and a view of prices over your table."""
     from diamond_pricing.files import write
@@ -127,7 +109,7 @@ def export_sql(
     named = None
     if columns is not None:
         named = tuple(name.strip() for name in columns.split(",") if name.strip())
-    found = on_day(chosen(model, home)[0], as_of, carry_forward=carry_forward)
+    found, _ = chosen(**model)
     text = sql(found, dialect, table=table, prefix=prefix, columns=named, level=level)
     write(out, text.encode())
     click.echo(f"{out}: the view {prefix}prices over {table}, {len(text) / 1e6:.1f} MB.")

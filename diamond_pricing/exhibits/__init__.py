@@ -1,7 +1,10 @@
 """Tables and figures: one function each. Every exhibit also gives its numbers, ``frame``."""
 
 from diamond_pricing.exhibits.accuracy import (
+    Candidates,
     against_best,
+    candidates,
+    evaluation_table,
     floor,
     floor_words,
     peers,
@@ -16,14 +19,15 @@ from diamond_pricing.exhibits.audit import (
     ratio_words,
     unpriced,
 )
-from diamond_pricing.exhibits.calibration import calibration, residual_map, residuals
-from diamond_pricing.exhibits.candidates import Candidates, candidates
-from diamond_pricing.exhibits.coverage import (
+from diamond_pricing.exhibits.calibration import (
+    calibration,
     coverage,
     coverage_figure,
     coverage_table,
     coverage_words,
     inside,
+    residual_map,
+    residuals,
 )
 from diamond_pricing.exhibits.diagnostics import (
     breusch_pagan,
@@ -43,9 +47,7 @@ from diamond_pricing.exhibits.effects import (
     partial_effect,
     surface,
 )
-from diamond_pricing.exhibits.evaluation_table import evaluation_table
 from diamond_pricing.exhibits.exhibit import Figure, Prose, Table, plain_markdown
-from diamond_pricing.exhibits.explanation_page import explanation_page
 from diamond_pricing.exhibits.index import (
     index_chart,
     index_table,
@@ -53,7 +55,6 @@ from diamond_pricing.exhibits.index import (
     told_table,
     worth_table,
 )
-from diamond_pricing.exhibits.markup_table import markup_table
 from diamond_pricing.exhibits.moves import (
     deliveries_table,
     difference_table,
@@ -72,15 +73,23 @@ from diamond_pricing.exhibits.price_list import (
     usual_cut,
 )
 from diamond_pricing.exhibits.priced import Priced, middle, rms_limits
-from diamond_pricing.exhibits.reasons import measures_text, reasons
 from diamond_pricing.exhibits.sales import (
     grades_hidden_by_weight,
     ladder,
+    markup_table,
     price_against_weight,
     quality,
     sold_weights,
 )
-from diamond_pricing.exhibits.waterfall import band_svg, bridge, waterfall, waterfall_svg
+from diamond_pricing.exhibits.waterfall import (
+    band_svg,
+    bridge,
+    explanation_page,
+    measures_text,
+    reasons,
+    waterfall,
+    waterfall_svg,
+)
 
 __all__ = [
     "Audit",

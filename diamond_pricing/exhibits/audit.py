@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.exhibit import Table
-from diamond_pricing.exhibits.priced import Priced, in_order
+from diamond_pricing.exhibits.exhibit import Table, frame_of, table
+from diamond_pricing.exhibits.priced import Priced, groups
 from diamond_pricing.fitting import Sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones, stone_keys
@@ -20,6 +20,8 @@ from diamond_pricing.validation.ratio_study import ratio_study
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from diamond_pricing.intake import Quarantined
 
 LIKE = 5  # comparable sales asked
 SLIP = 2.0  # times or under its inverse: rather a slip of the pen than an opinion
@@ -98,23 +100,19 @@ class Audit:
 
     def kinds(self) -> Table:
         """How many are flagged for each reason, and the money between."""
-        import pandas as pd
-
         kind = self.frame["reason"].astype(str).str.extract("^([^?:]*)")[0]
         grouped = self.frame.assign(kind=kind, at_stake=self.frame["difference"].abs())
         rows = [
             (name, len(part), float(part["at_stake"].sum()), float(part["difference"].sum()))
             for name, part in grouped.groupby("kind")
         ]
-        columns = ["likely reason", "stones", "money apart", "in sum"]
-        return Table(
-            pd.DataFrame(rows, columns=columns),
-            {
-                "stones": written.count,
-                "money apart": written.amounts(self.currency),
-                "in sum": written.amounts(self.currency, sign=True),
-            },
-        )
+        columns = {
+            "likely reason": None,
+            "stones": written.count,
+            "money apart": written.amounts(self.currency),
+            "in sum": written.amounts(self.currency, sign=True),
+        }
+        return table(rows, columns)
 
     @property
     def at_stake(self) -> float:
@@ -142,71 +140,40 @@ def audit(
     false : float
         Share of the flagged that may be ordinary.
     """
-    import pandas as pd
-
-    sales, rows, recorded = sold.sales, sold.rows, sold.recorded
-    assert model.ranges is not None, "only a model that states ranges can be audited by"
-    error = sold.error
-    ranges = model.ranges
-    found = mispriced(
-        error,
-        ranges.expected(sales.stones),
-        ranges.parts(sales.stones),
-        0.0 if floor is None else floor.sd,
-    )
-    expected = np.exp(recorded)
+    sales, ranges = sold.sales, model.ranges
+    assert ranges is not None, "only a model that states ranges can be audited by"
+    stones, sd = sales.stones, 0.0 if floor is None else floor.sd
+    found = mispriced(sold.error, ranges.expected(stones), ranges.parts(stones), sd)
+    expected = np.exp(sold.recorded)
     flagged = np.flatnonzero(found.q <= false)
     flagged = flagged[np.argsort(-np.abs(sales.price - expected)[flagged], kind="stable")]
-    near = Comparables(model, evidence)
-    lines = []
-    for i in flagged.tolist():
-        stone = sales.stones.stone(i)
-        median, like = _like(near, model, sales.stones, i)
-        lines.append(
-            {
-                "row": int(rows[i]),
-                "stone": str(stone),
-                "price": float(sales.price[i]),
-                "expected": float(expected[i]),
-                "difference": float(sales.price[i] - expected[i]),
-                "q": float(found.q[i]),
-                "scatter": float(found.scatter[i]),
-                "comparables": median,
-                "like": like,
-                "reason": reason(float(sales.price[i]), float(expected[i]), median),
-            }
-        )
-    columns = [
-        "row",
-        "stone",
-        "price",
-        "expected",
-        "difference",
-        "q",
-        "scatter",
-        "comparables",
-        "like",
-        "reason",
-    ]
-    return Audit(
-        pd.DataFrame(lines, columns=columns),
-        len(sales),
-        float(sales.price.sum()),
-        found.scatter,
-        sales.currency,
+    near, places = Comparables(model, evidence), flagged.tolist()
+    price, expected = sales.price[flagged], expected[flagged]
+    likes = [_like(near, model, stones, i) for i in places]
+    medians = [median for median, _ in likes]
+    frame = frame_of(
+        {
+            "row": sold.rows[flagged],
+            "stone": [str(stones.stone(i)) for i in places],
+            "price": price,
+            "expected": expected,
+            "difference": price - expected,
+            "q": found.q[flagged],
+            "scatter": found.scatter[flagged],
+            "comparables": medians,
+            "like": [like for _, like in likes],
+            "reason": list(map(reason, price, expected, medians)),
+        }
     )
+    asked = float(sales.price.sum())
+    return Audit(frame, len(sales), asked, found.scatter, sales.currency)
 
 
 def alone(rows: Integers, sales: Sales, most: int | None = None) -> Table:
     """Sales that no others can judge, the dearest first."""
-    import pandas as pd
-
     order = np.argsort(-sales.price, kind="stable")[:most]
     found = [(int(rows[i]), str(sales.stones.stone(i)), float(sales.price[i])) for i in order]
-    return Table(
-        pd.DataFrame(found, columns=["row", "stone", "price"]),
-        {"row": str, "price": written.amounts(sales.currency)},
-    )
+    return table(found, {"row": str, "stone": None, "price": written.amounts(sales.currency)})
 
 
 def reason(price: float, expected: float, comparables: float) -> str:
@@ -235,67 +202,29 @@ def _like(near: Comparables, model: PriceModel, stones: Stones, row: int) -> tup
     return found.median * on_list, "; ".join(each)
 
 
-class AsideRow(Protocol):
-    """A row that was set aside: `diamond_pricing.intake.Quarantined`."""
-
-    @property
-    def row(self) -> int:
-        """Where a person finds it."""
-        ...
-
-    @property
-    def field(self) -> str:
-        """What is at fault."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why."""
-        ...
-
-
-def unpriced(rows: Sequence[AsideRow], most: int) -> Table:
+def unpriced(rows: "Sequence[Quarantined]", most: int) -> Table:
     """The first rows of the data that cannot be held against a model, with the reason."""
-    import pandas as pd
-
     shown = [(r.row, r.field, r.reason) for r in rows[:most]]
-    return Table(pd.DataFrame(shown, columns=["row", "at fault", "reason"]), {"row": str})
+    return table(shown, {"row": str, "at fault": None, "reason": None})
 
 
 def ratio_table(sales: Sales, recorded: Vector, by: str = "weight") -> Table:
     """A ratio study by segment: expected over sale price, each figure with its 95 % limits."""
-    import pandas as pd
-
     expected, keys = np.exp(recorded), stone_keys(sales.stones)
-    labels, names = in_order(sales.stones, by)
     rows = []
-    for label in ("all", *names):
-        of = np.ones(len(sales), bool) if label == "all" else labels == label
-        if of.sum() >= SEGMENT:
-            study = ratio_study(sales.price[of], expected[of], keys[of])
-            rows.append(
-                (
-                    label,
-                    study.n,
-                    _limits(study.median, 3),
-                    _limits(study.cod, 1),
-                    _limits(study.prd, 3),
-                    _limits(study.prb, 3),
-                )
-            )
-    columns = [by, "sales", "median ratio", "COD", "PRD", "PRB"]
-    right = dict.fromkeys(columns[2:], str)
-    return Table(pd.DataFrame(rows, columns=columns), {"sales": written.count, **right})
+    for label, of in groups(sales.stones, by, SEGMENT, whole=True):
+        s = ratio_study(sales.price[of], expected[of], keys[of])
+        figures = ((s.median, 3), (s.cod, 1), (s.prd, 3), (s.prb, 3))
+        limits = (written.estimate(*ends, written.places(digits)) for ends, digits in figures)
+        rows.append((label, s.n, *limits))
+    right = dict.fromkeys(("median ratio", "COD", "PRD", "PRB"), str)
+    return table(rows, {by: None, "sales": written.count, **right})
 
 
 def ratio_words(sold: Priced) -> str:
     """Say which weight bands lie outside what assessors call good."""
-    labels, names = in_order(sold.sales.stones, "weight")
     expected, off = np.exp(sold.recorded), []
-    for label in names:
-        of = labels == label
-        if of.sum() < SEGMENT:
-            continue
+    for label, of in groups(sold.sales.stones, "weight", SEGMENT):
         s = ratio_study(sold.sales.price[of], expected[of], sold.stone[of])
         for what, (value, low, high), least, most in (
             ("median ratio", s.median, 0.98, 1.02),
@@ -312,8 +241,3 @@ def ratio_words(sold: Priced) -> str:
         "In plain words: as a whole no more than these stand out, *surely* where the limits "
         f"lie outside too. {'; '.join(off)}."
     )
-
-
-def _limits(figure: tuple[float, float, float], digits: int) -> str:
-    middle, low, high = (written.places(digits)(value) for value in figure)
-    return f"{middle} ({low} to {high})"

@@ -4,6 +4,7 @@ Ranges are of the coefficients: of the mean, not of a single sale. They are norm
 log price, with the covariance that the model states.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from statistics import NormalDist
@@ -11,26 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
-from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.exhibit import Figure, Prose, Table
-from diamond_pricing.exhibits.style import (
-    BLUE,
-    NAVY,
-    ORANGE,
-    cells,
-    drawing,
-    percent,
-    reach,
-    weights,
-)
+from diamond_pricing.exhibits import style, written
+from diamond_pricing.exhibits.exhibit import Figure, Prose, Table, Writer, frame_of, table
+from diamond_pricing.exhibits.priced import Z
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import ATTRIBUTES, Grade, Stone, Stones, attribute_named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
 LEVEL = 0.95
@@ -81,23 +70,22 @@ def partial_effect(
     frame = changes(model, stone, attribute, values.tolist(), level)
     start = getattr(stone, attribute)
     end = frame.iloc[-1]
-    with drawing(2.6) as sheet:
+    with style.drawing(2.6) as sheet:
         axes = sheet.axes
         if attribute == "carat":
-            weights(axes.xaxis)  # before anything is drawn, which fits the limits to it
+            style.weights(axes.xaxis)  # before anything is drawn, which fits the limits to it
         # A line breaks where the model declines.
         gap = np.diff(frame[attribute], prepend=low) > 5 * np.median(np.diff(values))
         for _, part in frame.groupby(np.cumsum(gap)):
+            place = part[attribute]
             axes.fill_between(
-                part[attribute], part["low"], part["high"], color=BLUE, alpha=0.22, lw=0
+                place, part["low"], part["high"], color=style.BLUE, alpha=0.22, lw=0
             )
-            axes.plot(part[attribute], part["log_change"], color=BLUE)
+            axes.plot(place, part["log_change"], color=style.BLUE)
         if start is not None:
-            axes.plot([start], [0], "o", color=NAVY, ms=4)
-            axes.annotate(
-                str(stone), (start, 0), (6, -12), textcoords="offset points", color=NAVY
-            )
-        percent(axes.yaxis)
+            axes.plot([start], [0], "o", color=style.NAVY, ms=4)
+            style.note(axes, str(stone), (start, 0), (6, -12), color=style.NAVY)
+        style.percent(axes.yaxis)
         axes.set_ylabel("change of the price")
         if attribute == "carat":
             axes.set_ylabel("price against the reference")
@@ -107,13 +95,9 @@ def partial_effect(
             axes.set_yticks(ticks[inside])
         else:
             axes.set_xlabel(f"{at.label.lower()}, {at.unit}")
+        moves = frame["log_change"]
         least, most, last = (
-            written.change(float(move), 0)
-            for move in (
-                frame["log_change"].min(),
-                frame["log_change"].max(),
-                end["log_change"],
-            )
+            written.change(float(v), 0) for v in (moves.min(), moves.max(), moves.iloc[-1])
         )
         alt = (
             f"Price of a {stone} as {at.label.lower()} goes from {frame[attribute].min():g} to "
@@ -132,22 +116,21 @@ def changes(
     model: PriceModel,
     stone: Stone,
     attribute: str,
-    values: "Sequence[float | str]",
+    values: Sequence[float | str],
     level: float = LEVEL,
 ) -> "pd.DataFrame":
     """Log change of a stone's price at other values of one attribute, and its range.
 
     Values that the model declines are left out.
     """
-    import pandas as pd
-
     others = Stones.of([changed(stone, **{attribute: value}) for value in values])
     kept = np.flatnonzero(model.supports(others))
     others, here = others.take(kept), Stones.of([stone])
     move = model.log_price(others) - model.log_price(here)
-    error = _error(model, others, here)
+    rows = model.design(others) - model.design(here)
+    error = np.linalg.norm(rows @ model.factor, axis=1)
     z = NormalDist().inv_cdf(0.5 + level / 2)
-    return pd.DataFrame(
+    return frame_of(
         {
             attribute: [values[i] for i in kept.tolist()],
             "log_change": move,
@@ -157,44 +140,42 @@ def changes(
     )
 
 
-def _error(model: PriceModel, stones: Stones, start: Stones) -> Vector:
-    """Standard error of the difference in log price, shape (n,)."""
-    rows = model.design(stones) - model.design(start)
-    error: Vector = np.linalg.norm(rows @ model.factor, axis=1)
-    return error
+def step(
+    model: PriceModel, stone: Stone, attribute: str, to: str, level: float = LEVEL
+) -> tuple[float, float, float] | None:
+    """Log change of a stone's price with another grade, and its range; None if declined."""
+    if model.supports(Stones.of([stone]))[0]:
+        found = changes(model, stone, attribute, [to], level)
+        for _, move, low, high in found.itertuples(index=False):
+            return move, low, high
+    return None
 
 
 def _grades(model: PriceModel, grade: Grade, stone: Stone, level: float) -> Figure:
     frame = changes(model, stone, grade.name, list(model.training.grades[grade.name]), level)
-    with drawing(2.2) as sheet:
+    with style.drawing(2.2) as sheet:
         axes, place = sheet.axes, np.arange(len(frame))
-        ends = reach(frame, "log_change")
-        axes.errorbar(place, frame["log_change"], ends, fmt="o", color=BLUE, ms=4, capsize=3)
+        ends = style.reach(frame, "log_change")
+        axes.errorbar(
+            place, frame["log_change"], ends, fmt="o", color=style.BLUE, ms=4, capsize=3
+        )
         for i, move in enumerate(frame["log_change"]):
-            axes.annotate(
-                written.change(move, 0),
-                (i, move),
-                (7, 0),
-                textcoords="offset points",
-                va="center",
-            )
+            style.note(axes, written.change(move, 0), (i, move), (7, 0), va="center")
         axes.set_xticks(place, frame[grade.name])
         axes.set_xlim(-0.5, len(frame) - 0.3)
-        percent(axes.yaxis)
+        style.percent(axes.yaxis)
         axes.set_ylabel(f"against {getattr(stone, grade.name)}")
         axes.grid(axis="x", visible=False)
         told = "; ".join(
-            f"{name} {written.change(move)} ({written.between(low, high)})"
-            for name, move, low, high in frame.itertuples(index=False)
+            f"{name} {written.estimate(*ends)}" for name, *ends in frame.itertuples(index=False)
         )
-        return sheet.exhibit(
-            f"{grade.label} of a {stone}, {100 * level:g} % ranges: {told}.", frame
-        )
+        alt = f"{grade.label} of a {stone}, {100 * level:g} % ranges: {told}."
+        return sheet.exhibit(alt, frame)
 
 
 def grade_steps(
     model: PriceModel,
-    carats: "Sequence[float]" = WEIGHTS,
+    carats: Sequence[float] = WEIGHTS,
     stone: Stone | None = None,
     level: float = LEVEL,
 ) -> Table:
@@ -203,8 +184,6 @@ def grade_steps(
     Each cell: change of the price of a stone like ``stone``, and its range; blank where the
     model declines one of the two stones.
     """
-    import pandas as pd
-
     stone = stone or model.reference
     rows = []
     for attribute in ("cut", "color", "clarity"):
@@ -213,15 +192,10 @@ def grade_steps(
             row = {"one grade better": f"{attribute} {worse} → {better}"}
             for carat in carats:
                 start = changed(stone, carat=carat, **{attribute: worse})
-                row[f"{carat:g} ct"] = ""
-                if model.supports(Stones.of([start]))[0]:
-                    found = changes(model, start, attribute, [better], level)
-                    for _, move, low, high in found.itertuples(index=False):
-                        row[f"{carat:g} ct"] = (
-                            f"{written.change(move)} ({written.between(low, high)})"
-                        )
+                found = step(model, start, attribute, better, level)
+                row[f"{carat:g} ct"] = written.estimate(*found) if found else ""
             rows.append(row)
-    return Table(pd.DataFrame(rows))
+    return Table(frame_of(rows))
 
 
 def average_steps(model: PriceModel, sales: Stones, level: float = LEVEL) -> Table:
@@ -230,8 +204,6 @@ def average_steps(model: PriceModel, sales: Stones, level: float = LEVEL) -> Tab
     Every stone within a tenth of the weight is moved up one grade; the mean of the log
     changes, and its range from the covariance of the coefficients.
     """
-    import pandas as pd
-
     z = NormalDist().inv_cdf(0.5 + level / 2)
     rows = []
     for attribute in ("cut", "color", "clarity"):
@@ -249,10 +221,10 @@ def average_steps(model: PriceModel, sales: Stones, level: float = LEVEL) -> Tab
             row[f"{carat:g} ct"] = ""
             if len(fine):
                 move, error = _mean_change(model, like.take(fine), better.take(fine))
-                limits = written.between(move - z * error, move + z * error)
-                row[f"{carat:g} ct"] = f"{written.change(move)} ({limits})"
+                half = z * error
+                row[f"{carat:g} ct"] = written.estimate(move, move - half, move + half)
         rows.append(row)
-    return Table(pd.DataFrame(rows))
+    return Table(frame_of(rows))
 
 
 def _mean_change(model: PriceModel, here: Stones, there: Stones) -> tuple[float, float]:
@@ -267,8 +239,6 @@ def _mean_change(model: PriceModel, here: Stones, there: Stones) -> tuple[float,
 
 def surface(model: PriceModel, carat: float = 1.0, cut: str = "Ideal") -> Figure:
     """Draw the price of every color and clarity at one weight, blank where none were sold."""
-    import pandas as pd
-
     seen = model.training.grades
     colors, clarities = list(seen["color"])[::-1], list(seen["clarity"])
     stones = Stones.of([model.alike(carat, cut, c, q) for c in colors for q in clarities])
@@ -278,14 +248,15 @@ def surface(model: PriceModel, carat: float = 1.0, cut: str = "Ideal") -> Figure
         raise StoneError(f"no stone of {carat:g} ct has a price.", attribute="carat")
     price[fine] = model.price(stones.take(fine))
     grid = price.reshape(len(colors), len(clarities))
-    frame = pd.DataFrame(grid, pd.Index(colors, name="color"), clarities).reset_index()
+    frame = frame_of(grid, clarities)
+    frame.insert(0, "color", colors)
     money = written.amounts(model.training.currency)
-    with drawing(2.9) as sheet:
+    with style.drawing(2.9) as sheet:
         axes = sheet.axes
         shade = np.log(grid)
         low, high = float(np.nanmin(shade)), float(np.nanmax(shade))
         texts = [money(value) if value == value else "" for value in price.tolist()]
-        cells(
+        style.cells(
             axes, shade, texts, (colors, clarities), "Blues", (low, high + 0.3 * (high - low))
         )
         axes.set_xlabel("clarity")
@@ -305,8 +276,6 @@ def magic_steps(
     The jump is that of the line *Magic weight* between a stone a hundredth lighter and one
     that reaches the weight.
     """
-    import pandas as pd
-
     stone = stone or model.reference
     low, high = model.training.ranges["carat"]
     rows = []
@@ -318,56 +287,33 @@ def magic_steps(
             continue
         why = model.compare(*ends)
         line = next(line for line in why.lines if line.name == "magic")
-        z = 1.959964 * line.standard_error
-        at = round(100 * weight)
-        rows.append(
-            (
-                weight,
-                line.log_effect,
-                line.log_effect - z,
-                line.log_effect + z,
-                int((cents == at - 1).sum()),
-                int((cents == at).sum()),
-            )
-        )
-    frame = pd.DataFrame(
-        rows, columns=["weight", "log_jump", "low", "high", "just_under", "at"]
-    )
-    with drawing(2.2) as sheet:
+        half, at = Z * line.standard_error, round(100 * weight)
+        limits = (line.log_effect - half, line.log_effect + half)
+        sold = (int((cents == at - 1).sum()), int((cents == at).sum()))
+        rows.append((weight, line.log_effect, *limits, *sold))
+    columns = ["weight", "log_jump", "low", "high", "just_under", "at"]
+    frame = frame_of(rows, columns=columns)
+    with style.drawing(2.2) as sheet:
         axes, place = sheet.axes, np.arange(len(frame))
-        bars = reach(frame, "log_jump")
-        axes.bar(place, frame["log_jump"], color=BLUE, width=0.6)
-        axes.errorbar(place, frame["log_jump"], bars, fmt="none", ecolor=NAVY, capsize=2, lw=1)
+        bars = style.reach(frame, "log_jump")
+        axes.bar(place, frame["log_jump"], color=style.BLUE, width=0.6)
+        axes.errorbar(
+            place, frame["log_jump"], bars, fmt="none", ecolor=style.NAVY, capsize=2, lw=1
+        )
         axes.set_xticks(place, [f"{w:.2f}" for w in frame["weight"]])
-        axes.axhline(0, color=ORANGE, lw=0.8)
-        percent(axes.yaxis)
+        axes.axhline(0, color=style.ORANGE, lw=0.8)
+        style.percent(axes.yaxis)
         axes.set_xlabel("carat")
         axes.set_ylabel("jump of the price")
         axes.grid(axis="x", visible=False)
-        told = "; ".join(
-            f"{w:g} ct {written.change(m)}" for w, m in frame[["weight", "log_jump"]].to_numpy()
-        )
-        figure = sheet.exhibit(
-            f"Jump of the price at each magic weight, {stone}: {told}.", frame
-        )
-    both = zip(frame["low"], frame["high"], strict=True)
-    limits = [written.between(a, b) for a, b in both]
-    table = Table(
-        pd.DataFrame(
-            {
-                "weight": frame["weight"],
-                "jump": frame["log_jump"],
-                "95 % range": limits,
-                "sold 0.01 ct under": frame["just_under"],
-                "sold at it": frame["at"],
-            }
-        ),
-        {
-            "weight": "{:.2f} ct".format,
-            "jump": written.change,
-            "95 % range": str,
-            "sold 0.01 ct under": written.count,
-            "sold at it": written.count,
-        },
-    )
-    return figure, table
+        told = "; ".join(f"{w:g} ct {written.change(m)}" for w, m, *_ in rows)
+        alt = f"Jump of the price at each magic weight, {stone}: {told}."
+        figure = sheet.exhibit(alt, frame)
+    shown: dict[str, Writer] = {
+        "weight": "{:.2f} ct".format,
+        "jump": written.change,
+        "95 % range": str,
+        "sold 0.01 ct under": written.count,
+        "sold at it": written.count,
+    }
+    return figure, table([(w, m, written.between(a, b), *n) for w, m, a, b, *n in rows], shown)

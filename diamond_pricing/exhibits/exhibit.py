@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -48,28 +48,23 @@ class Table:
         return [n in self.written or self.frame[n].dtype.kind in "iuf" for n in self.frame]
 
     def __str__(self) -> str:
-        heads, rows, right = list(map(str, self.frame.columns)), self.cells(), self._right()
-        wide = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-        lines = [
-            "  ".join(
-                f"{cell:>{w}}" if r else f"{cell:<{w}}"
-                for cell, w, r in zip(row, wide, right, strict=True)
-            ).rstrip()
-            for row in (heads, *rows)
-        ]
-        return "\n".join([lines[0], "─" * (sum(wide) + 2 * (len(wide) - 1)), *lines[1:]])
+        (head, *lines), width = aligned([self._heads(), *self.cells()], self._right())
+        return "\n".join([head, "─" * width, *lines])
+
+    def _heads(self) -> list[str]:
+        return list(map(str, self.frame.columns))
 
     def _repr_markdown_(self) -> str:
         ends = ["---:" if right else ":---" for right in self._right()]
-        rows = [list(map(str, self.frame.columns)), *self.cells()]
+        rows = [self._heads(), *self.cells()]
         lines = ["| " + " | ".join(map(plain_markdown, row)) + " |" for row in rows]
         return "\n".join([lines[0], "|" + "|".join(ends) + "|", *lines[1:]])
 
     def _repr_html_(self) -> str:
         right = [f' style="text-align:{"right" if r else "left"}"' for r in self._right()]
         head = "".join(
-            f'<th scope="col"{r}>{escape(str(name))}</th>'
-            for name, r in zip(self.frame.columns, right, strict=True)
+            f'<th scope="col"{r}>{escape(name)}</th>'
+            for name, r in zip(self._heads(), right, strict=True)
         )
         body = "".join(
             "<tr>"
@@ -87,6 +82,32 @@ class Table:
         text = io.StringIO()
         safe(self.frame).to_csv(text, index=False, lineterminator="\n")
         return text.getvalue()
+
+
+def frame_of(data: Any, columns: list[str] | None = None) -> "pd.DataFrame":
+    """A data frame; pandas is loaded only for it, since a server needs none."""
+    import pandas as pd
+
+    return pd.DataFrame(data, columns=columns)
+
+
+def table(rows: Sequence[Sequence[Any]], columns: Mapping[str, Writer | None]) -> Table:
+    """Rows under the names of columns, each with how its values are written."""
+    written = {name: writer for name, writer in columns.items() if writer is not None}
+    return Table(frame_of(rows, columns=list(columns)), written)
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> tuple[list[str], int]:
+    """Rows as lines of text whose columns stand below each other, and the width of all."""
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            f"{cell:>{w}}" if r else f"{cell:<{w}}"
+            for cell, w, r in zip(row, wide, right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+    return lines, sum(wide) + 2 * (len(wide) - 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,12 +155,8 @@ def plain_markdown(text: str) -> str:
 
 def safe(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The same with no text that a spreadsheet would run as a formula."""
-
-    def text(value: Any) -> Any:
-        return harmless(value) if isinstance(value, str) else value
-
     safer = frame.copy()
     for name in frame.columns:
         if frame[name].dtype.kind not in "iufb":
-            safer[name] = frame[name].map(text)
+            safer[name] = frame[name].map(lambda v: harmless(v) if isinstance(v, str) else v)
     return safer

@@ -8,7 +8,7 @@ import numpy as np
 
 from diamond_pricing.errors import ReportError
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.exhibit import Figure, Table
+from diamond_pricing.exhibits.exhibit import Figure, Table, frame_of, table
 from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE, drawing
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.market import Period, market_index
@@ -33,9 +33,7 @@ def index_chart(periods: Sequence[Period]) -> Figure:
     ReportError
         When no period has an index.
     """
-    import pandas as pd
-
-    frame = pd.DataFrame([asdict(period) for period in periods])
+    frame = frame_of([asdict(period) for period in periods])
     ends = frame[["index", "low", "high"]].astype(float)
     known = np.flatnonzero(ends["index"].notna())
     if not len(known):
@@ -63,9 +61,7 @@ def index_chart(periods: Sequence[Period]) -> Figure:
 
 def index_table(periods: Sequence[Period], published: Mapping[str, float]) -> Table:
     """The index of each period with its limits, and what was published of it."""
-    import pandas as pd
-
-    frame = pd.DataFrame([asdict(period) for period in periods])
+    frame = frame_of([asdict(period) for period in periods])
     frame["published"] = [published.get(period.period) for period in periods]
     frame = frame.astype(dict.fromkeys(("index", "low", "high", "published"), float))
     numbers = dict.fromkeys(("index", "low", "high", "published"), written.places(1))
@@ -80,8 +76,6 @@ def segments_table(model: PriceModel) -> Table:
     ReportError
         For a model whose sales have no dates.
     """
-    import pandas as pd
-
     usual: dict[str, Any] = model.reference.given()
     low, high = model.training.ranges["carat"]
     asked: dict[str, dict[str, Any]] = {
@@ -102,14 +96,12 @@ def segments_table(model: PriceModel) -> Table:
         columns["sales"] = [period.sales for period in found]
         columns[name] = [period.index for period in found]
     numbers = dict.fromkeys(asked, written.places(1))
-    return Table(pd.DataFrame(columns), numbers | {"sales": written.count})
+    return Table(frame_of(columns), numbers | {"sales": written.count})
 
 
 def worth_table(rows: "Sequence[Worth]") -> Table:
     """What grades are worth by period, a column each."""
-    import pandas as pd
-
-    frame = pd.DataFrame([asdict(row) for row in rows])
+    frame = frame_of([asdict(row) for row in rows])
     grades = list(dict.fromkeys(frame["grade"]))
     wide = frame.pivot_table(index="period", columns="grade", values="worth", sort=True)
     wide = wide.reindex(columns=grades, index=sorted(set(frame["period"]))).reset_index()
@@ -118,12 +110,14 @@ def worth_table(rows: "Sequence[Worth]") -> Table:
 
 def told_table(scores: Sequence[Any]) -> Table:
     """Sealed predictions against the prices that stones fetched."""
-    import pandas as pd
-
-    heads = ["stones of", "age", "sales", "within 10 %", "half within", "level", "in range"]
+    columns = {
+        "stones of": None,
+        "age": None,
+        "sales": written.count,
+        "within 10 %": written.share,
+        "half within": written.share,
+        "level": written.signed,
+        "in range": written.share,
+    }
     rows = [(s.of, s.age, s.n, s.near, s.error, s.level, s.held) for s in scores]
-    shares = dict.fromkeys(("within 10 %", "half within", "in range"), written.share)
-    return Table(
-        pd.DataFrame(rows, columns=heads),
-        shares | {"sales": written.count, "level": written.signed},
-    )
+    return table(rows, columns)

@@ -11,7 +11,7 @@ import numpy as np
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
 from diamond_pricing.exhibits import written
-from diamond_pricing.exhibits.exhibit import Prose, Table, safe
+from diamond_pricing.exhibits.exhibit import Prose, Table, frame_of, safe
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.stones import Stones
@@ -52,11 +52,9 @@ class PriceList:
 
     def table(self, band: str, what: str = "per_carat") -> Table:
         """One band: color down, clarity across; ``what`` is a column of the frame."""
-        import pandas as pd
-
         part = self.frame[self.frame["band"] == band]
         colors, clarities = (list(dict.fromkeys(part[name])) for name in ("color", "clarity"))
-        grid = pd.DataFrame({"color": colors})
+        grid = frame_of({"color": colors})
         for clarity in clarities:
             grid[clarity] = [self._cell(part, color, clarity, what) for color in colors]
         return Table(grid, dict.fromkeys(clarities, str))
@@ -94,22 +92,20 @@ class PriceList:
         from openpyxl.styles import Font
         from openpyxl.utils import get_column_letter
 
+        money = f"{self.currency} of {self.effective}"
         file = io.BytesIO()
         with pd.ExcelWriter(file, engine="openpyxl") as book:
             for band, carat, part in self.bands():
-                title = f"{self.cut}, {band}: {self.currency} of {self.effective} per carat"
+                colors, clarities = (list(dict.fromkeys(part[n])) for n in ("color", "clarity"))
                 row = 2
-                for name in ("per_carat", "low_per_carat", "high_per_carat", "support"):
+                for name, title in NAMES.items():
                     grid = part.pivot(index="color", columns="clarity", values=name)
-                    grid = grid.loc[
-                        list(dict.fromkeys(part["color"])), list(dict.fromkeys(part["clarity"]))
-                    ]
-                    grid.round(0).to_excel(book, sheet_name=band, startrow=row)
+                    grid = grid.loc[colors, clarities].round(0)
+                    grid.to_excel(book, sheet_name=band, startrow=row)
                     sheet = book.sheets[band]
-                    sheet.cell(row, 1, NAMES[name].format(carat=carat)).font = Font(bold=True)
+                    sheet.cell(row, 1, title.format(carat=carat)).font = Font(bold=True)
                     row += len(grid) + 3
-                sheet = book.sheets[band]
-                sheet["A1"] = title
+                sheet["A1"] = f"{self.cut}, {band}: {money} per carat"
                 sheet["A1"].font = Font(bold=True, size=13)
                 for line in sheet.iter_rows(min_row=3):
                     for cell in line[1:]:
@@ -160,8 +156,6 @@ def price_list(
     StoneError
         For a cut that the model does not know, or weights that do not ascend.
     """
-    import pandas as pd
-
     seen = model.training.grades
     if cut not in seen["cut"]:
         raise StoneError(
@@ -185,32 +179,28 @@ def price_list(
                 for color in reversed(list(seen["color"]))
                 for clarity in reversed(list(seen["clarity"]))
             ]
-    frame = pd.DataFrame(rows, columns=["band", "carat", "color", "clarity"])
+    frame = frame_of(rows, columns=["band", "carat", "color", "clarity"])
     stones = Stones.of([model.alike(carat, cut, *grades) for _, carat, *grades in rows])
     cells = priced_cells(model, stones)
     thin = cells["support"] < FEW
     cells |= {name: np.where(thin, np.nan, cells[name]) for name in ("price", "low", "high")}
     frame = frame.assign(**cells)
-    for name, per in (
-        ("price", "per_carat"),
-        ("low", "low_per_carat"),
-        ("high", "high_per_carat"),
-    ):
-        frame[per] = frame[name] / frame["carat"]
+    for name in ("price", "low", "high"):
+        per_carat = "per_carat" if name == "price" else f"{name}_per_carat"
+        frame[per_carat] = frame[name] / frame["carat"]
     t = model.training
     return PriceList(cut, frame, t.currency, t.effective, model.sha256[:12], dearest)
 
 
 def price_list_pages(prices: PriceList) -> Prose:
     """Every band as Markdown: a heading, the weight that is priced, and its table."""
-    parts = []
-    for band, carat, part in prices.bands():
-        if part["price"].isna().all():
-            continue
-        parts.append(
+    return Prose(
+        "\n\n".join(
             f"## {band}, priced at {carat:g} ct\n\n{prices.table(band)._repr_markdown_()}"
+            for band, carat, part in prices.bands()
+            if part["price"].notna().any()
         )
-    return Prose("\n\n".join(parts))
+    )
 
 
 def priced_cells(model: PriceModel, stones: Stones) -> dict[str, Vector]:
@@ -223,10 +213,7 @@ def priced_cells(model: PriceModel, stones: Stones) -> dict[str, Vector]:
     found = {name: np.full(len(stones), np.nan) for name in ("price", "low", "high")}
     found["price"][fine] = np.round(model.price(good), 2)
     if model.ranges is not None:
-        found["low"][fine], found["high"][fine] = (
-            np.round(end, 2) for end in model.range(good)
-        )
-    near = (
-        model.support.near(stones) if model.support is not None else np.zeros(len(stones), int)
-    )
+        found["low"][fine], found["high"][fine] = np.round(model.range(good), 2)
+    support = model.support
+    near = np.zeros(len(stones), int) if support is None else support.near(stones)
     return found | {"support": near}

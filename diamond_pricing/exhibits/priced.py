@@ -1,14 +1,16 @@
 """Sales beside what they are expected to fetch, and the groups that they are looked at in."""
 
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.exhibits import written
 from diamond_pricing.fitting import Sales
 from diamond_pricing.fitting.scatter import BANDS
+from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones, stone_keys
 
 FEWEST = 30  # sales of a group
@@ -51,9 +53,7 @@ class Priced(NamedTuple):
 
 def bands(stones: Stones) -> NDArray[np.str_]:
     """Weight band of each stone in words, shape (n,)."""
-    edges = [f"{edge:g}" for edge in BANDS]
-    between = [f"{a}–{b} ct" for a, b in pairwise(edges)]
-    names = np.array([f"under {edges[0]} ct", *between, f"from {edges[-1]} ct"])
+    names = np.array(written.bands([f"{edge:g}" for edge in BANDS]))
     found: NDArray[np.str_] = names[np.searchsorted(BANDS, stones["carat"], side="right")]
     return found
 
@@ -63,6 +63,23 @@ def in_order(stones: Stones, by: str) -> tuple[NDArray[np.str_], list[str]]:
     labels = bands(stones) if by == "weight" else stones.labels(by)
     order = np.argsort(stones["carat" if by == "weight" else by], kind="stable")
     return labels, list(dict.fromkeys(labels[order].tolist()))
+
+
+def groups(
+    stones: Stones, by: str, least: int = FEWEST, *, whole: bool = False
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each group of enough stones, and which they are, shape (n,); ``whole``: all before."""
+    labels, names = in_order(stones, by)
+    for name in ("all", *names) if whole else names:
+        of = np.ones(len(labels), bool) if name == "all" else labels == name
+        if of.sum() >= least:
+            yield name, of
+
+
+def supported(sales: Sales, models: Iterable[PriceModel]) -> Sales:
+    """The sales whose stones every model prices."""
+    rows = np.flatnonzero(np.all([m.supports(sales.stones) for m in models], axis=0))
+    return sales.take(rows)
 
 
 def middle(stones: Stones, attribute: str, share: float = 0.99) -> tuple[float, float]:
@@ -79,6 +96,14 @@ def rms_limits(error: Vector, stone: Integers) -> tuple[float, float]:
     mean, error_of_mean = clustered_mean(error**2, stone)
     low, high = (max(mean + side * Z * error_of_mean, 0.0) for side in (-1, 1))
     return float(np.sqrt(low)), float(np.sqrt(high))
+
+
+def relative_change(before: Vector, after: Vector, stone: Integers) -> tuple[float, str]:
+    """Change of the mean of n values, relative to it, and its 95 % limits."""
+    mean, error = clustered_mean(after - before, stone)
+    base = float(before.mean())
+    low, high = ((mean + side * Z * error) / base for side in (-1, 1))
+    return mean / base, written.between(low, high, written.signed)
 
 
 def clustered_mean(value: Vector, stone: Integers) -> tuple[float, float]:

@@ -2,9 +2,11 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
+from importlib.resources import files
+from math import expm1, log1p
 from typing import TYPE_CHECKING, Any
 
 from diamond_pricing.errors import MissingExtraError
@@ -17,43 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 # Blue and orange are told apart by the color-blind, and in grey by their lightness.
-INK, SOFT, LINE, BLUE, ORANGE, NAVY = (
-    "#16202b",
-    "#51606e",
-    "#dfe4e9",
-    "#1f6f9f",
-    "#d8803c",
-    "#12324a",
-)
+BLUE, ORANGE, NAVY, SOFT = "#1f6f9f", "#d8803c", "#12324a", "#51606e"
 WIDE = 6.6  # inches: the text of a page
-_STYLE: Any = {
-    "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "text.color": INK,
-    "axes.labelcolor": SOFT,
-    "axes.edgecolor": "#9aa6b2",
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "axes.grid": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "lines.linewidth": 1.6,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "svg.fonttype": "path",
-    "svg.hashsalt": "diamond_pricing",
-    "savefig.dpi": 200,
-}
+_STYLE = files("diamond_pricing.exhibits") / "figures.mplstyle"
 
 
 class Sheet:
@@ -61,8 +29,8 @@ class Sheet:
 
     def __init__(self, figure: "Drawing", axes: Any) -> None:
         self.figure = figure
-        self.all: list[Axes] = list(axes.ravel()) if hasattr(axes, "ravel") else [axes]
-        self.axes: Axes = self.all[0]
+        self.all: list[Axes] = axes.ravel().tolist()
+        self.axes = self.all[0]
 
     def exhibit(self, alt: str, frame: "pd.DataFrame") -> Figure:
         """Finish it."""
@@ -76,39 +44,45 @@ class Sheet:
 
 
 @contextmanager
-def drawing(
-    height: float = 2.8, columns: int = 1, width: float = WIDE, **axes: Any
-) -> Iterator[Sheet]:
-    """Draw in the house style; sizes in inches.
-
-    Raises
-    ------
-    MissingExtraError
-        Without matplotlib: the extra ``report`` brings it.
-    """
+def drawing(height: float, columns: int = 1, **axes: Any) -> Iterator[Sheet]:
+    """Draw in the house style; the height in inches."""
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure as Drawing
     except ImportError as error:
         raise MissingExtraError("figures", "report") from error
-    with mpl.rc_context(_STYLE):
-        figure = Drawing(figsize=(width, height))
-        yield Sheet(figure, figure.subplots(1, columns, **axes))
+    with mpl.rc_context(mpl.rc_params_from_file(str(_STYLE), use_default_template=False)):
+        figure = Drawing(figsize=(WIDE, height))
+        yield Sheet(figure, figure.subplots(1, columns, squeeze=False, **axes))
 
 
 def weights(axis: Any, at: tuple[float, ...] = (0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)) -> None:
     """Let an axis of weights be logarithmic, with the weights that people speak of."""
+    from matplotlib.ticker import FixedLocator
+
     axis.axes.set_xscale("log")
-    axis.set_major_locator(_fixed(at))
+    axis.set_major_locator(FixedLocator(at))
     axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_locator(_fixed(()))
+    axis.set_minor_locator(FixedLocator(()))
     axis.set_label_text("carat")
+
+
+def amounts(axis: Any, money: Callable[[float], str]) -> None:
+    """Let a horizontal axis of prices be logarithmic."""
+    axis.axes.set_xscale("log")
+    axis.set_major_formatter(lambda value, _: money(value))
+    axis.set_minor_formatter(lambda value, _: "")
+
+
+def note(
+    axes: "Axes", text: str, at: tuple[Any, Any], by: tuple[float, float], **how: Any
+) -> None:
+    """Write at a place of the data, moved by so many points."""
+    axes.annotate(text, at, by, textcoords="offset points", **how)
 
 
 def percent(axis: Any) -> None:
     """Write an axis of log ratios as per cent, at round per cents; after all is drawn."""
-    from math import expm1, log1p
-
     from matplotlib.ticker import MaxNLocator
 
     low, high = sorted(axis.get_view_interval())
@@ -134,8 +108,8 @@ def reach(frame: "pd.DataFrame", middle: str) -> Any:
 def cells(
     axes: Any,
     grid: Any,
-    texts: "Sequence[str]",
-    names: "tuple[Sequence[str], Sequence[str]]",
+    texts: Sequence[str],
+    names: tuple[Sequence[str], Sequence[str]],
     shades: str,
     limits: tuple[float, float],
 ) -> None:
@@ -150,16 +124,3 @@ def cells(
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-
-
-def every(step: float) -> Any:
-    """Ticks at the multiples of a step."""
-    from matplotlib.ticker import MultipleLocator
-
-    return MultipleLocator(step)
-
-
-def _fixed(at: tuple[float, ...]) -> Any:
-    from matplotlib.ticker import FixedLocator
-
-    return FixedLocator(at)

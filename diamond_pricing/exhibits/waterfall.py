@@ -1,4 +1,4 @@
-"""The steps of a price, and where it stands in its range: the same on a page and on paper.
+"""The steps of a price and where it stands in its range: drawings, tables and a whole page.
 
 Colors are classes for the page and attributes for paper. Widths are units of the drawing,
 not pixels: a phone gets a drawing of its own, so that the letters keep their size. Equal
@@ -7,23 +7,21 @@ explanations give equal bytes.
 
 from collections.abc import Sequence
 from html import escape
+from importlib.resources import files
 from itertools import accumulate
 from math import log
+from string import Template
 from typing import NamedTuple
 
-from diamond_pricing.exhibits.exhibit import Figure
+from diamond_pricing.exhibits.exhibit import Figure, Table, frame_of, table
 from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.model.explanation import REFERENCE, reasons_html
+from diamond_pricing.model.money import written
 from diamond_pricing.model.words import ENGLISH, Words
-from diamond_pricing.stones import Stone
+from diamond_pricing.stones import MEASURES, Stone
 
 # Blue up, orange down: told apart by the color-blind, and by their direction in grey.
-FILLS = {
-    "base": "#8a97a5",
-    "up": "#1f6f9f",
-    "down": "#c2622d",
-    "none": "#c9d1d8",
-    "total": "#12324a",
-}
+FILLS = {"base": "#8a97a5", "up": "#1f6f9f", "down": "#c2622d", "total": "#12324a"}
 ROW, BAR = 34, 22
 LEAST = 50  # cents that are drawn
 SMALL = 0.003  # of the price; smaller lines are drawn as one
@@ -34,18 +32,16 @@ def waterfall(
     why: PriceExplanation, words: Words = ENGLISH, ends: tuple[str, str] | None = None
 ) -> Figure:
     """Show how a price is made, step by step from the reference stone's."""
-    import pandas as pd
-
     rows = [
         (line.name, line.label, line.note, line.factor, line.cents, running)
         for line, running in zip(why.lines, why.running, strict=True)
     ]
-    frame = pd.DataFrame(
+    frame = frame_of(
         rows, columns=["line", "label", "compares", "factor", "cents", "running_cents"]
     )
-    ends = ends or (words.reference, words.price)
     alt = spoken(why, words)
-    return Figure(waterfall_svg(why, words, alt, ends), alt, frame)
+    svg = waterfall_svg(why, words, alt, ends or (words.reference, words.price))
+    return Figure(svg, alt, frame)
 
 
 def bridge(model: PriceModel, first: Stone, second: Stone, words: Words = ENGLISH) -> Figure:
@@ -78,15 +74,14 @@ def waterfall_svg(
     width = 360 if narrow else 690
     margin, right = (4, 4) if narrow else (160, 92)
     row = 46 if narrow else ROW
-    running = (0, *accumulate(cents for _, cents in _folded(why, words, ends[0])))
+    steps = _folded(why, words, ends[0])
+    running = (0, *accumulate(cents for _, cents in steps))
     low = min(running)  # below nothing, where the second of two stones is much the cheaper
     scale = (width - margin - right) / max(max(running) - low, 1)
     page = _Page(margin, margin - low * scale, width, scale, narrow)
-    parts = []
-    y = 4
-    after = 0
-    for i, (label, cents) in enumerate(_folded(why, words, ends[0])):
-        before, after, first = after, after + cents, i == 0
+    parts, y = [], 4
+    for i, (label, cents) in enumerate(steps):
+        before, after, first = running[i], running[i + 1], i == 0
         kind = "base" if first else "up" if cents > 0 else "down"
         amount = words.amount(cents, why.currency, sign=not first, digits=0)
         parts += _bar(label, amount, (before, after), kind, y, page)
@@ -113,11 +108,8 @@ def _folded(why: PriceExplanation, words: Words, first: str) -> list[tuple[str, 
     small = [line for line in lines if abs(line.cents) < SMALL * why.cents]
     large = [(words.label(line.name), line.cents) for line in lines if line not in small]
     other = sum(line.cents for line in small)
-    return [
-        (first, reference.cents),
-        *large,
-        *([(words.other, other)] if abs(other) >= LEAST else []),
-    ]
+    rest = [(words.other, other)] if abs(other) >= LEAST else []
+    return [(first, reference.cents), *large, *rest]
 
 
 class _Page(NamedTuple):
@@ -197,4 +189,53 @@ def band_svg(
         f'<text class="l" x="{a:.1f}" y="{base + 22}" text-anchor="middle">{escape(ends[0])}'
         f'</text><text class="l" x="{b:.1f}" y="{base + 22}" text-anchor="middle">'
         f"{escape(ends[1])}</text></svg>"
+    )
+
+
+def explanation_page(why: PriceExplanation) -> str:
+    """Write the page for an explanation; it asks no other host for anything."""
+    page = (files("diamond_pricing.exhibits") / "explanation.html").read_text(encoding="utf-8")
+    texts = {
+        "stone": str(why.stone),
+        "price": written(why.cents, why.currency),
+        "money": why.money,
+        "reference": str(why.reference),
+        "unrecorded": ENGLISH.unrecorded([line.name for line in why.lines]),
+        "model": why.model,
+    }
+    return Template(page).substitute(
+        {name: escape(text) for name, text in texts.items()},
+        picture=waterfall_svg(why, ENGLISH, spoken(why), (ENGLISH.reference, ENGLISH.price)),
+        reasons=reasons_html(why),
+    )
+
+
+def reasons(
+    why: PriceExplanation,
+    words: Words = ENGLISH,
+    heads: Sequence[str] = ("Because of", "Compared", "Factor", "Amount"),
+) -> Table:
+    """Each line: what it is of, what it compares, its factor and amount; the price last."""
+    rows = []
+    for line in why.lines:
+        first = line.name == REFERENCE
+        rows.append(
+            (
+                words.label(line.name),
+                why.details.note(line.name, words),
+                "" if first else f"×{words.number(f'{line.factor:.3f}')}",
+                words.amount(line.cents, why.currency, sign=not first),
+            )
+        )
+    rows.append((words.price, "", "", words.amount(why.cents, why.currency)))
+    return table(rows, {heads[0]: None, heads[1]: None, heads[2]: str, heads[3]: str})
+
+
+def measures_text(stone: Stone, words: Words = ENGLISH) -> str:
+    """The measures of a stone that are known, in words."""
+    given = stone.given()
+    return ", ".join(
+        f"{words.attribute(m.name).lower()} {words.number(f'{given[m.name]:g}')} {m.unit}"
+        for m in MEASURES
+        if not m.required and m.name in given
     )

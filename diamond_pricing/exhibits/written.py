@@ -1,6 +1,7 @@
 """How exhibits write numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import exp, expm1
 
 from diamond_pricing.model import money
@@ -30,6 +31,19 @@ def factor(log_ratio: float) -> str:
 def between(low: float, high: float, how: Callable[[float], str] = change) -> str:
     """Two ends of a range."""
     return f"{how(low)} to {how(high)}"
+
+
+def estimate(
+    middle: float, low: float, high: float, how: Callable[[float], str] = change
+) -> str:
+    """A figure with its limits."""
+    return f"{how(middle)} ({between(low, high, how)})"
+
+
+def bands(edges: Sequence[str], to: str = "–") -> list[str]:
+    """Weight bands between edges, and those below and above."""
+    between = (f"{low}{to}{high} ct" for low, high in pairwise(edges))
+    return [f"under {edges[0]} ct", *between, f"from {edges[-1]} ct"]
 
 
 def count(n: float) -> str:

@@ -39,30 +39,14 @@ def executed(
     tell: Callable[[int, int], None],
     shared: str = "",
 ) -> nbformat.NotebookNode:
-    """Run every cell; prose gets the values of its inline expressions.
+    """Run every cell in ``folder``; prose gets the values of its inline expressions.
 
-    Parameters
-    ----------
-    given : Mapping[str, Any]
-        Values of parameters, set behind the cell that declares them.
-    folder : str
-        Where the cells run.
-    tell : callable
-        Told before each cell which of how many it is.
-    shared : str
-        A folder where a report leaves fits for the next; empty: none.
-
-    Raises
-    ------
-    ReportError
-        Naming the place of the cell that failed, and why.
+    The values of ``given`` are set behind the cell that declares the parameters; ``shared``
+    is a folder where a report leaves fits for the next. See `render`.
     """
-    notebook = new_notebook(
-        metadata={
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-            "language_info": {"name": "python"},
-        }
-    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = new_notebook(metadata=metadata)
     cells = []
     for i, cell in enumerate(source.cells):
         if cell.options is None:

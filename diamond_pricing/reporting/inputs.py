@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
@@ -71,6 +71,7 @@ class Inputs:
     rows: Integers
     registry: Registry | None
     finds: str = "place"
+    _begun: "dict[str | int, Future[str]]" = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def read(cls, model: str = "", home: str = "", data: str = "", as_of: str = "") -> "Inputs":
@@ -102,22 +103,19 @@ class Inputs:
             intake = take_in(path.name, path.read_bytes(), currency=t.currency)
             frame, rows = intake.sales.drop(columns="row"), intake.sales["row"].to_numpy()
             frame.attrs = {"currency": t.currency, "effective": t.effective}
-            of = plain_markdown(path.name)
-            aside = tuple(intake.quarantined)
+            of, aside = plain_markdown(path.name), tuple(intake.quarantined)
             return cls(found, whose, frame, of, aside, rows, registry, "row")
         if registry is not None:
             frame = homes.counted_sales(registry.store, registry.entries())
             of = "the sales of the home"
             return cls(found, whose, frame, of, (), np.arange(len(frame)), registry)
         frame = load_sales()
-        left_out = [
+        aside = tuple(
             Quarantined(row, problem.attribute, problem.reason, "")
             for row, problem in Stones.from_frame(frame).left_out
-        ]
-        rows = np.arange(len(frame))
-        return cls(
-            found, whose, frame, "the packaged sales of 2008", tuple(left_out), rows, None
         )
+        of = "the packaged sales of 2008"
+        return cls(found, whose, frame, of, aside, np.arange(len(frame)), None)
 
     @cached_property
     def sales(self) -> Sales:
@@ -163,30 +161,15 @@ class Inputs:
         return "The row counts the sales from 0."
 
     def need_sales(self, least: int) -> None:
-        """Refuse what so few sales cannot show.
-
-        Raises
-        ------
-        ReportError
-        """
+        """Refuse what so few sales cannot show, by a `ReportError`."""
         if len(self.frame) < least:
             raise ReportError(
                 f"this report needs {least} sales to say anything; {self.of} are "
                 f"{len(self.frame)}."
             )
 
-    @property
-    def is_packaged(self) -> bool:
-        """Whether the model is the one that ships."""
-        return self.model == packaged_model()
-
     def need_dates(self) -> None:
-        """Refuse a model whose sales have no dates.
-
-        Raises
-        ------
-        ReportError
-        """
+        """Refuse a model whose sales have no dates, by a `ReportError`."""
         if self.model.dates is None:
             raise ReportError(
                 f"this report needs a model whose sales have dates; {self.model} has none."
@@ -200,21 +183,15 @@ class Inputs:
     @cached_property
     def told_before(self) -> list[Score]:
         """The home's sealed predictions against the prices that stones fetched."""
-        if self.registry is None:
-            return []
-        return scored(self.registry.store, self.registry.entries())
+        home = self.registry
+        return [] if home is None else scored(home.store, home.entries())
 
     def worth(self, attribute: str) -> list[Worth]:
         """What each grade is worth, by quarter."""
         return grade_worth(self.sales, attribute)
 
     def need_ranges(self) -> None:
-        """Refuse a model that does not say how far prices scatter around its own.
-
-        Raises
-        ------
-        ReportError
-        """
+        """Refuse a model without ranges of its prices, by a `ReportError`."""
         if self.model.ranges is None or self.model.support is None:
             raise ReportError(
                 f"this report needs a model that states ranges; {self.model} does not. "
@@ -226,15 +203,21 @@ class Inputs:
         """What the sales are expected to fetch, each by a fit that did not see the stone."""
         if len(self.frame) < FEWEST:
             rows = np.flatnonzero(self.model.supports(self.sales.stones))
-            return self._by(self.model, rows, "too few to fit a model to")
-        kept = self._kept("held_out", self._held_out)
+            sales, model = self.sales.take(rows), self.model
+            recorded = model.log_price(sales.stones, listing="recorded")
+            how = (
+                f"These {len(rows):,} sales are too few to fit a model to: expected prices are "
+                f"those of model {model.sha256[:12]}, which may have seen some of the stones."
+            )
+            return Priced(self.rows[rows], sales, recorded, how, unseen=False)
+        kept = self._held_out
         judged = ~np.isnan(kept["recorded"])
         rows = kept["rows"][judged]
         how = (
             f"Each of the {len(rows):,} sales is priced by a fit of the default recipe "
             "to the others, which did not see the stone (five folds by stone)."
         )
-        return Priced(self.rows[rows], self._some(rows), kept["recorded"][judged], how)
+        return Priced(self.rows[rows], self.sales.take(rows), kept["recorded"][judged], how)
 
     @cached_property
     def alone(self) -> "tuple[Integers, Sales]":
@@ -242,9 +225,9 @@ class Inputs:
         if len(self.frame) < FEWEST:
             rows = np.flatnonzero(~self.model.supports(self.sales.stones))
         else:
-            kept = self._kept("held_out", self._held_out)
+            kept = self._held_out
             rows = kept["rows"][np.isnan(kept["recorded"])]
-        return self.rows[rows], self._some(rows)
+        return self.rows[rows], self.sales.take(rows)
 
     @cached_property
     def fitted(self) -> "tuple[PriceModel, HeldOut]":
@@ -259,14 +242,18 @@ class Inputs:
 
         return fit_held_out(self.frame)
 
+    @cached_property
     def _held_out(self) -> dict[str, Any]:
-        held = self.fitted[1]
-        return {"rows": held.rows, "recorded": held.recorded}
+        def found() -> dict[str, Any]:
+            held = self.fitted[1]
+            return {"rows": held.rows, "recorded": held.recorded}
+
+        return self._kept("held_out", found)
 
     @cached_property
     def parted(self) -> "tuple[pd.DataFrame, pd.DataFrame]":
         """Sales of two thirds of the stones, drawn at random, and those of the rest."""
-        n = int(self.stone_count)
+        n = self.stone_count
         first, second = samples(self.frame, (2 * n // 3, n - 2 * n // 3))
         return first, second
 
@@ -325,22 +312,6 @@ class Inputs:
             self._begun[i] = pool.submit(_document, frame)
         pool.shutdown(wait=False)
 
-    @cached_property
-    def _begun(self) -> "dict[str | int, Future[str]]":
-        return {}
-
-    def _by(self, model: PriceModel, rows: Integers, why: str) -> Priced:
-        sales = self._some(rows)
-        recorded = model.log_price(sales.stones, listing="recorded")
-        how = (
-            f"These {len(rows):,} sales are {why}: expected prices are those of model "
-            f"{model.sha256[:12]}, which may have seen some of the stones."
-        )
-        return Priced(self.rows[rows], sales, recorded, how, unseen=False)
-
-    def _some(self, rows: Integers) -> Sales:
-        return self.sales.take(rows)
-
     def _kept(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Arrays that reports of one run share in a folder, where there is one."""
         folder = os.environ.get(CACHE)
@@ -359,7 +330,10 @@ class Inputs:
     @property
     def benchmark(self) -> dict[str, Any]:
         """Results of the accuracy benchmark beside other libraries, as it was last run."""
-        found: dict[str, Any] = json.loads(_benchmark().read_text(encoding="utf-8"))
+        file = shipped("accuracy.json")
+        if not file.is_file():
+            file = file.parents[1] / "docs/explanation/accuracy.json"
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return found
 
 
@@ -386,11 +360,6 @@ def _model(name: str, registry: Registry | None) -> tuple[PriceModel, str]:
     return packaged_model(), "the packaged model"
 
 
-def _benchmark() -> Path:
-    found = shipped("accuracy.json")
-    return found if found.is_file() else found.parents[1] / "docs/explanation/accuracy.json"
-
-
 def samples(frame: "pd.DataFrame", sizes: Sequence[int], seed: int = 0) -> "list[pd.DataFrame]":
     """Disjoint random samples of so many stones each, with all of their sales.
 
@@ -403,8 +372,5 @@ def samples(frame: "pd.DataFrame", sizes: Sequence[int], seed: int = 0) -> "list
     order = np.random.default_rng(seed).permutation(keys.max() + 1)
     if sum(sizes) > len(order):
         raise FitError(f"samples of {sum(sizes):,} stones from {len(order):,}.")
-    found, start = [], 0
-    for size in sizes:
-        found.append(frame[np.isin(keys, order[start : start + size])].reset_index(drop=True))
-        start += size
-    return found
+    *parts, _ = np.split(order, np.cumsum(sizes))
+    return [frame[np.isin(keys, part)].reset_index(drop=True) for part in parts]

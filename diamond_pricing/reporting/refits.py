@@ -52,7 +52,8 @@ class Refit:
         registry = Registry.at(home)
         for found in reversed(registry.entries()):
             if found.action == "refit" and str(found.number) == (entry or str(found.number)):
-                return cls(registry, found, json.loads(_record(registry, found)))
+                record = registry.store.read(found.details["record"])
+                return cls(registry, found, json.loads(record))
         which = f"numbered {entry}" if entry else "in the log"
         raise ReportError(f"there is no refit {which} of {registry.store}.")
 
@@ -133,7 +134,3 @@ class Refit:
     def judged_on(self) -> Sales | None:
         """The sales that the candidate was judged on; None where nothing was fitted."""
         return self._frozen
-
-
-def _record(registry: Registry, entry: Entry) -> bytes:
-    return registry.store.read(entry.details["record"])

@@ -21,22 +21,7 @@ from diamond_pricing.reporting.execute import executed
 from diamond_pricing.reporting.source import Source
 
 FORMATS = ("html", "pdf", "ipynb")
-WORDS = {
-    "en": {
-        "fig": "Figure",
-        "tbl": "Table",
-        "note": "Note",
-        "warning": "Caution",
-        "code": "Code",
-    },
-    "it": {
-        "fig": "Figura",
-        "tbl": "Tabella",
-        "note": "Nota",
-        "warning": "Attenzione",
-        "code": "Codice",
-    },
-}
+WORDS = {"fig": "Figure", "tbl": "Table", "note": "Note", "warning": "Caution"}
 _REFERENCE = re.compile(r"@((?:fig|tbl)-[\w-]+)")
 _CALLOUT = re.compile(
     r"^::: \{\.callout-(note|warning)(?: title=\"([^\"]*)\")?\}\n(.*?)^:::$", re.S | re.M
@@ -103,7 +88,6 @@ class _Report:
 
     def __init__(self, source: Source, notebook: nbformat.NotebookNode) -> None:
         self.source, self.notebook = source, notebook
-        self.words = WORDS[source.front.get("lang", "en")]
         self.numbers: dict[str, str] = {}  # by label: ``Figure 3``
         count = {"fig": 0, "tbl": 0}
         for cell in notebook.cells:
@@ -111,7 +95,7 @@ class _Report:
             kind = label.partition("-")[0]
             if kind in count and cell.get("outputs"):
                 count[kind] += 1
-                self.numbers[label] = f"{self.words[kind]} {count[kind]}"
+                self.numbers[label] = f"{WORDS[kind]} {count[kind]}"
 
     def html(self, folder: Path) -> bytes:
         """A page that stands alone."""
@@ -141,7 +125,7 @@ class _Report:
         for cell in self.notebook.cells:
             cells.append(cell)
             if cell.cell_type == "markdown":
-                cell.source = _CALLOUT.sub(self._quoted, self._linked(cell.source, "{}"))
+                cell.source = _CALLOUT.sub(_quoted, self._linked(cell.source, "{}"))
                 continue
             cell.outputs = _shown(cell)
             options = cell.metadata.pop("options", {})
@@ -150,27 +134,24 @@ class _Report:
                 text = f"*{self._caption(options, '{}')}*"
                 cells.append(new_markdown_cell(text, id=f"caption-{options['label']}"))
         self.notebook.cells = cells
-        self.notebook.metadata["source"] = {
-            "file": self.source.path.name,
-            "sha256": self.source.sha256,
-        }
+        origin = {"file": self.source.path.name, "sha256": self.source.sha256}
+        self.notebook.metadata["source"] = origin
         nbformat.validate(self.notebook)
         return f"{nbformat.writes(self.notebook)}\n".encode()
 
     def _markdown(self, folder: Path, form: Mapping[str, Any], *, echo: bool) -> str:
         """The whole report as pandoc reads it."""
-        front = {
-            k: v for k, v in self.source.front.items() if k in ("title", "subtitle", "lang")
-        }
-        parts = [f"---\n{yaml.safe_dump(front | dict(form), allow_unicode=True)}---"]
+        names, front = ("title", "subtitle", "lang"), self.source.front
+        shown = {name: front[name] for name in names if name in front} | dict(form)
+        parts = [f"---\n{yaml.safe_dump(shown, allow_unicode=True)}---"]
         for i, cell in enumerate(self.notebook.cells):
             options = _options(cell)
             if cell.cell_type == "markdown":
-                parts.append(_CALLOUT.sub(self._called, self._linked(cell.source)))
+                parts.append(_CALLOUT.sub(_called, self._linked(cell.source)))
             elif options.get("include") is not False:
                 if echo and options.get("echo", True):
-                    summary = f"<details><summary>{self.words['code']}</summary>"
-                    parts.append(f"{summary}\n\n```python\n{cell.source}\n```\n\n</details>")
+                    code = f"```python\n{cell.source}\n```"
+                    parts.append(f"<details><summary>Code</summary>\n\n{code}\n\n</details>")
                 for j, output in enumerate(_shown(cell)):
                     parts.append(self._output(output, options, folder / f"{i}-{j}.svg"))
         return "\n\n".join(parts)
@@ -205,14 +186,6 @@ class _Report:
         text = options.get("fig-cap") or options.get("tbl-cap") or ""
         return f"{self.numbers[options['label']]}: {self._linked(text, form)}"
 
-    def _called(self, found: re.Match[str]) -> str:
-        title = found[2] or self.words[found[1]]
-        return f"::: {{.callout .{found[1]}}}\n**{title}**\n\n{found[3]}:::"
-
-    def _quoted(self, found: re.Match[str]) -> str:
-        text = f"**{found[2] or self.words[found[1]]}**\n\n{found[3].strip()}"
-        return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-
     def _pandoc(self, text: str, to: str, extra: list[str]) -> str:
         """Convert; what pandoc warns of is an error."""
         try:
@@ -227,6 +200,16 @@ class _Report:
         except RuntimeError as error:
             raise ReportError(f"{self.source.path.name}: {error}") from error
         return str(page)
+
+
+def _called(found: re.Match[str]) -> str:
+    title = found[2] or WORDS[found[1]]
+    return f"::: {{.callout .{found[1]}}}\n**{title}**\n\n{found[3]}:::"
+
+
+def _quoted(found: re.Match[str]) -> str:
+    text = f"**{found[2] or WORDS[found[1]]}**\n\n{found[3].strip()}"
+    return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
 
 
 def _options(cell: nbformat.NotebookNode) -> Mapping[str, Any]:

@@ -96,13 +96,7 @@ def shipped(file: str) -> Path:
 
 
 def parsed(path: Path, text: str) -> Source:
-    """Take a source apart.
-
-    Raises
-    ------
-    ReportError
-        Naming the file and line that cannot be read.
-    """
+    """Take a source apart; an error names the file and line that cannot be read."""
     front = _FRONT.match(text)
     if front is None:
         raise ReportError(f"{path.name} has no front matter.")

@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 from diamond_pricing import Stone, Stones
 from diamond_pricing import exhibits as show
 from diamond_pricing.errors import StoneError
-from diamond_pricing.exhibits import Priced, effects
-from diamond_pricing.exhibits.effects import drawing
+from diamond_pricing.exhibits import Priced, style
 from diamond_pricing.exhibits.exhibit import Table, plain_markdown, safe
-from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE
+from diamond_pricing.exhibits.style import BLUE, NAVY, ORANGE, drawing
 from diamond_pricing.fitting import read_sales
 
 STONE = Stone(1.01, "Ideal", "E", "VS1")
@@ -158,8 +157,6 @@ def test_an_attribute_may_be_named_as_people_write_it(packaged, figures):
 
 def test_no_limit_of_a_group_is_cut_off(sold):
     """The panels share one scale: it holds the widest limits of all."""
-    from diamond_pricing.exhibits import style
-
     seen = []
     finished = style.Sheet.exhibit
 
@@ -280,7 +277,7 @@ def test_movements_are_those_of_the_ledger(packaged, monotone, stones):
 def test_coverage_has_wilsons_limits():
     from statsmodels.stats.proportion import proportion_confint
 
-    from diamond_pricing.exhibits.coverage import wilson
+    from diamond_pricing.exhibits.calibration import wilson
 
     for inside in (np.ones(40, bool), np.arange(150) < 131, np.zeros(12, bool)):
         share, low, high = wilson(inside)
@@ -327,7 +324,7 @@ def test_the_curve_of_the_weight_is_within_its_chart(packaged, monkeypatch):
             yield sheet
             limits.append((*sheet.axes.get_xlim(), *sheet.axes.get_ylim()))
 
-    monkeypatch.setattr(effects, "drawing", watched)
+    monkeypatch.setattr(style, "drawing", watched)
     frame = show.partial_effect(packaged, "carat").frame
     ((left, right, bottom, top),) = limits
     assert left <= frame["carat"].min() < frame["carat"].max() <= right < 10

@@ -29,7 +29,7 @@ import numpy as np
 import pyarrow as pa
 
 from diamond_pricing import PriceModel, Stone, Stones
-from diamond_pricing.cli.sales import sales_in
+from diamond_pricing.cli.sums import sales_in
 from diamond_pricing.errors import (
     DocumentError,
     ExpressionError,
