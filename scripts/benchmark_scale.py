@@ -204,12 +204,12 @@ def _ours(file: str) -> dict[str, Any]:
 
     from diamond_pricing import Stones, load_sales
     from diamond_pricing.fitting.atscale import Frame, solved
-    from diamond_pricing.warehouse.tally import tally
+    from diamond_pricing.warehouse import sums
 
     frame = Frame.of(_terms(), Stones.from_frame(load_sales()))
     ibis.duckdb.connect()  # mgcv is loaded before its clock starts, too
     clock = _Clock()
-    design, fit, _, _ = solved(tally(file, frame))
+    design, fit, _, _ = solved(sums(file, frame))
     return clock.read() | {"p": design.p, "sd": fit.residual_variance**0.5}
 
 
@@ -231,11 +231,11 @@ def _frame() -> Any:
 
 def _champion(file: str) -> dict[str, Any]:
     from diamond_pricing.fitting.atscale import fit_moments
-    from diamond_pricing.warehouse.tally import tally
+    from diamond_pricing.warehouse import sums
 
     frame = _frame()
     clock = _Clock()
-    moments = tally(file, frame)
+    moments = sums(file, frame)
     counted = clock.read()
     fit_moments(moments)
     return clock.read() | {"counted": counted["wall"], "p": frame.p}
@@ -295,11 +295,11 @@ def _compare_growth(rows: list[int], folder: Path, independent: bool) -> None:
 
 
 def _duckdb(file: str) -> dict[str, Any]:
-    from diamond_pricing.warehouse.tally import tally
+    from diamond_pricing.warehouse import sums
 
     frame = _frame()
     clock = _Clock()
-    tally(file, frame)
+    sums(file, frame)
     return clock.read()
 
 
@@ -308,7 +308,7 @@ def _spark(file: str) -> dict[str, Any]:
     import ibis.backends.pyspark
     from pyspark.sql import SparkSession
 
-    from diamond_pricing.warehouse.tally import tally
+    from diamond_pricing.warehouse import sums
 
     frame = _frame()
     session = (
@@ -323,7 +323,7 @@ def _spark(file: str) -> dict[str, Any]:
     table = ibis.pyspark.connect(session).read_parquet(file)
     table.count().to_pyarrow()  # the JVM is up
     clock = _Clock()
-    tally(table, frame)
+    sums(table, frame)
     return clock.read()
 
 

@@ -11,46 +11,36 @@ from diamond_pricing.arrays import doubles
 from diamond_pricing.errors import MissingExtraError, SourceError, StoneError
 from diamond_pricing.intake.dates import day_in
 from diamond_pricing.intake.headers import (
-    DISCOUNT,
-    LIST_PRICE,
     MEASUREMENTS,
-    PER_CARAT,
-    PRICE,
+    PRICES,
     SIDES,
     UNITS,
+    meaning,
     understood,
 )
 from diamond_pricing.intake.mapping import grade_meant, of_houses
 from diamond_pricing.intake.numbers import number, sides
 from diamond_pricing.intake.source import Source
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    OTHERS,
-    Coded,
-    Day,
-    Grade,
-    Measure,
-    attribute_named,
-)
-from diamond_pricing.stones.attributes import blank, iso
+from diamond_pricing.stones import ATTRIBUTES, OTHERS, Coded, attribute_named
+from diamond_pricing.stones.attributes import Day, Grade, Measure, blank, iso
 from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.stones.trade import graded
 
 # Columns that say nothing about a stone.
-NOT_PRICED = (PRICE, PER_CARAT, LIST_PRICE, DISCOUNT, IDENTITY, "listing")
+NOT_PRICED = (*PRICES, IDENTITY, "listing")
 # Of spaces only those that float takes too; what is around others is read as text.
 _NUMBER = re.compile(r"[ \t]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t]*")
 
 
-def arrow() -> Any:
+def arrow(what: str = "scoring files") -> Any:
     """Pyarrow, or the extra that it needs."""
     try:
         import pyarrow
         import pyarrow.csv
         import pyarrow.parquet
     except ImportError as error:
-        raise MissingExtraError("scoring files", "scale") from error
+        raise MissingExtraError(what, "scale") from error
     return pyarrow
 
 
@@ -59,8 +49,7 @@ class TableColumns:
 
     Parameters
     ----------
-    headers : Sequence[str]
-    declared : Source, optional
+    declared : Source
         Names, units, words and decimal sign that the headers do not give.
     ours : Collection[str]
         Names of the columns to be added; the table must not have them already.
@@ -77,20 +66,22 @@ class TableColumns:
     def __init__(
         self,
         headers: Sequence[str],
-        declared: Source | None = None,
+        declared: Source,
         ours: Collection[str] = (),
         *,
         strict: bool = False,
     ) -> None:
-        self.strict = strict
-        self.declared, self.headers = declared or Source(), headers
-        declared = self.declared
+        self.strict, self.declared, self.headers = strict, declared, headers
         self.units = dict(declared.units)
         self.known = self._known(headers, ours)
         for name, attribute in ATTRIBUTES.items():
-            if attribute.needed and name not in self.known:
-                given = ", ".join(headers) or "none"
-                raise SourceError(f"no column for {name}; the source has {given}.")
+            if attribute.needed:
+                self._need(name)
+
+    def _need(self, name: str) -> None:
+        if name not in self.known:
+            given = ", ".join(self.headers) or "none"
+            raise SourceError(f"no column for {name}; the source has {given}.")
 
     def _known(self, headers: Sequence[str], ours: Collection[str]) -> dict[str, str]:
         """By our name the column that means it."""
@@ -110,7 +101,7 @@ class TableColumns:
             known[name] = meant[0]
         taken = set(known) | set(NOT_PRICED)
         # Names that are surely ours come first; other people's words fill what is left.
-        for named in (attribute_named, _in_other_words):
+        for named in (attribute_named, meaning):
             found: dict[str, str] = {}
             for column in headers:
                 name = named(column) or ""
@@ -135,10 +126,8 @@ class TableColumns:
 
     def check_cut(self, seen: Collection[str]) -> None:
         """Raise SourceError where there is no cut, and a model has no price without one."""
-        cut = graded("cut")
-        if cut.name not in self.known and cut.ungraded not in seen:
-            given = ", ".join(self.headers) or "none"
-            raise SourceError(f"no column for cut; the source has {given}.")
+        if graded("cut").ungraded not in seen:
+            self._need("cut")
 
     def check_kinds(self, schema: Any) -> None:
         """Raise SourceError for a column of another Arrow type than its attribute can have."""
@@ -278,11 +267,6 @@ def _measured(columns: dict[str, Any]) -> dict[str, Any]:
 
 
 _FURTHER = {other.name for other in OTHERS}
-
-
-def _in_other_words(header: str) -> str | None:
-    meant = understood(header)
-    return meant[0] if meant else None
 
 
 def _spread(values: list[Any], column: Coded) -> Any:

@@ -16,20 +16,9 @@ _TOGETHER = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _NAMED = re.compile(r"(?<!\d)(20\d{2})([-_.]?)(0[1-9]|1[0-2])(?:\2([0-3]\d))?(?!\d)")
 _PARTS = re.compile(r"\d+|[^\W\d_]+")
 # English, German, French, Italian, Spanish; the first letters that tell them apart.
-_MONTHS = (
-    "jan gen ene",
-    "feb fev fév",
-    "mar mär",
-    "apr avr abr",
-    "may mai mag",
-    "jun juin giu",
-    "jul juil lug",
-    "aug aou aoû ago",
-    "sep set",
-    "oct okt ott",
-    "nov",
-    "dec dez dic déc",
-)
+_MONTHS = """jan gen ene, feb fev fév, mar mär, apr avr abr, may mai mag, jun juin giu,
+    jul juil lug, aug aou aoû ago, sep set, oct okt ott, nov, dec dez dic déc"""
+_STARTS = [tuple(names.split()) for names in _MONTHS.split(",")]
 
 
 def day_in(text: str, order: str = "") -> int | None:
@@ -48,7 +37,7 @@ def day_in(text: str, order: str = "") -> int | None:
         return _ordinal(*map(int, found.groups()))
     parts = _PARTS.findall(text.casefold())
     numbers = [int(part) for part in parts if part.isdigit()]
-    months = [m for part in parts if not part.isdigit() if (m := _month(part))]
+    months = [m for part in parts for m, s in enumerate(_STARTS, 1) if part.startswith(s)]
     wide = [part for part in parts if part.isdigit() and len(part) == 4]
     if months and len(numbers) == 2 and (wide or order):
         day, year = numbers
@@ -87,7 +76,7 @@ def day_of_file(name: str) -> int | None:
 def order_of(texts: Iterable[str]) -> str | None:
     """The order in which dates are written; empty where it does not count, None if unclear."""
     some = {text for text in texts if not blank(text)}
-    if all(day_in(text) is not None for text in some if _read_at_all(text)):
+    if all(day_in(text) is not None for text in some if may_be_day(text)):
         return ""
     lost = {
         order: sum(day_in(text, order) is None for text in some)
@@ -98,15 +87,9 @@ def order_of(texts: Iterable[str]) -> str | None:
     return min(lost, key=lambda order: lost[order])
 
 
-def _read_at_all(text: str) -> bool:
+def may_be_day(text: str) -> bool:
+    """Whether a text says a day, be it in an order that it does not say."""
     return any(day_in(text, order) is not None for order in (DAY_FIRST, MONTH_FIRST))
-
-
-def _month(word: str) -> int | None:
-    for number, names in enumerate(_MONTHS, 1):
-        if any(word.startswith(name) for name in names.split()):
-            return number
-    return None
 
 
 def _century(year: int) -> int:

@@ -10,6 +10,7 @@ from diamond_pricing.stones.keys import IDENTITY
 PRICE, PER_CARAT = "price", "price_per_carat"
 # A list price per carat and what is taken off it, per cent.
 LIST_PRICE, DISCOUNT = "list_price_per_carat", "discount"
+PRICES = (PRICE, PER_CARAT, LIST_PRICE, DISCOUNT)
 MEASUREMENTS = "measurements"
 SIDES = ("x", "y", "z")  # in the order of measurements
 # What one of theirs is in ours.
@@ -19,25 +20,17 @@ UNITS = {
     "depth": {"%": 1.0, "fraction": 100.0},
 }
 UNITS |= {"y": UNITS["x"], "z": UNITS["x"], MEASUREMENTS: UNITS["x"], "table": UNITS["depth"]}
-_WORDS = {
+_SPELLINGS = {
     "mm": "mm",
     "cm": "cm",
-    "inch": "in",
-    "inches": "in",
-    "g": "g",
-    "gram": "g",
-    "grams": "g",
+    "in": "inch inches",
+    "g": "g gram grams",
     "mg": "mg",
-    "ct": "ct",
-    "cts": "ct",
-    "carat": "ct",
-    "points": "pt",
-    "pts": "pt",
-    "%": "%",
-    "percent": "%",
-    "percentage": "%",
-    "pct": "%",
+    "ct": "ct cts carat",
+    "pt": "points pts",
+    "%": "% percent percentage pct",
 }
+_WORDS = {word: unit for unit, words in _SPELLINGS.items() for word in words.split()}
 _NAMES = {
     PRICE: """price, total price, amount, total, total amount, sale price, selling price
         sold price, sold for, net price, value, cost, asking price, list price, retail price
@@ -81,6 +74,8 @@ def listed(text: str) -> set[str]:
 
 
 _MEANT = {word: name for name, words in _NAMES.items() for word in listed(words)}
+_CURRENCY = listed("""currency, currency code, ccy, cur, curr, waehrung, währung, valuta
+    devise, monnaie, moneda""")
 _A_CARAT = re.compile(r"(?:/|\b[àa] |\bper |\bp/) ?(?:cts?|carats?|karat|carato)\b", re.I)
 _TOKENS = re.compile(r"[^\W_]+|[%$€£/]")
 
@@ -117,6 +112,17 @@ def understood(header: str) -> tuple[str, str, str] | None:
         return name, "", currency
     plain = next(iter(UNITS.get(name, {})), "")
     return name, unit if unit in UNITS.get(name, ()) and unit != plain else "", ""
+
+
+def meaning(header: str) -> str:
+    """Our name for what a header means; empty for none of ours."""
+    found = understood(header)
+    return found[0] if found else ""
+
+
+def money_column(headers: list[str]) -> str:
+    """The header of a column that names the currency, if there is one."""
+    return next((h for h in headers if fold(h) in _CURRENCY), "")
 
 
 def currency_of(header: str) -> str:

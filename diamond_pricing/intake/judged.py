@@ -12,18 +12,8 @@ from diamond_pricing.errors import StoneError, UnknownGradeError, UnsupportedSto
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.support import ADVICE
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    GRADES,
-    OTHERS,
-    Attribute,
-    Coded,
-    Columns,
-    Day,
-    Grade,
-    Stones,
-)
-from diamond_pricing.stones.attributes import absent, blank
+from diamond_pricing.stones import ATTRIBUTES, GRADES, OTHERS, Coded, Columns, Stones
+from diamond_pricing.stones.attributes import Attribute, Day, Grade, absent, blank
 from diamond_pricing.stones.kinds import KINDS, kinds_known, of_other_kind
 from diamond_pricing.stones.stones import _SLIP
 
@@ -33,29 +23,16 @@ STATUS = (PRICED, CAUTION, REFUSED)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Prices of n rows.
+    """Prices of n rows."""
 
-    Attributes
-    ----------
-    status : NDArray[np.int8]
-        Position in ``STATUS``, shape (n,).
-    cents : Integers
-        Price of the reference and each line, shape (n, 1 + k); zero where refused.
-    low, high : Vector
-        Dollars, shape (n,); NaN where refused or where the model states no ranges.
-    days : Vector
-        When each price is true, see `Day`, shape (n,); NaN where refused, or where the model
-        reads no dates.
-    errors : dict[int, StoneError]
-        Why each row that was refused cannot be priced.
-    """
-
-    status: NDArray[np.int8]
-    cents: Integers
-    low: Vector
+    status: NDArray[np.int8]  # position in ``STATUS``, shape (n,)
+    cents: Integers  # of the reference and each line, shape (n, 1 + k); zero where refused
+    low: Vector  # dollars, shape (n,); NaN where refused or where the model states no ranges
     high: Vector
+    # When each price is true, see `Day`, shape (n,); NaN where refused, or where the model
+    # reads no dates.
     days: Vector
-    errors: dict[int, StoneError]
+    errors: dict[int, StoneError]  # why each row that was refused cannot be priced
 
 
 def code_of(error: StoneError) -> str:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from diamond_pricing.errors import RejectedFileError, StoneError
-from diamond_pricing.intake.dates import DAY_FIRST, MONTH_FIRST, day_in, order_of
+from diamond_pricing.intake.dates import DAY_FIRST, MONTH_FIRST, day_in, may_be_day, order_of
 from diamond_pricing.intake.headers import (
     DISCOUNT,
     LIST_PRICE,
@@ -17,6 +17,8 @@ from diamond_pricing.intake.headers import (
     PRICE,
     UNITS,
     currency_of,
+    meaning,
+    money_column,
     understood,
 )
 from diamond_pricing.intake.numbers import (
@@ -28,39 +30,15 @@ from diamond_pricing.intake.numbers import (
 )
 from diamond_pricing.intake.reading import Sheet
 from diamond_pricing.intake.source import DROP, REFUSE, ROW, Source
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    GRADES,
-    MEASURES,
-    OTHERS,
-    Day,
-    Grade,
-    Measure,
-    several,
-)
-from diamond_pricing.stones.attributes import blank, fold
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, OTHERS
+from diamond_pricing.stones.attributes import Day, Grade, Measure, blank, fold, several
 from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import ORIGIN, SHAPE
 
 LABORATORY = "laboratory"
 RISES = 0.5  # correlation of a price with the weight, at least
-_CURRENCY = {
-    fold(w)
-    for w in (
-        "currency",
-        "currency code",
-        "ccy",
-        "cur",
-        "curr",
-        "waehrung",
-        "währung",
-        "valuta",
-        "devise",
-        "monnaie",
-        "moneda",
-    )
-}
 _FOUR = {g.name for g in GRADES}
+_FIRST_COUNTS = (IDENTITY, ORIGIN, SHAPE, PER_CARAT, LIST_PRICE, DISCOUNT)
 LEAST_PRICE = 50.0  # median of a column of prices, in any currency
 NO_WIDTH = " \t\u200b\u200e\u200f\ufeff"  # what spreadsheets and pages leave around words
 FLAT = 0.8  # of the width; a height is less
@@ -87,20 +65,19 @@ def guessed(
     RejectedFileError
         When a column that is needed is not there, or two mean the same.
     """
-    headers = [header.strip() for header in sheet.header]
+    headers = sheet.headers
     if len(set(headers)) < len(headers):
         twice = next(h for h in headers if headers.count(h) > 1)
         raise RejectedFileError(f"two columns are called {twice!r}.")
-    columns, units, currency = _columns(sheet, headers, source)
-    ours: tuple[Measure | Grade, ...] = (*MEASURES, *GRADES)
-    needed = [a.name for a in ours if a.needed]
+    columns, units, currency = _columns(sheet, source)
+    needed = [m.name for m in MEASURES if m.needed] + [g.name for g in GRADES if g.needed]
     if LIST_PRICE in columns and DISCOUNT not in columns and "%" in headers:
         columns[DISCOUNT] = "%"
     # A list of several shapes must never be taken for one of round stones.
-    _told_by_cells(sheet, headers, columns, [SHAPE])
+    _told_by_cells(sheet, columns, [SHAPE])
     if by_cells:
-        _told_by_cells(sheet, headers, columns, [*needed, "cut"])
-        _price_by_cells(sheet, headers, columns)
+        _told_by_cells(sheet, columns, [*needed, "cut"])
+        _price_by_cells(sheet, columns)
     lacking = [n for n in needed if n not in columns]
     told = {PRICE, PER_CARAT} & set(columns) or {LIST_PRICE, DISCOUNT} <= set(columns)
     if priced and not told:
@@ -115,14 +92,13 @@ def guessed(
             for other in others:
                 if other not in source.columns:
                     columns.pop(other, None)
-    if PRICE in columns and PER_CARAT in columns and not source.columns.keys() & {PER_CARAT}:
-        both = _per_carat(sheet, headers, columns, columns[PRICE], columns[PER_CARAT])
-        if both < OTHERWISE:
-            columns.pop(PER_CARAT)
+    both = {PRICE, PER_CARAT} <= columns.keys() and PER_CARAT not in source.columns
+    if both and _per_carat(sheet, columns, columns[PRICE], columns[PER_CARAT]) < OTHERWISE:
+        columns.pop(PER_CARAT)
     if MEASUREMENTS in columns and {"x", "y"} & set(columns):
         columns.pop(MEASUREMENTS)
-    _sides_by_name(sheet, headers, columns, source)
-    texts = {n: cells(sheet, headers.index(h.strip())) for n, h in columns.items()}
+    _sides_by_name(sheet, columns, source)
+    texts = {name: sheet.column(header) for name, header in columns.items()}
     dates = source.dates
     for name in [n for n in columns if isinstance(ATTRIBUTES.get(n), Day)]:
         order = dates or order_of(texts[name])
@@ -132,11 +108,10 @@ def guessed(
             del columns[name], texts[name]
         dates = order or dates
     money = columns.get(PRICE) or columns.get(PER_CARAT) or ""
-    currency = currency or currency_of(money) or _currency(sheet, headers, texts)
+    currency = currency or currency_of(money) or _currency(sheet, texts)
     decimal = source.decimal or _decimal(texts)
-    numbered = {IDENTITY, MEASUREMENTS, "x"} & set(columns) or {"depth", "table"} <= set(
-        columns
-    )
+    known = columns.keys()
+    numbered = {IDENTITY, MEASUREMENTS, "x"} & known or {"depth", "table"} <= known
     return msgspec.structs.replace(
         source,
         columns=columns,
@@ -161,12 +136,11 @@ def dates_notes(sheet: Sheet, source: Source) -> list[str]:
     """What a person should know of the dates of a sheet that are not read."""
     notes = []
     read = {header: name for name, header in source.columns.items()}
-    for at, header in enumerate(header.strip() for header in sheet.header):
-        name = read.get(header) or (understood(header) or ("", "", ""))[0]
-        attribute = ATTRIBUTES.get(name)
+    for header in sheet.headers:
+        attribute = ATTRIBUTES.get(read.get(header) or meaning(header))
         if not isinstance(attribute, Day):
             continue
-        texts = [text for text in cells(sheet, at) if not blank(text)]
+        texts = [text for text in sheet.column(header) if not blank(text)]
         if header not in read and order_of(texts) is None:
             notes.append(f"{unclear_dates(header)}.")
         days = [day_in(text, source.dates) for text in texts]
@@ -219,57 +193,63 @@ def unsigned(text: str) -> str:
     return re.sub(r"(?<=[A-Za-z0-9])\s*[+-]+$", "", text.strip())
 
 
-def _told_by_cells(
-    sheet: Sheet, headers: list[str], columns: dict[str, str], names: list[str]
-) -> None:
+def _free(sheet: Sheet, columns: dict[str, str]) -> list[str]:
+    return [h for h in sheet.headers if h and h not in columns.values()]
+
+
+def _told_by_cells(sheet: Sheet, columns: dict[str, str], names: list[str]) -> None:
     """Find columns by what is in them, where no header is understood."""
     for name in (name for name in names if name not in columns):
-        free = [h for h in headers if h and h not in columns.values()]
-        likely = [h for h in free if _readable(name, sheet, headers, h) >= READABLE]
+        likely = [h for h in _free(sheet, columns) if _readable(name, sheet, h) >= READABLE]
         if name == "carat":
-            likely = [h for h in likely if _weights(sheet, headers, h)]
+            likely = [h for h in likely if _weights(sheet, h)]
         if len(likely) == 1:
             columns[name] = likely[0]
 
 
-def _price_by_cells(sheet: Sheet, headers: list[str], columns: dict[str, str]) -> None:
+def _price_by_cells(sheet: Sheet, columns: dict[str, str]) -> None:
     """Find the price as what rises with the weight."""
     if PRICE in columns or PER_CARAT in columns or "carat" not in columns:
         return
-    free = [h for h in headers if h and h not in columns.values()]
-    dear = [h for h in free if _median(sheet, headers, h) > LEAST_PRICE]
-    slopes = {h: _rises(sheet, headers, columns["carat"], h) for h in dear}
+    dear = [h for h in _free(sheet, columns) if _median(sheet, h) > LEAST_PRICE]
+    slopes = {h: _rises(sheet, columns["carat"], h) for h in dear}
     likely = [h for h in dear if slopes[h] > 0]
     if len(likely) == 1:
         columns[PRICE if slopes[likely[0]] > 1 else PER_CARAT] = likely[0]
 
 
-def _values(sheet: Sheet, headers: list[str], header: str) -> list[float]:
-    texts = [t for t in cells(sheet, headers.index(header))[:SAMPLE] if t.strip()]
-    found = [number(text, decimal_sign([text]) or ".") for text in texts]
+def _number(text: str) -> float | None:
+    """A number whose sign of decimals nothing else tells."""
+    return number(text, decimal_sign([text]) or ".")
+
+
+def _first(sheet: Sheet, header: str) -> list[str]:
+    return sheet.column(header)[:SAMPLE]
+
+
+def _values(sheet: Sheet, header: str) -> list[float]:
+    found = [_number(text) for text in _first(sheet, header) if text.strip()]
     return [] if None in found else [v for v in found if v is not None]
 
 
-def _weights(sheet: Sheet, headers: list[str], header: str) -> bool:
+def _weights(sheet: Sheet, header: str) -> bool:
     """Whether numbers are weights: under ten carats, and not all whole."""
-    values = _values(sheet, headers, header)
+    values = _values(sheet, header)
     return bool(values) and max(values) < 30 and any(v % 1 for v in values)
 
 
-def _median(sheet: Sheet, headers: list[str], header: str) -> float:
-    values = sorted(_values(sheet, headers, header))
+def _median(sheet: Sheet, header: str) -> float:
+    values = sorted(_values(sheet, header))
     return values[len(values) // 2] if values else 0.0
 
 
-def _rises(sheet: Sheet, headers: list[str], weight: str, header: str) -> float:
+def _rises(sheet: Sheet, weight: str, header: str) -> float:
     """Per cent that a number rises with one more of the weight; zero where it hardly does.
 
     The price of a carat rises too, but by less than one: two carats cost more than twice one.
     """
-    pairs = zip(
-        *(cells(sheet, headers.index(h))[:SAMPLE] for h in (weight, header)), strict=True
-    )
-    read = [[number(t, decimal_sign([t]) or ".") or 0.0 for t in pair] for pair in pairs]
+    pairs = zip(_first(sheet, weight), _first(sheet, header), strict=True)
+    read = [[_number(text) or 0.0 for text in pair] for pair in pairs]
     known = np.array([row for row in read if min(row) > 0]).reshape(-1, 2)
     if len(known) < 3 or (np.ptp(known, axis=0) == 0).any():
         return 0.0
@@ -279,13 +259,11 @@ def _rises(sheet: Sheet, headers: list[str], weight: str, header: str) -> float:
     return float(np.polyfit(carat, price, 1)[0])
 
 
-def _sides_by_name(
-    sheet: Sheet, headers: list[str], columns: dict[str, str], source: Source
-) -> None:
+def _sides_by_name(sheet: Sheet, columns: dict[str, str], source: Source) -> None:
     """Read width and height as length and width where no length is given and they are alike."""
     if {"x", MEASUREMENTS} & set(columns) or not {"y", "z"} <= set(columns):
         return
-    across, high = (_median(sheet, headers, columns[side]) for side in ("y", "z"))
+    across, high = (_median(sheet, columns[side]) for side in ("y", "z"))
     if {"y", "z"} & set(source.columns) or not across or high < FLAT * across:
         return
     columns["x"], columns["y"] = columns["y"], columns.pop("z")
@@ -311,66 +289,45 @@ def _decimal(texts: dict[str, list[str]]) -> str:
     return told or "."
 
 
-def cells(sheet: Sheet, at: int) -> list[str]:
-    """One column of a sheet, as many cells as it has rows."""
-    return [row[at] if at < len(row) else "" for row in sheet.rows]
-
-
-def money_column(headers: list[str]) -> str:
-    """The header of a column that names the currency, if there is one."""
-    return next((h for h in headers if fold(h) in _CURRENCY), "")
-
-
-def _columns(
-    sheet: Sheet, headers: list[str], source: Source
-) -> tuple[dict[str, str], dict[str, str], str]:
+def _columns(sheet: Sheet, source: Source) -> tuple[dict[str, str], dict[str, str], str]:
     """Columns, units and currency, the declared ones first."""
     columns, units, currency = dict(source.columns), dict(source.units), source.currency
     for name, header in columns.items():
-        if header.strip() not in headers:
+        if header.strip() not in sheet.headers:
             raise RejectedFileError(
                 f"the source declares column {header!r} for {name}; the file has "
-                f"{', '.join(headers)}."
+                f"{', '.join(sheet.headers)}."
             )
     taken = {header.strip() for header in columns.values()}
-    for header in headers:
+    further = {other.name for other in OTHERS} - {SHAPE, ORIGIN}
+    for header in sheet.headers:
         found = understood(header)
         if header in taken or found is None or found[0] in source.columns:
             continue
         name, unit, _ = found
         if name == IDENTITY:
-            if _readable(LABORATORY, sheet, headers, header) >= READABLE:
+            if _readable(LABORATORY, sheet, header) >= READABLE:
                 name = LABORATORY  # a column "Report" may say whose
-            elif not _identities(sheet, headers, header):
+            elif not _identities(sheet, header):
                 continue
-        if name in _further() and (
-            name in columns or _readable(name, sheet, headers, header) < OTHERWISE
-        ):
+        if name in further and (name in columns or _readable(name, sheet, header) < OTHERWISE):
+            continue  # a column of another meaning
+        type_of_what = name == ORIGIN and fold(header) == "type"
+        if type_of_what and _readable(ORIGIN, sheet, header) < OTHERWISE:
             continue
-        if (
-            name == ORIGIN
-            and fold(header) == "type"
-            and (_readable(ORIGIN, sheet, headers, header) < OTHERWISE)
-        ):
-            continue
-        if name == "depth" and _readable("depth", sheet, headers, header) < OTHERWISE:
-            name = "z" if _readable("z", sheet, headers, header) >= READABLE else name
-        if name in columns and name in (IDENTITY, ORIGIN, SHAPE):
-            continue
+        if name == "depth" and _readable("depth", sheet, header) < OTHERWISE:
+            name = "z" if _readable("z", sheet, header) >= READABLE else name
         if name == PRICE and name in columns:
-            columns |= _total_of(sheet, headers, columns, header)
+            columns |= _total_of(sheet, columns, header)
             continue
-        if name in (PER_CARAT, LIST_PRICE, DISCOUNT) and name in columns:
+        if name in columns and name in _FIRST_COUNTS:
             continue
         if name in columns:
-            better = _better(sheet, headers, name, columns[name], header)
+            better = _better(sheet, name, columns[name], header)
             if not better:
-                raise RejectedFileError(
-                    f"columns {columns[name]!r} and {header!r} both mean {name}; declare the "
-                    "source."
-                )
+                raise RejectedFileError(_both(columns[name], header, name))
             other = columns[name] if better == header else header
-            shaped = name == "cut" and _readable(SHAPE, sheet, headers, other) > OTHERWISE
+            shaped = name == "cut" and _readable(SHAPE, sheet, other) > OTHERWISE
             if shaped and SHAPE not in columns:
                 columns[SHAPE] = other
             if better != header:
@@ -386,85 +343,75 @@ def _columns(
     return columns, units, currency
 
 
-def _identities(sheet: Sheet, headers: list[str], header: str) -> bool:
+def _both(first: str, second: str, name: str) -> str:
+    return f"columns {first!r} and {second!r} both mean {name}; declare the source."
+
+
+def _identities(sheet: Sheet, header: str) -> bool:
     """Whether a column can number the stones: most cells filled, and most different."""
-    texts = [t.strip() for t in cells(sheet, headers.index(header))]
-    some = [t for t in texts if not blank(t)]
+    texts = [text.strip() for text in sheet.column(header)]
+    some = [text for text in texts if not blank(text)]
     return 2 * len(some) >= len(texts) and 2 * len(set(some)) >= len(some)
 
 
-def _total_of(
-    sheet: Sheet, headers: list[str], columns: dict[str, str], header: str
-) -> dict[str, str]:
+def _total_of(sheet: Sheet, columns: dict[str, str], header: str) -> dict[str, str]:
     """Of two prices the one of the stone, if the other is that of a carat; else a refusal."""
     first = columns[PRICE]
     for total, each in ((first, header), (header, first)):
-        if _per_carat(sheet, headers, columns, total, each) >= READABLE:
+        if _per_carat(sheet, columns, total, each) >= READABLE:
             return {PRICE: total, PER_CARAT: each}
-    raise RejectedFileError(
-        f"columns {first!r} and {header!r} both mean {PRICE}; declare the source."
-    )
+    raise RejectedFileError(_both(first, header, PRICE))
 
 
-def _per_carat(
-    sheet: Sheet, headers: list[str], columns: dict[str, str], total: str, each: str
-) -> float:
+def _per_carat(sheet: Sheet, columns: dict[str, str], total: str, each: str) -> float:
     """Share of the first rows whose price is their weight times another price."""
-    weight = columns.get("carat") or next(
-        (h for h in headers if (understood(h) or ("",))[0] == "carat"), None
-    )
+    named = (h for h in sheet.headers if meaning(h) == "carat")
+    weight = columns.get("carat") or next(named, None)
     if weight is None:
         return 0.0
-    rows = [
-        [number(text, decimal_sign([text]) or ".") for text in cells(sheet, i)[:SAMPLE]]
-        for i in (headers.index(h.strip()) for h in (total, each, weight))
-    ]
+    rows = ([_number(text) for text in _first(sheet, h)] for h in (total, each, weight))
     known = [(t, e, w) for t, e, w in zip(*rows, strict=True) if t and e and w]
     near = [abs(e * w / t - 1) < ROUNDED for t, e, w in known]
     return sum(near) / len(near) if near else 1.0
 
 
-def _further() -> set[str]:
-    """Attributes that a file may have; a column of another meaning is passed over."""
-    return {other.name for other in OTHERS} - {SHAPE, ORIGIN}
-
-
-def _better(sheet: Sheet, headers: list[str], name: str, first: str, second: str) -> str:
+def _better(sheet: Sheet, name: str, first: str, second: str) -> str:
     """Which of two columns of one meaning can be read as it; empty for both or neither."""
-    shares = {h: _readable(name, sheet, headers, h) for h in (first, second)}
+    shares = {h: _readable(name, sheet, h) for h in (first, second)}
     best, other = sorted(shares, key=lambda h: -shares[h])
     return best if shares[best] >= READABLE and shares[other] < OTHERWISE else ""
 
 
-def _readable(name: str, sheet: Sheet, headers: list[str], header: str) -> float:
+def _readable(name: str, sheet: Sheet, header: str) -> float:
     """Share of the first cells that can be what a column is said to mean."""
+    some = [text.strip() for text in _first(sheet, header) if not blank(text)]
+    return sum(_can_be(name, text) for text in some) / len(some) if some else 0.0
+
+
+def _can_be(name: str, text: str) -> bool:
     attribute = ATTRIBUTES.get(name)
-    texts = cells(sheet, headers.index(header))[:SAMPLE]
-    some = [t.strip() for t in texts if not blank(t)]
-    good = 0
-    for text in some:
-        if isinstance(attribute, Day):
-            good += any(day_in(text, order) is not None for order in (DAY_FIRST, MONTH_FIRST))
-        elif isinstance(attribute, Grade):
-            try:
-                attribute.parse(unsigned(text) if name in _FOUR else text)
-                good += 1
-            except StoneError:
-                continue
-        else:
-            value = number(text, decimal_sign([text]) or ".")
-            inside = not isinstance(attribute, Measure) or any(
-                attribute.low <= (value or 0) * times <= attribute.high
-                for times in UNITS.get(name, {"": 1.0}).values()
-            )
-            good += value is not None and inside
-    return good / len(some) if some else 0.0
+    if isinstance(attribute, Day):
+        return may_be_day(text)
+    if isinstance(attribute, Grade):
+        try:
+            attribute.parse(unsigned(text) if name in _FOUR else text)
+        except StoneError:
+            return False
+        return True
+    value = _number(text)
+    return value is not None and (
+        not isinstance(attribute, Measure)
+        or any(
+            attribute.low <= value * times <= attribute.high
+            for times in UNITS.get(name, {"": 1.0}).values()
+        )
+    )
 
 
-def _currency(sheet: Sheet, headers: list[str], texts: dict[str, list[str]]) -> str:
+def _currency(sheet: Sheet, texts: dict[str, list[str]]) -> str:
     """The one currency that prices name; empty when they name none."""
     priced = texts.get(PRICE) or texts.get(PER_CARAT) or []
-    told = cells(sheet, headers.index(money)) if (money := money_column(headers)) else []
+    told = sheet.column(money) if (money := money_column(sheet.headers)) else []
     codes = {c for text in {*priced, *told} if (c := currency_named(text))}
     if len(codes) > 1:
         raise RejectedFileError(

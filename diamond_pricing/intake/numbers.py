@@ -6,32 +6,22 @@ from math import isfinite
 
 _CODES = """USD EUR GBP CHF JPY CNY HKD INR ILS AED AUD CAD NZD SGD ZAR SEK NOK DKK PLN CZK HUF
     TRY RUB BRL MXN THB KRW TWD SAR QAR KWD BHD BWP NAD AOA RON BGN"""
-CURRENCIES = {
-    "us$": "USD",
-    "a$": "AUD",
-    "au$": "AUD",
-    "c$": "CAD",
-    "ca$": "CAD",
-    "hk$": "HKD",
-    "nz$": "NZD",
-    "s$": "SGD",
-    "$": "USD",
-    "€": "EUR",
-    "£": "GBP",
-    "¥": "JPY",
-    "₹": "INR",
-    "₪": "ILS",
-    "dollar": "USD",
-    "dollars": "USD",
-    "euro": "EUR",
-    "euros": "EUR",
-    "rs": "INR",
-    "rupees": "INR",
-    "fr": "CHF",
-    "sfr": "CHF",
-    "franken": "CHF",
-    **{code.casefold(): code for code in _CODES.split()},
+_SPELLINGS = {
+    "USD": "us$ $ dollar dollars",
+    "AUD": "a$ au$",
+    "CAD": "c$ ca$",
+    "HKD": "hk$",
+    "NZD": "nz$",
+    "SGD": "s$",
+    "EUR": "€ euro euros",
+    "GBP": "£",
+    "JPY": "¥",
+    "INR": "₹ rs rupees",
+    "ILS": "₪",
+    "CHF": "fr sfr franken",
 }
+CURRENCIES = {word: code for code, words in _SPELLINGS.items() for word in words.split()}
+CURRENCIES |= {code.casefold(): code for code in _CODES.split()}
 _SIGNS = re.compile(r"(?:[$€£]|US\$|USD|EUR|GBP|CHF|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
 _WORDS = re.compile(r"[^\W\d_]*[$€£¥₹₪]|[^\W\d_]+")
 _REDUCED = re.compile(r"was:? ?([^a-z]+?) ?now:? ?([^a-z]+)", re.I)

@@ -5,12 +5,12 @@ import io
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from diamond_pricing.errors import MissingExtraError, RejectedFileError, SourceError, StoneError
 from diamond_pricing.files import harmless
 from diamond_pricing.intake.columns import TableColumns
-from diamond_pricing.intake.judged import STATUS, code_of, judged
+from diamond_pricing.intake.judged import code_of, judged
 from diamond_pricing.intake.mapping import guessed
 from diamond_pricing.intake.reading import DELIMITERS, Sheet, read_sheet
 from diamond_pricing.intake.source import Source
@@ -20,45 +20,27 @@ from diamond_pricing.model.support import BLEND
 from diamond_pricing.model.words import ENGLISH, Words
 
 ESTIMATES = ("estimate", "low", "high", "verdict", "reason")
+Texts: TypeAlias = Sequence[Sequence[str]]
+Rows: TypeAlias = Sequence[Sequence[object]]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True, slots=True)
 class PricedSheet:
-    """What became of a stock list.
+    """What became of a stock list."""
 
-    Attributes
-    ----------
-    columns : list[tuple[str, str]]
-        Each column that was understood, and the attribute that it is.
-    unread : list[str]
-        The other columns.
-    rows, priced, with_caution : int
-        All rows; those with a price; those of them with few sales behind it.
-    refused : dict[str, int]
-        Rows without a price, by code.
-    total : int
-        Of the estimates, cents.
-    given : list[list[str]]
-        The cells of each row under the columns that were understood.
-    table : list[list[object]]
-        The columns added, one row a stone: estimate, low, high, verdict, reason, the
-        reference price and each line. Amounts in the currency, None where there is none.
-    name, media : str
-        Of the file.
-    data : bytes
-    """
-
-    columns: list[tuple[str, str]]
-    unread: list[str]
+    columns: list[tuple[str, str]]  # each that was understood, and the attribute that it is
+    unread: list[str]  # the other columns
     rows: int
     priced: int
-    with_caution: int
-    refused: dict[str, int]
-    total: int
-    given: list[list[str]]
+    with_caution: int  # of those with a price the ones with few sales behind it
+    refused: dict[str, int]  # rows without a price, by code
+    total: int  # of the estimates, cents
+    given: list[list[str]]  # the cells of each row under the columns that were understood
+    # The columns added, one row a stone: estimate, low, high, verdict, reason, the reference
+    # price and each line. Amounts in the currency, None where there is none.
     table: list[list[object]]
-    name: str
+    name: str  # of the file
     media: str
     data: bytes
 
@@ -76,10 +58,10 @@ def priced_sheet(
 ) -> PricedSheet:
     """Price the stones of a file of any form that sales are read from.
 
+    The ending of its name says what it is; of CSV the answer is CSV, otherwise a spreadsheet.
+
     Parameters
     ----------
-    name : str
-        Of the file; its ending says what it is.
     level : float
         Share of such sales within the range.
     words : Words
@@ -88,11 +70,6 @@ def priced_sheet(
         Says why a stone has no price.
     most : int
         Rows.
-
-    Returns
-    -------
-    PricedSheet
-        CSV for CSV, otherwise a spreadsheet.
 
     Raises
     ------
@@ -134,19 +111,19 @@ def priced_sheet(
     ending = name.rpartition(".")[2].casefold()
     text = ending in ("csv", "tsv", "txt")
     if text:
-        made = _csv(data, sheet.above, [header, *rows], heads, table, how.decimal or ".")
+        ours: Rows = [heads, *table]
+        made = _csv(data, sheet.above, [header, *rows], ours, how.decimal or ".")
     else:
         made = _xlsx(data if ending in ("xlsx", "xlsm") else b"", sheet, rows, heads, table)
     stem = name.rpartition("/")[2].partition(".")[0] or "stones"
     by_header = {of: attribute for attribute, of in columns.known.items()}
     places = [at for at, of in enumerate(header) if of in by_header]
-    statuses = Counter(STATUS[code] for code in found.status.tolist())
     return PricedSheet(
         columns=[(of, by_header[of]) for of in header if of in by_header],
         unread=[of for of in header if of and of not in by_header],
         rows=n,
         priced=n - len(found.errors),
-        with_caution=statuses[STATUS[1]],
+        with_caution=int((found.status == 1).sum()),
         refused=dict(Counter(map(code_of, found.errors.values())).most_common()),
         total=sum(totals),
         given=[[row[at] for at in places] for row in rows],
@@ -157,30 +134,21 @@ def priced_sheet(
     )
 
 
-def _csv(
-    data: bytes,
-    above: Sequence[Sequence[str]],
-    rows: Sequence[Sequence[str]],
-    heads: Sequence[str],
-    table: Sequence[Sequence[object]],
-    decimal: str,
-) -> bytes:
+def _csv(data: bytes, above: Texts, rows: Texts, ours: Rows, decimal: str) -> bytes:
     """The cells as they were and ours, parted and with the decimal sign of the file."""
     delimiter = max(DELIMITERS, key=data[:4096].decode("latin-1").count)
-    both = [
-        [*row, *(_text(value, decimal) for value in ours)]
-        for row, ours in zip(rows, [heads, *table], strict=True)
-    ]
+    pairs = zip(rows, ours, strict=True)
+    both = [[*row, *(_text(value, decimal) for value in added)] for row, added in pairs]
     return _written([*above, *both], delimiter)
 
 
-def csv_of(head: Sequence[str], rows: Sequence[Sequence[object]], decimal: str) -> bytes:
+def csv_of(head: Sequence[str], rows: Rows, decimal: str) -> bytes:
     """A table as CSV for people; with a decimal comma it is parted by semicolons."""
     texts = [[_text(value, decimal) for value in row] for row in rows]
     return _written([[*head], *texts], "," if decimal == "." else ";")
 
 
-def _written(rows: Sequence[Sequence[str]], delimiter: str) -> bytes:
+def _written(rows: Texts, delimiter: str) -> bytes:
     out = io.StringIO()
     csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
     return b"\xef\xbb\xbf" + out.getvalue().encode()
@@ -192,7 +160,7 @@ def _text(value: object, decimal: str) -> str:
     return "" if value is None else harmless(str(value))
 
 
-def xlsx_of(head: Sequence[str], rows: Sequence[Sequence[object]], decimal: str) -> bytes:
+def xlsx_of(head: Sequence[str], rows: Rows, decimal: str) -> bytes:
     """A table as a spreadsheet; the decimal sign is that of whoever opens it."""
     book = _openpyxl().Workbook()
     page: Any = book.active
@@ -216,13 +184,7 @@ def _saved(book: Any) -> bytes:
     return out.getvalue()
 
 
-def _xlsx(
-    data: bytes,
-    sheet: Sheet,
-    rows: Sequence[Sequence[str]],
-    heads: Sequence[str],
-    table: Sequence[Sequence[object]],
-) -> bytes:
+def _xlsx(data: bytes, sheet: Sheet, rows: Texts, heads: list[str], table: Rows) -> bytes:
     """The workbook as it was, with our columns behind; of another file a new one."""
     openpyxl = _openpyxl()
     book, place, lines = None, None, sheet.lines

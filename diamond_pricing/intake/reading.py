@@ -67,6 +67,16 @@ class Sheet:
     lines: list[int]
     above: list[list[str]] = field(default_factory=list)
 
+    @property
+    def headers(self) -> list[str]:
+        """The header without the spaces around its cells."""
+        return [text.strip() for text in self.header]
+
+    def column(self, header: str) -> list[str]:
+        """The cells under a header, one a row."""
+        at = self.headers.index(header.strip())
+        return [row[at] if at < len(row) else "" for row in self.rows]
+
 
 def read_sheet(name: str, data: bytes, *, encoding: str = "", delimiter: str = "") -> Sheet:
     """Read a file of sales.
@@ -148,11 +158,9 @@ def encoding_of(data: bytes) -> str:
 
 
 def _csv(text: str, delimiter: str) -> Sheet:
+    before = 0
     if (said := re.match(r"\s*sep=(.)\r?\n", text)) is not None:  # a spreadsheet's own line
-        delimiter, text = delimiter or said[1], text[said.end() :]
-        before = 1
-    else:
-        before = 0
+        delimiter, text, before = delimiter or said[1], text[said.end() :], 1
     if not delimiter:
         head = "\n".join(text.split("\n", HEAD)[:HEAD])
         delimiter = max(DELIMITERS, key=head.count)
@@ -165,8 +173,7 @@ def _csv(text: str, delimiter: str) -> Sheet:
                 rows.append(row)
                 lines.append(start)
             start = before + reader.line_num + 1
-            if len(rows) > MOST:
-                raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+            _not_too_long(len(rows))
     except csv.Error as error:
         if "limit" in str(error):
             raise RejectedFileError("a cell is far too long to be one of a sale.") from error
@@ -223,8 +230,8 @@ def _unpacked(name: str, data: bytes, ending: str) -> tuple[str, bytes]:
             file: Any = gzip.GzipFile(fileobj=io.BytesIO(data))
         else:
             archive = zipfile.ZipFile(io.BytesIO(data))
-            names = [n for n in archive.namelist() if not n.startswith("__MACOSX")]
-            names = [n for n in names if not n.endswith("/")]
+            names = archive.namelist()
+            names = [n for n in names if not (n.startswith("__MACOSX") or n.endswith("/"))]
             if len(names) != 1:
                 raise RejectedFileError(f"the archive holds {len(names)} files; give one.")
             (inner,) = names
@@ -300,8 +307,7 @@ def _json_lines(text: str) -> Sheet:
             raise RejectedFileError(f"line {number} is not an object of plain values.")
         objects.append(flat)
         lines.append(number)
-        if len(objects) > MOST:
-            raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+        _not_too_long(len(objects))
     return _of_objects(objects, lines)
 
 
@@ -315,8 +321,7 @@ def _json_array(text: str) -> Sheet:
     rows = [_flat(row) for row in found] if isinstance(found, list) else [None]
     if None in rows:
         raise RejectedFileError("the file is not a list of objects of plain values.")
-    if len(rows) > MOST:
-        raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+    _not_too_long(len(rows))
     return _of_objects([row for row in rows if row is not None], list(range(1, len(rows) + 1)))
 
 
@@ -361,8 +366,7 @@ def _parquet(data: bytes) -> Sheet:
         file = pq.ParquetFile(io.BytesIO(data))
         _not_too_wide(file.schema_arrow.names)
         rows = file.metadata.num_rows
-        if rows > MOST:
-            raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+        _not_too_long(rows)
         if any(pa.types.is_nested(field.type) for field in file.schema_arrow):
             raise RejectedFileError("the file has nested columns.")
         cells: list[list[str]] = []
@@ -385,6 +389,11 @@ def _parquet(data: bytes) -> Sheet:
     return Sheet(file.schema_arrow.names, cells, list(range(1, len(cells) + 1)))
 
 
+def _not_too_long(rows: int) -> None:
+    if rows > MOST:
+        raise RejectedFileError(f"the file has more than {MOST:,} rows.")
+
+
 def _not_too_wide(header: list[str]) -> None:
     if len(header) > WIDEST:
         raise RejectedFileError(f"the file has {len(header):,} columns.")
@@ -395,13 +404,7 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, bytes):
         return value.decode()
-    return (
-        value
-        if isinstance(value, str)
-        else repr(value)
-        if isinstance(value, float)
-        else str(value)
-    )
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _once_each(sheet: Sheet) -> Sheet:
@@ -416,8 +419,8 @@ def _once_each(sheet: Sheet) -> Sheet:
     if not same:
         return sheet
     kept = [i for i in range(len(header)) if i not in same]
-    rows = [[row[i] for i in kept] for row in sheet.rows]
-    return Sheet([header[i] for i in kept], rows, sheet.lines, sheet.above)
+    header, *rows = [[row[i] for i in kept] for row in [header, *sheet.rows]]
+    return Sheet(header, rows, sheet.lines, sheet.above)
 
 
 def _checked(sheet: Sheet) -> Sheet:

@@ -9,7 +9,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -25,33 +25,19 @@ from diamond_pricing.intake.headers import (
     MEASUREMENTS,
     PER_CARAT,
     PRICE,
+    PRICES,
     SIDES,
     UNITS,
-)
-from diamond_pricing.intake.mapping import (
-    ROUNDED,
-    cells,
-    dates_notes,
-    grade_meant,
-    guessed,
+    listed,
     money_column,
-    of_houses,
 )
+from diamond_pricing.intake.mapping import ROUNDED, dates_notes, grade_meant, guessed, of_houses
 from diamond_pricing.intake.numbers import currency_named, decimal_sign, number, reduced, sides
 from diamond_pricing.intake.reading import Sheet, read_sheet
 from diamond_pricing.intake.source import ROW, Source
 from diamond_pricing.intake.stored import OTHER as OTHERS_COLUMN
-from diamond_pricing.stones import (
-    GRADES,
-    MEASURES,
-    OTHERS,
-    Attribute,
-    Day,
-    Grade,
-    Measure,
-    Stones,
-)
-from diamond_pricing.stones.attributes import blank, fold, iso
+from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Stones
+from diamond_pricing.stones.attributes import Attribute, Day, Grade, Measure, blank, fold, iso
 from diamond_pricing.stones.checks import stray_days
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
 from diamond_pricing.stones.kinds import KINDS, OTHER
@@ -62,6 +48,7 @@ if TYPE_CHECKING:
 CHEAPEST, DEAREST = 0.01, 1e9
 DUPLICATE = "duplicate"  # the field of a row that is there already
 TOTAL = "total"  # of a row that sums others up, or says something else
+_PIECES = listed("pcs, pc, pieces, no of pcs, qty, quantity, stones")  # how many a row has
 OURS = (*(m.name for m in MEASURES), *(g.name for g in GRADES))
 
 
@@ -113,10 +100,8 @@ class Intake:
         """Set accepted rows aside too: position, field and reason of each."""
         found = {position: (field, reason) for position, field, reason in rows}
         kept = [i for i in range(len(self.sales)) if i not in found]
-        more = [
-            Quarantined(int(self.sales["row"].iloc[i]), *found[i], self.originals[i])
-            for i in sorted(found)
-        ]
+        lines = self.sales["row"].tolist()
+        more = [Quarantined(lines[i], *found[i], self.originals[i]) for i in sorted(found)]
         return Intake(
             self.sales.iloc[kept].reset_index(drop=True),
             sorted([*self.quarantined, *more], key=lambda q: q.row),
@@ -149,11 +134,7 @@ def take_in(
     RejectedFileError
         When the whole file is refused.
     """
-    sheet, given = _understood(name, data, source or Source())
-    rate = _rate(given, currency)
-    declared = source is not None and source.decimal == ","
-    read = _Reader(sheet, given, rate, given.currency or currency, name, declared=declared)
-    return read.intake()
+    return _taken_in(name, data, source or Source(), currency)
 
 
 def sales_to_fit(
@@ -164,20 +145,29 @@ def sales_to_fit(
     Every row is a sale, however alike two are, and measurements that contradict each other
     are left to the fit. The currency, in ``sales.attrs``, is that of the file.
     """
-    source = source or Source()
+    source = msgspec.structs.replace(source or Source(), identity=ROW)
+    return _taken_in(name, data, source, currency or None, to_fit=True)
+
+
+def _taken_in(
+    name: str, data: bytes, source: Source, currency: str | None, *, to_fit: bool = False
+) -> Intake:
     declared = source.decimal == ","
-    sheet, given = _understood(name, data, msgspec.structs.replace(source, identity=ROW))
-    currency = currency or given.currency or "USD"
-    rate = _rate(given, currency)
-    read = _Reader(sheet, given, rate, given.currency or currency, name, declared=declared)
-    intake = read.intake(contradictions=False)
-    intake.sales.attrs["currency"] = currency
-    return intake
-
-
-def _understood(name: str, data: bytes, source: Source) -> tuple[Sheet, Source]:
     sheet = read_sheet(name, data, encoding=source.encoding, delimiter=source.delimiter)
-    return sheet, guessed(sheet, source)
+    source = guessed(sheet, source)
+    if currency is None:
+        currency = source.currency or "USD"
+    given = source.currency or currency
+    if given != currency and given not in source.rates:
+        raise RejectedFileError(
+            f"prices are in {given}, this home's in {currency}; declare a rate for {given}."
+        )
+    rate = 1.0 if given == currency else source.rates[given]
+    reader = _Reader(name, sheet, source, rate, given, declared)
+    intake = reader.intake(contradictions=not to_fit)
+    if to_fit:
+        intake.sales.attrs["currency"] = currency
+    return intake
 
 
 def _delivered(name: str, said: str) -> float:
@@ -191,39 +181,24 @@ def _delivered(name: str, said: str) -> float:
     return float(day)
 
 
-def _rate(source: Source, currency: str) -> float:
-    given = source.currency or currency
-    if given == currency:
-        return 1.0
-    if given not in source.rates:
-        raise RejectedFileError(
-            f"prices are in {given}, this home's in {currency}; declare a rate for {given}."
-        )
-    return source.rates[given]
-
-
+@dataclass
 class _Reader:
     """Works one sheet off, column by column."""
 
-    def __init__(
-        self,
-        sheet: Sheet,
-        source: Source,
-        rate: float,
-        currency: str,
-        name: str,
-        *,
-        declared: bool,
-    ) -> None:
-        self.name = name
-        self.sheet, self.source, self.rate, self.declared = sheet, source, rate, declared
-        self.currency = currency
-        self.headers = [header.strip() for header in sheet.header]
-        self.n = len(sheet.rows)
-        self.wrong: dict[int, tuple[str, str]] = {}  # the first fault of each row
-        self.commas = False
+    name: str
+    sheet: Sheet
+    source: Source
+    rate: float
+    currency: str  # of the prices
+    declared: bool  # whether the source says that decimals follow a comma
+    wrong: dict[int, tuple[str, str]] = field(default_factory=dict)  # first fault of each row
+    commas: bool = False
 
-    def intake(self, *, contradictions: bool = True) -> Intake:
+    def __post_init__(self) -> None:
+        self.headers = self.sheet.headers
+        self.n = len(self.sheet.rows)
+
+    def intake(self, *, contradictions: bool) -> Intake:
         """Check everything."""
         import pandas as pd
 
@@ -234,8 +209,8 @@ class _Reader:
                 )
             elif self._of_no_stone(row):
                 self._set_aside(i, TOTAL, "a total or a remark, no stone")
-        if (pieces := _pieces(self.headers)) is not None:
-            for i, text in enumerate(cells(self.sheet, pieces)):
+        if pieces := [header for header in self.headers if fold(header) in _PIECES]:
+            for i, text in enumerate(self.sheet.column(pieces[0])):
                 if (number(text) or 1) > 1:
                     self._set_aside(i, TOTAL, f"{text.strip()[:20]} stones in one row")
         columns: dict[str, Any] = {}
@@ -253,23 +228,17 @@ class _Reader:
         further = [name for name in columns if name not in (*OURS, PRICE)]
         frame = pd.DataFrame(columns)[[*OURS, *further, PRICE]]
         if IDENTITY in self.source.columns:
-            at = self.headers.index(self.source.columns[IDENTITY].strip())
-            frame[IDENTITY] = [text.strip() or None for text in cells(self.sheet, at)]
+            frame[IDENTITY] = [text or None for text in self._texts(IDENTITY)]
         if self.source.identity != ROW:
             self._duplicates(frame)
         frame["row"] = self.sheet.lines
         ours = set(self.source.columns.values())
-        for at, header in enumerate(self.headers):
+        for header in self.headers:
             if header and header not in ours:
-                frame[f"{OTHERS_COLUMN}{header}"] = cells(self.sheet, at)
-        kept = [i for i in range(self.n) if i not in self.wrong]
-        aside = [
-            Quarantined(self.sheet.lines[i], *self.wrong[i], self._original(i))
-            for i in sorted(self.wrong)
-        ]
-        accepted = frame.iloc[kept].reset_index(drop=True)
+                frame[f"{OTHERS_COLUMN}{header}"] = self.sheet.column(header)
         notes = tuple(dates_notes(self.sheet, self.source))
-        return Intake(accepted, aside, self.n, [self._original(i) for i in kept], notes)
+        every = Intake(frame, [], self.n, list(map(_as_it_stood, self.sheet.rows)), notes)
+        return every.aside((i, *fault) for i, fault in self.wrong.items())
 
     def _days(self, columns: dict[str, Any]) -> None:
         """Give the delivery's day to sales without one; set stray days aside."""
@@ -292,29 +261,24 @@ class _Reader:
     def _set_aside(self, row: int, field: str, reason: str) -> None:
         self.wrong.setdefault(row, (field, reason))
 
-    def _original(self, row: int) -> str:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="").writerow(self.sheet.rows[row])
-        return text.getvalue()
-
-    def _column(self, name: str, read: Callable[[str], tuple[Any, str]]) -> list[Any]:
-        """Read a column by its distinct texts: a value, and what is wrong with it."""
-        header = self.source.columns.get(name)
-        if header is None:
+    def _column(self, name: str, read: Callable[[str], Any]) -> list[Any]:
+        """Read a column by its distinct texts; an error sets the rows of a text aside."""
+        if name not in self.source.columns:
             return [None] * self.n
-        texts = [c.strip() for c in cells(self.sheet, self.headers.index(header.strip()))]
-        house = self.source.columns.get("laboratory")
-        if house is not None and name in self.source.grades:
-            houses = cells(self.sheet, self.headers.index(house.strip()))
-            texts = of_houses(name, texts, houses, self.source)
-        known = {text: read(text) for text in set(texts)}
-        values = []
+        texts = self._texts(name)
+        if name in self.source.grades and "laboratory" in self.source.columns:
+            texts = of_houses(name, texts, self._texts("laboratory"), self.source)
+        known: dict[str, Any] = {}
+        faults: dict[str, str] = {}
+        for text in set(texts):
+            try:
+                known[text] = read(text)
+            except StoneError as error:
+                known[text], faults[text] = None, str(error).rstrip(".")
         for i, text in enumerate(texts):
-            value, fault = known[text]
-            if fault and len(self.sheet.rows[i]) == len(self.headers):
-                self._set_aside(i, name, fault)
-            values.append(value)
-        return values
+            if text in faults and len(self.sheet.rows[i]) == len(self.headers):
+                self._set_aside(i, name, faults[text])
+        return [known[text] for text in texts]
 
     def _measure(self, measure: Measure) -> Any:
         column = measure.name
@@ -323,25 +287,22 @@ class _Reader:
         unit = self.source.units.get(measure.name, self.source.units.get(column, ""))
         factor = UNITS.get(measure.name, {}).get(unit, 1.0)
 
-        def read(text: str) -> tuple[float | None, str]:
+        def read(text: str) -> Any:
             if column == MEASUREMENTS and not blank(text):
                 parts = sides(text)
                 # Two are length and width beside a column of the height.
                 if not len(SIDES) - ("z" in self.source.columns) <= len(parts) <= len(SIDES):
-                    return None, f"measurements are not three numbers: {text[:40]!r}"
+                    raise StoneError(f"measurements are not three numbers: {text[:40]!r}")
                 text = parts[SIDES.index(measure.name)]
             if blank(text):
-                return None, f"{measure.name} is missing" if measure.required else ""
+                return _missing(measure)
             value = number(text, self.source.decimal)
             if value is None:
-                return None, f"{measure.name} is not a number: {text[:40]!r}"
+                raise StoneError(f"{measure.name} is not a number: {text[:40]!r}")
             if value == 0 and not measure.required:
-                return None, ""  # not measured
-            try:
-                # Four decimals: single-precision files must not make other stones of theirs.
-                return measure.read(round(value * factor, 4)), ""
-            except StoneError as error:
-                return None, str(error).rstrip(".")
+                return None  # not measured
+            # Four decimals: single-precision files must not make other stones of theirs.
+            return measure.read(round(value * factor, 4))
 
         values = self._column(column, read)
         return np.array([np.nan if v is None else v for v in values], float)
@@ -353,41 +314,36 @@ class _Reader:
         """
         kind = attribute.name in KINDS
 
-        def read(text: str) -> tuple[Any, str]:
+        def read(text: str) -> Any:
             said = text
             if isinstance(attribute, Grade):
                 said = grade_meant(attribute, text, self.source)
             if isinstance(attribute, Day):
                 day = day_in(text, self.source.dates)
                 if day is None or not attribute.low <= day <= attribute.high:
-                    return None, ""
+                    return None
                 if day > date.today().toordinal() + 1:
-                    return None, f"{attribute.name} {text[:40]!r} lies in the future"
-                return float(day), ""
+                    raise StoneError(f"{attribute.name} {text[:40]!r} lies in the future")
+                return float(day)
             try:
                 if type(attribute) is Measure:
                     value = number(said, self.source.decimal)
-                    return (None if value is None else attribute.read(value)), ""
-                return attribute.parse(said), ""
-            except StoneError:
-                if kind and not blank(text):
-                    meant = "of another kind" if said == OTHER else "not known"
-                    return None, f"{attribute.name} {text[:40]!r} is {meant}"
-                return None, ""
+                    return None if value is None else attribute.read(value)
+                return attribute.parse(said)
+            except StoneError as error:
+                if not kind or blank(text):
+                    return None
+                meant = "of another kind" if said == OTHER else "not known"
+                raise StoneError(f"{attribute.name} {text[:40]!r} is {meant}") from error
 
         return self._column(attribute.name, read)
 
     def _grade(self, grade: Grade) -> list[str | None]:
-        def read(text: str) -> tuple[str | None, str]:
+        def read(text: str) -> str | None:
             said = grade_meant(grade, text, self.source)
             if blank(text) and grade.find(said) is None:  # None is a fluorescence
-                if grade.ungraded:
-                    return grade.ungraded, ""
-                return None, f"{grade.name} is missing" if grade.required else ""
-            try:
-                return grade.read(said), ""
-            except StoneError as error:
-                return None, str(error).rstrip(".")
+                return grade.ungraded or _missing(grade)
+            return grade.read(said)
 
         if grade.ungraded and grade.name not in self.source.columns:
             return [grade.ungraded] * self.n
@@ -399,7 +355,7 @@ class _Reader:
         Where a row says it twice and they disagree it is set aside.
         """
         found: dict[str, Any] = {}
-        texts = {name: self._texts(name) for name in (PRICE, PER_CARAT, LIST_PRICE, DISCOUNT)}
+        texts = {name: self._texts(name) for name in PRICES}
         if PRICE in self.source.columns:
             found[PRICE] = self._amounts(texts[PRICE])
         if PER_CARAT in self.source.columns:
@@ -416,15 +372,17 @@ class _Reader:
                 said = f"the price is {price[i]:g}, by {name.replace('_', ' ')} {values[i]:g}"
                 self._set_aside(int(i), PRICE, said)
             price = np.where(np.isnan(price), values, price)
-        self._reduced(texts[PRICE], price, set(found) - {PRICE})
+        first, *beside = found
+        for row, text in enumerate(texts[PRICE]):
+            if first == PRICE and not beside and (twice := reduced(text)):
+                reason = f"the price may be {twice[0]} or {twice[1]}: declare"
+                self._set_aside(row, PRICE, reason)
         for i in np.flatnonzero(np.isnan(price)):
-            first = next(name for name in found)
             self._set_aside(int(i), PRICE, self._why_no_price(texts[first][i]))
         for i in np.flatnonzero(~np.isnan(price) & ~((price >= CHEAPEST) & (price < DEAREST))):
             self._set_aside(int(i), PRICE, f"the price comes out at {price[i]:g}")
         if money := money_column(self.headers):
-            told = cells(self.sheet, self.headers.index(money))
-            for row, text in enumerate(told):
+            for row, text in enumerate(self.sheet.column(money)):
                 if text.strip() and currency_named(text) != self.currency:
                     reason = f"the price is in {text.strip()[:20]!r}, not {self.currency}"
                     self._set_aside(row, PRICE, reason)
@@ -434,7 +392,7 @@ class _Reader:
         header = self.source.columns.get(name)
         if header is None:
             return [""] * self.n
-        return [c.strip() for c in cells(self.sheet, self.headers.index(header.strip()))]
+        return [text.strip() for text in self.sheet.column(header)]
 
     def _why_no_price(self, text: str) -> str:
         """Why an amount could not be read."""
@@ -480,12 +438,6 @@ class _Reader:
         off = -off if (some < 0).sum() > (some > 0).sum() else off
         return off if np.abs(some).max() <= 1 else off / 100
 
-    def _reduced(self, texts: list[str], price: Any, beside: set[str]) -> None:
-        """Set aside a reduced price that nothing else confirms."""
-        for i, text in enumerate(texts):
-            if not beside and (twice := reduced(text)):
-                self._set_aside(i, PRICE, f"the price may be {twice[0]} or {twice[1]}: declare")
-
     def _contradictions(self, columns: dict[str, Any]) -> None:
         """Set aside stones whose measurements contradict each other."""
         import pandas as pd
@@ -510,11 +462,17 @@ class _Reader:
                 seen[key] = i
 
 
-def _pieces(headers: list[str]) -> int | None:
-    """Place of a column that counts the stones of a row."""
-    words = {"pcs", "pc", "pieces", "no of pcs", "qty", "quantity", "stones"}
-    named = [i for i, header in enumerate(headers) if fold(header) in map(fold, words)]
-    return named[0] if named else None
+def _missing(attribute: Attribute) -> Any:
+    """Nothing, of an attribute that a stone may lack."""
+    if attribute.required:
+        raise StoneError(f"{attribute.name} is missing")
+    return None
+
+
+def _as_it_stood(row: list[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(row)
+    return text.getvalue()
 
 
 def recorded_sales(frame: "pd.DataFrame") -> list[Sale]:

@@ -7,14 +7,7 @@ import msgspec
 
 from diamond_pricing.errors import SourceError, StoneError
 from diamond_pricing.intake.dates import DAY_FIRST, FILE_NAME, MONTH_FIRST, day_in
-from diamond_pricing.intake.headers import (
-    DISCOUNT,
-    LIST_PRICE,
-    MEASUREMENTS,
-    PER_CARAT,
-    PRICE,
-    UNITS,
-)
+from diamond_pricing.intake.headers import MEASUREMENTS, PRICES, UNITS
 from diamond_pricing.stones import ATTRIBUTES, Grade
 from diamond_pricing.stones.keys import IDENTITY
 from diamond_pricing.stones.kinds import KINDS, OTHER
@@ -23,29 +16,9 @@ ROW = "row"
 DROP, REFUSE = "drop", "refuse"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # marks at the beginning of a text
 FITTED = "fitted"  # an offset that is estimated with each model
-_WORDS = (
-    "currency",
-    "decimal",
-    "delimiter",
-    "encoding",
-    "identity",
-    "signs",
-    "dates",
-    "delivered",
-)
-ENCODINGS = (
-    "utf-8",
-    "utf-16",
-    "cp1252",
-    "cp1250",
-    "cp1251",
-    "iso-8859-1",
-    "iso-8859-15",
-    "mac-roman",
-    "shift-jis",
-    "gb18030",
-    "big5",
-)
+_ENCODINGS = """utf-8 utf-16 cp1252 cp1250 cp1251 iso-8859-1 iso-8859-15 mac-roman shift-jis
+    gb18030 big5"""
+ENCODINGS = _ENCODINGS.split()
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,8 +82,9 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             Naming what is wrong with it.
         """
         try:
-            given = text if isinstance(text, str) else _decoded(text)
-            read = msgspec.convert(tomllib.loads(given), cls)
+            if isinstance(text, bytes):
+                text = text.decode("utf-16" if text[:2] in UTF_16 else "utf-8-sig")
+            read = msgspec.convert(tomllib.loads(text), cls)
         except (ValueError, msgspec.ValidationError, RecursionError) as error:
             raise SourceError(f"this source cannot be read: {error}") from error
         if read.delimiter and (len(read.delimiter) != 1 or read.delimiter in '"\r\n\0'):
@@ -119,7 +93,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SourceError(f"encoding must be one of {', '.join(ENCODINGS)}.")
         if read.currency and not re.fullmatch("[A-Z]{3}", read.currency):
             raise SourceError(f"currency must be three capitals, not {read.currency!r}.")
-        ours = {PRICE, PER_CARAT, LIST_PRICE, DISCOUNT, MEASUREMENTS, IDENTITY}
+        ours = {*PRICES, MEASUREMENTS, IDENTITY}
         known = (ours | set(ATTRIBUTES)) - {"listing"}
         for name in read.columns:
             if name not in known:
@@ -161,9 +135,13 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def to_toml(self) -> str:
         """Write the declaration, as a person would complete it."""
-        lines = [
-            f"{name} = {_quoted(getattr(self, name))}" for name in _WORDS if getattr(self, name)
-        ]
+        given = {
+            name: getattr(self, name) for name in self.__struct_fields__ if name != "offset"
+        }
+        words = {
+            name: value for name, value in given.items() if value and isinstance(value, str)
+        }
+        lines = [f"{name} = {_quoted(word)}" for name, word in words.items()]
         if self.offset != 1:
             lines.append(f"offset = {_written(self.offset)}")
         for table in ("columns", "units", "rates"):
@@ -175,10 +153,6 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             lines += ["", f"[grades.{name}]"]
             lines += [f"{_quoted(word)} = {_quoted(grade)}" for word, grade in words.items()]
         return "\n".join(lines).strip() + "\n"
-
-
-def _decoded(text: bytes) -> str:
-    return text.decode("utf-16" if text[:2] in UTF_16 else "utf-8-sig")
 
 
 def _written(value: float | str) -> str:

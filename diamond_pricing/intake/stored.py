@@ -21,23 +21,17 @@ def written_sales(sales: "pd.DataFrame", source: str) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    others = sorted(name for name in sales.columns if str(name).startswith(OTHER))
-    columns = {
-        m.name: pa.array(sales[m.name], pa.float64(), from_pandas=True) for m in MEASURES
-    }
-    columns |= {g.name: pa.array(sales[g.name], pa.string(), from_pandas=True) for g in GRADES}
+    kinds = {m.name: pa.float64() for m in MEASURES} | {g.name: pa.string() for g in GRADES}
     for other in OTHERS:
         if other.name in sales:
-            kind = pa.float64() if isinstance(other, Measure) else pa.string()
-            columns[other.name] = pa.array(sales[other.name], kind, from_pandas=True)
-    columns |= {
-        "price": pa.array(sales["price"], pa.float64()),
-        "row": pa.array(sales["row"], pa.int64()),
-        "source": pa.array([source] * len(sales), pa.string()),
-    }
+            kinds[other.name] = pa.float64() if isinstance(other, Measure) else pa.string()
+    kinds |= {"price": pa.float64(), "row": pa.int64(), "source": pa.string()}
     if IDENTITY in sales:
-        columns[IDENTITY] = pa.array(sales[IDENTITY], pa.string(), from_pandas=True)
-    columns |= {name: pa.array(sales[name], pa.string(), from_pandas=True) for name in others}
+        kinds[IDENTITY] = pa.string()
+    texts = sorted(name for name in sales.columns if str(name).startswith(OTHER))
+    kinds |= dict.fromkeys(texts, pa.string())
+    sales = sales.assign(source=source)
+    columns = {n: pa.array(sales[n], kind, from_pandas=True) for n, kind in kinds.items()}
     target = io.BytesIO()
     pq.write_table(pa.table(columns), target, compression="zstd", store_schema=False)
     return target.getvalue()
@@ -56,16 +50,13 @@ def read_sales_file(data: bytes) -> "pd.DataFrame":
         understood(c.removeprefix(OTHER)): c for c in map(str, frame) if c.startswith(OTHER)
     }
     further = [other for other in OTHERS if (other.name, "", "") in kept]
-    ours: tuple[Attribute, ...] = (*MEASURES, *GRADES, *further)
-    for attribute in ours:
+    for attribute in (*MEASURES, *GRADES, *further):
         if attribute.name not in frame:
             column = kept.get((attribute.name, "", ""))
             texts = frame[column].tolist() if column else [None] * len(frame)
             known = {text: _parsed(attribute, text) for text in set(texts)}
-            values = [known[text] for text in texts]
-            frame[attribute.name] = np.array(
-                values, float if isinstance(attribute, Measure) else object
-            )
+            kind = float if isinstance(attribute, Measure) else object
+            frame[attribute.name] = np.array([known[text] for text in texts], kind)
     return frame
 
 

@@ -1,20 +1,18 @@
 """What a person should confirm about a file, told from its numbers."""
 
 from collections import Counter
-from collections.abc import Callable
 
 import msgspec
 import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import StoneError
-from diamond_pricing.intake.headers import MEASUREMENTS, PER_CARAT, PRICE, UNITS, understood
-from diamond_pricing.intake.mapping import cells as cells_of
+from diamond_pricing.intake.headers import MEASUREMENTS, PER_CARAT, PRICE, UNITS, meaning
 from diamond_pricing.intake.mapping import dates_notes, grade_meant
 from diamond_pricing.intake.numbers import number, sides
 from diamond_pricing.intake.reading import Sheet
 from diamond_pricing.intake.source import DROP, ROW, Source
-from diamond_pricing.stones import GRADES, OTHERS, Grade, several
+from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Grade, several
 from diamond_pricing.stones.attributes import blank, fold
 from diamond_pricing.stones.checks import expected_diameter
 from diamond_pricing.stones.kinds import KINDS, ORIGIN, OTHER, SHAPE
@@ -35,12 +33,8 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         The source; notes for a person; lines, as comments of the declaration, for the words
         that are no grades of ours.
     """
-    headers = [header.strip() for header in sheet.header]
-
-    def cells(name: str) -> list[str]:
-        return cells_of(sheet, headers.index(source.columns[name].strip()))
-
-    units = _units(source, cells)
+    headers = sheet.headers
+    units = _units(sheet, source)
     notes = [
         f"{name} seems to be in {unit}: please confirm."
         for name, unit in units.items()
@@ -61,7 +55,7 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
         if grade not in GRADES and grade.name not in KINDS:
             lost = "it counts as not given"
         strange: Counter[str] = Counter()
-        for text, count in Counter(cells(grade.name)).items():
+        for text, count in Counter(sheet.column(source.columns[grade.name])).items():
             try:
                 if not blank(text) and (said := grade_meant(grade, text, source)) != OTHER:
                     grade.read(said)
@@ -79,10 +73,7 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
     ours = set(source.columns.values())
     others = [header for header in headers if header and header not in ours]
     for header in others:
-        if (
-            fold(header) in PARTIES
-            and 1 < len(set(cells_of(sheet, headers.index(header)))) < 20
-        ):
+        if fold(header) in PARTIES and 1 < len(set(sheet.column(header))) < 20:
             notes.append(
                 f"{header} names several whose prices may differ throughout: divide the file, "
                 'one source each, and give them offset = "fitted".'
@@ -93,14 +84,14 @@ def suggested(sheet: Sheet, source: Source) -> tuple[Source, list[str], str]:
     return msgspec.structs.replace(source, units=units), notes, "\n".join(comments)
 
 
-def _units(source: Source, cells: Callable[[str], list[str]]) -> dict[str, str]:
+def _units(sheet: Sheet, source: Source) -> dict[str, str]:
     """The units in which weights, sizes and proportions are those of real stones."""
     units = dict(source.units)
 
     def numbers(name: str, part: int = 0) -> Vector:
         found = (
             number((sides(t) if name == MEASUREMENTS else [t])[part], source.decimal)
-            for t in cells(name)
+            for t in sheet.column(source.columns[name])
         )
         return np.array([np.nan if v is None or v <= 0 else v for v in found])
 
@@ -127,33 +118,17 @@ def _units(source: Source, cells: Callable[[str], list[str]]) -> dict[str, str]:
 
 def unfinished(sheet: Sheet, source: Source) -> str:
     """The declaration with the columns that can be told, and as comments those that cannot."""
-    means = [f[0] for h in sheet.header if (f := understood(h)) is not None]
-    known = {
-        f[0]: h.strip()
-        for h in sheet.header
-        if (f := understood(h)) is not None and means.count(f[0]) == 1
-    }
-    wanted = (
-        "carat",
-        "cut",
-        "color",
-        "clarity",
-        "price",
-        "depth",
-        "table",
-        "x",
-        "y",
-        "z",
-        SHAPE,
-        ORIGIN,
-    )
+    named = [(meaning(header), header) for header in sheet.headers]
+    count = Counter(name for name, _ in named)
+    known = {name: header for name, header in named if count[name] == 1}
+    weight, *sizes = (measure.name for measure in MEASURES)
+    wanted = (weight, *(grade.name for grade in GRADES), PRICE, *sizes, SHAPE, ORIGIN)
     told = {name: known[name] for name in wanted if name in known} | source.columns
     columns = {name: told[name] for name in (*wanted, *told) if name in told}
     text = msgspec.structs.replace(source, columns=columns).to_toml()
     head = "[columns]\n"
     if head not in text:
         text += f"\n{head}"
-    headers = ", ".join(repr(header.strip()) for header in sheet.header)
-    lines = [f"# the file has: {headers}\n"]
+    lines = [f"# the file has: {', '.join(map(repr, sheet.headers))}\n"]
     lines += [f'# {name} = ""\n' for name in wanted if name not in told]
     return text.replace(head, head + "".join(lines), 1)

@@ -7,6 +7,7 @@ the coefficients, and prices held out by fold decide the ranges.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
@@ -84,19 +85,17 @@ class HeldOutErrors:
             sales keeps below, as ``p50``; known to half a per cent of itself.
         """
         found = scored(self.errors.recorded)
-        edges = (0.0, *BANDS, float("inf"))
+        bands: dict[str, Any] = {"all": slice(None)}
+        for k, (low, high) in enumerate(pairwise((0.0, *BANDS, np.inf))):
+            name = f"from {low:g} ct" if np.isinf(high) else f"{low:g}–{high:g} ct"
+            bands[name] = found.band == k
         rows = []
-        for k in range(-1, len(BANDS) + 1):
-            of = slice(None) if k < 0 else found.band == k
+        for name, of in bands.items():
             error, count = found.error[of], found.count[of]
             if not count.sum():
                 continue
             order = np.argsort(error)
             below = np.cumsum(count[order])
-            name = "all"
-            if k >= 0:
-                low, high = edges[k], edges[k + 1]
-                name = f"from {low:g} ct" if np.isinf(high) else f"{low:g}–{high:g} ct"
             row: dict[str, Any] = {"band": name, "sales": int(count.sum())}
             for level in levels:
                 at = order[np.searchsorted(below, level * below[-1])]
@@ -137,8 +136,15 @@ def fit(
         Up to so many sales are fetched and fitted as `diamond_pricing.fitting.fit` does.
     sample : int
         About so many sales the founding model is fitted to.
-    leave_out, memory, threads, progress
-        As in `diamond_pricing.warehouse.tally`.
+    leave_out : bool
+        Leave out sales without a sound price or grade, and count them, instead of refusing
+        them all. Sales that lack a measure are always left out.
+    memory : str
+        What DuckDB may use, where it reads the sales, before it goes to the disk.
+    threads : int, optional
+        Of DuckDB; default all cores.
+    progress : callable, optional
+        Told what is done, the share of the work behind, and of how many sales.
 
     Raises
     ------
@@ -163,12 +169,8 @@ def fit(
                 f"them in memory, at most {in_memory:,}."
             )
         told("fitting the founding model", 0.0, min(sample, rows // 2))
-        frame = sampled(
-            relation, rows, sample, leave_out, currency=currency, effective=effective
-        )
-        with counted(
-            relation, frame, folds=folds, leave_out=leave_out, progress=progress
-        ) as ready:
+        frame = sampled(relation, rows, sample, leave_out, currency, effective)
+        with counted(relation, frame, folds, leave_out, progress) as ready:
             moments = summed(ready, progress)
             told("fitting", 1.0, moments.n)
             solution = solved(moments, held_out=True, effective=effective)
@@ -194,9 +196,7 @@ def evaluate(
     """
     with opened(source, memory=memory, threads=threads) as relation:
         frame = sampled(relation, _rows(relation), sample, leave_out)
-        with counted(
-            relation, frame, folds=folds, leave_out=leave_out, progress=progress
-        ) as ready:
+        with counted(relation, frame, folds, leave_out, progress) as ready:
             moments = summed(ready, progress)
             solution = solved(moments, held_out=True)
             return HeldOutErrors(judged(ready, moments, solution)[0], moments.n)
@@ -223,21 +223,13 @@ def sums(
             rows = _rows(relation)
             if progress is not None:
                 progress("fitting the founding model", 0.0, min(sample, rows // 2))
-            frame = sampled(
-                relation,
-                rows,
-                sample,
-                leave_out,
-                currency=currency,
-                effective=effective,
-                ahead=AHEAD,
-            )
+            frame = sampled(relation, rows, sample, leave_out, currency, effective, AHEAD)
         elif relation.days and not any(b.kind == "months" for b in frame.bins.values()):
             warn(
                 "the dates of these sales are not read: the sums that they are like have none.",
                 stacklevel=2,
             )
-        with counted(relation, frame, leave_out=leave_out, progress=progress) as ready:
+        with counted(relation, frame, 1, leave_out, progress) as ready:
             return summed(ready, progress)
 
 
@@ -245,28 +237,17 @@ def judged(
     ready: Counted, moments: Moments, solution: Solved
 ) -> tuple[Errors, LikeSales | None]:
     """Errors of prices held out, on the list of each sale and on the blend; and like sales."""
-    held = held_out_prices(ready, solution.without)
-    effects, training = described(moments, solution)
+    model = ready.frame.founding
+    assert model is not None
+    effects = [Effects.of(model.terms, beta, model.averages) for beta in solution.without]
+    held = with_prices(ready.table, ready.frame, ready.names, effects)
+    found, training = described(moments, solution)
     sides, counting = sides_at(ready, training), counting_at(held, ready)
-    alike = like_sales(sides, counting, effects, training, None)
+    alike = like_sales(sides, counting, found, training, None)
     if alike is not None:
         held = with_like(held, ready, alike.folds)
     errors = errors_of(held, (held.y - held.fitted).abs(), (held.y - held.blended).abs())
     return errors, None if alike is None else alike.like
-
-
-def held_out_prices(ready: Counted, without: Sequence[Any]) -> Any:
-    """The sales with ``fitted`` and ``blended``, log prices by the fit without their fold.
-
-    Parameters
-    ----------
-    without : Sequence[Vector]
-        Coefficients of the fit without each fold, as a document has them; shape (p,) each.
-    """
-    model = ready.frame.founding
-    assert model is not None
-    effects = [Effects.of(model.terms, beta, model.averages) for beta in without]
-    return with_prices(ready.table, ready.frame, ready.names, effects)
 
 
 def sampled(
@@ -274,8 +255,9 @@ def sampled(
     rows: int,
     wanted: int,
     leave_out: bool = False,
+    currency: str | None = None,
+    effective: str | None = None,
     ahead: int = 0,
-    **said: str | None,
 ) -> Frame:
     """Fit a founding model to a sample of whole stones, at most half of them.
 
@@ -288,7 +270,7 @@ def sampled(
         inside = day.isnull() | day.between(first, last)
         relation = Relation(relation.table.filter(inside), relation.own)
     sales = fetched(relation, share, leave_out)[0]
-    return founded(sales, **said, seen=share, calendar=calendar)
+    return founded(sales, currency, effective, seen=share, calendar=calendar)
 
 
 def fetched(
@@ -298,7 +280,7 @@ def fetched(
     survey = surveyed(relation, leave_out=leave_out)
     t = relation.table.filter([~no for no in against_use(relation, None).values()])
     if share is not None:
-        t = t.filter(in_sample(hashed(Relation(t, relation.own)), share))
+        t = t.filter(in_sample(hashed(t), share))
     dates = [name for name in relation.others if isinstance(ATTRIBUTES[name], Day)]
     frame: pd.DataFrame = t.drop("listing", *map(month_column, dates)).to_pandas()
     for name in ("cut", "color", "clarity", *relation.others):

@@ -22,6 +22,7 @@ from diamond_pricing.model.like_sales import Cells, Side
 from diamond_pricing.stones import LISTING
 from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms import parse
+from diamond_pricing.warehouse.relation import ibis
 from diamond_pricing.warehouse.tally import (
     EXACT,
     Counted,
@@ -64,20 +65,17 @@ def counting_at(t: Any, ready: Counted) -> Counting:
     """Count sales with ``y`` and, by the fit without their fold, ``fitted`` and ``blended``."""
 
     def counting(sides: Sequence[Side], before: Sequence[Sequence[Cells]]) -> Ways:
-        import ibis
-
         left = with_like(t, ready, before)
         for way, price in (("recorded", left.fitted), ("blend", left.blended)):
             error = ibis.greatest(ibis.least(left.y - price, MOST), -MOST)
             left = left.mutate(**{way: steps(error, EXACT)})
         left = left.mutate(cell=_cell(left, ready, sides))
-        sums = {way: summed_up(left[way], EXACT) for way in ("recorded", "blend")}
-        sums["sales"] = left.count()
+        sums, squares = {"sales": left.count()}, {}
+        for way in ("recorded", "blend"):
+            square = left[way] * EXACT * left[way] * EXACT
+            sums[way] = summed_up(left[way], EXACT)
+            squares[way] = summed_up(steps(square, EXACT), EXACT)
         found = left.group_by("cell").aggregate(**sums).to_pyarrow()
-        squares = {
-            way: summed_up(steps(left[way] * EXACT * left[way] * EXACT, EXACT), EXACT)
-            for way in ("recorded", "blend")
-        }
         of_all = left.aggregate(**squares).to_pyarrow().to_pylist()[0]
         shape, lists = _shape(ready, sides), sides[0].attribute == LISTING.name
         ways = {}
@@ -119,8 +117,6 @@ def _shape(ready: Counted, sides: Sequence[Side]) -> tuple[int, ...]:
 
 
 def _cell(t: Any, ready: Counted, sides: Sequence[Side]) -> Any:
-    import ibis
-
     codes = [t.fold]
     for side in sides:
         if side.grades:

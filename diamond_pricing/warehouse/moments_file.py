@@ -7,17 +7,17 @@ import hashlib
 import io
 from collections.abc import Iterator
 from math import prod
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from diamond_pricing.arrays import Matrix, Vector
-from diamond_pricing.errors import DocumentError, MissingExtraError
+from diamond_pricing.errors import DocumentError
 from diamond_pricing.fitting.atscale import Bins, Counts, Errors, Frame, Moments
 from diamond_pricing.fitting.atscale.moments import GRID, grid_size
 from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
 from diamond_pricing.fitting.engine import Gram
+from diamond_pricing.intake.columns import arrow
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.training import MONTH
 
@@ -57,7 +57,7 @@ def written_moments(moments: Moments) -> bytes:
     DocumentError
         For sums without a founding model, which nobody could use.
     """
-    pa, pq = _arrow()
+    pa = arrow("sums over sales in files")
     founding = moments.frame.founding
     if founding is None:
         raise DocumentError("sums without a founding model are not kept.")
@@ -86,7 +86,8 @@ def written_moments(moments: Moments) -> bytes:
         }
     ).replace_schema_metadata({KEY: msgspec.json.encode(head)})
     target = io.BytesIO()
-    pq.write_table(table, target, compression="zstd", row_group_size=1, use_dictionary=["name"])
+    form = {"compression": "zstd", "row_group_size": 1, "use_dictionary": ["name"]}
+    pa.parquet.write_table(table, target, **form)
     return target.getvalue()
 
 
@@ -98,9 +99,9 @@ def read_moments(data: bytes) -> Moments:
     DocumentError
         When they are damaged, cut off or of another kind.
     """
-    pa, pq = _arrow()
+    pa = arrow("sums over sales in files")
     try:
-        table = pq.read_table(io.BytesIO(data))
+        table = pa.parquet.read_table(io.BytesIO(data))
         head = msgspec.json.decode((table.schema.metadata or {})[KEY], type=_Head)
         lists = table["values"].combine_chunks()
         # Of a chunked list column each row is a view of the flat values.
@@ -122,38 +123,24 @@ def read_moments(data: bytes) -> Moments:
         for name, b in head.bins.items()
     }
     frame = Frame(founding.terms, bins, founding, head.seen)
-    p = frame.p
     try:
         frame.check()
         grams = tuple(
-            Gram(_square(values[f"XX {k}"], p), values[f"Xy {k}"], yy, n)
+            Gram(_square(values[f"XX {k}"], frame.p), values[f"Xy {k}"], yy, n)
             for k, (n, yy) in enumerate(zip(head.rows, head.squares, strict=True))
         )
-        cells = _cells(frame)
-        found = {n: _counts(values, n, cells[n]) for n in cells}
-        weight = {n: _weight(values, n, len(of)) for n, of in bins.items()}
+        grid = _counts(values, "grid", prod(grid_size(frame, name) for name in GRID))
+        segments = prod((*ERROR_AXES, ERROR_BINS))
+        recorded, blend = (_counts(values, way, segments) for way in ("recorded", "blend"))
+        weight = {name: values[f"weight {name}"] for name in bins}
+        if any(weight[name].shape != (len(of),) for name, of in bins.items()):
+            raise ValueError("weight")
         if not all(MONTH.fullmatch(m) and count > 0 for m, count in head.months.items()):
             raise ValueError("months")
     except (KeyError, ValueError) as error:  # FitError is one
         raise DocumentError("this file of sums contradicts itself.") from error
-    errors = Errors(found["recorded"], found["blend"], head.error_squares)
-    return Moments(
-        frame, grams, weight, found["grid"], head.extent, head.left_out, errors, head.months
-    )
-
-
-def _cells(frame: Frame) -> dict[str, int]:
-    """How many cells each of the counts has."""
-    segments = prod((*ERROR_AXES, ERROR_BINS))
-    grid = prod(grid_size(frame, name) for name in GRID)
-    return {"grid": grid, "recorded": segments, "blend": segments}
-
-
-def _weight(values: dict[str, Vector], name: str, bins: int) -> Vector:
-    weight = values[f"weight {name}"]
-    if weight.shape != (bins,):
-        raise ValueError(name)
-    return weight
+    errors = Errors(recorded, blend, head.error_squares)
+    return Moments(frame, grams, weight, grid, head.extent, head.left_out, errors, head.months)
 
 
 def _values(moments: Moments) -> Iterator[tuple[str, Vector]]:
@@ -163,12 +150,9 @@ def _values(moments: Moments) -> Iterator[tuple[str, Vector]]:
         yield f"Xy {k}", gram.Xy
     for name, weight in moments.weight.items():
         yield f"weight {name}", weight
-    counts = {
-        "grid": moments.grid,
-        "recorded": moments.errors.recorded,
-        "blend": moments.errors.blend,
-    }
-    for name, of in counts.items():
+    errors = moments.errors
+    counts = (("grid", moments.grid), ("recorded", errors.recorded), ("blend", errors.blend))
+    for name, of in counts:
         yield f"{name} cell", of.cell.astype(float)
         yield f"{name} count", of.count.astype(float)
 
@@ -195,12 +179,3 @@ def _digest(head: _Head, values: dict[str, Vector]) -> str:
         made.update(name.encode())
         made.update(np.ascontiguousarray(part, np.float64).tobytes())
     return made.hexdigest()
-
-
-def _arrow() -> Any:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError("sums over sales in files", "scale") from error
-    return pa, pq

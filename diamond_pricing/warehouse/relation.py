@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,17 +19,9 @@ import numpy as np
 
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.sales import DEAREST
-from diamond_pricing.intake.headers import PRICE, understood
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    GRADES,
-    LISTING,
-    MEASURES,
-    Day,
-    Grade,
-    attribute_named,
-)
-from diamond_pricing.stones.attributes import BLANK, blank
+from diamond_pricing.intake.headers import PRICE, meaning
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, MEASURES, attribute_named
+from diamond_pricing.stones.attributes import BLANK, Day, Grade, blank
 from diamond_pricing.stones.checks import (
     CARATS_PER_MM3,
     DIAMETER_TOLERANCE,
@@ -42,26 +35,25 @@ from diamond_pricing.terms.expression import parse, walked
 
 if TYPE_CHECKING:
     import duckdb
-    import ibis
+    import ibis as ibis
     import pandas as pd
 
     Source: TypeAlias = str | Path | pd.DataFrame | duckdb.DuckDBPyRelation | ibis.Table
+else:
+
+    class _Ibis:
+        """The library, which is loaded when it is first used: few sales are fitted without."""
+
+        def __getattr__(self, name: str) -> Any:
+            import ibis
+
+            return getattr(ibis, name)
+
+    ibis = _Ibis()
 
 # Whose errors are those of an engine: a full disk, a lost executor, a lost connection.
-ENGINES = (
-    "duckdb",
-    "_duckdb",
-    "ibis",
-    "pyspark",
-    "py4j",
-    "psycopg",
-    "snowflake",
-    "google",
-    "sqlalchemy",
-    "trino",
-    "clickhouse_connect",
-    "databricks",
-)
+ENGINES = """duckdb _duckdb ibis pyspark py4j psycopg snowflake google sqlalchemy trino
+    clickhouse_connect databricks"""
 MEMORY_LIMIT = re.compile(r"\d+(\.\d+)?\s*([kmgt]i?)?b", re.IGNORECASE)
 MEMORY = "1GB"  # of DuckDB, before it goes to the disk
 MANY_TEXTS = 1_000  # different words of one grade
@@ -172,7 +164,7 @@ def _in_words() -> Iterator[None]:
             raise KeyboardInterrupt from error
         raise
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in ENGINES:
+        if type(error).__module__.partition(".")[0] not in ENGINES.split():
             raise
         first = " ".join(str(error).split("\n", 1)[0].split())[:300]
         raise FitError(f"the sales could not be counted: {first}") from error
@@ -224,11 +216,9 @@ def _unread(name: str, error: Exception) -> FitError:
 
 def _canonical(given: Any) -> Any:
     """Our columns, from columns named and written as people do."""
-    import ibis
-
     named: dict[str, str] = {}
     plain = [column for column in given.columns if column.strip().casefold() == PRICE]
-    prices = plain or [c for c in given.columns if (understood(c) or [""])[0] == PRICE]
+    prices = plain or [c for c in given.columns if meaning(c) == PRICE]
     for column in given.columns:
         name = attribute_named(column) or (PRICE if column in prices else None)
         if name is None or name == LISTING.name:
@@ -253,11 +243,9 @@ def _canonical(given: Any) -> Any:
             if column.type().is_float32():
                 # 0.7 is stored as 0.69999999, which is below a weight that prices jump at.
                 number = (number * 10_000 + 0.5).floor() / 10_000
-            made[name] = (
-                ibis.ifelse(number.isnan(), None, number)
-                if (column.type().is_floating())
-                else number
-            )
+            if column.type().is_floating():
+                number = ibis.ifelse(number.isnan(), None, number)
+            made[name] = number
     for grade in (*GRADES, *OTHERS):
         if isinstance(grade, Grade) and grade.name in named:
             codes = _graded(grade, given, named[grade.name])
@@ -282,8 +270,6 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
 
     None for a column of a further grade that holds no word of it: it says something else.
     """
-    import ibis
-
     kind, texts = given[column].type(), given[column]
     if grade not in GRADES:
         texts = texts.cast("string")
@@ -298,10 +284,8 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
     branches = []
     for word in sorted(word for word in words if word is not None):
         found = grade.find(word)
-        if found is None and not grade.needed and blank(word):
-            branches.append((word, none))
-            continue
-        branches.append((word, -2 if found is None else grade.grades.index(found)))
+        code = none if not grade.needed and blank(word) else -2
+        branches.append((word, code if found is None else grade.grades.index(found)))
     if not branches:
         if grade.needed:
             raise FitError(f"column {column!r} holds no {grade.name}; there are no sales.")
@@ -324,8 +308,6 @@ def month_column(name: str) -> str:
 
 def _dated(of: Day, given: Any, column: str) -> dict[str, Any]:
     """Days and months of a column of dates, 0 where a text is no date."""
-    import ibis
-
     kind, dates = given[column].type(), given[column]
     unread = ibis.literal(False)
     if kind.is_string():
@@ -356,28 +338,20 @@ def _words(given: Any, column: str, texts: Any) -> list[str | None]:
     return words
 
 
-def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:
+def reasons(relation: Relation, needed: tuple[str, ...]) -> dict[str, Any]:
     """Why a sale cannot be used, as conditions in the order in which they count.
 
-    Parameters
-    ----------
-    needed : tuple[str, ...]
-        Measures besides the weight that the model reads.
+    ``needed`` are the measures besides the weight that the model reads.
     """
     t = relation.table
+    sound, weight = t.price.notnull() & (t.price > 0) & (t.price < DEAREST), MEASURES[0]
     found = {
-        "price is not a positive number": ~(
-            t.price.notnull() & (t.price > 0) & (t.price < DEAREST)
-        )
+        "price is not a positive number": ~sound,
+        "carat missing": t.carat.isnull(),
+        "carat impossible": ~t.carat.between(weight.low, weight.high),
     }
-    for name in ("carat", "cut", "color", "clarity"):
-        attribute = ATTRIBUTES[name]
-        if isinstance(attribute, Grade):
-            found[f"{name} missing"] = t[name] == -1
-            found[f"{name} is not a grade"] = t[name] == -2
-        else:
-            found[f"{name} missing"] = t[name].isnull()
-            found[f"{name} impossible"] = ~t[name].between(attribute.low, attribute.high)
+    for name in ("cut", "color", "clarity"):
+        found |= {f"{name} missing": t[name] == -1, f"{name} is not a grade": t[name] == -2}
     for name in relation.others:
         attribute = ATTRIBUTES[name]
         if isinstance(attribute, Day):
@@ -390,21 +364,20 @@ def reasons(relation: Relation, needed: tuple[str, ...]) -> Mapping[str, Any]:
         if name not in relation.measures:
             raise FitError(f"no column for {name}, which the founding model reads.")
     if needed:
-        missing = t[needed[0]].isnull()
-        for name in needed[1:]:
-            missing = missing | t[name].isnull()
-        found["measurement missing"] = missing
-        if off := _contradictions(relation, needed):
-            found["measurements contradict each other"] = off[0]
+        found["measurement missing"] = reduce(or_, (t[name].isnull() for name in needed))
+        found["measurements contradict each other"] = _contradictions(relation, needed)
     return found
 
 
-def _contradictions(relation: Relation, needed: tuple[str, ...]) -> list[Any]:
+def _contradictions(relation: Relation, needed: tuple[str, ...]) -> Any:
     """The rules of `stones.checks` for stones whose needed measures are all there."""
-    t, off = relation.table, []
-    for name in needed:
-        measure = next(m for m in MEASURES if m.name == name)
-        off.append(~t[name].between(measure.low, measure.high))
+    t = relation.table
+    limits = ((m.name, m.low, m.high) for m in MEASURES)
+    off = [~t[name].between(low, high) for name, low, high in limits if name in needed]
+
+    def size(name: str) -> Any:
+        return ibis.greatest(t[name], 1e-6)
+
     depth = t.depth if "depth" in relation.measures else None
     if depth is not None and "depth" not in needed:
         depth = depth.fill_null(TYPICAL_DEPTH)
@@ -412,29 +385,19 @@ def _contradictions(relation: Relation, needed: tuple[str, ...]) -> list[Any]:
     expected = (t.carat / (CARATS_PER_MM3 * ratio)).ln() / 3
     for name in ("x", "y"):
         if name in needed:
-            off.append((_positive(t[name]).ln() - expected).abs() > DIAMETER_TOLERANCE)
+            off.append((size(name).ln() - expected).abs() > DIAMETER_TOLERANCE)
     if {"x", "y", "z"} <= set(needed):
-        height = (ratio * (_positive(t.x) + _positive(t.y)) / 2).ln()
+        height = (ratio * (size("x") + size("y")) / 2).ln()
         tolerance = HEIGHT_TOLERANCE if depth is not None else DIAMETER_TOLERANCE
-        off.append((_positive(t.z).ln() - height).abs() > tolerance)
-    found = off[0]
-    for one in off[1:]:
-        found = found | one
+        off.append((size("z").ln() - height).abs() > tolerance)
+    found = reduce(or_, off)
     if SHAPE in relation.others:  # the rules are of round stones
         found = found & t[SHAPE].isin([-1, graded(SHAPE).grades.index(KINDS[SHAPE])])
-    return [found]
-
-
-def _positive(column: Any) -> Any:
-    import ibis
-
-    return ibis.greatest(column, 1e-6)
+    return found
 
 
 def evaluated(text: str, table: Any) -> Any:
     """An expression over measures as a column of an engine."""
-    import ibis
-
     operations = {
         "+": lambda a, b: a + b,
         "-": lambda a, b: a - b,
@@ -455,17 +418,16 @@ def evaluated(text: str, table: Any) -> Any:
     )
 
 
-def hashed(relation: Relation) -> Any:
+def hashed(t: Any) -> Any:
     """A number under 2³¹ − 1 that rows of one stone share, the same on every engine.
 
     What makes two rows one stone is what `diamond_pricing.stones.stone_keys` says.
     """
-    import ibis
-
-    t, has = relation.table, relation.measures
     nothing = ibis.literal(0.0, "float64")
-    low, high = (-t[n].fill_null(0.0) if n in has else nothing for n in ("depth", "table"))
-    if {"x", "y"} <= set(has):
+    low, high = (
+        -t[name].fill_null(0.0) if name in t.columns else nothing for name in ("depth", "table")
+    )
+    if {"x", "y"} <= set(t.columns):
         measured = t.x.notnull() & t.y.notnull()
         low = ibis.ifelse(measured, ibis.least(t.x, t.y), low)
         high = ibis.ifelse(measured, ibis.greatest(t.x, t.y), high)
@@ -479,28 +441,18 @@ def hashed(relation: Relation) -> Any:
     total = ibis.literal(12_345, "int64")
     for part, factor in zip(parts, FACTORS, strict=True):
         total = total + part * ibis.literal(factor, "int64")
-    return _turned(total % PRIME)
+    mixed = (total % PRIME + PRIME) % PRIME
+    return (mixed * ibis.literal(TURN, "int64") + 11) % PRIME
 
 
 def _hundredths(column: Any) -> Any:
     # Dimensions that cannot be are left out elsewhere; here they must only not overflow.
-    import ibis
-
     kept = ibis.least(ibis.greatest(column, -1000.0), 1000.0)
     return (kept * 100 + 0.5).floor().cast("int64")
 
 
-def _turned(column: Any) -> Any:
-    import ibis
-
-    mixed = (column + PRIME) % PRIME
-    return (mixed * ibis.literal(TURN, "int64") + 11) % PRIME
-
-
 def fold_of(stone: Any, folds: int) -> Any:
     """Fold of each row from the number of its stone."""
-    import ibis
-
     return ((stone * ibis.literal(TURN_AGAIN, "int64") + 7) % PRIME % folds).cast("int16")
 
 

@@ -6,19 +6,19 @@ are sums by bins, of a size that does not grow with the sales.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
-from operator import itemgetter
+from operator import add, itemgetter
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
-from diamond_pricing.fitting.atscale.frame import A_LITTLE, Bins, Frame, Group
+from diamond_pricing.fitting.atscale.frame import A_LITTLE, Bins, Frame
 from diamond_pricing.fitting.atscale.moments import (
     FINE,
     GRID,
@@ -36,25 +36,21 @@ from diamond_pricing.fitting.compile import FREEDOM
 from diamond_pricing.fitting.engine import Gram
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model.effects import Effects
-from diamond_pricing.stones import ATTRIBUTES, LISTING, MEASURES, OTHERS, Grade
+from diamond_pricing.stones import LISTING, MEASURES, OTHERS
 from diamond_pricing.stones.attributes import first_day, period_of
 from diamond_pricing.stones.kinds import KINDS, kinds_known
 from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms.basis import UNRECORDED
 from diamond_pricing.warehouse.relation import (
-    MEMORY,
     Relation,
     evaluated,
     fold_of,
     hashed,
+    ibis,
     in_sample,
     month_column,
-    opened,
     reasons,
 )
-
-if TYPE_CHECKING:
-    from diamond_pricing.warehouse.relation import Source
 
 # Reasons for which a sale is left out without asking: the fit in memory does so too, or
 # there is no founding price for it.
@@ -73,99 +69,40 @@ Progress = Callable[[str, float, int], None]  # what is done, share of the work 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """What a first look at the sales finds.
-
-    Attributes
-    ----------
-    used : int
-        Sales that can be used.
-    left_out : Mapping[str, int]
-        The others, each by the first reason against it.
-    extent : Mapping[str, tuple[float, float]]
-        Least and largest value of each measure and date among those used.
-    months : Mapping[str, int]
-        How many of them are of each month, as ``2026-09``, where a frame reads dates.
-    """
+    """What a first look at the sales finds."""
 
     used: int
-    left_out: Mapping[str, int]
-    extent: Mapping[str, tuple[float, float]]
-    months: Mapping[str, int]
+    left_out: Mapping[str, int]  # sales that cannot be used, by the first reason against each
+    extent: Mapping[str, tuple[float, float]]  # of each measure and date, among those used
+    months: Mapping[str, int]  # sales of each, as ``2026-09``, where a frame reads dates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
     """Sales binned and weighed, as a table of the engine.
 
-    Attributes
-    ----------
-    table : ibis.Table
-        Columns ``c0`` … with the bin in each feature of the frame but bands, ``band`` of the
-        ranges, ``fold``, log price ``y``, weight ``w`` and their product
-        ``wy``, both in steps of ``EXACT``; ``fresh``
-        where the founding model has not seen the stone; ``far`` and ``farther``, the errors
-        of the founding model on the list of the sale and on the blend.
-    names : Mapping[str, str]
-        Column of each feature.
+    It has the columns ``c0`` … with the bin in each feature of the frame but bands, ``band`` of
+    the ranges, ``fold``, log price ``y``, weight ``w`` and their product ``wy``, both in steps
+    of ``EXACT``; ``fresh`` where the founding model has not seen the stone; ``far`` and
+    ``farther``, the errors of the founding model on the list of the sale and on the blend.
     """
 
     table: Any
-    names: Mapping[str, str]
+    names: Mapping[str, str]  # column of each feature
     frame: Frame
     folds: int
     survey: Survey
-
-
-def tally(
-    source: "Source",
-    frame: Frame,
-    *,
-    folds: int = 1,
-    leave_out: bool = False,
-    memory: str = MEMORY,
-    threads: int | None = None,
-    progress: Progress | None = None,
-) -> Moments:
-    """Sum up sales, wherever they are.
-
-    Parameters
-    ----------
-    source : path, data frame, DuckDB relation or Ibis table
-        As for `opened`.
-    folds : int
-        Parts of the stones that are summed up apart.
-    leave_out : bool
-        Leave out sales without a sound price or grade, and count them, instead of refusing
-        them all. Sales that lack a measure are always left out.
-    memory, threads
-        Of DuckDB, where it reads the sales.
-    progress : callable, optional
-        Told what is done and the share of the work behind.
-
-    Raises
-    ------
-    FitError
-        For a source that cannot be read or has no sales that can be used.
-    """
-    with (
-        opened(source, memory=memory, threads=threads) as relation,
-        counted(relation, frame, folds=folds, leave_out=leave_out, progress=progress) as ready,
-    ):
-        return summed(ready, progress)
 
 
 @contextmanager
 def counted(
     relation: Relation,
     frame: Frame,
-    *,
     folds: int = 1,
     leave_out: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Counted]:
     """Bin and weigh the sales of a relation once, and keep that while it is used."""
-    import ibis
-
     names = {feature: f"c{i}" for i, feature in enumerate(frame.coded)}
     survey = surveyed(relation, frame, leave_out=leave_out)
     t = relation.table
@@ -173,7 +110,7 @@ def counted(
         t = t.filter([~no for no in against_use(relation, frame).values()])
     fold, fresh = ibis.literal(0, "int16"), ibis.literal(True)
     if folds > 1 or frame.seen > 0:
-        stone = hashed(Relation(t, relation.own))
+        stone = hashed(t)
         fold, fresh = fold_of(stone, folds), ~in_sample(stone, frame.seen)
     made = {names[f]: _code(frame.bins[f], f, t) for f in frame.coded}
     t = t.select(
@@ -198,12 +135,6 @@ def counted(
         yield Counted(kept, names, frame, folds, survey)
 
 
-def measures(frame: Frame) -> tuple[str, ...]:
-    """Measures besides the weight that the terms of a frame read."""
-    read = {name for term in frame.terms for basis in term.bases for name in basis.attributes}
-    return tuple(m.name for m in MEASURES if m.name in read and not m.required)
-
-
 @contextmanager
 def _watched(connection: Any, rows: int, progress: Progress | None) -> Iterator[None]:
     """Tell how far a query of DuckDB is while it runs."""
@@ -226,42 +157,40 @@ def _watched(connection: Any, rows: int, progress: Progress | None) -> Iterator[
 
 def against_use(relation: Relation, frame: Frame | None) -> dict[str, Any]:
     """Conditions under which a sale is not used, in the order in which they count."""
-    needed = () if frame is None else measures(frame)
-    found = dict(reasons(relation, needed))
-    for name, bins in () if frame is None else frame.bins.items():
-        if bins.kind == "months" and name in relation.others:
-            found |= _against_days(relation, name, bins)
-    read = set() if frame is None else set(frame.bins)
-    if lacking := (read & {a.name for a in OTHERS}) - set(relation.others):
-        raise FitError(f"no column for {min(lacking)}, which the founding model reads.")
-    founding = None if frame is None else frame.founding
-    for kind in KINDS:
-        if founding is not None and kind in relation.others and kind not in read:
-            known = kinds_known(kind, founding.training.grades)
-            codes = [-1, *map(graded(kind).grades.index, known)]
-            found[f"{kind} {UNSEEN}"] = ~relation.table[kind].isin(codes)
-    for term in () if frame is None else frame.terms:
-        for basis in term.bases:
-            levels = getattr(basis, "levels", None)
-            reason = f"{basis.feature} {UNSEEN}"
-            if levels is not None and reason not in found:
-                grade = ATTRIBUTES[basis.feature]
-                assert isinstance(grade, Grade)
-                codes = [
-                    -1 if level == UNRECORDED else grade.grades.index(level) for level in levels
-                ]
-                found[reason] = ~relation.table[basis.feature].isin(codes)
+    bases = [basis for term in frame.terms for basis in term.bases] if frame else []
+    read = {name for basis in bases for name in basis.attributes}
+    needed = (m.name for m in MEASURES if m.name in read and not m.required)
+    found = reasons(relation, tuple(needed))
+    if frame is not None:
+        found |= _against_frame(relation, frame, bases)
     # A condition on something missing is itself missing, and must count as a reason.
     return {reason: no.fill_null(True) for reason, no in found.items()}
 
 
-def _against_days(relation: Relation, name: str, bins: Bins) -> dict[str, Any]:
-    day, month = relation.table[name], relation.table[month_column(name)]
-    found = {"date missing": day.isnull()}
-    if name in relation.days:
-        found[STRAY] = ~day.between(*relation.days[name])
-    last = int(bins.low + bins.step * len(bins)) - 1
-    found[f"{name} in a month {UNSEEN}"] = ~month.between(int(bins.low), last)
+def _against_frame(relation: Relation, frame: Frame, bases: Sequence[Any]) -> dict[str, Any]:
+    """Conditions under which the founding model says nothing of a sale."""
+    found: dict[str, Any] = {}
+    for name, bins in frame.bins.items():
+        if bins.kind == "months" and name in relation.others:
+            day, month = relation.table[name], relation.table[month_column(name)]
+            found["date missing"] = day.isnull()
+            if name in relation.days:
+                found[STRAY] = ~day.between(*relation.days[name])
+            last = int(bins.low + bins.step * len(bins)) - 1
+            found[f"{name} in a month {UNSEEN}"] = ~month.between(int(bins.low), last)
+    if lacking := (frame.bins.keys() & {a.name for a in OTHERS}) - set(relation.others):
+        raise FitError(f"no column for {min(lacking)}, which the founding model reads.")
+    seen: dict[str, Iterable[str]] = {}
+    for kind in KINDS:
+        if frame.founding is not None and kind in relation.others and kind not in frame.bins:
+            seen[kind] = (UNRECORDED, *kinds_known(kind, frame.founding.training.grades))
+    for basis in bases:
+        if (levels := getattr(basis, "levels", None)) is not None:
+            seen.setdefault(basis.feature, levels)
+    for name, levels in seen.items():
+        place = graded(name).grades.index
+        codes = [-1 if level == UNRECORDED else place(level) for level in levels]
+        found[f"{name} {UNSEEN}"] = ~relation.table[name].isin(codes)
     return found
 
 
@@ -275,8 +204,6 @@ def surveyed(
     FitError
         For sales that are no sales, unless they may be left out; and when none is left.
     """
-    import ibis
-
     t = relation.table
     against = against_use(relation, frame)
     why = ibis.cases(*((no, i) for i, no in enumerate(against.values())), else_=-1)
@@ -295,8 +222,9 @@ def surveyed(
     )
     reason = list(against)
     left_out: Counter[str] = Counter()
-    for row in sorted((row for row in found if row["why"] >= 0), key=itemgetter("why")):
-        left_out[reason[row["why"]]] += row["n"]
+    for row in sorted(found, key=itemgetter("why")):
+        if row["why"] >= 0:
+            left_out[reason[row["why"]]] += row["n"]
     serious = {
         r: n for r, n in left_out.items() if r not in HARMLESS and not r.endswith(UNSEEN)
     }
@@ -311,13 +239,10 @@ def surveyed(
         raise FitError(f"no sale can be used: {said}.{refound}")
     extent, months = {}, Counter[str]()
     for name in names:
-        ends = [
-            (row[f"low_{name}"], row[f"high_{name}"])
-            for row in used
-            if row[f"low_{name}"] is not None
-        ]
-        if ends:
-            extent[name] = (float(min(ends)[0]), float(max(high for _, high in ends)))
+        some = [row for row in used if row[f"low_{name}"] is not None]
+        if some:
+            low = min(row[f"low_{name}"] for row in some)
+            extent[name] = (float(low), float(max(row[f"high_{name}"] for row in some)))
     for row in used:
         for name in dated:
             months[period_of(first_day(row[month_column(name)]), "month")] += row["n"]
@@ -342,15 +267,11 @@ def summed_up(steps: Any, step: float) -> Any:
 
 def between(number: Any, low: int, high: int) -> Any:
     """A whole number that is not missing, kept within bounds."""
-    import ibis
-
     kept = ibis.least(ibis.greatest(number, float(low)), float(high))
     return kept.cast("int32")
 
 
 def _code(bins: Bins, feature: str, t: Any) -> Any:
-    import ibis
-
     if bins.kind == "grade":
         none = len(bins) - 1  # the last bin, where a stone may lack the grade
         return ibis.ifelse(t[feature] < 0, none, t[feature])
@@ -365,18 +286,13 @@ def _code(bins: Bins, feature: str, t: Any) -> Any:
 
 def banded(starts: Sequence[int], carat: Any) -> Any:
     """Bands of the weight from its bins."""
-    import ibis
-
     if not len(starts):
         return ibis.literal(0, "int32")
-    parts = [(carat >= int(start)).cast("int32") for start in starts]
-    return reduce(lambda a, b: a + b, parts)
+    return reduce(add, [(carat >= int(start)).cast("int32") for start in starts])
 
 
 def _weighed(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     """Add the weight of each sale, and how far its price is from the founding model's."""
-    import ibis
-
     carat = frame.bins["carat"].values
     band = banded(np.searchsorted(carat, BANDS).tolist(), t[names["carat"]])
     t = t.mutate(band=band.cast("int16"))
@@ -407,8 +323,6 @@ def _levelled(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
     It prices them as of its last month. Were they weighed by that, Student's t would take
     what the market did since for outliers, and half of it would be lost.
     """
-    import ibis
-
     assert frame.founding is not None
     seen = [month_of(name) for name in frame.founding.training.months]
     for name, bins in frame.bins.items():
@@ -424,13 +338,10 @@ def _levelled(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
             left = some.y - some.fitted - _at(level, some[names[name]])
             left = steps(ibis.least(ibis.greatest(left, -most), most), EXACT)
             some = some.select(period=some[names[name]], left=left)
-            found = (
-                some.group_by("period")
-                .aggregate(n=some.count(), total=summed_up(some.left, EXACT))
-                .to_pyarrow()
-                .to_pylist()
+            sums = some.group_by("period").aggregate(
+                n=some.count(), total=summed_up(some.left, EXACT)
             )
-            for row in found:
+            for row in sums.to_pyarrow().to_pylist():
                 k = int(row["period"])
                 level[k] = level.get(k, 0.0) + row["total"] / row["n"]
             if not level:
@@ -441,8 +352,6 @@ def _levelled(t: Any, frame: Frame, names: Mapping[str, str]) -> Any:
 
 
 def _at(level: Mapping[int, float], period: Any) -> Any:
-    import ibis
-
     if not level:
         return ibis.literal(0.0)
     return ibis.cases(*((period == k, level[k]) for k in sorted(level)), else_=0.0)
@@ -453,19 +362,17 @@ def with_prices(
 ) -> Any:
     """Add ``fitted`` and ``blended``, log prices on the list of the sale and on the blend.
 
-    Parameters
-    ----------
-    effects : Sequence[Effects]
-        Of one model, or of one for each fold.
+    The effects are of one model, or of one for each fold.
     """
     every = [list(frame.effects(one)) for one in effects]
-    parts: list[tuple[Any, Any]] = []
+    of_list, of_blend = [], []
     kept = t.columns
     for g in range(len(frame.groups)):
         group = every[0][g][0]
         listed = np.concatenate([one[g][1] for one in every])
         blended = np.concatenate([one[g][2] for one in every])
-        key = _cell(t, frame, names, group)
+        codes = [_feature(t, frame, names, f) for f in group.features]
+        key = flat(codes, [len(frame.bins[f]) for f in group.features])
         if len(effects) > 1:
             key = key + t.fold.cast("int64") * frame.size(group.features)
         columns = {f"a{g}": listed}
@@ -473,15 +380,11 @@ def with_prices(
             columns[f"b{g}"] = blended
         used = (listed != 0) | (blended != 0)
         t = looked_up(t, key, columns, f"g{g}", used)
-        parts.append((t[f"a{g}"].name, f"b{g}" if f"b{g}" in columns else f"a{g}"))
-    fitted = reduce(lambda a, b: a + b, [t[f"a{g}"].fill_null(0.0) for g in range(len(parts))])
-    blend = reduce(lambda a, b: a + b, [t[name].fill_null(0.0) for _, name in parts])
-    return t.mutate(fitted=fitted, blended=blend).select(*kept, "fitted", "blended")
-
-
-def _cell(t: Any, frame: Frame, names: Mapping[str, str], group: Group) -> Any:
-    codes = [_feature(t, frame, names, f) for f in group.features]
-    return flat(codes, [len(frame.bins[f]) for f in group.features])
+        of_list.append(f"a{g}")
+        of_blend.append(list(columns)[-1])
+    fitted = reduce(add, [t[name].fill_null(0.0) for name in of_list])
+    blended = reduce(add, [t[name].fill_null(0.0) for name in of_blend])
+    return t.mutate(fitted=fitted, blended=blended).select(*kept, "fitted", "blended")
 
 
 def _feature(t: Any, frame: Frame, names: Mapping[str, str], feature: str) -> Any:
@@ -493,8 +396,6 @@ def _feature(t: Any, frame: Frame, names: Mapping[str, str], feature: str) -> An
 
 def flat(codes: Sequence[Any], sizes: Sequence[int]) -> Any:
     """One number for a place along several axes, the last fastest."""
-    import ibis
-
     place = ibis.literal(0, "int64")
     for code, size in zip(codes, sizes, strict=True):
         place = place * ibis.literal(int(size), "int64") + code.cast("int64")
@@ -505,7 +406,6 @@ def looked_up(
     t: Any, key: Any, columns: Mapping[str, Vector], name: str, used: Any = None
 ) -> Any:
     """Join with a look-up table by a flat index; rows that are not used are left out of it."""
-    import ibis
     import pyarrow as pa
 
     n = len(next(iter(columns.values())))
@@ -534,36 +434,26 @@ def summed(ready: Counted, progress: Progress | None = None) -> Moments:
     t = ready.table
     squares = steps(t.w * EXACT * t.y * t.y, ROUGHER)
     counts = t.group_by("fold").aggregate(n=t.count(), yy=summed_up(squares, ROUGHER))
-    facts = counts.to_pyarrow().to_pydict()
+    facts = counts.to_pyarrow().to_pylist()
     for i, (features, pairs) in enumerate(tables.items()):
         counting(i)
         own = any(g == h for g, h in pairs)
         sums.take(_table(ready, features, totals=own), pairs)
     counting(len(tables))
-    at = {fold: i for i, fold in enumerate(facts["fold"])}
+    of_fold = {row["fold"]: (float(row["yy"]), int(row["n"])) for row in facts}
     grams = tuple(
-        Gram(
-            sums.XX[k],
-            sums.Xy[k],
-            float(facts["yy"][at[k]]) if k in at else 0.0,
-            int(facts["n"][at[k]]) if k in at else 0,
-        )
-        for k in range(ready.folds)
+        Gram(sums.XX[k], sums.Xy[k], *of_fold.get(k, (0.0, 0))) for k in range(ready.folds)
     )
-    grid = _grid(ready)
+    columns = (t[ready.names["carat"]], t.cut, t.color, t.clarity)
+    listing = t.listing + (t.listing < 0).cast("int16") * 4
+    grid = _counts(t, flat((*columns, listing), [grid_size(frame, name) for name in GRID]))
     errors = Errors()
     if frame.founding is not None:
         fresh = ready.table.filter(ready.table.fresh)
         errors = errors_of(fresh, fresh.far, fresh.farther)
+    survey = ready.survey
     moments = Moments(
-        frame,
-        grams,
-        sums.weight,
-        grid,
-        ready.survey.extent,
-        ready.survey.left_out,
-        errors,
-        ready.survey.months,
+        frame, grams, sums.weight, grid, survey.extent, survey.left_out, errors, survey.months
     )
     counting(last)
     return moments
@@ -584,19 +474,6 @@ def _table(ready: Counted, features: Sequence[str], *, totals: bool = True) -> T
     return Table(codes, fold, found["weight"].to_numpy(), total)
 
 
-def _grid(ready: Counted) -> Counts:
-    t, frame = ready.table, ready.frame
-    columns = [
-        t[ready.names["carat"]],
-        t.cut,
-        t.color,
-        t.clarity,
-        t.listing + (t.listing < 0).cast("int16") * 4,
-    ]
-    sizes = [grid_size(frame, name) for name in GRID]
-    return _counts(t, flat(columns, sizes))
-
-
 def _counts(t: Any, cell: Any) -> Counts:
     t = t.select(cell=cell)
     found = t.group_by("cell").aggregate(n=t.count()).to_pyarrow()
@@ -606,25 +483,11 @@ def _counts(t: Any, cell: Any) -> Counts:
 
 
 def errors_of(t: Any, far: Any, farther: Any) -> Errors:
-    """Count absolute errors by segment and size.
-
-    Parameters
-    ----------
-    t : ibis.Table
-        With band, clarity, cut and color.
-    far, farther : ibis column
-        Of the price on the list of the sale, and on the blend.
-    """
-    import ibis
-
+    """Count absolute errors, on the list of the sale and on the blend, by segment and size."""
     found = []
     for error in (far, farther):
         size = (ibis.greatest(error, SMALLEST) / SMALLEST).ln() * FINE
         codes = (t.band, t.clarity, t.cut, t.color, between(size.floor(), 0, ERROR_BINS - 1))
         found.append(_counts(t, flat(codes, (*ERROR_AXES, ERROR_BINS))))
-    squares = (
-        t.aggregate(total=summed_up(steps(far * far, EXACT), EXACT))
-        .to_pyarrow()["total"][0]
-        .as_py()
-    )
-    return Errors(found[0], found[1], float(squares or 0.0))
+    total = t.aggregate(total=summed_up(steps(far * far, EXACT), EXACT)).to_pyarrow()["total"]
+    return Errors(found[0], found[1], float(total[0].as_py() or 0.0))

@@ -37,7 +37,7 @@ from diamond_pricing.warehouse.at_scale import evaluate, fit, sums
 from diamond_pricing.warehouse.like_sales import _feature_of, counting_at, sides_at
 from diamond_pricing.warehouse.moments_file import read_moments, written_moments
 from diamond_pricing.warehouse.relation import opened
-from diamond_pricing.warehouse.tally import counted, tally
+from diamond_pricing.warehouse.tally import counted, summed
 from tests.conftest import MEASURES
 
 DIMENSIONS = ("depth", "table", "x", "y", "z")
@@ -62,7 +62,7 @@ def other(catalog) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def moments(other, frame) -> Moments:
-    return tally(other, frame)
+    return sums(other, frame)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def by_rows(frame: Frame, sales: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, 
 
 def test_sums_are_those_of_rows_taken_one_by_one(sales, other):
     frame = founded(sales)  # with all that is measured
-    moments = tally(other, frame)
+    moments = sums(other, frame)
     fitted = fit_moments(moments)
     X, y, w = by_rows(frame, other)
     gram = Gram((X * w[:, None]).T @ X, X.T @ (w * y), float(w @ y**2), len(y))
@@ -192,8 +192,8 @@ def test_each_month_is_a_tally_of_its_own(months, begun):
     )
     added = read_moments(written_moments(begun))
     for delivery in (april, rest):
-        added = added + tally(delivery, begun.frame)
-    at_once = tally(months, begun.frame)
+        added = added + sums(delivery, begun.frame)
+    at_once = sums(months, begun.frame)
     np.testing.assert_allclose(added.whole.XX, at_once.whole.XX, atol=1e-8)
     assert added.months == at_once.months
     assert sum(added.months.values()) == added.n
@@ -213,11 +213,11 @@ def test_each_month_is_a_tally_of_its_own(months, begun):
     )
     assert model.assess(Stone(1.0, "Ideal", "F", "VS1", sold="2026-08-01")).status == "declined"
     assert PriceModel.from_json(model.to_json()) == model
-    before = fit_moments(added - tally(rest, begun.frame))
+    before = fit_moments(added - sums(rest, begun.frame))
     assert before.last_day == date(2026, 4, 30).toordinal()
     assert [*before.training.months] == sorted(added.months)[:6]
     with pytest.raises(FitError, match="never counted here"):
-        begun - tally(rest, begun.frame)
+        begun - sums(rest, begun.frame)
     with pytest.raises(FitError, match="over no sales"):
         fit_moments(begun - begun)
 
@@ -238,7 +238,7 @@ def test_a_market_that_moves_after_the_founding_is_no_crowd_of_outliers(months):
     later = [month for _, month in months[~early].groupby(months["sold"].dt.month)]
     added = begun
     for delivery in later:
-        added = added + tally(delivery, begun.frame)
+        added = added + sums(delivery, begun.frame)
     index = {p.period: p.index for p in market_index(fit_moments(added))}
     level = np.mean([index[m] for m in ("2025-11", "2025-12", "2026-01", "2026-02")])
     for month in ("2026-03", "2026-04", "2026-05", "2026-06"):
@@ -257,25 +257,25 @@ def test_a_date_in_the_future_is_no_date_of_a_sale(months, begun):
     some = months.copy()
     some.loc[some.index[:30], "sold"] = late
     with pytest.raises(FitError, match=r"30 of [\d,]+ sales: sold in the future"):
-        tally(some, begun.frame)
+        sums(some, begun.frame)
     counted = fit(some, in_memory=100, folds=2, sample=2_000, leave_out=True)
     assert counted.last_day < date.today().toordinal() - 1
 
 
 def test_dates_are_read_as_they_are_written(months, begun):
     some = months.head(500)
-    as_they_are = tally(some, begun.frame)
+    as_they_are = sums(some, begun.frame)
     for form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"):
-        same(tally(some.assign(sold=some["sold"].dt.strftime(form)), begun.frame), as_they_are)
-    same(tally(some.assign(sold=some["sold"].dt.date), begun.frame), as_they_are)
+        same(sums(some.assign(sold=some["sold"].dt.strftime(form)), begun.frame), as_they_are)
+    same(sums(some.assign(sold=some["sold"].dt.date), begun.frame), as_they_are)
     words = some["sold"].dt.strftime("%Y-%m-%d")
     odd = {0: "15/Jan/26", 1: "2026-02-30", 2: "", 3: None, 4: "2019-01-01", 5: "1971-01-01"}
     words = words.where(~words.index.isin(odd), words.index.map(odd.get))
     with pytest.raises(
         FitError, match=r"3 of 500 sales: sold is not a date such as 2026-11-23"
     ):
-        tally(some.assign(sold=words), begun.frame)
-    found = tally(some.assign(sold=words), begun.frame, leave_out=True)
+        sums(some.assign(sold=words), begun.frame)
+    found = sums(some.assign(sold=words), begun.frame, leave_out=True)
     assert found.left_out == {
         "sold is not a date such as 2026-11-23": 3,
         "date missing": 2,
@@ -283,11 +283,11 @@ def test_dates_are_read_as_they_are_written(months, begun):
     }
     late = some.assign(sold=pd.Timestamp("2024-06-01"))
     with pytest.raises(FitError, match="500: sold in a month not seen by the founding model"):
-        tally(late, begun.frame)
+        sums(late, begun.frame)
     with pytest.raises(FitError, match="no column for sold, which the founding model reads"):
-        tally(some.drop(columns="sold"), begun.frame)
+        sums(some.drop(columns="sold"), begun.frame)
     with pytest.raises(FitError, match="'sold' must hold dates, or text such as 2026-11-23"):
-        tally(some.assign(sold=20260101), begun.frame)
+        sums(some.assign(sold=20260101), begun.frame)
 
 
 @pytest.mark.filterwarnings(
@@ -298,7 +298,7 @@ def test_spark_reads_dates_as_duckdb_does(spark, months, begun, tmp_path, form):
     file = str(tmp_path / "sales.parquet")
     dates = months["sold"].dt.date if form is None else months["sold"].dt.strftime(form)
     months.assign(sold=dates).to_parquet(file)
-    there, here = tally(spark.read_parquet(file), begun.frame), tally(file, begun.frame)
+    there, here = sums(spark.read_parquet(file), begun.frame), sums(file, begun.frame)
     same(there, here)
     assert (there.months, there.extent) == (here.months, here.extent)
 
@@ -310,8 +310,8 @@ def test_spark_counts_sales_as_duckdb_does(spark, frame, tmp_path):
     """The same model to the last bit. `make torture`: a million sales."""
     file = str(tmp_path / "sales.parquet")
     subprocess.run([sys.executable, SCRIPT, SALES, file], check=True)
-    there = tally(spark.read_parquet(file), frame)
-    here = tally(file, frame)
+    there = sums(spark.read_parquet(file), frame)
+    here = sums(file, frame)
     same(there, here)
     assert there.extent == here.extent
     assert fit_moments(there) == fit_moments(here)
@@ -342,7 +342,7 @@ def test_every_source_gives_the_same_sums(other, frame, moments, tmp_path):
         "a table of Ibis": ibis.duckdb.from_connection(connection).table("sold"),
     }
     for name, source in sources.items():
-        found = tally(source, frame)
+        found = sums(source, frame)
         try:
             same(found, moments)
         except AssertionError as error:
@@ -353,7 +353,9 @@ def test_every_source_gives_the_same_sums(other, frame, moments, tmp_path):
 @pytest.mark.parametrize(("seed", "share", "folds"), [(1, 0.5, 1), (2, 0.02, 5), (3, 0.9, 3)])
 def test_parts_add_up_and_can_be_taken_away(other, frame, moments, seed, share, folds):
     first = np.random.default_rng(seed).random(len(other)) < share
-    a, b = tally(other[first], frame, folds=folds), tally(other[~first], frame)
+    with opened(other[first]) as relation, counted(relation, frame, folds=folds) as ready:
+        a = summed(ready)
+    b = sums(other[~first], frame)
     near(a + b, moments, moments)
     near((a + b) - b, a.without_folds(), moments)
     with pytest.raises(FitError, match="never counted"):
@@ -414,18 +416,18 @@ def test_the_header_of_a_file_of_sums_is_part_of_its_checksum(moments):
 
 def test_numbers_of_single_precision_are_those_that_were_written(other, frame, moments):
     numbers = ["carat", "depth", "table", "x", "y", "z"]
-    same(tally(other.astype(dict.fromkeys(numbers, "float32")), frame), moments)
+    same(sums(other.astype(dict.fromkeys(numbers, "float32")), frame), moments)
 
 
 def test_prices_may_go_by_other_names(other, frame, moments):
-    same(tally(other.rename(columns={"price": "Total Price"}), frame), moments)
-    same(tally(other.assign(Amount=1.0), frame), moments)
+    same(sums(other.rename(columns={"price": "Total Price"}), frame), moments)
+    same(sums(other.assign(Amount=1.0), frame), moments)
 
 
 @pytest.mark.parametrize("limit", ["nonsense", "", "12", "1MB; DROP TABLE x"])
 def test_a_memory_limit_that_is_none_is_refused(other, frame, limit):
     with pytest.raises(FitError, match="memory limit"):
-        tally(other, frame, memory=limit)
+        sums(other, frame, memory=limit)
 
 
 def test_what_an_engine_says_becomes_one_sentence(other, frame, tmp_path):
@@ -436,14 +438,14 @@ def test_what_an_engine_says_becomes_one_sentence(other, frame, tmp_path):
     content[middle : middle + 400] = bytes(400)
     file.write_bytes(bytes(content))
     with pytest.raises(FitError, match=r"could not be counted|cannot be read") as caught:
-        tally(str(file), frame)
+        sums(str(file), frame)
     assert len(str(caught.value)) < 600
 
 
 def test_sums_with_other_founding_models_are_not_added(other, frame, moments):
     elsewhere = founded(other.drop(columns=MEASURES))
     with pytest.raises(FitError, match="founding"):
-        moments + tally(other, elsewhere)
+        moments + sums(other, elsewhere)
 
 
 def test_few_sales_are_fitted_in_memory(other, tmp_path):
@@ -577,7 +579,7 @@ def test_evaluation_at_scale_tells_the_held_out_error(many, catalog, at_scale):
 )
 def test_bad_sales_are_refused_in_one_sentence(other, frame, change, said):
     with pytest.raises(FitError, match=said) as caught:
-        tally(change(other), frame)
+        sums(change(other), frame)
     assert len(str(caught.value)) < 400
 
 
@@ -587,7 +589,7 @@ def test_bad_sales_may_be_left_out_and_counted(other, frame):
     bad.loc[1:3, "color"] = "clear"
     bad.loc[6:7, "color"] = "Q"
     bad.loc[4, "table"] = np.nan
-    found = tally(bad, frame, leave_out=True)
+    found = sums(bad, frame, leave_out=True)
     assert found.left_out["price is not a positive number"] == 1
     assert found.left_out["color is not a grade"] == 3
     assert found.left_out["measurement missing"] == 1
@@ -607,7 +609,7 @@ def test_files_that_are_none_are_refused(name, frame, many, tmp_path):
     elif name == "cut.parquet":
         file.write_bytes(many.read_bytes()[:-1000])
     with pytest.raises(FitError, match=name):
-        tally(file, frame)
+        sums(file, frame)
 
 
 @pytest.fixture(scope="module")
@@ -723,11 +725,11 @@ def test_shapes_and_further_grades_are_counted_at_scale(today, tmp_path):
 
 def test_other_shapes_than_those_of_the_founding_model_are_left_out(today, other, frame):
     rounds = other.assign(shape=np.where(np.arange(len(other)) < 100, "Oval", "Round"))
-    found = tally(rounds, frame)
+    found = sums(rounds, frame)
     assert found.left_out["shape not seen by the founding model"] > 50
     of_shapes = founded(today)
     with pytest.raises(FitError, match="no column for polish, which the founding model reads"):
-        tally(today.drop(columns="polish"), of_shapes)
+        sums(today.drop(columns="polish"), of_shapes)
     words = today.assign(polish=today["polish"].where(today.index > 2, "shiny"))
     with pytest.raises(FitError, match=r"3 of .* sales: polish is not a grade"):
-        tally(words, of_shapes)
+        sums(words, of_shapes)

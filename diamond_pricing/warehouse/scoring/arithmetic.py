@@ -4,16 +4,12 @@ All numbers are written with an exponent: an engine would take 0.5 for a decimal
 """
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from diamond_pricing.errors import NotCompilableError
 
-_OPERATORS: dict[type[ast.operator], str] = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-}
+_OPERATORS: dict[type[ast.operator], str]
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _FUNCTIONS = {"log": "LN", "sqrt": "SQRT", "exp": "EXP"}
 
 
@@ -43,23 +39,19 @@ def polynomial(columns: Sequence[str], variable: str) -> str:
     return text
 
 
-def feature(text: str, missing: frozenset[str]) -> tuple[str, list[str]]:
-    """A line of arithmetic over measures, and the measures it needs.
+def feature(text: str, missing: Set[str]) -> str:
+    """A line of arithmetic over measures, of which some may be ``missing``, that is NULL.
 
-    Parameters
-    ----------
-    missing : frozenset[str]
-        Measures that may be NULL, on which smallest and largest must not be asked.
+    Smallest and largest must not be asked of those.
     """
     tree = ast.parse(text, mode="eval").body
     names = sorted({n.id for n in ast.walk(tree) if isinstance(n, ast.Name)})
-    measures = [name for name in names if name not in (*_FUNCTIONS, "min", "max")]
     written = _written(tree)
-    needed = [name for name in measures if name in missing]
+    needed = [name for name in names if name in missing]
     if {"min", "max"} & set(names) and needed:
         known = " AND ".join(f"m_{name} IS NOT NULL" for name in needed)
-        written = f"CASE WHEN {known} THEN {written} END"
-    return written, measures
+        return f"CASE WHEN {known} THEN {written} END"
+    return written
 
 
 def _written(node: ast.expr) -> str:

@@ -4,17 +4,8 @@ import re
 from collections.abc import Mapping, Set
 from math import exp
 
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    GRADES,
-    MEASURES,
-    OTHERS,
-    Attribute,
-    Day,
-    Grade,
-    Measure,
-)
-from diamond_pricing.stones.attributes import BLANK, fold
+from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, OTHERS
+from diamond_pricing.stones.attributes import BLANK, Attribute, Day, Grade, Measure, fold
 from diamond_pricing.stones.checks import (
     BOX_TOLERANCE,
     CARATS_PER_MM3,
@@ -59,9 +50,8 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
     columns = {}
     for measure in MEASURES:
         column = given.get(measure.name)
-        value = f"CAST({column} AS DOUBLE)" if column else "CAST(NULL AS DOUBLE)"
-        if column and not measure.required:
-            value = f"CASE WHEN ISNAN({value}) THEN NULL ELSE {value} END"
+        whole = column and measure.required
+        value = f"CAST({column} AS DOUBLE)" if whole else _number_of(measure, column)
         columns[f"r_{measure.name}"] = value
     for grade in _OF_EVERY_STONE:
         levels = tables.levels[grade.name]
@@ -76,18 +66,17 @@ def read(tables: Lookups, given: Mapping[str, str]) -> dict[str, str]:
         if isinstance(other, Measure):
             columns[f"r_{other.name}"] = _number_of(other, given.get(other.name))
             continue
-        column = given.get(other.name)
-        if column:
+        levels = tables.levels.get(other.name, [])
+        gone = str(levels.index(UNRECORDED)) if UNRECORDED in levels else "CAST(NULL AS INT)"
+        place = gone
+        if column := given.get(other.name):
             text = f"NULLIF(TRIM({column}), '')"
             grades = tables.model.training.grades
             known = kinds_known(other.name, grades) if other.name in KINDS else ()
-            levels = tables.levels.get(other.name) or list(known or grades[other.name])
+            levels = levels or list(known or grades[other.name])
             place = grade_number(other, levels, text)
-            gone = _unrecorded(tables, other.name)
             # −2 is a word that is not a grade of it.
             place = f"CASE WHEN {text} IS NULL THEN {gone} ELSE COALESCE({place}, -2) END"
-        else:
-            place = _unrecorded(tables, other.name)
         columns[f"g_{other.name}"] = place
     return columns
 
@@ -100,12 +89,6 @@ def further(tables: Lookups, given: Mapping[str, str]) -> list[Attribute]:
         for other in OTHERS
         if other.name in read or (other.name in KINDS and other.name in given)
     ]
-
-
-def _unrecorded(tables: Lookups, name: str) -> str:
-    """Number of the level of stones of which a grade is not recorded."""
-    levels = tables.levels.get(name, [])
-    return str(levels.index(UNRECORDED)) if UNRECORDED in levels else "CAST(NULL AS INT)"
 
 
 def _number_of(measure: Measure, column: str | None) -> str:
@@ -149,25 +132,23 @@ def checked_sides() -> dict[str, str]:
 def trouble(tables: Lookups, given: Mapping[str, str]) -> str:
     """Code of the first reason not to price a stone, but for what stands behind a cell."""
     model = tables.model
-    cases = [(_impossible(given, model._effects.attributes), _text("impossible_value"))]
     unread = " OR ".join(f"g_{grade.name} IS NULL" for grade in _OF_EVERY_STONE)
-    cases.append((unread, _text("unknown_grade")))
+    cases = [
+        (_impossible(given, model._effects.attributes), "'impossible_value'"),
+        (unread, "'unknown_grade'"),
+    ]
     if {"x", "y", "z"} & set(given):
         cases.append(("bad_depth + bad_x + bad_y + bad_z > 0", _contradiction()))
     kinds = [other.name for other in further(tables, given) if isinstance(other, Grade)]
-    for name in kinds:
-        cases.append((f"g_{name} = -2", _text("unknown_grade")))
+    cases += [(f"g_{name} = -2", "'unknown_grade'") for name in kinds]
     unseen = " OR ".join(f"g_{name} < 0" for name, _ in model._grades)
-    cases.append((unseen, _text("grade_not_seen")))
-    for name in kinds:
-        if name not in model._effects.attributes:
-            cases.append((f"g_{name} < 0", _text(f"{name}_not_priced")))
+    cases.append((unseen, "'grade_not_seen'"))
+    unpriced = [name for name in kinds if name not in model._effects.attributes]
+    cases += [(f"g_{name} < 0", f"'{name}_not_priced'") for name in unpriced]
     for name, low, high in model._ranges:
-        code = "weight_outside_range" if name == CARAT else "measure_outside_range"
+        code = "'weight_outside_range'" if name == CARAT else "'measure_outside_range'"
         if name in given:
-            cases.append(
-                (f"r_{name} < {number(low)} OR r_{name} > {number(high)}", _text(code))
-            )
+            cases.append((_outside(name, low, high), code))
     return f"CASE {' '.join(f'WHEN {when} THEN {code}' for when, code in cases)} END"
 
 
@@ -177,14 +158,16 @@ def _impossible(given: Mapping[str, str], read: Set[str]) -> str:
         measure = ATTRIBUTES[name]
         if name not in (m.name for m in MEASURES) and name not in read:
             continue
-        if isinstance(measure, Measure):
-            low, high = measure.low, measure.high
-            found.append(f"r_{name} < {number(low)} OR r_{name} > {number(high)}")
-            if name in ("x", "y", "z"):
-                slip = number(_SLIP)
-                outside = f"(r_{name} <= -{slip} OR r_{name} >= {slip})"
-                found[-1] = outside
+        if name in ("x", "y", "z"):
+            slip = number(_SLIP)
+            found.append(f"(r_{name} <= -{slip} OR r_{name} >= {slip})")
+        elif isinstance(measure, Measure):
+            found.append(_outside(name, measure.low, measure.high))
     return " OR ".join(found)
+
+
+def _outside(name: str, low: float, high: float) -> str:
+    return f"r_{name} < {number(low)} OR r_{name} > {number(high)}"
 
 
 def checked_height() -> dict[str, str]:

@@ -8,7 +8,7 @@ import re
 import zlib
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from diamond_pricing.intake.source import Source
 
 ROWS = 65_536  # read at a time
 _CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt")
+_DAMAGED = (UnicodeError, EOFError, OSError, csv.Error, zlib.error, RejectedFileError)
 _WHOLE = (*(f".{name}" for name in SPREADSHEETS), ".json", ".jsonl", ".ndjson")  # read at once
 
 
@@ -79,17 +80,9 @@ def batches(file: Path, declared: Source) -> Iterator[Any]:
             return
         with pa.input_stream(str(file), compression="detect") as stream:
             yield from _csv(pa, stream, file, declared)
-    except (
-        pa.ArrowException,
-        UnicodeError,
-        EOFError,
-        OSError,
-        csv.Error,
-        zlib.error,
-        RejectedFileError,
-    ) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (pa.ArrowException, *_DAMAGED) as error:
         letters = isinstance(error, UnicodeError) or "invalid UTF8" in str(error)
         if letters and file.name.lower().endswith(_CSV):
             raise SourceError(
@@ -112,7 +105,8 @@ def _parquet(pa: Any, source: Any, file: Path) -> Iterator[Any]:
 
 
 def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
-    begun = _begun(file)
+    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as data:
+        begun = data.read(1 << 16)
     encoding = declared.encoding or encoding_of(begun[: begun.rfind(b"\n") + 1]) or "utf-8"
     names, delimiter, above = _header(file, begun, encoding, declared.delimiter)
     with pa.csv.open_csv(
@@ -129,16 +123,6 @@ def _csv(pa: Any, stream: Any, file: Path, declared: Source) -> Iterator[Any]:
         for batch in reader:
             for start in range(0, batch.num_rows, ROWS):
                 yield batch.slice(start, ROWS)
-
-
-def _begun(file: Path) -> bytes:
-    """The first bytes of a CSV file."""
-    with ExitStack() as stack:
-        data: Any = stack.enter_context(file.open("rb"))
-        if file.suffix.lower() == ".gz":
-            data = stack.enter_context(gzip.GzipFile(fileobj=data))
-        found: bytes = data.read(1 << 16)
-        return found
 
 
 def _header(
@@ -185,11 +169,11 @@ def writing(target: Path, schema: Any) -> Iterator[Any]:
     SourceError
         When a column of the source cannot stand in such a file.
     """
-    pa = arrow()
+    pa, parquet = arrow(), target.suffix.lower() == ".parquet"
     folder(target.parent)
     with written_aside(target) as aside:
         try:
-            if target.suffix.lower() == ".parquet":
+            if parquet:
                 words = [f.name for f in schema if not pa.types.is_integer(f.type)]
                 writer = pa.parquet.ParquetWriter(aside, schema, use_dictionary=words)
             else:
@@ -199,8 +183,5 @@ def writing(target: Path, schema: Any) -> Iterator[Any]:
         except pa.ArrowException as error:
             if isinstance(error, OSError):
                 raise  # a full disk says so itself
-            kind = "Parquet" if target.suffix.lower() == ".parquet" else "CSV"
-            raise SourceError(
-                f"a column of the source cannot be written as {kind}: "
-                f"{' '.join(str(error).split())}."
-            ) from error
+            why = f"{'Parquet' if parquet else 'CSV'}: {' '.join(str(error).split())}."
+            raise SourceError(f"a column of the source cannot be written as {why}") from error

@@ -19,30 +19,15 @@ CELLS = 1024
 
 
 class Curve(NamedTuple):
-    """Effects of some lines over a number and grades.
+    """Effects of some lines over a number and grades."""
 
-    Attributes
-    ----------
-    feature : str
-        The number, as arithmetic; empty for none.
-    edges : tuple[float, ...]
-        Of its intervals.
-    grades : tuple[str, ...]
-    lines : tuple[int, ...]
-    graded : bool
-        Whether the number is a grade that a stone may lack, by its place among the levels.
-    known : Matrix
-        Cubics where the number is known, shape (intervals, *grades, lines, 4).
-    means : Matrix or None
-        What stands in where it is missing, shape (cuts or shapes, nodes, *grades, lines).
-    """
-
-    feature: str
-    edges: tuple[float, ...]
+    feature: str  # the number, as arithmetic; empty for none
+    edges: tuple[float, ...]  # of its intervals
     grades: tuple[str, ...]
     lines: tuple[int, ...]
-    graded: bool
-    known: Matrix
+    graded: bool  # whether the number is a grade that a stone may lack, by its place
+    known: Matrix  # cubics where it is known, shape (intervals, *grades, lines, 4)
+    # What stands in where it is missing, shape (cuts or shapes, nodes, *grades, lines).
     means: Matrix | None
 
 
@@ -120,9 +105,8 @@ def _by_period(
 ) -> tuple[tuple[Axis, ...], Matrix]:
     """Effects over a date as over a grade, whose levels are the periods of all terms."""
     for i, axis in enumerate(axes):
-        if axis.graded or not isinstance(ATTRIBUTES.get(axis.feature), Day):
-            continue
-        if axis.feature not in levels:
+        dated = isinstance(ATTRIBUTES.get(axis.feature), Day) and axis.feature in levels
+        if axis.graded or not dated:
             continue
         *days, _ = levels[axis.feature]
         starts = [float(date.fromisoformat(day).toordinal()) for day in days]
@@ -138,16 +122,10 @@ def _by_period(
 def shifted(
     curve: Curve, cubic: Matrix, at: Vector, start: Vector, least: float, most: float
 ) -> Matrix:
-    """Cubics on other intervals within those of a curve.
+    """Cubics on other intervals within those of a curve, which is clipped at two numbers.
 
-    Parameters
-    ----------
-    cubic : Matrix
-        By the curve's intervals, shape (r, …, 4), in u of each.
-    at, start : Vector
-        A number within each new interval, and where its variable counts from; (n,).
-    least, most : float
-        Where the number is clipped.
+    ``cubic`` is by the curve's intervals, shape (r, …, 4), in u of each; ``at`` and ``start``
+    are a number within each new interval, and where its variable counts from; (n,).
     """
     inside = at.clip(least, most)
     old = np.array(curve.edges)
@@ -171,11 +149,6 @@ def shifted(
         axis=-1,
     )
     return moved
-
-
-def constant(level: Matrix) -> Matrix:
-    """Levels, last axis 1, as cubics."""
-    return np.pad(level, [(0, 0)] * (level.ndim - 1) + [(0, 3)])
 
 
 def cells(edges: list[float], low: float, high: float) -> tuple[float, Integers, Matrix]:
@@ -215,10 +188,11 @@ def intervals(curve: Curve, least: float, most: float) -> tuple[list[float], Vec
     return inner, start, inside
 
 
-def missing_of(curve: Curve, j: int, model: PriceModel) -> tuple[Matrix, Vector]:
+def missing_of(curve: Curve, j: int, model: PriceModel) -> tuple[Matrix, Vector, list[str]]:
     """What stands for a missing number: linear in log carat between the nodes.
 
-    Cubics of shape (nodes + 1, cuts, *grades, 4), and where log carat counts from.
+    Cubics of shape (nodes + 1, *grades, 4), where log carat counts from, and the grades: the
+    one of the averages, cut or shape, and the others of the curve.
     """
     assert curve.means is not None
     nodes = np.log(model.averages.carats)
@@ -229,12 +203,8 @@ def missing_of(curve: Curve, j: int, model: PriceModel) -> tuple[Matrix, Vector]
     cubic[0, ..., 0], cubic[1:, ..., 0] = means[0], means
     steps = np.diff(nodes).reshape(-1, *(1,) * (means.ndim - 1))
     cubic[1:-1, ..., 1] = np.diff(means, axis=0) / steps
-    return cubic, np.array([nodes[0], *nodes])
-
-
-def once(cubic: Matrix, grades: tuple[str, ...], group: str) -> Matrix:
-    """Let the grade that is an axis of the means, cut or shape, be one axis only."""
-    if group not in grades:
-        return cubic
-    axis = 2 + grades.index(group)
-    return np.moveaxis(np.diagonal(cubic, axis1=1, axis2=axis), -1, 1)
+    if grade in curve.grades:  # one axis for both
+        axis = 2 + curve.grades.index(grade)
+        cubic = np.moveaxis(np.diagonal(cubic, axis1=1, axis2=axis), -1, 1)
+    grades = [grade, *(name for name in curve.grades if name != grade)]
+    return cubic, np.array([nodes[0], *nodes]), grades

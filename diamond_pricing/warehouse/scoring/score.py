@@ -84,12 +84,12 @@ def score(
     SourceError
         When a file cannot be read, lacks a column, or has one of a name of ours.
     """
-    if not isinstance(source, str | Path) or not isinstance(model, PriceModel):
-        wrong = source if not isinstance(source, str | Path) else model
-        raise SourceError(
-            f"score takes the name of a file, the name of another and a model, not "
-            f"{type(wrong).__name__}; for what is in memory there is model.appraise."
-        )
+    for given, kinds in ((source, str | Path), (model, PriceModel)):
+        if not isinstance(given, kinds):
+            raise SourceError(
+                f"score takes the name of a file, the name of another and a model, not "
+                f"{type(given).__name__}; for what is in memory there is model.appraise."
+            )
     files, out = sources(str(source)), Path(target)
     if out.suffix.lower() not in (".parquet", ".csv"):
         raise SourceError(f"{out} must end in .parquet or .csv.")
@@ -106,31 +106,34 @@ def score(
     begun = list(islice(stream, 2))  # the first may have no rows
     first, stream = begun[0], chain(begun, stream)
     how = _told(begun[-1], how)
-    ours = _schema(model, prefix)
+    pa = arrow()
+    money = ["price", "low", "high", "reference", *model.lines]
+    types = {"status": pa.string()} | {f"{name}_cents": pa.int64() for name in money}
+    types |= {"code": pa.string(), "error": pa.string()}
+    ours = [pa.field(prefix + name, kind) for name, kind in types.items()]
     try:
         columns = TableColumns(first.schema.names, how, {field.name for field in ours})
     except SourceError as error:
         raise SourceError(f"{error} Say with --source what its columns are called.") from error
     columns.check_kinds(first.schema)
-    schema = arrow().schema([*first.schema, *ours])
+    schema = pa.schema([*first.schema, *ours])
     with writing(out, schema) as writer:
         for batch in stream:
-            if batch.schema.names != first.schema.names and sorted(
-                batch.schema.names
-            ) == sorted(set(first.schema.names)):
+            names = batch.schema.names
+            if names != first.schema.names and sorted(names) == sorted(set(first.schema.names)):
                 batch = batch.select(first.schema.names)  # by name, whatever their order
             if not batch.schema.equals(first.schema):
                 raise SourceError("the files do not have the same columns of the same types.")
             found = judged(model, columns.of_arrow(batch), batch.num_rows, level, listing)
-            answer = _answer(found, batch, schema)
-            writer.write_batch(answer)
+            writer.write_batch(_answer(found, batch, schema))
             done += batch.num_rows
             counts.update(map(code_of, found.errors.values()))
             statuses += np.bincount(found.status, minlength=3)
             if progress is not None:
                 progress(done, total)
     priced = int(statuses[0] + statuses[1])
-    read = {at for name, at in columns.known.items() if name not in _passed_over(model)}
+    passed_over = {a.name for a in OTHERS} - set(KINDS) - model._effects.attributes
+    read = {at for name, at in columns.known.items() if name not in passed_over}
     unread = tuple(header for header in first.schema.names if header not in read)
     return Scored(done, priced, int(statuses[1]), dict(counts.most_common()), unread)
 
@@ -138,30 +141,13 @@ def score(
 def _told(batch: Any, declared: Source) -> Source:
     """What the cells say of the columns, as where sales are read."""
     names = batch.schema.names
-    some = [[_text(cell) for cell in column.to_pylist()] for column in batch.slice(0, SAMPLE)]
+    columns = [column.to_pylist() for column in batch.slice(0, SAMPLE)]
+    some = [["" if cell is None else str(cell) for cell in column] for column in columns]
     try:
         rows = [list(row) for row in zip(*some, strict=True)]
         return guessed(Sheet(names, rows, list(range(len(rows)))), declared, priced=False)
     except RejectedFileError:
         return declared  # and the columns are known by their names alone
-
-
-def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell)
-
-
-def _schema(model: PriceModel, prefix: str) -> list[Any]:
-    """Our columns."""
-    pa = arrow()
-    money = ["price", "low", "high", "reference", *model.lines]
-    fields = [("status", pa.string()), *((f"{name}_cents", pa.int64()) for name in money)]
-    fields += [("code", pa.string()), ("error", pa.string())]
-    return [pa.field(prefix + name, kind) for name, kind in fields]
-
-
-def _passed_over(model: PriceModel) -> set[str]:
-    """Further attributes that a model does not read."""
-    return {other.name for other in OTHERS} - set(KINDS) - model._effects.attributes
 
 
 def _answer(found: Judged, batch: Any, schema: Any) -> Any:

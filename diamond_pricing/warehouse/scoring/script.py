@@ -12,26 +12,15 @@ from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.stones import ATTRIBUTES, OTHERS, Day, attribute_named
 from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.warehouse.scoring.lookups import Lookups, lookups
-from diamond_pricing.warehouse.scoring.spark import SPARK, apart
-from diamond_pricing.warehouse.scoring.spark import table as loaded
 from diamond_pricing.warehouse.scoring.view import Layer, answers, columns_of, layers
 
-DIALECTS = (
-    "duckdb",
-    "postgres",
-    "sqlite",
-    "bigquery",
-    "snowflake",
-    "redshift",
-    "mysql",
-    "clickhouse",
-    "trino",
-    "spark",
-    "databricks",
-)
+_DIALECTS = """duckdb postgres sqlite bigquery snowflake redshift mysql clickhouse trino spark
+    databricks"""
+DIALECTS = tuple(_DIALECTS.split())
 COLUMNS = ("carat", "cut", "color", "clarity", "depth", "table", "x", "y", "z")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*){0,2}")
+SPARK = ("spark", "databricks")
 _STATEMENT = 100_000  # characters of an INSERT
 _ROWS = 1000  # of an INSERT; some engines take no more
 _MATERIALIZED = ("postgres", "sqlite")  # they would write out inner expressions again and again
@@ -82,18 +71,21 @@ def sql(
         further = (a.name for a in OTHERS if a.name in read and not isinstance(a, Day))
         columns = (*COLUMNS, *further)
     given = _attributes(columns, read)
-    _names(table, prefix)
+    for name, what in ((table, "table"), (f"{prefix}prices", "prefix")):
+        if not _NAME.fullmatch(name):
+            raise SourceError(
+                f"{what} {name!r}: write letters, figures and _, with a schema before a point."
+            )
     absent = frozenset(ATTRIBUTES) - set(given)
     tables = lookups(model, level, absent)
     parts = [
         f"-- Prices of {model}.\n-- The view {prefix}prices gives whole cents of "
-        f"{model.training.currency}.\n"
+        f"{model.training.currency}.\n",
+        f"{_transpiled(f'DROP VIEW IF EXISTS {prefix}prices', dialect)};\n",
     ]
-    parts.append(f"{_transpiled(f'DROP VIEW IF EXISTS {prefix}prices', dialect)};\n")
     for name, kinds, rows in _all_rows(tables, prefix):
         parts += _created(name, kinds, rows, dialect)
-    view = _view(tables, prefix, table, columns, given, dialect)
-    parts.append(f"{view};\n")
+    parts.append(f"{_view(tables, prefix, table, columns, given, dialect)};\n")
     return "\n".join(parts)
 
 
@@ -124,14 +116,6 @@ def _quoted(column: str) -> str:
     return column if plain else '"' + column.replace('"', '""') + '"'
 
 
-def _names(table: str, prefix: str) -> None:
-    for name, what in ((table, "table"), (f"{prefix}prices", "prefix")):
-        if not _NAME.fullmatch(name):
-            raise SourceError(
-                f"{what} {name!r}: write letters, figures and _, with a schema before a point."
-            )
-
-
 def _all_rows(tables: Lookups, prefix: str) -> Iterator[tuple[str, dict[str, str], Any]]:
     """Name, columns with types, and rows of each table."""
     for table in (tables.weight, *tables.others):
@@ -141,12 +125,8 @@ def _all_rows(tables: Lookups, prefix: str) -> Iterator[tuple[str, dict[str, str
             for name, values in columns.items()
         }
         rows = [np.ravel(values).tolist() for values in columns.values()]
-        size = int(np.prod(table.shape))
-        yield (
-            f"{prefix}{table.name}",
-            {"k": "INT", **kinds},
-            zip(range(size), *rows, strict=True),
-        )
+        numbered = zip(range(int(np.prod(table.shape))), *rows, strict=True)
+        yield f"{prefix}{table.name}", {"k": "INT", **kinds}, numbered
     _, first, held = tables.cells
     kinds = {"k": "INT", "first_edge": "INT"}
     kinds |= {f"edge{j}": "DOUBLE" for j in range(held.shape[1])}
@@ -165,7 +145,7 @@ def _created(name: str, kinds: dict[str, str], rows: Any, dialect: str) -> Itera
     missing = "" if dialect in SPARK else "NULL"  # there a cell of a CSV file
     texts = (",".join(missing if v != v else _value(v) for v in row) for row in rows)
     if dialect in SPARK:
-        yield loaded(name, kinds, texts, dialect)
+        yield _loaded(name, kinds, texts, dialect)
         return
     columns = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
     create = _transpiled(f"CREATE TABLE {name} ({columns})", dialect)
@@ -191,6 +171,20 @@ def _value(value: float | int) -> str:
         return "0e0"
     text = repr(value)
     return text if "e" in text else f"{text}e0"
+
+
+def _loaded(name: str, kinds: dict[str, str], rows: Iterator[str], dialect: str) -> str:
+    """A table for Spark, from rows written as CSV in one literal, planned as one value.
+
+    A VALUES list of this size takes its parser a minute.
+    """
+    stored = " USING parquet" if dialect == "spark" else ""
+    schema = ", ".join(f"{column} {kind}" for column, kind in kinds.items())
+    text = "\n".join(rows)
+    return (
+        f"CREATE TABLE {name}{stored} AS SELECT INLINE(ARRAY(FROM_CSV(line, '{schema}')))\n"
+        f"FROM (SELECT EXPLODE(SPLIT('{text}', '\\n')) AS line);\n"
+    )
 
 
 def _view(
@@ -251,7 +245,7 @@ def _transpiled(text: str, dialect: str) -> str:
         raise MissingExtraError("SQL of a model", "scale") from error
     tree = sqlglot.parse_one(text, read="duckdb")
     if dialect in SPARK:
-        tree = apart(tree, exp)
+        tree = _apart(tree, exp)
     if dialect not in _NAN:
         tree = tree.transform(lambda node: _without_nan(node, exp, dialect))
     return tree.sql(dialect=dialect, pretty=False)
@@ -265,3 +259,30 @@ def _without_nan(node: Any, exp: Any, dialect: str) -> Any:
         nan = exp.cast(exp.Literal.string("NaN"), "double")
         return exp.EQ(this=node.this, expression=nan)
     return exp.false()
+
+
+def _apart(tree: Any, exp: Any) -> Any:
+    """Let each common table expression compute its columns in a generator of one row.
+
+    Spark may write projections that stand on each other, and conditions on them, out into
+    one, which grows with every layer. Through a generator it moves neither.
+    """
+    for i, inner in enumerate(tree.find_all(exp.CTE)):
+        select = inner.this
+        computed = [one for one in select.selects if not isinstance(one.unalias(), exp.Column)]
+        if not computed:
+            continue
+        fields: list[Any] = []
+        for one in computed:
+            fields += [exp.Literal.string(one.alias), one.unalias().copy()]
+        struct = exp.Anonymous(this="NAMED_STRUCT", expressions=fields)
+        names = [exp.to_identifier(one.alias) for one in computed]
+        lateral = exp.Lateral(
+            this=exp.Anonymous(this="INLINE", expressions=[exp.array(struct)]),
+            view=True,
+            alias=exp.TableAlias(this=exp.to_identifier(f"t{i}"), columns=names),
+        )
+        for one in computed:
+            one.replace(exp.column(one.alias, table=f"t{i}"))
+        select.append("laterals", lateral)
+    return tree

@@ -21,8 +21,7 @@ from diamond_pricing.warehouse.scoring.checking import (
     read,
     trouble,
 )
-from diamond_pricing.warehouse.scoring.lookup import Lookup
-from diamond_pricing.warehouse.scoring.lookups import CARAT, LOG_CARAT, Lookups
+from diamond_pricing.warehouse.scoring.lookups import CARAT, LOG_CARAT, Lookup, Lookups
 
 _CLOSE = 1e-4  # as in diamond_pricing.model.money
 _HALF = "5e-1"
@@ -46,7 +45,6 @@ def columns_of(table: Lookup) -> dict[str, np.ndarray]:
     constant: dict[int, np.ndarray] = {}
     for (line, variable), cubic in table.cubics.items():
         constant[line] = constant.get(line, 0.0) + cubic[..., 0]
-        place = list(table.lows).index(variable) if variable in table.lows else 0
         place = 1 if variable == CARAT and table.name[0] in "wcdo" else 0
         for power in (1, 2, 3):
             if cubic[..., power].any():
@@ -55,15 +53,7 @@ def columns_of(table: Lookup) -> dict[str, np.ndarray]:
 
 
 def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer]:
-    """All layers.
-
-    Parameters
-    ----------
-    prefix : str
-        Of the names of the tables.
-    given : Mapping[str, str]
-        By attribute the column of the stones, as SQL.
-    """
+    """All layers; ``given`` is by attribute the column of the stones, as SQL."""
     optional = frozenset(n for n in given if isinstance(ATTRIBUTES[n], Measure)) - {CARAT}
     # DuckDB would write out layers that stand on each other, and compute what they share
     # again and again; between them it keeps a join apart.
@@ -86,8 +76,7 @@ def layers(tables: Lookups, prefix: str, given: Mapping[str, str]) -> list[Layer
         *_marked(tables, prefix),
         Layer(_money(tables)),
         Layer(_parts(tables), apart),
-        Layer(_floors(tables), apart),
-        Layer(_ranks(tables), apart),
+        *_rounded(tables, apart),
         Layer(_answers(tables), apart),
     ]
 
@@ -110,13 +99,12 @@ def _celled(tables: Lookups, prefix: str) -> Layer:
 
 
 def _numbers(tables: Lookups, optional: frozenset[str]) -> dict[str, str]:
-    own = [table for table in tables.others if table.name[0] == "p"]
-    return {
-        f"f_{table.name}": f"k_{table.feature}"
-        if table.graded
-        else feature(table.feature, optional)[0]
-        for table in own
-    }
+    columns = {}
+    for table in tables.others:
+        if table.name[0] == "p":
+            number_of = f"k_{table.feature}" if table.graded else ""
+            columns[f"f_{table.name}"] = number_of or feature(table.feature, optional)
+    return columns
 
 
 def _key(tables: Lookups, table: Lookup, place: str) -> str:
@@ -186,10 +174,10 @@ def _joined(tables: Lookups, prefix: str) -> Layer:
 def _base(tables: Lookups) -> dict[str, str]:
     """Log effect of each line but the mark-up, and whether anything stands behind a price."""
     columns = {}
-    for line in range(len(tables.model.lines)):
+    every = [(table, columns_of(table)) for table in (tables.weight, *tables.others)]
+    for line, name in enumerate(tables.model.lines):
         parts = []
-        for table in (tables.weight, *tables.others):
-            known = columns_of(table)
+        for table, known in every:
             if f"{table.name}_{line}_c" in known:
                 parts.append(f"{table.name}_{line}_c")
             for place in (0, 1):
@@ -197,31 +185,25 @@ def _base(tables: Lookups) -> dict[str, str]:
                 if any(name in known for name in names):
                     u = f"u_{table.name}" if table.name[0] == "p" else f"u{place}"
                     parts.append(polynomial([n if n in known else "" for n in names], u))
-        if tables.model.lines[line] == LIKE_LINE:
+        if name == LIKE_LINE:
             effects = [f"{t.name}_effect" for t in tables.others if t.cells is not None]
             start = number(tables.model._alike_at_start)
             parts = [f"({' + '.join(effects)}) - ({start})"]
         columns[f"b{line}"] = " + ".join(parts) or "0e0"
-    if tables.model.support is not None:
-        columns["near"] = _near(tables)
-    near = (
-        f"trouble IS NULL AND {_near(tables)} = 0" if tables.model.support is not None else ""
-    )
-    columns["code"] = (
-        f"CASE WHEN {near} THEN 'cell_without_support' ELSE trouble END" if near else "trouble"
-    )
-    return columns
+    if tables.model.support is None:
+        return columns | {"code": "trouble"}
+    kinds = _beginning(tables, "near_")
+    near = f"LEAST({', '.join(['w_near', *kinds])})" if kinds else "w_near"
+    none = f"trouble IS NULL AND {near} = 0"
+    code = f"CASE WHEN {none} THEN 'cell_without_support' ELSE trouble END"
+    return columns | {"near": near, "code": code}
 
 
-def _near(tables: Lookups) -> str:
-    """Stones near by, of the same kind too."""
-    near = [
-        f"{table.name}_{name}"
-        for table in tables.others
-        for name in table.plain
-        if name.startswith("near_")
+def _beginning(tables: Lookups, start: str) -> list[str]:
+    """Further columns of the smaller tables whose names begin so."""
+    return [
+        f"{t.name}_{name}" for t in tables.others for name in t.plain if name.startswith(start)
     ]
-    return f"LEAST({', '.join(['w_near', *near])})" if near else "w_near"
 
 
 def _marked(tables: Lookups, prefix: str) -> list[Layer]:
@@ -250,13 +232,7 @@ def _money(tables: Lookups) -> dict[str, str]:
     priced = f"EXP(({every}) + {number(tables.model._start.log_price)})"
     columns = {"total": every, "price": f"CASE WHEN code IS NULL THEN {priced} END"}
     if tables.model.ranges is not None:
-        factors = [
-            f"{table.name}_{name}"
-            for table in tables.others
-            for name in table.plain
-            if name.startswith("half_")
-        ]
-        columns["half"] = " * ".join(["w_half", *factors])
+        columns["half"] = " * ".join(["w_half", *_beginning(tables, "half_")])
     return columns
 
 
@@ -279,19 +255,17 @@ def _parts(tables: Lookups) -> dict[str, str]:
     return {"mean_cents": f"({mean}) * 100e0", "moved": moved, "side": sign}
 
 
-def _floors(tables: Lookups) -> dict[str, str]:
-    columns = {}
-    for line in range(len(tables.model.lines)):
-        columns[f"s{line}"] = f"e{line} * mean_cents * side"
-        columns[f"w{line}"] = f"FLOOR(e{line} * mean_cents * side)"
-    return columns
-
-
-def _ranks(tables: Lookups) -> dict[str, str]:
-    count = len(tables.model.lines)
-    columns = {f"d{line}": f"s{line} - w{line}" for line in range(count)}
-    columns["left_over"] = f"moved * side - ({' + '.join(f'w{i}' for i in range(count))})"
-    return columns
+def _rounded(tables: Lookups, apart: list[tuple[str, str]]) -> list[Layer]:
+    """Shares of the lines, rounded down, and what is left of each and of the price."""
+    floors: dict[str, str] = {}
+    ranks: dict[str, str] = {}
+    every = range(len(tables.model.lines))
+    for i in every:
+        share = f"e{i} * mean_cents * side"
+        floors |= {f"s{i}": share, f"w{i}": f"FLOOR({share})"}
+        ranks[f"d{i}"] = f"s{i} - w{i}"
+    ranks["left_over"] = f"moved * side - ({' + '.join(f'w{i}' for i in every)})"
+    return [Layer(floors, apart), Layer(ranks, apart)]
 
 
 def _answers(tables: Lookups) -> dict[str, str]:
