@@ -187,7 +187,8 @@ def task_engine() -> Figures:
     from diamond_pricing import load_sales
     from diamond_pricing.fitting import read_sales
     from diamond_pricing.fitting.compile import averages_of
-    from diamond_pricing.fitting.engine import Tables, smooth
+    from diamond_pricing.fitting.engine.smoothing import smooth
+    from diamond_pricing.fitting.engine.tables import Tables
     from diamond_pricing.fitting.structure import laid_out
 
     frame, figures = load_sales(), {}

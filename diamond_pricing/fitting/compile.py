@@ -8,7 +8,6 @@ or it is not made.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,103 +41,59 @@ EXACT = 1e-9  # log dollars by which a compiled model may differ from its source
 SEED = 20_081  # of the projection of a covariance
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """A term of another library.
+Side = tuple[AnyBasis, Matrix]  # a basis, and T for it alone: (w here, columns there)
+# The sides of a term, none for the intercept, of whose columns the last vary fastest; and
+# where its coefficients are in the library's vector.
+Piece = tuple[Sequence[Side], slice]
 
-    Attributes
-    ----------
-    bases : tuple[AnyBasis, ...]
-        What it stands for.
-    transform : Matrix
-        T, shape (width of the term here, columns there).
-    columns : slice
-        Where its coefficients stand in the library's vector.
+
+def compiled(
+    sales: Sales,
+    left_out: dict[str, int],
+    *,
+    family: str,
+    origin: str,
+    pieces: Sequence[Piece],
+    coefficients: Vector,
+    covariance: Matrix,
+    fitted: Vector,
+    edf: float,
+) -> PriceModel:
+    """Make the model document of another library's fit to n sales, in the same order.
+
+    Coefficients, covariance and fitted log prices are the library's own, shapes (q,), (q, q)
+    and (n,). Raises NotCompilableError when the compiled model would not give back the fitted
+    values, and FitError when the fit has no finite coefficients and covariance.
     """
-
-    bases: tuple[AnyBasis, ...]
-    transform: Matrix
-    columns: slice
-
-
-Side = tuple[AnyBasis, Matrix]  # one basis, and T for it alone
-
-
-def piece(sides: Sequence[Side], columns: slice) -> Piece:
-    """Join the sides of a tensor product; the columns of the last vary fastest."""
-    transform: Any = np.ones((1, 1))
-    for _, own in sides:
-        transform = np.kron(transform, own)
-    return Piece(tuple(basis for basis, _ in sides), transform, columns)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """The fit of another library, taken apart.
-
-    Attributes
-    ----------
-    family, origin : str
-        As in `PriceModel`.
-    pieces : Sequence[Piece]
-        Every term, the intercept with no bases.
-    coefficients, covariance : array
-        The library's own, shapes (q,) and (q, q).
-    fitted : Vector
-        The library's fitted log prices of the training sales, shape (n,).
-    edf : float
-        Effective degrees of freedom.
-    """
-
-    family: str
-    origin: str
-    pieces: Sequence[Piece]
-    coefficients: Vector
-    covariance: Matrix
-    fitted: Vector
-    edf: float
-
-
-def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceModel:
-    """Make the model document of a fit.
-
-    Parameters
-    ----------
-    sales : Sales
-        The n sales it was fitted on, in the same order.
-    left_out : dict[str, int]
-        Sales that could not be used, by reason.
-
-    Raises
-    ------
-    NotCompilableError
-        When the compiled model would not give back the fitted values.
-    FitError
-        When the fit has no finite coefficients and covariance.
-    """
-    if not (np.isfinite(source.coefficients).all() and np.isfinite(source.covariance).all()):
+    if not (np.isfinite(coefficients).all() and np.isfinite(covariance).all()):
         raise FitError(
             "the fit has coefficients or standard errors that are not numbers: its columns "
             "are collinear or constant. Drop an attribute that others determine."
         )
-    if not any(part.bases for part in source.pieces):
+    if not any(sides for sides, _ in pieces):
         raise NotCompilableError("a model without any attribute explains nothing.")
     averages = averages_of(sales.stones)
-    terms = tuple(Term(p.bases).averaged(sales.stones, averages) for p in source.pieces)
-    wide = np.zeros((sum(term.width for term in terms), len(source.coefficients)))
+    terms = tuple(
+        Term(tuple(basis for basis, _ in sides)).averaged(sales.stones, averages)
+        for sides, _ in pieces
+    )
+    wide = np.zeros((sum(term.width for term in terms), len(coefficients)))
     row = 0
-    for part, term in zip(source.pieces, terms, strict=True):
-        wide[row : row + term.width, part.columns] = part.transform
+    for (sides, columns), term in zip(pieces, terms, strict=True):
+        transform: Any = np.ones((1, 1))
+        for _, own in sides:
+            transform = np.kron(transform, own)
+        wide[row : row + term.width, columns] = transform
         row += term.width
-    residual = np.log(sales.price) - source.fitted
+    residual = np.log(sales.price) - fitted
     model = PriceModel(
-        family=source.family,
-        origin=" ".join(source.origin.split()),
+        family=family,
+        origin=" ".join(origin.split()),
         terms=terms,
-        coefficients=wide @ source.coefficients,
-        factor=factored(wide, source.covariance),
-        residual_sd=float(np.sqrt(residual @ residual / max(len(residual) - source.edf, 1))),
-        edf=float(source.edf),
+        coefficients=wide @ coefficients,
+        factor=factored(wide, covariance),
+        residual_sd=float(np.sqrt(residual @ residual / max(len(residual) - edf, 1))),
+        edf=edf,
         reference=reference_of(sales.stones),
         averages=averages,
         training=training_of(sales, left_out),
@@ -147,7 +102,7 @@ def compiled(source: Source, sales: Sales, left_out: dict[str, int]) -> PriceMod
     sound = np.ones(len(sales), bool)
     sound[[row for row, _ in sales.stones.left_out]] = False
     ours = model.log_price(sales.stones, listing="recorded", extrapolate=True)
-    if (worst := float(np.abs(ours - source.fitted)[sound].max(initial=0))) > EXACT:
+    if (worst := float(np.abs(ours - fitted)[sound].max(initial=0))) > EXACT:
         raise NotCompilableError(
             f"the compiled model differs from the fit by up to {worst:.3g} in log price. Is it "
             "a fit on exactly these sales, and in double precision?"
@@ -162,22 +117,13 @@ OVERSTATED = (FREEDOM + 3) / (FREEDOM + 1)
 
 
 def factored(wide: Matrix, covariance: Matrix, rank: int | None = None) -> Matrix:
-    """U with UU' = TVT', rounded as a document rounds.
+    """U with UU' = TVT' for T (p, q) and V (q, q), rounded as a document rounds.
 
     The variance of a fit is spread over as many directions as it has degrees of freedom, so
     that leaving the smallest out would understate the error of nearly every comparison.
-    With fewer columns than that, U is a random projection: UU' is TVT' on average over
-    projections, and the standard error of any comparison comes out within a relative error
-    of about 1/√(2·rank), 6 % for 128 columns (Johnson & Lindenstrauss 1984).
-
-    Parameters
-    ----------
-    wide : Matrix
-        T, shape (p, q).
-    covariance : Matrix
-        V, shape (q, q), positive semidefinite but for rounding.
-    rank : int, optional
-        Columns kept; default all that matter, which is exact.
+    With fewer columns than that, as many as ``rank``, U is a random projection: UU' is TVT'
+    on average over projections, and the standard error of any comparison comes out within a
+    relative error of about 1/√(2·rank), 6 % for 128 columns (Johnson & Lindenstrauss 1984).
     """
     if rank is not None and rank < len(covariance):
         # Any root will do for a projection, and this one is quickly found.
@@ -196,22 +142,17 @@ def averages_of(stones: Stones, *, by_shape: bool = False) -> Averages:
     """Learn at which weights, and on which blend, missing attributes are averaged."""
     low, high = stones["carat"].min(), stones["carat"].max()
     nodes = tuple(node for node in NODES if low <= node <= high) or (float(low),)
-    seen = stones.labels("cut")
-    cut = next(grade for grade in GRADES if grade.name == "cut")
     known = stones.labels(LISTING.name)
     shares = np.array([(known == name).sum() for name in LISTING.grades], float)
     shares = shares / shares.sum() if shares.sum() else np.full(3, 1 / 3)
-    return Averages(
-        nodes,
-        tuple(name for name in cut.grades if (seen == name).any()),
-        tuple(shares.tolist()),
-        _shapes(stones) if by_shape else (),
-    )
+    shapes = (UNRECORDED, *_seen(stones, SHAPE)) if by_shape else ()
+    return Averages(nodes, _seen(stones, "cut"), tuple(shares.tolist()), shapes)
 
 
-def _shapes(stones: Stones) -> tuple[str, ...]:
-    labels = stones.labels("shape")
-    return (UNRECORDED, *(g for g in graded("shape").grades if (labels == g).any()))
+def _seen(stones: Stones, name: str) -> tuple[str, ...]:
+    """Grades that some of the stones have."""
+    labels = stones.labels(name)
+    return tuple(grade for grade in graded(name).grades if (labels == grade).any())
 
 
 def reference_of(
@@ -222,12 +163,10 @@ def reference_of(
     Where no sale supports that one, the stone of the sales with most others near it. Of the
     further attributes that a model reads the most common grade, or the median; no date.
     """
-    dated = {name for name in read if isinstance(ATTRIBUTES[name], Day)}
-    others = [(name, _usual(stones, name)) for name in read if name not in dated]
+    others = [(n, _usual(stones, n)) for n in read if not isinstance(ATTRIBUTES[n], Day)]
+    shape = dict(others).get(SHAPE)
+    alike = stones if shape is None else stones.take(stones.labels(SHAPE) == shape)
     common: dict[str, Any] = {}
-    alike = stones
-    if SHAPE in dict(others):
-        alike = stones.take(stones.labels(SHAPE) == dict(others)[SHAPE])
     for grade in (grade for grade in GRADES if grade.required):
         labels = alike.labels(grade.name)
         if (labels != grade.ungraded).any():

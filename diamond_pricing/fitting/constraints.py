@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from math import ceil
 
 import numpy as np
+from scipy.linalg import block_diag
 
-from diamond_pricing.arrays import Flags, Integers, Matrix, Vector
-from diamond_pricing.fitting.engine import Design, PenalisedFit
+from diamond_pricing.arrays import Integers, Matrix, Vector
+from diamond_pricing.fitting.engine.design import Design, Margin
 from diamond_pricing.fitting.engine.shape import BROKEN, shaped, shaped_by
+from diamond_pricing.fitting.engine.smoothing import PenalisedFit
+from diamond_pricing.fitting.engine.tables import joined
 from diamond_pricing.model.certificate import (
     ANY,
     AXES,
@@ -22,7 +25,7 @@ from diamond_pricing.model.certificate import (
 )
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.proportions import Feature, features, is_proportion
-from diamond_pricing.stones import ATTRIBUTES, Measure, Stones
+from diamond_pricing.stones import Stones
 from diamond_pricing.terms import Averages, Term, dense, interleaved
 
 SHAPE_ROWS = 30
@@ -65,30 +68,22 @@ class Constraints:
         self.binding = np.empty((0, design.p))
         self.least: list[list[tuple[Matrix, slice]]] = []
         for grid in over_grids:
-            cuts = np.asarray(grid.values["cut"], np.int64)
-            found = (
-                features(terms, averages, cuts, grid.listing, grid.shape)
-                if grid.dimensions == ANY
-                else []
-            )
             self.least.append([])
-            for feature in found:
-                places = slice(self.size, self.size + len(cuts) - 1)
-                self.least[-1].append((self._steps(feature), places))
-                self.size = places.stop
+            if grid.dimensions == ANY:
+                cuts = np.asarray(grid.values["cut"], np.int64)
+                for feature in features(terms, averages, cuts, grid.listing, grid.shape):
+                    places = slice(self.size, self.size + len(cuts) - 1)
+                    self.least[-1].append((self._steps(feature), places))
+                    self.size = places.stop
 
     def _steps(self, feature: Feature) -> Matrix:
         """Design rows of the steps of a feature, shape (states · (cuts − 1), p)."""
         steps = np.zeros((len(feature) // feature.cuts, feature.cuts - 1, self.p))
         for i, rows in feature.terms.items():
             sheet = self.design.sheets[i]
-            turned = [
-                dense(m.basis, of) @ m.transform
-                for m, of in zip(sheet.margins, rows, strict=True)
-            ]
-            block = interleaved(turned, len(feature)).reshape(
-                *steps.shape[:1], feature.cuts, -1
-            )
+            margins = zip(sheet.margins, rows, strict=True)
+            turned = [dense(m.basis, of) @ m.transform for m, of in margins]
+            block = interleaved(turned, len(feature)).reshape(len(steps), feature.cuts, -1)
             steps[:, :, sheet.columns] = np.diff(block, axis=1)
         return steps.reshape(-1, self.p)
 
@@ -122,7 +117,9 @@ class Constraints:
         parts = zip(self.transforms, self.design.sheets, strict=True)
         coefficients = np.concatenate([T @ beta[sheet.columns] for T, sheet in parts])
         effects = Effects.of(self.terms, coefficients, self.averages)
-        broken = _Broken(self)
+        # Stones at both ends of steps, their least steps, and whether proportions may be any.
+        broken: list[tuple[Sequence[Stones], Matrix, bool]] = []
+        below = []  # steps of a feature less the least of them
         self.most = ceil(MORE * self.most)
         for grid, at, least in zip(self.grids, self.at, self.least, strict=True):
             here = over(effects, grid, at)
@@ -137,92 +134,53 @@ class Constraints:
                     for name, level in worst.items()
                 }
                 ends = [grid.at(_place(grid, index, i, up) | others) for up in (0, 1)]
-                broken.differ(ends, grid.dimensions, [of.start + index[i] for _, of in least])
+                part = np.zeros((len(ends[0]), self.size))
+                for _, places in least:
+                    part[np.arange(len(part)), places.start + index[i]] = 1.0
+                broken.append((ends, part, grid.dimensions == ANY))
             for steps, places in least:
                 over_least = (steps @ beta[: self.p]).reshape(-1, places.stop - places.start)
                 over_least -= beta[places]
                 state, cut = _lowest(over_least, self.most)
-                broken.over_least(steps[state * over_least.shape[1] + cut], places.start + cut)
+                part = np.zeros((len(cut), self.size))
+                part[:, : self.p] = steps[state * over_least.shape[1] + cut]
+                part[np.arange(len(part)), places.start + cut] = -1.0
+                below.append(part)
             if grid.dimensions == MISSING:
                 for name, order in self.rising.items():
                     level, *rest = _lowest(here.rises(name, order), self.most)
                     codes = self.levels[name][np.asarray(order)]
                     place = _place(grid, rest, -1, 0)
                     ends = [grid.at(place | {name: codes[level + up]}) for up in (0, 1)]
-                    broken.differ(ends, grid.dimensions, [])
-        return broken.rows()
+                    broken.append((ends, np.zeros((len(ends[0]), self.size)), False))
+        return np.vstack([self._differences(broken), *below])
+
+    def _differences(self, broken: list[tuple[Sequence[Stones], Matrix, bool]]) -> Matrix:
+        """Rows of the ends of steps; all grids together, as there are many terms to place."""
+        rows = np.vstack([part for _, part, _ in broken])
+        if len(rows):
+            low, high = (_together([ends[up] for ends, *_ in broken]) for up in (0, 1))
+            for start in range(0, len(rows), CHUNK):
+                some = slice(start, start + CHUNK)
+                rows[some, : self.p] = self.of(high.take(some)) - self.of(low.take(some))
+            of_any = np.concatenate([np.full(len(part), is_any) for _, part, is_any in broken])
+            rows[np.ix_(of_any, np.flatnonzero(self.proportions))] = 0.0
+        return rows
 
     def of(self, stones: Stones) -> Matrix:
         """Rows of the design, shape (m, p)."""
-        turned: dict[int, Matrix] = {}
-        blocks = []
-        for sheet in self.design.sheets:
-            for m in sheet.margins:
-                if id(m) not in turned:
-                    rows = dense(m.basis, m.basis.rows(stones, self.averages))
-                    turned[id(m)] = rows @ m.transform
-            blocks.append(interleaved([turned[id(m)] for m in sheet.margins], len(stones)))
-        return np.hstack(blocks)
 
+        def side(margin: Margin) -> Matrix:
+            rows = margin.basis.rows(stones, self.averages)
+            return dense(margin.basis, rows) @ margin.transform
 
-class _Broken:
-    """Rows that are broken, of all grids together: a design has many terms to place."""
-
-    def __init__(self, of: Constraints) -> None:
-        self.constraints = of
-        self.ends: tuple[list[Stones], list[Stones]] = ([], [])
-        self.parts = [np.empty((0, of.size))]
-        self.any: list[Flags] = []
-        self.steps = [np.empty((0, of.size))]
-
-    def differ(
-        self, ends: Sequence[Stones], dimensions: str, least: Sequence[Integers]
-    ) -> None:
-        """Take the stones of one end of each step from those of the other."""
-        n = len(ends[0])
-        part = np.zeros((n, self.constraints.size))
-        for places in least:
-            part[np.arange(n), places] = 1.0
-        self.parts.append(part)
-        self.any.append(np.full(n, dimensions == ANY))
-        for all_of, end in zip(self.ends, ends, strict=True):
-            all_of.append(end)
-
-    def over_least(self, steps: Matrix, places: Integers) -> None:
-        """Steps of a feature less the least of them."""
-        part = np.hstack(
-            [steps, np.zeros((len(steps), self.constraints.size - steps.shape[1]))]
-        )
-        part[np.arange(len(part)), places] = -1.0
-        self.steps.append(part)
-
-    def rows(self) -> Matrix:
-        """All of them, shape (m, size)."""
-        of, differ = self.constraints, np.vstack(self.parts)
-        if len(differ):
-            low, high = (_together(end) for end in self.ends)
-            for start in range(0, len(differ), CHUNK):
-                some = slice(start, start + CHUNK)
-                differ[some, : of.p] = of.of(high.take(some)) - of.of(low.take(some))
-            differ[np.ix_(np.concatenate(self.any), np.flatnonzero(of.proportions))] = 0.0
-        return np.vstack([differ, *self.steps])
+        return joined(self.design, side, len(stones))
 
 
 def _together(parts: Sequence[Stones]) -> Stones:
     """Stones of several grids; a grade or day that a part has nothing of is not known."""
     names = dict.fromkeys(name for part in parts for name in part.columns)
-    return Stones(
-        {
-            name: np.concatenate(
-                [part.columns.get(name, np.full(len(part), _unknown(name))) for part in parts]
-            )
-            for name in names
-        }
-    )
-
-
-def _unknown(name: str) -> float:
-    return np.nan if isinstance(ATTRIBUTES[name], Measure) else -1
+    return Stones({name: np.concatenate([part[name] for part in parts]) for name in names})
 
 
 def _place(grid: Grid, index: Sequence[Integers], axis: int, up: int) -> dict[str, Vector]:
@@ -248,11 +206,5 @@ def _lowest(step: Vector, most: int) -> tuple[Integers, ...]:
 
 def documented(design: Design, beta: Vector) -> tuple[tuple[Term, ...], Vector, Matrix]:
     """Terms, their coefficients, and the matrix that takes those of the fit to them."""
-    width = sum(sheet.term.width for sheet in design.sheets)
-    wide = np.zeros((width, design.p))
-    row = 0
-    for sheet in design.sheets:
-        T = sheet.transform
-        wide[row : row + len(T), sheet.columns] = T
-        row += len(T)
+    wide = block_diag(*(sheet.transform for sheet in design.sheets))
     return tuple(sheet.term for sheet in design.sheets), wide @ beta, wide

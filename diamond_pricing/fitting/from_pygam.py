@@ -8,7 +8,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError, MissingExtraError, NotCompilableError
-from diamond_pricing.fitting.compile import Piece, Side, Source, compiled, piece
+from diamond_pricing.fitting.compile import Piece, Side, compiled
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import ATTRIBUTES, Grade, Stones
@@ -97,7 +97,9 @@ def compiled_gam(
     except ValueError as error:
         raise NotCompilableError(f"pyGAM cannot predict these sales: {error}") from error
     _check_fitted_on(gam, fitted, sales)
-    source = Source(
+    return compiled(
+        sales,
+        left_out,
         family=family,
         origin=f"pyGAM {pygam.__version__} LinearGAM: {_described(gam, columns)}",
         pieces=[
@@ -108,7 +110,6 @@ def compiled_gam(
         fitted=fitted,
         edf=float(gam.statistics_["edof"]),
     )
-    return compiled(source, sales, left_out)
 
 
 def _check_fitted_on(gam: Any, fitted: Vector, sales: Sales) -> None:
@@ -149,7 +150,7 @@ def _piece(gam: Any, i: int, term: Any, columns: Sequence[str], stones: Stones) 
     indices = gam.terms.get_coef_indices(i)
     where = slice(int(indices[0]), int(indices[-1]) + 1)
     if term.isintercept:
-        return piece((), where)
+        return (), where
     margins = list(term) if term.istensor else [term]
     sides = [_side(margin, columns, stones) for margin in margins]
     for by in dict.fromkeys(getattr(t, "by", None) for t in (term, *margins)):
@@ -160,7 +161,7 @@ def _piece(gam: Any, i: int, term: Any, columns: Sequence[str], stones: Stones) 
                     "is no number; use te() with a factor."
                 )
             sides.append((Slope(parse(columns[by]).text), np.eye(1)))
-    return piece(sides, where)
+    return sides, where
 
 
 def _side(margin: Any, columns: Sequence[str], stones: Stones) -> Side:
@@ -172,9 +173,12 @@ def _side(margin: Any, columns: Sequence[str], stones: Stones) -> Side:
     if isinstance(attribute, Grade):
         codes = np.unique(stones[column])
         levels = tuple(attribute.grades[code] for code in codes)
+        # T is pyGAM's own columns at the code of each grade, shape (levels, columns).
         at = np.zeros((len(levels), margin.feature + 1))
         at[:, margin.feature] = np.arange(len(levels))
-        return Levels(column, levels), _values(margin, at)
+        alone = copy(margin)
+        alone.by = None
+        return Levels(column, levels), np.asarray(alone.build_columns(at).toarray(), float)
     text = parse(column).text
     if kind == "LinearTerm":
         return Slope(text), np.eye(1)
@@ -184,13 +188,6 @@ def _side(margin: Any, columns: Sequence[str], stones: Stones) -> Side:
         )
     basis = Spline(text, _knots(margin), int(margin.spline_order))
     return basis, np.eye(basis.width)
-
-
-def _values(margin: Any, at: Matrix) -> Matrix:
-    """Evaluate pyGAM's own columns at the code of each grade, shape (levels, columns)."""
-    alone = copy(margin)
-    alone.by = None
-    return np.asarray(alone.build_columns(at).toarray(), float)
 
 
 def _knots(margin: Any) -> tuple[float, ...]:

@@ -1,13 +1,14 @@
 """A statsmodels fit of log price through a patsy formula, compiled to a PriceModel."""
 
 import ast
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from diamond_pricing.arrays import Matrix
 from diamond_pricing.errors import ExpressionError, NotCompilableError, UnknownGradeError
-from diamond_pricing.fitting.compile import Piece, Side, Source, compiled, piece
+from diamond_pricing.fitting.compile import Piece, Side, compiled
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import ATTRIBUTES, Grade
@@ -88,20 +89,20 @@ def compiled_regression(
             "the data frame does not hold exactly these sales any more: prices or rows were "
             "changed after the fit. Fit again."
         )
-    design = model.data.model_spec
-    source = Source(
+    return compiled(
+        sales,
+        left_out,
         family=family,
         origin=(
             f"statsmodels {statsmodels.__version__} {type(model).__name__}: {model.formula}; "
             f"covariance {getattr(result, 'cov_type', 'default')}"
         ),
-        pieces=[_piece(design, subterm, start, sales) for subterm, start in _subterms(design)],
+        pieces=_pieces(model.data.model_spec, sales),
         coefficients=np.asarray(result.params, float),
         covariance=np.asarray(result.cov_params(), float),
         fitted=np.asarray(result.fittedvalues, float),
         edf=float(result.df_model) + 1,
     )
-    return compiled(source, sales, left_out)
 
 
 def _check_response(model: Any) -> None:
@@ -122,27 +123,23 @@ def _check_response(model: Any) -> None:
         )
 
 
-def _subterms(design: Any) -> list[tuple[Any, int]]:
-    """Give each coded part of each term with the position of its first column."""
-    found, start = [], 0
-    for subterms in design.term_codings.values():
-        for subterm in subterms:
-            found.append((subterm, start))
-            start += subterm.num_columns
+def _pieces(design: Any, sales: Sales) -> list[Piece]:
+    """Each coded part of each term."""
+    found: list[Piece] = []
+    start = 0
+    for subterm in chain.from_iterable(design.term_codings.values()):
+        sides = []
+        for factor in subterm.factors:
+            info, contrasts = design.factor_infos[factor], subterm.contrast_matrices
+            if factor in contrasts:
+                sides.append(_categorical(info, contrasts[factor].matrix, sales))
+            else:
+                sides.append(_numerical(info))
+        stop = start + subterm.num_columns
+        # patsy lets the first factor vary fastest; our last basis does.
+        found.append((sides[::-1], slice(start, stop)))
+        start = stop
     return found
-
-
-def _piece(design: Any, subterm: Any, start: int, sales: Sales) -> Piece:
-    sides = [
-        _categorical(
-            design.factor_infos[factor], subterm.contrast_matrices[factor].matrix, sales
-        )
-        if factor in subterm.contrast_matrices
-        else _numerical(design.factor_infos[factor])
-        for factor in subterm.factors
-    ]
-    # patsy lets the first factor vary fastest; our last basis does.
-    return piece(sides[::-1], slice(start, start + subterm.num_columns))
 
 
 def _categorical(info: Any, contrasts: Matrix, sales: Sales) -> Side:

@@ -39,11 +39,14 @@ def fit_gam(
         import pygam  # noqa: F401  only to say early that it is not there
     except ImportError as error:
         raise MissingExtraError("family 'gam'", "fit") from error
-    kept, columns, left_out = prepared(
-        read_sales(sales, currency=currency, effective=effective)
-    )
+    read = read_sales(sales, currency=currency, effective=effective)
+    kept, columns, left_out = prepared(read)
     X, y = encoded(kept.stones, columns), np.log(kept.price)
-    splines = [_splines(X[:, j], column) for j, column in enumerate(columns)]
+    splines = [
+        # never more than a quarter of the distinct values carry
+        int(np.clip(len(np.unique(values)) // 4, 4, SPLINES.get(column, 15)))
+        for column, values in zip(columns, X.T, strict=True)
+    ]
     sample = _one_row_a_stone(kept.stones)
     lam = _searched(X[sample], y[sample], columns, splines)
     gam = _fitted(_terms(columns, splines, lam), X, y)
@@ -56,11 +59,6 @@ def _one_row_a_stone(stones: Stones) -> Integers:
     order = np.random.default_rng(SEED).permutation(len(stones))
     first = np.unique(stone_keys(stones)[order], return_index=True)[1]
     return np.sort(order[np.sort(first)][:SEARCHED_ON])
-
-
-def _splines(values: Vector, column: str) -> int:
-    """Basis size: never more than a quarter of the distinct values carry."""
-    return int(np.clip(len(np.unique(values)) // 4, 4, SPLINES.get(column, 15)))
 
 
 def _terms(columns: tuple[str, ...], splines: list[int], lam: list[float]) -> Any:

@@ -24,20 +24,13 @@ APART = "|"  # between a period and a grade
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What stones of a grade cost in a period, as a multiple of those of the usual grade.
-
-    Attributes
-    ----------
-    period, grade : str
-    sales : int
-    worth, low, high : float or None
-        1 for the usual grade; the ends hold the truth with the level asked for. None where
-        fewer than five sales of the grade, or of the usual one, are of the period.
-    """
+    """What stones of a grade cost in a period, as a multiple of those of the usual grade."""
 
     period: str
     grade: str
     sales: int
+    # 1 for the usual grade; the ends hold the truth with the level asked for. None where
+    # fewer than five sales of the grade, or of the usual one, are of the period.
     worth: float | None
     low: float | None
     high: float | None
@@ -110,13 +103,10 @@ def grade_worth(
 def _contrast(result: object, cells: Sequence[str], first: str) -> tuple[float, float]:
     """The level of one cell above that of another, and its standard error."""
     params, covariance = result.params, result.cov_params()  # type: ignore[attr-defined]
-    weights: Counter[str] = Counter()
-    for cell, sign in zip(cells, (1, -1), strict=True):
-        if cell != first:
-            weights[f"{DUMMY}[T.{cell}]"] += sign
-    names = [name for name, weight in weights.items() if weight]
-    if not names:
+    if cells[0] == cells[1]:
         return 0.0, 0.0
-    signs = np.array([weights[name] for name in names], float)
+    signed = zip(cells, (1.0, -1.0), strict=True)
+    weights = {f"{DUMMY}[T.{cell}]": sign for cell, sign in signed if cell != first}
+    names, signs = list(weights), np.array([*weights.values()])
     variance = signs @ covariance.loc[names, names].to_numpy() @ signs
     return float(signs @ params[names].to_numpy()), float(np.sqrt(max(variance, 0.0)))

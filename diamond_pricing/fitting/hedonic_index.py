@@ -9,7 +9,6 @@ windows and splices: Krsinich (2016), *Journal of Official Statistics* 32/2; Die
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import pairwise
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, get_args
@@ -19,13 +18,14 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
-from diamond_pricing.fitting.imputation import KINDS, SCORES, imputed
+from diamond_pricing.fitting.imputation import SCORES, imputed
 from diamond_pricing.fitting.loglinear import DUMMY, regression
 from diamond_pricing.fitting.recipe import WEIGHT, prepared
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model.market import FEWEST, Period
 from diamond_pricing.stones import ATTRIBUTES, OTHERS, Day, Stones, shown
 from diamond_pricing.stones.attributes import period_of
+from diamond_pricing.stones.kinds import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,26 +99,17 @@ def hedonic_index(
     StoneError
         As `read_sales`.
     """
-    made = unrounded(
-        sales,
-        method,
-        by=by,
-        window=window,
-        splice=splice,
-        basket=basket,
-        level=level,
-        currency=currency,
-    )
-    names = ("index", "low", "high")
-    values = [{n: v for n in names if (v := getattr(p, n)) is not None} for p in made]
-    rounded = [{n: round(v, 2) for n, v in some.items()} for some in values]
-    return [replace(p, **some) for p, some in zip(made, rounded, strict=True)]
+    made = unrounded(sales, method, by, window, splice, basket, level, currency)
+    return [Period(p.period, p.sales, *map(_rounded, (p.index, p.low, p.high))) for p in made]
+
+
+def _rounded(figure: float | None) -> float | None:
+    return None if figure is None else round(figure, 2)
 
 
 def unrounded(
     sales: "pd.DataFrame | Sales",
     method: Method = "time dummy",
-    *,
     by: By = "month",
     window: int | None = None,
     splice: Splice = "movement",
@@ -182,13 +173,7 @@ def _check(
 
 
 def dated(sales: Sales) -> tuple[Sales, str]:
-    """The sales that have a date, and the name of that attribute.
-
-    Raises
-    ------
-    FitError
-        When none has one.
-    """
+    """The sales that have a date, and the name of that attribute; raises FitError for none."""
     stones = sales.stones
     for name in (a.name for a in OTHERS if isinstance(a, Day)):
         if stones.known(name).any():
@@ -212,10 +197,8 @@ def _mean(method: str, laspeyres: float | None, paasche: float | None) -> float 
 def _log_levels(sales: Sales, date: str, by: str) -> tuple[Vector, Vector]:
     """Logarithm of the index of each period of some sales, and its standard error."""
     periods = np.unique(periods_of(sales.stones[date], by)).tolist()
-    kept, features = (
-        sales,
-        tuple(text for text, name in CORE.items() if len(np.unique(sales.stones[name])) > 1),
-    )
+    varied = (text for text, name in CORE.items() if len(np.unique(sales.stones[name])) > 1)
+    kept, features = sales, tuple(varied)
     with suppress(FitError):
         some, every, _ = prepared(sales)
         left = Counter(periods_of(some.stones[date], by).tolist())
@@ -228,8 +211,7 @@ def _log_levels(sales: Sales, date: str, by: str) -> tuple[Vector, Vector]:
         ends = " to ".join(dict.fromkeys((periods[0], periods[-1])))
         raise FitError(f"{ends}: {error}") from error
     dummies = [f"{DUMMY}[T.{period}]" for period in periods[1:]]
-    found = [np.append(0.0, of[dummies]) for of in (result.params, result.bse)]
-    return found[0], found[1]
+    return np.append(0.0, result.params[dummies]), np.append(0.0, result.bse[dummies])
 
 
 def _runs(periods: list[str], window: int) -> list[list[str]]:

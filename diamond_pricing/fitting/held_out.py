@@ -4,17 +4,16 @@ The sales are parted into folds by stone. The Gram matrix of all folds but one i
 theirs, so that a fit without a fold costs one solve.
 """
 
-from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.fitting.compile import training_of
 from diamond_pricing.fitting.constraints import Constraints
-from diamond_pricing.fitting.engine import Gram, PenalisedFit, solve
+from diamond_pricing.fitting.engine.smoothing import PenalisedFit, solve
+from diamond_pricing.fitting.engine.tables import Gram
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.fitting.scatter import support_of
 from diamond_pricing.fitting.structure import Structure
@@ -28,56 +27,30 @@ CHUNK = 1_000  # rows of the design matrix at once
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A penalised fit with what it was solved from.
-
-    Attributes
-    ----------
-    laid : Structure
-    fit : PenalisedFit
-    gram : Gram
-        Of all sales.
-    parts : list[Gram]
-        Of each fold.
-    fold : Integers
-        Fold of each sale, shape (n,).
-    y : Vector
-        Log base prices, shape (n,).
-    weight : Vector
-        Of each sale, shape (n,).
-    """
+    """A penalised fit with what it was solved from."""
 
     laid: Structure
     fit: PenalisedFit
-    gram: Gram
-    parts: list[Gram]
-    fold: Integers
-    y: Vector
-    weight: Vector
+    gram: Gram  # of all sales
+    parts: list[Gram]  # of each fold
+    fold: Integers  # of each sale, shape (n,)
+    y: Vector  # log base prices, shape (n,)
+    weight: Vector  # of each sale, shape (n,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOut:
-    """Log prices of m sales by fits without their stones.
+    """Log prices of m sales by fits without their stones."""
 
-    Attributes
-    ----------
-    rows : Integers
-        Which sales of the frame, counted from 0; shape (m,). Sales that lack a measure have
-        no part in the fit.
-    sales : Sales
-        Those sales.
-    recorded, blend : Vector
-        Held-out log price on the list as recorded, and on the blend; shape (m,). NaN where
-        the fit without the stone would decline it: there is nothing like it to judge by.
-    found : Found
-        The fit to all of them.
-    """
-
+    # Which sales of the frame, counted from 0; shape (m,). Sales that lack a measure have no
+    # part in the fit.
     rows: Integers
-    sales: Sales
+    sales: Sales  # those sales
+    # Held-out log price on the list as recorded, and on the blend; shape (m,). NaN where the
+    # fit without the stone would decline it: there is nothing like it to judge by.
     recorded: Vector
     blend: Vector
-    found: Found
+    found: Found  # the fit to all of them
 
     def leverage(self, rows: Integers | None = None) -> Vector:
         """Share of its own fitted value that each of some sales decides, or of all.
@@ -101,17 +74,13 @@ def held_out(
     """Log base price of each sale by a fit without its fold, as recorded and at the blend.
 
     NaN for a stone that a model of the other folds would decline. Smoothing parameters and
-    weights are those of all sales.
-
-    Parameters
-    ----------
-    rising : Constraints
-        What bound the fit to all sales binds those without a fold: where sales contradict the
-        shape, both have its errors.
+    weights are those of all sales, and what bound the fit to all binds those without a fold:
+    where sales contradict the shape, both have its errors.
     """
     laid, n = found.laid, len(found.y)
     held: dict[str, Vector] = {"recorded": np.empty(n), "blend": np.empty(n)}
-    lists = LISTING.name in laid.axes
+    lists = [int(code) for code in laid.axes.get(LISTING.name, ())]
+    seen = sum(averages.listings[code] for code in lists)
     read = frozenset().union(
         *(basis.attributes for sheet in laid.design.sheets for basis in sheet.term.bases)
     )
@@ -120,19 +89,18 @@ def held_out(
         fit = solve(found.gram - part, laid.design.penalties, found.fit.smoothing)
         beta = rising.shaped_alike(fit)
         stones = sales.stones.take(rows)
-        beyond = _beyond(stones, sales.take(found.fold != k), read)
-        recorded = laid.fitted(beta, rows)
-        blend = recorded
+        held["recorded"][rows] = blend = laid.fitted(beta, rows)
         if lists:
-            shares = zip(
-                laid.axes[LISTING.name].tolist(), shares_of(laid, averages), strict=True
-            )
             blend = np.zeros(len(rows))
-            for code, share in shares:
-                blend = blend + share * laid.fitted(beta, rows, int(code))
-        for name, base in (("recorded", recorded), ("blend", blend)):
-            held[name][rows] = base
-            held[name][rows[beyond]] = np.nan
+            for code in lists:
+                share = averages.listings[code] / seen
+                blend = blend + share * laid.fitted(beta, rows, code)
+        held["blend"][rows] = blend
+        others = sales.take(found.fold != k)
+        support = support_of(others.stones)
+        for reason in unsupported(stones, training_of(others, {}), read, support):
+            for log_price in held.values():
+                log_price[rows[reason.stones]] = np.nan
     return held
 
 
@@ -145,19 +113,3 @@ def marked(base: dict[str, Vector], stones: Stones, markup: Markup | None) -> di
     return {
         name: price + markup.of(np.nan_to_num(price), on[name]) for name, price in base.items()
     }
-
-
-def _beyond(stones: Stones, others: Sales, read: Set[str]) -> NDArray[np.bool_]:
-    """Which of n stones a model of other sales would decline, shape (n,)."""
-    beyond = np.zeros(len(stones), bool)
-    support = support_of(others.stones)
-    for reason in unsupported(stones, training_of(others, {}), read, support):
-        beyond |= reason.stones
-    return beyond
-
-
-def shares_of(laid: Structure, averages: Averages) -> list[float]:
-    """Share of each price list that the sales know in the blend."""
-    codes = [int(code) for code in laid.axes[LISTING.name]]
-    seen = sum(averages.listings[code] for code in codes)
-    return [averages.listings[code] / seen for code in codes]

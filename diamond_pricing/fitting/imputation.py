@@ -15,23 +15,20 @@ from diamond_pricing.fitting.loglinear import SALES_PER_COLUMN
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.model.market import FEWEST
 from diamond_pricing.stones import ATTRIBUTES, Grade, Stones, several
+from diamond_pricing.stones.kinds import KINDS
 
 SCORES = ("cut", "color", "clarity")
-KINDS = ("shape", "origin")  # stones of two of these are of two markets
 GRADED = "cut"  # of some stones it is not graded, which is no place in the order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RightSide:
-    """Columns of the regressions of single periods.
+    """Columns of the regressions of single periods."""
 
-    ``kinds`` are the codes of each shape and origin that may be priced, −1 where it is not
-    recorded, and whether the cut may be ungraded; ``used`` are the columns that the first
-    period separates.
-    """
-
+    # Codes of each shape and origin that may be priced, −1 where it is not recorded, since
+    # these are markets of their own; and whether the cut may be ungraded.
     kinds: dict[str, list[int]]
-    used: list[int]
+    used: list[int]  # columns that the first period separates
 
     @classmethod
     def of(cls, stones: Stones) -> "RightSide":
@@ -93,19 +90,19 @@ def imputed(
 ) -> tuple[list[float | None], list[float | None]]:
     """Index of each period by Laspeyres and by Paasche, 1 in the first; None where it has none.
 
-    Parameters
-    ----------
-    parts : Sequence[Sales]
-        The sales of each period.
-    basket : Stones, optional
-        In place of the stones sold in the first period.
-
-    Raises
-    ------
-    FitError
-        When no period has sales enough, or a stone of the basket cannot be priced.
+    The parts are the sales of each period; a basket is in place of the stones sold in the
+    first. Raises FitError when no period has sales enough, or a stone of the basket cannot
+    be priced.
     """
-    start, right, first = _start(parts)
+    for start in range(len(parts)):  # the first period whose sales carry a regression
+        right = RightSide.of(parts[start].stones)
+        if (first := right.fitted(parts[start])) is not None:
+            break
+    else:
+        raise FitError(
+            f"no period has {SALES_PER_COLUMN} sales for each coefficient of a regression of "
+            "its own; choose longer periods, or the method 'time dummy'."
+        )
     if basket is not None and not (known := right.covers(basket)).all():
         raise FitError(
             f"{several(int((~known).sum()), 'stone')} of the basket (the first in row "
@@ -123,15 +120,3 @@ def imputed(
                 for rows in (fixed, right.rows(part.stones))
             )
     return laspeyres, paasche
-
-
-def _start(parts: Sequence[Sales]) -> tuple[int, RightSide, Vector]:
-    """The first period whose sales carry a regression."""
-    for i, part in enumerate(parts):
-        right = RightSide.of(part.stones)
-        if (found := right.fitted(part)) is not None:
-            return i, right, found
-    raise FitError(
-        f"no period has {SALES_PER_COLUMN} sales for each coefficient of a regression of its "
-        "own; choose longer periods, or the method 'time dummy'."
-    )

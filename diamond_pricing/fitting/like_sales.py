@@ -42,17 +42,9 @@ def every_side(
 ) -> list[tuple[Side, ...]]:
     """The sides of each table, on each price list if there are lists.
 
-    Parameters
-    ----------
-    grades : Mapping[str, Collection[str]]
-        Those of the sales.
-    weights : tuple[float, float]
-        The lightest and the heaviest, carats.
-    quantiles : Mapping[str, Sequence[float]]
-        Of measures that most sales have, at the ``shares`` of each.
-    edges : Collection[float]
-        Weights that the prices of the terms jump at: elsewhere cells may not part, since
-        there a price has no room to fall.
+    The grades are those of the sales, the weights the lightest and the heaviest, the quantiles
+    of measures that most sales have, at the ``shares`` of each. Edges are weights that the
+    prices of the terms jump at: elsewhere a price has no room to fall, and cells may not part.
     """
     low, high = weights
     sides = {
@@ -79,19 +71,11 @@ def shares(name: str) -> Vector:
 
 
 class Summed(NamedTuple):
-    """What sales left unexplained, counted by fold and cell.
+    """What sales left unexplained, counted by fold and cell; shapes (folds, *cells)."""
 
-    Attributes
-    ----------
-    total, sales : Vector
-        Log price within ``MOST``, and sales; shape (folds, *cells).
-    squares : float
-        Sum of squares of all.
-    """
-
-    total: Vector
+    total: Vector  # log price, each within ``MOST``
     sales: Vector
-    squares: float
+    squares: float  # sum of squares of all
 
 
 Ways = Mapping[str, Summed]  # ``recorded``, by list if there are lists; and ``blend``
@@ -100,17 +84,9 @@ Counting = Callable[[Sequence[Side], Sequence[Sequence[Cells]]], Ways]
 
 
 def learned(sides: Sequence[Side], counted: Ways, without: int) -> tuple[Vector, Vector]:
-    """Kernel means of all folds but one, and how many sales each stands for.
+    """Kernel means of all folds but one, and the sales behind each; of the shape of `Cells`.
 
-    Parameters
-    ----------
-    without : int
-        The fold; as many as there are for none.
-
-    Returns
-    -------
-    tuple
-        Effects and numbers, each of the shape of `Cells`.
+    ``without`` is the fold, or the number of folds for all of them.
     """
     lists = sides[0].attribute == LISTING.name
     found = []
@@ -135,14 +111,8 @@ def in_order(effects: Vector, sales: Vector, room: Mapping[int, Vector]) -> Vect
 
     Two in the wrong order are brought together, each as far as the other has more sales, over
     and over (cyclic projections); what is left is mended exactly, halfway between the least
-    effects above and the greatest below.
-
-    Parameters
-    ----------
-    effects, sales : Vector
-        Of each cell.
-    room : Mapping[int, Vector]
-        By axis how far they may fall, one less along it; broadcast to the effects.
+    effects above and the greatest below. The room is by axis how far they may fall, one less
+    along it, and broadcast to the effects.
     """
     # Rounding may take a step off; where there is less room than that, there is none.
     room = {axis: np.maximum(of - 1.01 * STEP, 0.0) for axis, of in room.items()}
@@ -151,8 +121,6 @@ def in_order(effects: Vector, sales: Vector, room: Mapping[int, Vector]) -> Vect
         worst = 0.0
         for (axis, of), odd in product(room.items(), (0, 1)):
             low = np.arange(odd, effects.shape[axis] - 1, 2)
-            if not len(low):
-                continue
             a, b = np.take(found, low, axis), np.take(found, low + 1, axis)
             over = np.maximum(a - b - np.take(of, low, axis), 0.0)
             wa, wb = np.take(weight, low, axis), np.take(weight, low + 1, axis)
@@ -184,18 +152,10 @@ def _raised(effects: Vector, room: Mapping[int, Vector], *, back: bool = False) 
 
 
 class Found(NamedTuple):
-    """Tables that earn their place.
+    """Tables that earn their place."""
 
-    Attributes
-    ----------
-    like : LikeSales
-        Of all sales.
-    folds : list[list[Cells]]
-        By table what the sales outside each fold say.
-    """
-
-    like: LikeSales
-    folds: list[list[Cells]]
+    like: LikeSales  # of all sales
+    folds: list[list[Cells]]  # by table what the sales outside each fold say
 
 
 def like_sales(
@@ -259,17 +219,10 @@ def _left(summed: Summed, folds: Sequence[Cells], way: str) -> float:
 def counting_of(
     stones: Stones, held: Mapping[str, Vector], log_price: Vector, fold: Integers
 ) -> Counting:
-    """Count n sales that are at hand.
+    """Count n sales that are at hand, by what they fetched and the fold of each; (n,).
 
-    Parameters
-    ----------
-    held : Mapping[str, Vector]
-        Log price of each by a fit without it, ``recorded`` and ``blend``; NaN where that
-        declines it.
-    log_price : Vector
-        What it fetched, shape (n,).
-    fold : Integers
-        Fold of its stone, shape (n,).
+    Held are log prices by a fit without the stone, ``recorded`` and ``blend``, NaN where that
+    declines it.
     """
 
     def counting(sides: Sequence[Side], before: Sequence[Sequence[Cells]]) -> Ways:

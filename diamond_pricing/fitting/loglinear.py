@@ -41,9 +41,8 @@ def fit_loglinear(
 
     Parameters, returns and errors as `diamond_pricing.fitting.fit`.
     """
-    kept, features, left_out = prepared(
-        read_sales(sales, currency=currency, effective=effective)
-    )
+    read = read_sales(sales, currency=currency, effective=effective)
+    kept, features, left_out = prepared(read)
     return compiled_regression(regression(kept, features), kept, "loglinear", left_out)
 
 
@@ -82,27 +81,16 @@ def fit_formula(
 def regression(
     sales: Sales, features: tuple[str, ...], periods: NDArray[Any] | None = None
 ) -> Any:
-    """Regress log price on the features, standard errors clustered by stone.
+    """Regress log price of n sales on features that all have, as `prepared` gives them.
+
+    The result is that of statsmodels, its standard errors clustered by stone. Raises
+    FitError for fewer than three sales a coefficient, or collinear terms.
 
     Parameters
     ----------
-    sales : Sales
-        n sales that have all of the features.
-    features : tuple[str, ...]
-        As `prepared` gives them.
     periods : ndarray of str, shape (n,), optional
         When each was sold: adds a dummy, `DUMMY` followed by ``[T.…]``, for each but the first.
         The features may then be collinear among themselves.
-
-    Returns
-    -------
-    RegressionResults
-        Of statsmodels.
-
-    Raises
-    ------
-    FitError
-        For fewer than three sales a coefficient, or collinear terms.
     """
     try:
         import statsmodels.formula.api as smf
@@ -136,14 +124,12 @@ def regressors(sales: Sales) -> "pd.DataFrame":
     """The columns that a formula of the family speaks of."""
     import pandas as pd
 
-    columns = {name: sales.stones[name] for name in (m.name for m in MEASURES)}
-    columns |= {g.name: sales.stones.labels(g.name) for g in (*GRADES, LISTING)}
-    for other in OTHERS:
-        if other.name in sales.stones.columns:
-            graded = isinstance(other, Grade)
-            columns[other.name] = (sales.stones.labels if graded else sales.stones.__getitem__)(
-                other.name
-            )
+    stones = sales.stones
+    others = [other for other in OTHERS if other.name in stones.columns]
+    columns = {
+        of.name: stones.labels(of.name) if isinstance(of, Grade) else stones[of.name]
+        for of in (*MEASURES, *GRADES, LISTING, *others)
+    }
     return pd.DataFrame(columns | {"price": sales.price})
 
 

@@ -7,14 +7,15 @@ the mark-up back; measure the ranges on held-out folds; prove the shape on every
 grid.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 import numpy as np
+from msgspec import structs
 from threadpoolctl import threadpool_limits
 
 from diamond_pricing.arrays import Integers, Vector
@@ -28,7 +29,9 @@ from diamond_pricing.fitting.compile import (
     training_of,
 )
 from diamond_pricing.fitting.constraints import Constraints, documented
-from diamond_pricing.fitting.engine import Design, PenalisedFit, Tables, roughly, smooth, solve
+from diamond_pricing.fitting.engine.design import Design
+from diamond_pricing.fitting.engine.smoothing import roughly, smooth, solve
+from diamond_pricing.fitting.engine.tables import Tables
 from diamond_pricing.fitting.held_out import Found, HeldOut, held_out, marked
 from diamond_pricing.fitting.like_sales import (
     BINS,
@@ -274,7 +277,7 @@ def _model(
         rises = _rises(effects, training, partings)
         markup = put_back(pairs, partings, rises, averages.listings[2], sd)
     prices, log_price = marked(base, stones, markup), np.log(sales.price)
-    alike = like = None
+    like = None
     if paired_lists and len(sales) >= FEWEST_LIKE and SHAPES not in others:
         counting = counting_of(stones, prices, log_price, found.fold)
         measured = {
@@ -282,24 +285,19 @@ def _model(
             for name in BINS
             if stones.known(name).mean() >= ENOUGH
         }
-        of_weight = training.ranges["carat"]
-        at = jumps(effects.terms)
+        of_weight, at = training.ranges["carat"], jumps(effects.terms)
         every = every_side(training.grades, of_weight, measured, at, lists=lists)
-        alike = like_sales(every, counting, effects, training, markup)
-    if alike is not None:
-        like, added = alike.like, said(alike.folds, stones, found.fold)
-        prices = marked({name: base[name] + added[name] for name in base}, stones, markup)
+        if alike := like_sales(every, counting, effects, training, markup):
+            like, added = alike.like, said(alike.folds, stones, found.fold)
+            prices = marked({name: base[name] + added[name] for name in base}, stones, markup)
     told("certificate", 0.9)
     certificate = certify(effects, markup, training, None if like is None else Likeness(like))
     if not certificate.holds:
         raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
-    inference = inferred(sales, shape, averages) if lists else None
     support = support_of(stones)
     model = PriceModel(
         family="monotone",
-        origin=_origin(
-            len(shape), lists, pairs if ladder else None, found.fit, laid.design, tried, shown
-        ),
+        origin=_origin(len(shape), lists, pairs if ladder else None, found, tried, shown),
         terms=terms,
         coefficients=coefficients,
         factor=factored(wide, OVERSTATED * found.fit.covariance, RANK),
@@ -309,7 +307,7 @@ def _model(
         averages=averages,
         training=training,
         markup=markup,
-        inference=inference,
+        inference=inferred(sales, shape, averages) if lists else None,
         ranges=ranges_of(stones, prices, log_price),
         support=support,
         certificate=certificate,
@@ -337,36 +335,24 @@ def _folds(stones: Stones, asked: Asked) -> Integers:
 
 
 class _Before(NamedTuple):
-    """What a fit without some of the terms says of one with them.
+    """What a fit without some of the terms says of one with them."""
 
-    Attributes
-    ----------
-    weight : Vector
-        Of each sale, shape (n,).
-    smoothing : dict[Term, list[float]]
-        λ of the terms that it had.
-    """
-
-    weight: Vector
-    smoothing: dict[Term, list[float]]
+    weight: Vector  # of each sale, shape (n,)
+    smoothing: dict[Term, list[float]]  # λ of the terms that it had
 
 
 def _dated(training: Training, stones: Stones, others: Sequence[str]) -> Training:
     """With the sales of each month; prices are as of the last day."""
     for name in (a for a in others if isinstance(ATTRIBUTES[a], Day)):
-        days = stones[name][stones.known(name)]
-        months, count = np.unique([iso(day)[:7] for day in days], return_counts=True)
-        training = msgspec.structs.replace(
-            training,
-            effective=iso(days.max()),
-            months=dict(zip(months.tolist(), count.tolist(), strict=True)),
-        )
+        days = stones[name][stones.known(name)].tolist()
+        months = dict(sorted(Counter(iso(day)[:7] for day in days).items()))
+        training = structs.replace(training, effective=iso(max(days)), months=months)
     if not training.months and training.effective == "undated":  # of one month, perhaps
         for name in (n for n in stones.columns if isinstance(ATTRIBUTES.get(n), Day)):
             known = stones.known(name)
             if known.mean() >= ENOUGH:
                 day = iso(stones[name][known].max())
-                training = msgspec.structs.replace(training, effective=day)
+                training = structs.replace(training, effective=day)
     return training
 
 
@@ -432,18 +418,9 @@ def _fitted(
 ) -> Found:
     """Penalised least squares, reweighted until the errors are Student's t.
 
-    Interactions that come to nothing are left out in the end.
-
-    Parameters
-    ----------
-    likely : callable
-        Gives the log base prices anew from what is fitted and its standard deviation.
-    before : _Before, optional
-        What is known from a fit of fewer terms.
-    prior : Vector
-        Weight of each sale before the errors are seen, mean 1, shape (n,).
-    fold : Integers
-        Of each sale, from 0; shape (n,).
+    Interactions that come to nothing are left out in the end. ``likely`` gives the log base
+    prices anew from what is fitted and its standard deviation; ``prior`` are weights before
+    the errors are seen, mean 1, and ``fold`` numbers from 0, shape (n,).
     """
     design = laid.design
     tables = Tables(design, laid.axes, laid.codes)
@@ -473,17 +450,13 @@ def _fitted(
 
 
 def _weights(residual: Vector, stones: Stones, prior: Vector) -> Vector:
-    """Weights of Student's t with its own scale in each segment, mean 1; shape (n,).
-
-    Times those that were given.
-    """
+    """Weights of Student's t, scaled by segment, times those given; mean 1, shape (n,)."""
     segment = np.searchsorted(BANDS, stones["carat"], side="right") * 100 + stones["clarity"]
     _, at = np.unique(segment, return_inverse=True)
     squares, count = np.bincount(at, residual**2), np.bincount(at)
     variance = (squares + LEAN * np.mean(residual**2)) / (count + LEAN)
     scale = variance[at] * (FREEDOM - 2) / FREEDOM
-    weight = (FREEDOM + 1) / (FREEDOM + residual**2 / scale) / scale
-    weight = weight * prior
+    weight = (FREEDOM + 1) / (FREEDOM + residual**2 / scale) / scale * prior
     return np.asarray(weight / weight.mean())
 
 
@@ -491,8 +464,7 @@ def _origin(
     shape: int,
     lists: bool,
     pairs: Pairs | None,
-    fit: PenalisedFit,
-    design: Design,
+    found: Found,
     tried: int,
     shown: Sequence[tuple[str, str]],
 ) -> str:
@@ -500,13 +472,14 @@ def _origin(
     if lists:
         listed = "price lists as contrasts"
         listed += f", mark-up from {len(pairs):,} pairs" if pairs else ", no paired sales"
-    terms = f"{len(design.sheets) - 1} terms"
-    if gone := tried - len(design.sheets):
+    kept = len(found.laid.design.sheets)
+    terms = f"{kept - 1} terms"
+    if gone := tried - kept:
         terms += f" ({gone} that the sales do not show left out)"
     bent = "; bent as the sales show: " + ", ".join(map(":".join, shown)) if shown else ""
     return (
-        f"penalised least squares from tables, {terms}, {shape} of "
-        f"proportions, {listed}{bent}; {len(fit.smoothing)} smoothing parameters by REML; "
+        f"penalised least squares from tables, {terms}, {shape} of proportions, "
+        f"{listed}{bent}; {len(found.fit.smoothing)} smoothing parameters by REML; "
         f"Student's t errors with {FREEDOM:g} degrees of freedom; constrained to rise with "
         "carat, cut, color and clarity; covariance: Bayesian posterior of the fit without "
         "constraints, as far as such errors tell"

@@ -30,22 +30,12 @@ LEVEL_NEAR = 0.003
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
-    """Stones on both lists.
+    """Stones on both lists; shapes (pairs,)."""
 
-    Attributes
-    ----------
-    base, marked : Vector
-        Log price on x<y and on x>y, shape (pairs,).
-    carat : Vector
-        Shape (pairs,).
-    rows : ndarray
-        Which of the sales are those on x>y, shape (pairs,).
-    """
-
-    base: Vector
-    marked: Vector
+    base: Vector  # log price on x<y
+    marked: Vector  # log price on x>y
     carat: Vector
-    rows: Integers
+    rows: Integers  # which of the sales are those on x>y
 
     def __len__(self) -> int:
         return len(self.base)
@@ -102,27 +92,18 @@ def taken_off(
     """Log base price of each sale: log price less the mark-up of its list; shape (n,).
 
     A stone that stands on both lists has the base price that it has there. Where bands
-    overlap, two base prices may have led to the same marked price; then a fit tells which
-    is the likelier.
-
-    Parameters
-    ----------
-    fitted : Vector, optional
-        Log base price by a fit, shape (n,): of the base prices that may be, the mean by
-        their probability around it. Without it, the running median of the mark-ups at
-        about that marked price.
-    sd : float
-        Standard deviation of the errors around it.
+    overlap, two base prices may have led to the same marked price; then a fit with errors of
+    standard deviation ``sd`` tells which is the likelier: of the base prices that may be, the
+    mean by their probability around it. Without a fit it is the running median of the
+    mark-ups at about that marked price.
     """
     log_price = np.log(sales.price)
     marked = sales.stones[LISTING.name] == LISTING.grades.index(MARKED)
     part = _part(sales.stones["carat"], partings)
     base: Vector = log_price.copy()
     if fitted is None:
-        nodes = _nodes(pairs.marked)
-        curves = _curves(pairs, partings, pairs.marked, nodes)
-        near = np.round((log_price - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
-        base -= np.where(marked, curves[part, near], 0.0)
+        nodes, curves = _curves(pairs, partings, pairs.marked)
+        base -= np.where(marked, curves[part, _nearest(nodes, log_price)], 0.0)
     else:
         rows = np.flatnonzero(marked)
         base[rows] = _likely(pairs, partings, part[rows], log_price[rows], fitted[rows], sd)
@@ -139,14 +120,13 @@ def _likely(
     sd: float,
 ) -> Vector:
     """Mean of the base prices that may have led to marked ones, shape (n,)."""
-    nodes = _nodes(pairs.base)
-    curves = _curves(pairs, partings, pairs.base, nodes)
+    nodes, curves = _curves(pairs, partings, pairs.base)
     found: Vector = np.empty(len(marked))
     for which, curve in enumerate(curves):
         rows = np.flatnonzero(part == which)
         levels = np.unique(np.round(curve, LEVEL_DIGITS))
         base = marked[rows, None] - levels  # if this level was the mark-up …
-        node = np.round((base - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
+        node = _nearest(nodes, base)
         # … is it the mark-up of about that base price?
         near = np.stack([curve[(node + k).clip(0, len(nodes) - 1)] for k in (-1, 0, 1)])
         off = np.abs(near - levels).min(axis=0)
@@ -165,18 +145,12 @@ def put_back(
 ) -> Markup:
     """Learn the mark-up as a function of a base price that is known but for an error.
 
-    Parameters
-    ----------
-    rises : tuple[float, ...]
-        The least that the log base price rises as the weight reaches each of the partings.
-    share : float
-        Of the list x>y in the blend.
-    sd : float
-        Standard deviation of the fitted log base price. The mark-up is averaged over it:
-        near the end of a band nobody knows which side of it a stone is on.
+    The ``rises`` are the least that the log base price rises as the weight reaches each of
+    the partings, and ``share`` is that of the list x>y in the blend. The mark-up is averaged
+    over the standard deviation of the fitted log base price: near the end of a band nobody
+    knows which side of it a stone is on.
     """
-    nodes = _nodes(pairs.base)
-    sharp = _curves(pairs, partings, pairs.base, nodes)
+    nodes, sharp = _curves(pairs, partings, pairs.base)
     z = np.linspace(-2.5, 2.5, 41)
     kernel = np.exp(-(z**2) / 2)
     curves = [
@@ -188,7 +162,8 @@ def put_back(
     ]
     listed = np.round(curves, DIGITS)
     # On the blend a higher base price, or a heavier stone, never comes out lower.
-    lines = np.array([_rising(nodes, nodes + share * curve) for curve in listed])
+    rest = LEAST * nodes  # which a line rises by everywhere, at least
+    lines = np.maximum.accumulate(nodes + share * listed - rest, axis=1) + rest
     for which, rise in enumerate(rises, 1):
         whole = np.floor(rise / STEP) * STEP  # of whole nodes, or a bend could fall between
         before = np.interp(nodes - whole, nodes, lines[which - 1])
@@ -200,20 +175,10 @@ def put_back(
         parted_at=partings,
         start=float(nodes[0]),
         step=STEP,
-        listed=_tuples(listed),
-        blended=_tuples(blended),
+        listed=tuple(map(tuple, listed.tolist())),
+        blended=tuple(map(tuple, blended.tolist())),
         bands=_bands(pairs, partings, nodes, sharp),
     )
-
-
-def _rising(nodes: Vector, line: Vector) -> Vector:
-    """Lift a line so that it rises everywhere by at least ``LEAST`` of the base."""
-    lifted: Vector = np.maximum.accumulate(line - LEAST * nodes) + LEAST * nodes
-    return lifted
-
-
-def _tuples(curves: Matrix) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(curve) for curve in curves.tolist())
 
 
 def _part(carat: Vector, partings: tuple[float, ...]) -> Integers:
@@ -223,23 +188,25 @@ def _part(carat: Vector, partings: tuple[float, ...]) -> Integers:
 
 def _scatter(pairs: Pairs, partings: tuple[float, ...]) -> float:
     """Mean distance of the log ratios from their running median."""
-    nodes = _nodes(pairs.base)
-    node = np.round((pairs.base - nodes[0]) / STEP).astype(np.int64)
-    curves = _curves(pairs, partings, pairs.base, nodes)
-    off = pairs.marked - pairs.base - curves[_part(pairs.carat, partings), node]
+    nodes, curves = _curves(pairs, partings, pairs.base)
+    near = _nearest(nodes, pairs.base)
+    off = pairs.marked - pairs.base - curves[_part(pairs.carat, partings), near]
     return float(np.abs(off).mean())
 
 
-def _nodes(log_price: Vector) -> Vector:
-    first = np.floor(log_price.min() / STEP) * STEP
-    nodes: Vector = np.round(
-        first + STEP * np.arange(int((log_price.max() - first) / STEP) + 2), 6
-    )
-    return nodes
+def _nearest(nodes: Vector, log_price: Vector) -> Integers:
+    """Place of the node nearest to each log price, shape as given."""
+    near: Integers = np.round((log_price - nodes[0]) / STEP).astype(np.int64)
+    return near.clip(0, len(nodes) - 1)
 
 
-def _curves(pairs: Pairs, partings: tuple[float, ...], by: Vector, nodes: Vector) -> Matrix:
-    """Median log ratio around each node in each part of the weights, shape (parts, nodes)."""
+def _curves(pairs: Pairs, partings: tuple[float, ...], by: Vector) -> tuple[Vector, Matrix]:
+    """Nodes of log price, and the median log ratio around each; (nodes,), (parts, nodes).
+
+    A part is of the weights, as by `_part`.
+    """
+    first = np.floor(by.min() / STEP) * STEP
+    nodes = np.round(first + STEP * np.arange(int((by.max() - first) / STEP) + 2), 6)
     parts = len(partings) + 1
     curves = np.zeros((parts, len(nodes)))
     part = _part(pairs.carat, partings)
@@ -255,7 +222,7 @@ def _curves(pairs: Pairs, partings: tuple[float, ...], by: Vector, nodes: Vector
         low = np.where(few, np.clip(middle - NEAREST // 2, 0, len(at) - NEAREST), low)
         high = np.where(few, low + NEAREST, high)
         curves[which] = [np.median(ratio[a:b]) for a, b in zip(low, high, strict=True)]
-    return curves
+    return nodes, curves
 
 
 def _bands(
@@ -268,8 +235,8 @@ def _bands(
         if not of.any():
             continue
         base, ratio = pairs.base[of], (pairs.marked - pairs.base)[of]
-        node = np.round((base - nodes[0]) / STEP).astype(np.int64).clip(0, len(nodes) - 1)
-        run = np.concatenate([[0], np.cumsum(np.abs(np.diff(sharp[which])) > SAME)])[node]
+        runs = np.concatenate([[0], np.cumsum(np.abs(np.diff(sharp[which])) > SAME)])
+        run = runs[_nearest(nodes, base)]
         for band in np.unique(run):
             inside = run == band
             if inside.sum() < 2 * NEAREST:  # the edge between two bands

@@ -90,20 +90,20 @@ def read_sales(
     given = np.asarray(frame[columns[0]])
     if given.dtype == object:
         given = np.array([float(v) if isinstance(v, Decimal) else v for v in given], object)
-    numbers = given.dtype.kind not in "Mm"  # a date would come out as nanoseconds
     wrong: list[int] = []
-    if given.dtype.kind not in "iuf":
+    if given.dtype.kind in "Mm":  # a date would come out as nanoseconds
+        wrong = [0]
+    elif given.dtype.kind not in "iuf":
         values = given.tolist()
         wrong = [
             i for i, v in enumerate(values) if isinstance(v, bool) or not isinstance(v, Real)
         ]
         # a column with one word in it is read as text throughout: the word is what is wrong
         wrong = [i for i in wrong if not _number(values[i])] or wrong
-    if wrong or not numbers:
-        row = wrong[0] if wrong else 0
+    if wrong:
         raise FitError(
-            f"the column 'price' holds what is not a number: {shown(given[row])} in row {row}, "
-            "counted from 0."
+            f"the column 'price' holds what is not a number: {shown(given[wrong[0]])} in row "
+            f"{wrong[0]}, counted from 0."
         )
     price = given.astype(np.float64)
     bad = np.flatnonzero(~((price > 0) & (price < DEAREST)))
@@ -146,22 +146,10 @@ def counting(model: "PriceModel", left_out: Mapping[str, int]) -> "PriceModel":
 def usable(
     sales: Sales, attributes: tuple[str, ...], needed: tuple[str, ...] | None = None
 ) -> tuple[Sales, Integers, dict[str, int]]:
-    """Keep the sales of which ``attributes`` can be read; count the others by reason.
+    """Sales of which ``attributes`` can be read, their rows, and the others by reason.
 
-    Parameters
-    ----------
-    needed : tuple[str, ...], optional
-        What no sale may lack; default all of the attributes.
-
-    Returns
-    -------
-    tuple
-        The sales, which of all they are, and how many others there are by reason.
-
-    Raises
-    ------
-    FitError
-        When hardly any sale is left.
+    No sale may lack what is ``needed``, by default all of them. Raises FitError when hardly
+    any is left.
     """
     impossible = np.zeros(len(sales), bool)
     impossible[[row for row, _ in sales.stones.left_out]] = True

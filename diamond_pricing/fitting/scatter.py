@@ -34,24 +34,13 @@ def ranges_of(stones: Stones, held_out: dict[str, Vector], log_price: Vector) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """Absolute errors of log price, or of many sales alike.
+    """Absolute errors of log price, or of many sales alike; shapes (m,)."""
 
-    Attributes
-    ----------
-    band : Integers
-        Band of weights, shape (m,).
-    grades : dict[str, Integers]
-        Codes of cut, color, clarity and perhaps further grades, −1 where not known; (m,).
-    error : Vector
-        Shape (m,).
-    count : Integers
-        Sales with that error, shape (m,).
-    """
-
-    band: Integers
+    band: Integers  # of weights
+    # Codes of cut, color, clarity and perhaps further grades, −1 where not known.
     grades: dict[str, Integers]
     error: Vector
-    count: Integers
+    count: Integers  # sales with that error
 
 
 def ranges_from(errors: dict[str, Scored]) -> Ranges:

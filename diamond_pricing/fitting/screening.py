@@ -25,16 +25,10 @@ def interactions(
     others: Iterable[str],
     beside: Iterable[str],
 ) -> list[tuple[str, str]]:
-    """Pairs whose cells explain errors, the strongest first.
+    """Pairs of further grades and what is beside them that explain errors; strongest first.
 
-    Parameters
-    ----------
-    residual, weight : Vector
-        Errors of log price by a model without interactions, and what each sale counts; (n,).
-    grades : Mapping[str, ndarray]
-        Codes by name, each shape (n,), from 0.
-    others, beside : Iterable[str]
-        The further grades, and what each is tried with.
+    The residuals are errors of log price by a model without interactions, with what each sale
+    counts, shape (n,); grades are codes by name from 0, shape (n,).
     """
     variance = float(weight @ residual**2 / weight.sum())
     found = []

@@ -7,17 +7,19 @@ beside it, times a contrast. Every term is centred on its margins, so that each 
 what smaller terms could not say. docs/explanation/experiments.md tells what was tried.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, prod
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
-from diamond_pricing.fitting.engine import Design, Margin, learned, sheets
-from diamond_pricing.fitting.engine.tables import axis, coded, columns, rows_of
+from diamond_pricing.fitting.engine.design import Design, Margin, learned, sheets
+from diamond_pricing.fitting.engine.tables import axis, coded, columns, rows_of, taken
+from diamond_pricing.fitting.recipe import SPREAD, WEIGHT
 from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Grade, Measure, Stones
 from diamond_pricing.stones.attributes import parts_of_calendar
 from diamond_pricing.stones.kinds import KINDS
@@ -35,39 +37,17 @@ from diamond_pricing.terms import (
 )
 from diamond_pricing.terms.basis import UNRECORDED, codes_to_positions
 
+# The bands of the price grid itself.
+BANDED = (0.30, 0.33, 0.35, 0.38, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0, 1.2, 1.5, 1.7, 2.0)
 # Weights that sellers cut to: below each there are few stones, at it there are many. All
 # bands are among them, so that no stone need be cheaper for having reached the next.
-MAGIC = (
-    0.30,
-    0.33,
-    0.35,
-    0.38,
-    0.40,
-    0.50,
-    0.60,
-    0.70,
-    0.75,
-    0.80,
-    0.90,
-    1.0,
-    1.2,
-    1.25,
-    1.5,
-    1.7,
-    2.0,
-    2.5,
-    3.0,
-)
-# The coarser bands of the price grid itself.
-BANDED = (0.30, 0.33, 0.35, 0.38, 0.40, 0.50, 0.60, 0.70, 0.80, 0.90, 1.0, 1.2, 1.5, 1.7, 2.0)
+MAGIC = tuple(sorted((*BANDED, 0.75, 1.25, 2.5, 3.0)))
 # What the trade sells apart: a market of small stones may fall while that of large ones rises.
 SEGMENTS = (0.50, 1.0, 1.5, 2.0)
 HEAVIEST_HUNDREDTH = 1.3  # carats; heavier stones are too few for a step of their own
 FEWEST_BESIDE = 20  # sales on either side of a magic weight
 SALES_PER_COLUMN = 2  # of an interaction, at least; few sales are left with few terms
 
-WEIGHT = "log(carat)"
-SPREAD = "log(x * y) / 2 - log(carat) / 3"  # how large a stone looks for its weight
 RATIO = "log(max(x, y) / min(x, y))"  # how far from round
 LENGTH_TO_WIDTH = "ratio"  # the attribute that says the same
 DENSITY = "log(carat / (x * y * z))"  # weight in its box
@@ -82,9 +62,7 @@ MOST_MONTHS = 60  # with a level of their own; a longer history has longer perio
 Curve = tuple[str, int] | tuple[str, int, int]
 Part = str | Curve
 
-PARTED: Mapping[Part, tuple[float, ...]] = MappingProxyType(
-    {"magic": MAGIC, "bands": BANDED, "segments": SEGMENTS}
-)
+PARTED: dict[Part, tuple[float, ...]] = {"magic": MAGIC, "bands": BANDED, "segments": SEGMENTS}
 SPECIAL = ("magic", "bands", "segments", "hundredths", "contrast")
 MANY = 15_000  # sales from which curves may bend more
 
@@ -103,11 +81,10 @@ def structure(
     what bends it are those that the sales show.
     """
 
-    def weight(fine: int, coarse: int) -> Curve:
-        return (WEIGHT, fine if many else coarse)
-
     def curve(text: str, fine: int, coarse: int) -> Curve:
         return (text, fine if many else coarse)
+
+    weight = partial(curve, WEIGHT)
 
     terms: list[tuple[Part, ...]] = [
         (weight(40, 25),),
@@ -144,7 +121,7 @@ def structure(
         terms.append((name,))
         if name == SHAPES:
             every = [weight(25, 16), "cut", "color", "clarity", "magic"]
-            terms += [(part, name) for part in [*every, *(curve(t, 8, 6) for t in shape)]]
+            terms += [(part, name) for part in (*every, *(curve(t, 8, 6) for t in shape))]
     for name, other in pairs:
         terms.append((weight(14, 8) if other == "carat" else other, name))
     if lists:
@@ -192,44 +169,28 @@ def _is_part(part: object, stones: Stones) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Structure:
-    """The design of a fit and where each sale stands in it.
-
-    Attributes
-    ----------
-    design : Design
-    axes : dict[str, Vector]
-        Bins of each feature.
-    codes : dict[str, ndarray]
-        Bin of each sale in each feature, shape (n,).
-    """
+    """The design of a fit and where each sale stands in it."""
 
     design: Design
-    axes: dict[str, Vector]
-    codes: dict[str, "np.ndarray[tuple[int], np.dtype[np.int64]]"]
+    axes: dict[str, Vector]  # bins of each feature
+    codes: dict[str, Integers]  # bin of each sale in each feature, shape (n,)
 
     def fitted(
         self, beta: Vector, rows: Integers | None = None, listing: int | None = None
     ) -> Vector:
         """Fitted log base price of some sales, or all, perhaps on another list; shape (n,)."""
         some = slice(None) if rows is None else rows
-        total: Vector = np.zeros(0)
+        codes = {feature: code[some] for feature, code in self.codes.items()}
+        if listing is not None:
+            (place,) = np.flatnonzero(self.axes[LISTING.name] == listing)
+            codes[LISTING.name] = np.full_like(codes[LISTING.name], place)
+        total: Vector = np.zeros(len(next(iter(codes.values()))))
         for sheet in self.design.sheets:
-            placed = []
-            for margin in sheet.margins:
-                feature = margin.basis.feature
-                code = self.codes[feature][some]
-                if feature == LISTING.name and listing is not None:
-                    (place,) = np.flatnonzero(self.axes[feature] == listing)
-                    code = np.full(len(code), place)
-                all_rows = margin.basis.placed(self.axes[feature])
-                placed.append(type(all_rows)(all_rows.position[code], all_rows.weight[code]))
+            bases = [margin.basis for margin in sheet.margins]
+            placed = [taken(b.placed(self.axes[b.feature]), codes[b.feature]) for b in bases]
             table = sheet.transform @ beta[sheet.columns]
-            widths = [margin.basis.width for margin in sheet.margins]
-            if not placed:
-                n = len(next(iter(self.codes.values()))[some])
-                total = np.full(n, table[0])
-                continue
-            total = total + looked_up(table.reshape(widths), placed, len(total))
+            table = table.reshape([basis.width for basis in bases])
+            total = total + looked_up(table, placed, len(total))
         return total
 
     def rows(self, some: Integers) -> Matrix:
@@ -249,42 +210,41 @@ def laid_out(
     Periods are those of the ``calendar``, its first and last day; default: of the stones.
     """
     axes: dict[str, Vector] = {}
-    codes = {}
-    margins: dict[Part, Margin | None] = {}
+    codes: dict[str, Integers] = {}
+    margins: dict[Part, Margin] = {}
+
+    def margin(basis: AnyBasis, **how: Any) -> Margin:
+        bins = axes[basis.feature]
+        count = np.bincount(codes[basis.feature], minlength=len(bins)).astype(float)
+        return learned(basis, columns(basis, bins), count, **how)
+
     for part in dict.fromkeys(part for term in terms for part in term):
         basis, values = _basis(part, stones, calendar)
-        if basis is None:
-            margins[part] = None
+        if basis is None:  # what does not vary says nothing
             continue
         if basis.feature not in axes:
             axes[basis.feature] = axis(values)
             codes[basis.feature] = coded(values, axes[basis.feature])
-        bins = axes[basis.feature]
-        count = np.bincount(codes[basis.feature], minlength=len(bins)).astype(float)
         basis = basis.averaged(stones, averages)
         alike = _undecided(basis, stones) if part == "cut" else None
-        margins[part] = learned(basis, columns(basis, bins), count, alike=alike)
+        margins[part] = margin(basis, alike=alike)
     made = []
     for term in terms:
-        sides = tuple(m for part in term if (m := margins[part]) is not None)
-        if len(sides) < len(term):
-            continue  # what does not vary says nothing
-        if (silent := _silent(term, sides, stones)) is not None:
+        if not margins.keys() >= set(term):
+            continue
+        sides = tuple(margins[part] for part in term)
+        if silent := _silent(term, sides, stones):
             of = sides[1].basis
             if of.width - len(silent) < 2:
                 continue
-            bins = axes[of.feature]
-            count = np.bincount(codes[of.feature], minlength=len(bins)).astype(float)
-            sides = (sides[0], learned(of, columns(of, bins), count, silent=silent))
+            sides = (sides[0], margin(of, silent=silent))
         wide = prod(m.transform.shape[1] for m in sides) * SALES_PER_COLUMN > len(stones)
         if len(sides) == 1 or not wide:
-            made.append((sides, False))
+            made.append(sides)
     return Structure(sheets(made), axes, codes)
 
 
-def _silent(
-    term: tuple[Part, ...], sides: tuple[Margin, ...], stones: Stones
-) -> list[int] | None:
+def _silent(term: tuple[Part, ...], sides: tuple[Margin, ...], stones: Stones) -> list[int]:
     """Levels of a further grade at which the grade beside it does not vary.
 
     If all fancies have one cut, an interaction of cut and shape can stand in for the effect of
@@ -293,10 +253,10 @@ def _silent(
     """
     grades = [ATTRIBUTES.get(part) if isinstance(part, str) else None for part in term]
     if len(term) != 2 or not all(isinstance(grade, Grade) for grade in grades):
-        return None
+        return []
     of = sides[1].basis
     if grades[1] not in OTHERS.items or not isinstance(of, Levels):
-        return None
+        return []
     beside = stones[str(term[0])]
     if isinstance(grades[0], Grade) and grades[0].ungraded:
         beside = np.where(beside == grades[0].grades.index(grades[0].ungraded), -1, beside)
@@ -306,7 +266,7 @@ def _silent(
         some = beside[(place == level) & (beside >= 0)]
         if len(some) - np.unique(some, return_counts=True)[1].max(initial=0) < FEWEST_BESIDE:
             silent.append(level)
-    return silent or None
+    return silent
 
 
 def _undecided(basis: AnyBasis, stones: Stones) -> tuple[int, int] | None:
@@ -417,12 +377,9 @@ def _hundredths(carat: Vector) -> AnyBasis | None:
     knots = np.round(np.arange(low, high + 0.005, 0.01), 2)
     if len(knots) < 4:
         return None
-    ends = (
-        round(float(knots[0]) - 0.01, 2),
-        *knots.tolist(),
-        round(float(knots[-1]) + 0.01, 2),
-    )
-    return Spline(parse(f"min(max(carat, {low}), {high})").text, ends, 1)
+    first, last = (round(float(knots[i]) + step, 2) for i, step in ((0, -0.01), (-1, 0.01)))
+    text = parse(f"min(max(carat, {low}), {high})").text
+    return Spline(text, (first, *knots.tolist(), last), 1)
 
 
 def _knots(values: Vector, distinct: Vector, k: int, degree: int) -> tuple[float, ...]:

@@ -8,12 +8,12 @@ from diamond_pricing.validation.cross_validation import (
     Evaluation,
     Predictions,
     cross_validate,
+    grouped_folds,
 )
 from diamond_pricing.validation.mispricing import Mispricing, mispriced
 from diamond_pricing.validation.noise_floor import NoiseFloor, noise_floor
 from diamond_pricing.validation.ratio_study import RatioStudy, ratio_study
 from diamond_pricing.validation.scores import Scores, scores
-from diamond_pricing.validation.splits import grouped_folds
 
 __all__ = [
     "BANDS",

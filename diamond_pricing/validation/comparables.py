@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.arrays import Matrix
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting import Sales, read_sales
 from diamond_pricing.model import PriceModel
@@ -89,20 +89,16 @@ class Comparables:
         # Once on the blend, for the distance, and once as recorded, for the adjustment.
         self._blend: Matrix = np.ascontiguousarray(model.contributions(self.stones))
         self._squares = np.einsum("ij,ij->i", self._blend, self._blend)
-        self._listed = self._on_list()
+        # Log mark-up of each sale's list over the blend, shape (n,).
+        ways = (RECORDED, BLEND)
+        own, mean = (model.log_price(self.stones, listing=how) for how in ways)
+        self._listed = own - mean
         # The part of it that belongs to the line of like sales.
         self._alike = np.zeros(len(rows))
         if (likeness := model._likeness) is not None:
-            recorded, blend = (
-                listed(self.stones, how, model.training) for how in (RECORDED, BLEND)
-            )
+            recorded, blend = (listed(self.stones, how, model.training) for how in ways)
             self._alike = likeness.of(recorded) - likeness.of(blend)
         self._keys = stone_keys(self.stones)
-
-    def _on_list(self) -> Vector:
-        """Log mark-up of each sale's list over the blend, shape (n,)."""
-        recorded = self.model.log_price(self.stones, listing=RECORDED)
-        return recorded - self.model.log_price(self.stones, listing=BLEND)
 
     def nearest(self, stone: Stone, k: int = 5) -> Evidence:
         """Give the k sales nearest to a stone, never of the stone itself; each stone once.
@@ -141,7 +137,6 @@ class Comparables:
                 steps[LISTING.line] -= float(self._listed[i] - self._alike[i])
             if LIKE_LINE in steps:
                 steps[LIKE_LINE] -= float(self._alike[i])
-            factors = {name: float(np.exp(step)) for name, step in steps.items()}
             price = float(self.prices[i])
             found.append(
                 Comparable(
@@ -149,7 +144,7 @@ class Comparables:
                     stone=self.stones.stone(i),
                     price=price,
                     adjusted=price * float(np.exp(sum(steps.values()))),
-                    factors=factors,
+                    factors={name: float(np.exp(step)) for name, step in steps.items()},
                     distance=float(distance[i]),
                 )
             )

@@ -15,7 +15,6 @@ from diamond_pricing.fitting import fit, read_sales
 from diamond_pricing.stones import stone_keys
 from diamond_pricing.validation.baselines import BASELINES
 from diamond_pricing.validation.scores import Scores, scores
-from diamond_pricing.validation.splits import grouped_folds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +99,32 @@ class Evaluation:
     def _scores(self, prediction: Predictions, inside: NDArray[np.bool_]) -> Scores:
         inside = inside & np.isfinite(prediction.price)
         return scores(self.price[inside], prediction.price[inside])
+
+
+def grouped_folds(groups: Integers, folds: int = 5, seed: int = 0) -> Integers:
+    """Assign each row to a fold, all rows of a group to the same one; shape (n,).
+
+    Parameters
+    ----------
+    groups : Integers
+        Equal for rows that must stay together, shape (n,).
+    folds : int
+        How many; at least 2 and at most the number of groups.
+    seed : int
+        Shuffles the groups.
+
+    Raises
+    ------
+    FitError
+        For a number of folds that the groups cannot fill.
+    """
+    distinct, member = np.unique(groups, return_inverse=True)
+    if not 2 <= folds <= len(distinct):
+        raise FitError(f"{folds} folds of {len(distinct)} stones; choose 2 to {len(distinct)}.")
+    order = np.random.default_rng(seed).permutation(len(distinct))
+    fold_of_group = np.empty(len(distinct), np.int64)
+    fold_of_group[order] = np.arange(len(distinct)) % folds
+    return fold_of_group[member.ravel()]
 
 
 def cross_validate(

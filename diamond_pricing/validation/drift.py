@@ -11,22 +11,12 @@ LEAST_SHARE = 0.0005  # a group that is not there counts as this much
 
 
 class Shift(NamedTuple):
-    """Where the residuals of a group lie.
-
-    Attributes
-    ----------
-    group : str
-    n : int
-    median : float
-        Log dollars over the model's price.
-    error : float
-        Standard error of the median, as for normal residuals.
-    """
+    """Where the residuals of a group lie."""
 
     group: str
     n: int
-    median: float
-    error: float
+    median: float  # log dollars over the model's price
+    error: float  # standard error of the median, as for normal residuals
 
 
 def population_stability(old: NDArray[np.str_], new: NDArray[np.str_]) -> float:
@@ -36,11 +26,10 @@ def population_stability(old: NDArray[np.str_], new: NDArray[np.str_]) -> float:
     *Credit Risk Scorecards*, ch. 10).
     """
     groups = np.union1d(old, new)
-    shares = [
+    p, q = (
         np.maximum([(labels == group).mean() for group in groups], LEAST_SHARE)
         for labels in (old, new)
-    ]
-    p, q = shares
+    )
     return float(np.sum((q - p) * np.log(q / p)))
 
 
@@ -55,6 +44,5 @@ def shift(group: str, residual: Vector) -> Shift:
     """Median of residuals (n,) and its standard error, the scale from the quartiles."""
     low, median, high = np.quantile(residual, (0.25, 0.5, 0.75))
     scale = (high - low) / 1.349
-    return Shift(
-        group, len(residual), float(median), float(1.2533 * scale / len(residual) ** 0.5)
-    )
+    error = 1.2533 * scale / len(residual) ** 0.5
+    return Shift(group, len(residual), float(median), float(error))

@@ -61,6 +61,8 @@ def mispriced(
     FitError
         For fewer than 30 sales.
     """
+    from scipy.special import ndtr
+
     if len(error) < FEWEST:
         raise FitError(f"{len(error)} sales are too few to tell what ordinary scatter is.")
     score = error / expected
@@ -73,7 +75,7 @@ def mispriced(
             centre[of], spread[of] = middle, (high - low) / NORMAL
     scatter = np.maximum(spread * expected, floor)
     z = (error - centre * expected) / scatter
-    return Mispricing(z, q_values(_two_sided(z)), scatter)
+    return Mispricing(z, q_values(2 * ndtr(-np.abs(z))), scatter)
 
 
 def q_values(p: Vector) -> Vector:
@@ -83,10 +85,3 @@ def q_values(p: Vector) -> Vector:
     q = np.empty(len(p))
     q[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1.0)
     return q
-
-
-def _two_sided(z: Vector) -> Vector:
-    from scipy.special import ndtr
-
-    p: Vector = 2 * ndtr(-np.abs(z))
-    return p

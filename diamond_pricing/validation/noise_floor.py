@@ -65,18 +65,15 @@ def noise_floor(
     FitError
         For fewer than 200 pairs.
     """
-    first, second = [], []
     # Neighbours along a few random directions in the space of the lines.
     rng = np.random.default_rng(seed)
     spread = lines.std(axis=0)
     scaled = lines[:, spread > 0]
+    pairs = []
     for _ in range(max(1, min(40, NEIGHBOURS // max(len(error), 1)))):
         order = np.lexsort((scaled @ rng.normal(size=scaled.shape[1]), listing))
-        first.append(order[:-1])
-        second.append(order[1:])
-    a, b = np.concatenate(first), np.concatenate(second)
-    pair = np.unique(np.sort(np.column_stack([a, b]), axis=1), axis=0)
-    a, b = pair.T
+        pairs.append(np.column_stack([order[:-1], order[1:]]))
+    a, b = np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0).T
     apart = (listing[a] == listing[b]) & (stone[a] != stone[b])
     a, b = a[apart], b[apart]
     distance = np.sqrt(((scaled[a] - scaled[b]) ** 2).sum(axis=1))

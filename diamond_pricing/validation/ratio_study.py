@@ -38,13 +38,9 @@ def by_chance(
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """Where PRD and PRB lie when errors have nothing to do with the price.
 
-    Errors of log price are exchanged among n sales at random. A single dear sale moves the
-    one figure, and noise where prices span little the other, without any bias of the model.
-
-    Returns
-    -------
-    tuple
-        The 2.5 % and 97.5 % quantiles of PRD, and of PRB.
+    The 2.5 % and 97.5 % quantiles of PRD, and of PRB, with errors of log price exchanged among
+    n sales at random. A single dear sale moves the one figure, and noise where prices span
+    little the other, without any bias of the model.
     """
     rng = np.random.default_rng(seed)
     error = np.log(price / predicted)

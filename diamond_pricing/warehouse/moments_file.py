@@ -16,7 +16,7 @@ from diamond_pricing.errors import DocumentError
 from diamond_pricing.fitting.atscale import Bins, Counts, Errors, Frame, Moments
 from diamond_pricing.fitting.atscale.moments import GRID, grid_size
 from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
-from diamond_pricing.fitting.engine import Gram
+from diamond_pricing.fitting.engine.tables import Gram
 from diamond_pricing.intake.columns import arrow
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.training import MONTH

@@ -33,7 +33,7 @@ from diamond_pricing.fitting.atscale.moments import (
 )
 from diamond_pricing.fitting.atscale.solve import ERROR_AXES, ERROR_BINS
 from diamond_pricing.fitting.compile import FREEDOM
-from diamond_pricing.fitting.engine import Gram
+from diamond_pricing.fitting.engine.tables import Gram
 from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.stones import LISTING, MEASURES, OTHERS

@@ -4,7 +4,7 @@ import numpy as np
 
 from diamond_pricing import PriceModel, Stone, Stones
 from diamond_pricing.fitting.atscale import Counts, Errors, Frame, Moments
-from diamond_pricing.fitting.engine import Gram
+from diamond_pricing.fitting.engine.tables import Gram
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.document import quantised
 from diamond_pricing.model.inference import Inference, Odds

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations_with_replacement, pairwise
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError
+from diamond_pricing.fitting.engine.tables import Features, grouped, taken
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.effects import Effects
-from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.stones import ATTRIBUTES, LISTING, OTHERS, Grade, Stones
 from diamond_pricing.stones.attributes import month_number
+from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms import AnyBasis, Periods, Rows, Spline, Steps, Term, looked_up
 from diamond_pricing.terms.expression import parse
-
-Features = tuple[str, ...]
 
 KINDS = ("grade", "weight", "bands", "number", "months")
 NODES = 128  # bins of a number besides the weight
@@ -38,29 +38,19 @@ SMALL = 200_000  # … unless it is small
 class Bins:
     """The bins of one feature.
 
-    Attributes
-    ----------
-    values : Vector
-        Where the bases are evaluated for the sales of each bin, shape (m,).
-    kind : str
-        ``grade``: bin i holds grade i, and the last none where a stone may lack it.
-        ``weight``: bin i holds i hundredths of a carat and less than one more. ``bands``:
-        bins of ``weight`` joined. ``number``: the nearest of evenly spaced nodes. ``months``:
-        parts of the calendar of ``step`` months each, from the month ``low``, which counts
-        from the year 0.
-    held : int
-        Bins with stones in the sample that they were learned from.
-    low, step : float
-        First node and distance of nodes of a number.
-    starts : Integers
-        First bin of ``weight`` of each band but the first.
+    By kind: in ``grade`` bin i holds grade i, and the last none where a stone may lack it; in
+    ``weight`` it holds i hundredths of a carat and less than one more; ``bands`` are bins of
+    ``weight`` joined; in ``number`` each holds the nearest of evenly spaced nodes; ``months``
+    are parts of the calendar of ``step`` months each, from the month ``low``, which counts
+    from the year 0.
     """
 
-    values: Vector
+    values: Vector  # where the bases are evaluated for the sales of each bin, shape (m,)
     kind: str
-    held: int = 1
-    low: float = 0.0
-    step: float = 1.0
+    held: int = 1  # bins with stones in the sample that they were learned from
+    low: float = 0.0  # first node of a number
+    step: float = 1.0  # distance of its nodes
+    # First bin of ``weight`` of each band but the first.
     starts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
@@ -83,42 +73,24 @@ class Bins:
         raise AssertionError("bands are counted from the bins of the weight")
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Terms over the same features, or over fewer of them.
-
-    Attributes
-    ----------
-    features : Features
-    terms : tuple[int, ...]
-        Which terms.
-    """
+class Group(NamedTuple):
+    """Terms over the same features, or over fewer of them."""
 
     features: Features
-    terms: tuple[int, ...]
+    terms: list[int]  # which terms
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """Terms and bins, and the model that weighs the sales.
+    """Terms and bins, and the model that weighs the sales."""
 
-    Attributes
-    ----------
-    terms : tuple[Term, ...]
-        As a model document has them; the intercept first.
-    bins : dict[str, Bins]
-        By feature. Bands of the weight that stand in a term of three are a feature of their
-        own, or its tables would have a cell for every weight; so are those in a term of dates.
-    founding : PriceModel or None
-        None weighs all sales alike.
-    seen : float
-        Share of the stones that the founding model was fitted to, drawn by their number;
-        its errors on them tell nothing.
-    """
-
-    terms: tuple[Term, ...]
+    terms: tuple[Term, ...]  # as a model document has them; the intercept first
+    # By feature. Bands of the weight that are in a term of three are a feature of their own,
+    # or its tables would have a cell for every weight; so are those in a term of dates.
     bins: dict[str, Bins]
-    founding: PriceModel | None = None
+    founding: PriceModel | None = None  # without one all sales weigh alike
+    # Share of the stones that the founding model was fitted to, drawn by their number; its
+    # errors on them tell nothing.
     seen: float = 0.0
 
     @classmethod
@@ -131,11 +103,8 @@ class Frame:
     ) -> "Frame":
         """Learn bins from a sample of stones.
 
-        Raises
-        ------
-        FitError
-            For terms that depend on the order of the sides, or a founding model that cannot
-            weigh sales.
+        Raises FitError for terms that depend on the order of the sides, or a founding model
+        that cannot weigh sales.
         """
         _weighing(founding)
         bins: dict[str, Bins] = {}
@@ -147,12 +116,7 @@ class Frame:
         return cls(tuple(terms), bins, founding, seen)
 
     def check(self) -> None:
-        """Refuse bins that do not fit the terms, as a file may hold.
-
-        Raises
-        ------
-        FitError
-        """
+        """Refuse bins that do not fit the terms, as a file may hold; raises FitError."""
         _weighing(self.founding)
         bases = [(basis, term) for term in self.terms for basis in term.bases]
         names = {name for b, t in bases for name in (b.feature, feature_of(b, t))}
@@ -171,15 +135,8 @@ class Frame:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The largest sets of features that stand together in a term, with their terms."""
-        sets = [tuple(sorted({feature_of(b, t) for b in t.bases})) for t in self.terms]
-        largest: list[Features] = []
-        for features in sorted(set(sets), key=lambda f: (-len(f), f)):
-            if not any(set(features) <= set(other) for other in largest):
-                largest.append(features)
-        home = [next(f for f in largest if set(s) <= set(f)) for s in sets]
-        return tuple(
-            Group(f, tuple(i for i, at in enumerate(home) if at == f)) for f in largest
-        )
+        features = [[feature_of(b, t) for b in t.bases] for t in self.terms]
+        return tuple(Group(*of) for of in grouped(features).items())
 
     @property
     def columns(self) -> tuple[slice, ...]:
@@ -236,17 +193,9 @@ class Frame:
         return Rows(np.where(seen, rows.position, 0), np.where(seen, rows.weight, 0.0))
 
     def effects(self, effects: Effects) -> Iterator[tuple[Group, Vector, Vector]]:
-        """Give for each group the log effect of its terms in every cell.
+        """For each group the log effects of its terms, of a model with these terms.
 
-        Parameters
-        ----------
-        effects : Effects
-            Of a model with these terms.
-
-        Yields
-        ------
-        Group, Vector, Vector
-            On the list of the cell, and on the blend; shape (cells,).
+        In every cell, on its own list and on the blend; shape (cells,).
         """
         for group in self.groups:
             n, at = self.size(group.features), self.cells(group.features)
@@ -255,9 +204,7 @@ class Frame:
                 term = self.terms[i]
                 here, blind = [], []
                 for basis in term.bases:
-                    rows = self.placed(basis, term)
-                    code = at[feature_of(basis, term)]
-                    here.append(Rows(rows.position[code], rows.weight[code]))
+                    here.append(taken(self.placed(basis, term), at[feature_of(basis, term)]))
                     if basis.feature == LISTING.name:
                         mean = np.full((n, 1), basis.width)
                         blind.append(Rows(mean, np.ones((n, 1))))
@@ -273,33 +220,19 @@ class Frame:
         Shape (bands, clarities, cuts, colors), log dollars: that of Student's t with the
         median of the founding model's held-out errors.
         """
-        assert self.founding is not None
-        return scale_of(self.founding.ranges)
-
-
-def scale_of(ranges: Ranges | None) -> Vector:
-    """See `Frame.scale`."""
-    assert ranges is not None
-    cut, color, clarity = (_grades(name) for name in ("cut", "color", "clarity"))
-    half = np.array(
-        [
-            [
-                ranges.half(
-                    row[ranges.clarities.index(g) if g in ranges.clarities else 0],
-                    0.5,
-                    "recorded",
-                )
-                for g in clarity
-            ]
-            for row in ranges.part
-        ]
-    )
-    factors = [
-        np.array([ranges.difficulty.get(name, {}).get(g, 1.0) for g in grades])
-        for name, grades in (("cut", cut), ("color", color))
-    ]
-    scale: Vector = half[:, :, None, None] * factors[0][:, None] * factors[1] / MEDIAN
-    return scale
+        ranges = None if self.founding is None else self.founding.ranges
+        assert ranges is not None
+        known = ranges.clarities
+        column = [known.index(g) if g in known else 0 for g in graded("clarity").grades]
+        half = np.array(
+            [[ranges.half(row[i], 0.5, "recorded") for i in column] for row in ranges.part]
+        )
+        cut, color = (
+            np.array([ranges.difficulty.get(n, {}).get(g, 1.0) for g in graded(n).grades])
+            for n in ("cut", "color")
+        )
+        scale: Vector = half[:, :, None, None] * cut[:, None] * color / MEDIAN
+        return scale
 
 
 def _weighing(founding: PriceModel | None) -> None:
@@ -310,17 +243,10 @@ def _weighing(founding: PriceModel | None) -> None:
         )
 
 
-def _grades(name: str) -> tuple[str, ...]:
-    grade = ATTRIBUTES[name]
-    assert isinstance(grade, Grade)
-    return grade.grades
-
-
 def _codes(name: str) -> Vector:
     """Codes of a grade by bin; the last is of no grade, where a stone may lack it."""
-    codes = np.arange(len(_grades(name)), dtype=float)
-    optional = name in {a.name for a in OTHERS}
-    return np.append(codes, -1.0) if optional else codes
+    codes = np.arange(len(graded(name).grades), dtype=float)
+    return np.append(codes, -1.0) if ATTRIBUTES[name] in OTHERS.items else codes
 
 
 def feature_of(basis: AnyBasis, term: Term) -> str:

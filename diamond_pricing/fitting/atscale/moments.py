@@ -6,10 +6,11 @@ day are larger than the day's sales, the sums are not: they have p² numbers. Su
 of the sales add up to those of the whole, and can be taken away again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Any
+from operator import add, sub
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sparse
@@ -17,9 +18,10 @@ import scipy.sparse as sparse
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale.frame import Frame, Group, feature_of
-from diamond_pricing.fitting.engine import Gram
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, Day
+from diamond_pricing.fitting.engine.tables import Gram, spread, taken
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Day
 from diamond_pricing.stones.attributes import first_day
+from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms import Periods, Term
 
 GRID = ("carat", "cut", "color", "clarity", LISTING.name)
@@ -29,17 +31,9 @@ SMALLEST = 1e-5  # log dollars; smaller errors are in the first bin
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counts:
-    """Numbers of sales by cells.
+    """Numbers of sales by cells, shapes (m,)."""
 
-    Attributes
-    ----------
-    cell : Integers
-        Flat index, ascending, shape (m,).
-    count : Integers
-        Shape (m,).
-    """
-
-    cell: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    cell: Integers = field(default_factory=lambda: np.zeros(0, np.int64))  # flat, ascending
     count: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __add__(self, other: "Counts") -> "Counts":
@@ -48,8 +42,8 @@ class Counts:
         np.add.at(count, at, np.concatenate([self.count, other.count]))
         return Counts(cell[count != 0], count[count != 0])
 
-    def __neg__(self) -> "Counts":
-        return Counts(self.cell, -self.count)
+    def __sub__(self, other: "Counts") -> "Counts":
+        return self + Counts(other.cell, -other.count)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,18 +53,11 @@ class Errors:
     A cell is band of the ranges, clarity, cut, color and bin of the absolute error, flat,
     the last fastest. Bins are even in the logarithm, a hundredth each, so that a quantile
     is known to half a per cent of itself.
-
-    Attributes
-    ----------
-    recorded, blend : Counts
-        Of the price on the list of the sale, and on the blend.
-    squares : float
-        Sum of the squared errors on the list of the sale.
     """
 
-    recorded: Counts = field(default_factory=Counts)
+    recorded: Counts = field(default_factory=Counts)  # of the price on the list of the sale
     blend: Counts = field(default_factory=Counts)
-    squares: float = 0.0
+    squares: float = 0.0  # sum of the squared errors on the list of the sale
 
     def __add__(self, other: "Errors") -> "Errors":
         return Errors(
@@ -79,40 +66,28 @@ class Errors:
             self.squares + other.squares,
         )
 
-    def __neg__(self) -> "Errors":
-        return Errors(-self.recorded, -self.blend, -self.squares)
+    def __sub__(self, other: "Errors") -> "Errors":
+        return Errors(
+            self.recorded - other.recorded,
+            self.blend - other.blend,
+            self.squares - other.squares,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moments:
-    """Sums over sales, by fold.
-
-    Attributes
-    ----------
-    frame : Frame
-    grams : tuple[Gram, ...]
-        Over the columns of the frame's terms as a document has them; one a fold.
-    weight : Mapping[str, Vector]
-        Sum of weights by bin of each feature.
-    grid : Counts
-        Sales by weight, cut, color, clarity and price list.
-    extent : Mapping[str, tuple[float, float]]
-        Least and largest value of each measure. Taking sales away does not narrow it.
-    left_out : Mapping[str, int]
-        Sales that could not be used, by reason.
-    errors : Errors
-        Of the founding model, over sales that it was not fitted on.
-    months : Mapping[str, int]
-        Sales of each month, as ``2026-09``, where the frame reads their dates.
-    """
+    """Sums over sales, by fold."""
 
     frame: Frame
-    grams: tuple[Gram, ...]
-    weight: Mapping[str, Vector]
-    grid: Counts
+    grams: tuple[Gram, ...]  # over the columns of a document with the frame's terms; by fold
+    weight: Mapping[str, Vector]  # sum of weights by bin of each feature
+    grid: Counts  # sales by weight, cut, color, clarity and price list
+    # Least and largest value of each measure. Taking sales away does not narrow it.
     extent: Mapping[str, tuple[float, float]]
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)  # unusable sales, by reason
+    # Of the founding model, over sales that it was not fitted on.
     errors: Errors = field(default_factory=Errors)
+    # Sales of each month, as ``2026-09``, where the frame reads their dates.
     months: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -123,48 +98,26 @@ class Moments:
     @property
     def whole(self) -> Gram:
         """All folds together."""
-        return reduce(lambda a, b: a + b, self.grams)
+        return reduce(add, self.grams)
 
     def __add__(self, other: "Moments") -> "Moments":
         """Put two parts of the sales together.
 
-        Raises
-        ------
-        FitError
-            When they were taken over different terms, bins or weights.
+        Raises FitError when they were taken over different terms, bins or weights.
         """
-        self._alike(other)
         ends = {
             name: (min(low, other.extent[name][0]), max(high, other.extent[name][1]))
             for name, (low, high) in self.extent.items()
             if name in other.extent
         }
-        return Moments(
-            self.frame,
-            *self._sums(other, 1),
-            ends,
-            _counted(self.left_out, other.left_out, 1),
-            self.errors + other.errors,
-            _counted(self.months, other.months, 1),
-        )
+        return self._combined(other, add, ends)
 
     def __sub__(self, other: "Moments") -> "Moments":
         """Take a part of the sales away again.
 
-        Raises
-        ------
-        FitError
-            When it was never part of them, as far as the counts show.
+        Raises FitError when it was never part of them, as far as the counts show.
         """
-        self._alike(other)
-        left = Moments(
-            self.frame,
-            *self._sums(other, -1),
-            self.extent,
-            _counted(self.left_out, other.left_out, -1),
-            self.errors + -other.errors,
-            _counted(self.months, other.months, -1),
-        )
+        left = self._combined(other, sub, self.extent)
         parts = (left.grid, left.errors.recorded, left.errors.blend)
         few = min(left.months.values(), default=0) < 0 or left.n < 0
         if few or any((c.count < 0).any() for c in parts):
@@ -214,22 +167,33 @@ class Moments:
         frame = replace(frame, terms=tuple(terms), bins=bins)
         return replace(self, frame=frame, grams=grams, weight=weight)
 
-    def _sums(self, other: "Moments", sign: int) -> tuple[Any, Any, Any]:
-        combine = Gram.__add__ if sign > 0 else Gram.__sub__
+    def _combined(
+        self,
+        other: "Moments",
+        combine: Callable[[Any, Any], Any],
+        extent: Mapping[str, tuple[float, float]],
+    ) -> "Moments":
+        """Both added, or the other subtracted, if they are of like frames."""
+        self._check_alike(other)
+        grams = (combine(self.whole, other.whole),)
         if len(self.grams) == len(other.grams):
             grams = tuple(map(combine, self.grams, other.grams))
-        else:
-            grams = (combine(self.whole, other.whole),)
-        weight = {name: w + sign * other.weight[name] for name, w in self.weight.items()}
-        return grams, weight, self.grid + (other.grid if sign > 0 else -other.grid)
-
-    def _alike(self, other: "Moments") -> None:
-        mine, theirs = self.frame, other.frame
-        founding = (mine.founding and mine.founding.sha256) == (
-            theirs.founding and theirs.founding.sha256
+        return Moments(
+            self.frame,
+            grams,
+            {name: combine(w, other.weight[name]) for name, w in self.weight.items()},
+            combine(self.grid, other.grid),
+            extent,
+            _counted(self.left_out, other.left_out, combine),
+            combine(self.errors, other.errors),
+            _counted(self.months, other.months, combine),
         )
+
+    def _check_alike(self, other: "Moments") -> None:
+        mine, theirs = self.frame, other.frame
+        founding = [frame.founding and frame.founding.sha256 for frame in (mine, theirs)]
         same = (
-            founding
+            founding[0] == founding[1]
             and mine.terms == theirs.terms
             and mine.seen == theirs.seen
             and mine.bins.keys() == theirs.bins.keys()
@@ -242,10 +206,6 @@ class Moments:
                 "them anew like the other."
             )
 
-    def without_folds(self) -> "Moments":
-        """The same with all folds together."""
-        return replace(self, grams=(self.whole,))
-
     def cells(self) -> dict[str, Integers]:
         """Bins of the cells of the grid by feature, shape (m,)."""
         sizes = [grid_size(self.frame, name) for name in GRID]
@@ -256,9 +216,7 @@ def grid_size(frame: Frame, name: str) -> int:
     """Bins of an axis of the grid; a list that is not known counts as the last."""
     if name == "carat":
         return len(frame.bins["carat"])
-    if name == LISTING.name:
-        return len(LISTING.grades) + 1
-    return len(next(g for g in GRADES if g.name == name).grades)
+    return len(graded(name).grades) + (name == LISTING.name)
 
 
 def month_of(name: str) -> int:
@@ -266,28 +224,20 @@ def month_of(name: str) -> int:
     return 12 * int(name[:4]) + int(name[5:]) - 1
 
 
-def _counted(a: Mapping[str, int], b: Mapping[str, int], sign: int) -> dict[str, int]:
-    found = {name: a.get(name, 0) + sign * b.get(name, 0) for name in (*a, *b)}
+def _counted(
+    a: Mapping[str, int], b: Mapping[str, int], combine: Callable[[int, int], int]
+) -> dict[str, int]:
+    found = {name: combine(a.get(name, 0), b.get(name, 0)) for name in (*a, *b)}
     return {name: count for name, count in found.items() if count}
 
 
-class Table:
-    """Sales by cells of some features and by fold.
+class Table(NamedTuple):
+    """Sales by cells of some features and by fold, shapes (m,)."""
 
-    Attributes
-    ----------
-    codes : Mapping[str, Integers]
-        Bin of each cell by feature, shape (m,).
-    fold : Integers
-        Shape (m,).
-    weight, total : Vector
-        Sums of weights, and of weight times log price; shape (m,).
-    """
-
-    def __init__(
-        self, codes: Mapping[str, Integers], fold: Integers, weight: Vector, total: Vector
-    ) -> None:
-        self.codes, self.fold, self.weight, self.total = dict(codes), fold, weight, total
+    codes: dict[str, Integers]  # bin of each cell by feature
+    fold: Integers
+    weight: Vector  # sum of weights
+    total: Vector  # sum of weight times log price
 
 
 class Sums:
@@ -340,32 +290,15 @@ class Sums:
         return np.concatenate([every[self.frame.columns[i]] for i in group.terms])
 
     def _block(self, g: int) -> Any:
+        """Columns of the terms of a group in every cell over its features; sparse."""
         if g not in self._blocks:
-            self._blocks[g] = design_of(self.frame, self.frame.groups[g])
+            frame, (features, terms) = self.frame, self.frame.groups[g]
+            n, at = frame.size(features), frame.cells(features)
+            blocks = []
+            for term in (frame.terms[i] for i in terms):
+                of = [taken(frame.placed(b, term), at[feature_of(b, term)]) for b in term.bases]
+                made = spread(of, [basis.width for basis in term.bases], n)
+                made.eliminate_zeros()
+                blocks.append(made)
+            self._blocks[g] = sparse.hstack(blocks).tocsr()
         return self._blocks[g]
-
-
-def design_of(frame: Frame, group: Group) -> Any:
-    """Columns of the terms of a group in every cell over its features; sparse."""
-    n, at = frame.size(group.features), frame.cells(group.features)
-    blocks = []
-    for i in group.terms:
-        term = frame.terms[i]
-        position, weight = np.zeros((n, 1), np.int64), np.ones((n, 1))
-        for basis in term.bases:
-            rows = frame.placed(basis, term)
-            code = at[feature_of(basis, term)]
-            p, w = rows.position[code], rows.weight[code]
-            position = (position[:, :, None] * basis.width + p[:, None, :]).reshape(n, -1)
-            weight = (weight[:, :, None] * w[:, None, :]).reshape(n, -1)
-        start = np.arange(n + 1) * position.shape[1]
-        made = sparse.csr_matrix((weight.ravel(), position.ravel(), start), (n, term.width))
-        made.eliminate_zeros()
-        blocks.append(made)
-    return sparse.hstack(blocks).tocsr()
-
-
-def error_of(bin: Integers) -> Vector:
-    """Middle of bins of absolute errors, log dollars."""
-    middle: Matrix = SMALLEST * np.exp((bin + 0.5) / FINE)
-    return middle

@@ -1,9 +1,11 @@
 """From sums over sales to a model."""
 
 from collections.abc import Mapping
+from functools import reduce
 from itertools import combinations
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from operator import add
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -11,21 +13,12 @@ from threadpoolctl import threadpool_limits
 from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale.frame import Frame, feature_of
-from diamond_pricing.fitting.atscale.moments import Counts, Errors, Moments, error_of
+from diamond_pricing.fitting.atscale.moments import FINE, SMALLEST, Counts, Errors, Moments
 from diamond_pricing.fitting.compile import OVERSTATED, factored
 from diamond_pricing.fitting.constraints import documented
-from diamond_pricing.fitting.engine import (
-    Design,
-    Gram,
-    Margin,
-    PenalisedFit,
-    learned,
-    sheets,
-    smooth,
-    solve,
-    turned,
-)
-from diamond_pricing.fitting.engine.tables import columns
+from diamond_pricing.fitting.engine.design import Design, Margin, learned, sheets
+from diamond_pricing.fitting.engine.smoothing import PenalisedFit, smooth, solve
+from diamond_pricing.fitting.engine.tables import Gram, columns, turned
 from diamond_pricing.fitting.monotone import RANK, constraints, fit_unpaired
 from diamond_pricing.fitting.scatter import BANDS, SUPPORT_BANDS, Scored, ranges_from
 from diamond_pricing.model import PriceModel, Training
@@ -34,8 +27,9 @@ from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.like_sales import Likeness, LikeSales
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import Support
-from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, Day, Grade, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Stones
 from diamond_pricing.stones.attributes import iso
+from diamond_pricing.stones.trade import graded
 from diamond_pricing.terms import AnyBasis, Levels, Periods, Term
 
 if TYPE_CHECKING:
@@ -55,42 +49,35 @@ def founded(
 ) -> Frame:
     """Fit a founding model to a sample of sales, and give its frame.
 
-    Parameters and errors as `diamond_pricing.fitting.fit`; ``seen`` as in `Frame`. Where dates
-    are read, the columns are of the months of the ``calendar``, its first and last day.
+    Parameters and errors as `diamond_pricing.fitting.fit`; ``seen`` as in `Frame`, and the
+    ``calendar`` as in `fit_unpaired`.
     """
     model = fit_unpaired(sales, currency, effective, calendar)
     return Frame.of(model.terms, Stones.from_frame(sales), model, seen)
 
 
 def designed(frame: Frame, weight: Mapping[str, Vector]) -> Design:
-    """Centre the bases of a frame over the sales.
-
-    Parameters
-    ----------
-    weight : Mapping[str, Vector]
-        Sum of weights by bin of each feature.
-    """
+    """Centre the bases of a frame over the sales; sums of ``weight`` by bin of each feature."""
     if not frame.terms or frame.terms[0].bases:
         raise FitError("the first term of a frame is the intercept.")
+
+    def margin(feature: str, basis: AnyBasis, **how: Any) -> Margin:
+        sold = np.flatnonzero(weight[feature] > 0)
+        at = columns(basis, frame.bins[feature].values[sold])
+        return learned(basis, at, weight[feature][sold], **how)
+
     margins: dict[tuple[str, AnyBasis], Margin] = {}
     made = []
     for i, term in enumerate(frame.terms[1:], 1):
-        sides = []
-        for basis in term.bases:
-            key = (feature_of(basis, term), basis)
-            if key not in margins:
-                sold = np.flatnonzero(weight[key[0]] > 0)
-                at = columns(basis, frame.bins[key[0]].values[sold])
+        keys = [(feature_of(basis, term), basis) for basis in term.bases]
+        for feature, basis in keys:
+            if (feature, basis) not in margins:
                 alike = _alike(basis, frame.founding) if basis.feature == "cut" else None
-                margins[key] = learned(basis, at, weight[key[0]][sold], alike=alike)
-            sides.append(margins[key])
+                margins[feature, basis] = margin(feature, basis, alike=alike)
+        sides = [margins[key] for key in keys]
         if silent := _silent(i, frame.founding):
-            basis = term.bases[1]
-            feature = feature_of(basis, term)
-            sold = np.flatnonzero(weight[feature] > 0)
-            at = columns(basis, frame.bins[feature].values[sold])
-            sides[1] = learned(basis, at, weight[feature][sold], silent=silent)
-        made.append((tuple(sides), False))
+            sides[1] = margin(*keys[1], silent=silent)
+        made.append(tuple(sides))
     return sheets(made)
 
 
@@ -102,8 +89,10 @@ def _coefficients(founding: PriceModel, i: int) -> Vector:
 
 def _silent(i: int, founding: PriceModel | None) -> list[int]:
     """Levels of a further grade that have no effect in a term of the founding model."""
-    bases = () if founding is None else founding.terms[i].bases
-    if founding is None or len(bases) != 2 or not isinstance(bases[1], Levels):
+    if founding is None:
+        return []
+    bases = founding.terms[i].bases
+    if len(bases) != 2 or not isinstance(bases[1], Levels):
         return []
     values = _coefficients(founding, i).reshape(-1, bases[1].width)
     return np.flatnonzero(~values.any(axis=0)).tolist()
@@ -126,55 +115,37 @@ def centred(design: Design, gram: Gram) -> Gram:
 
 
 class Solved(NamedTuple):
-    """A fit to sums.
-
-    Attributes
-    ----------
-    design : Design
-    fit : PenalisedFit
-        Without constraints.
-    coefficients : Vector
-        With which no price falls, where there is a founding model; shape (p,).
-    without : list[Vector]
-        The same, as a document has them, of the fit without each fold.
-    """
+    """A fit to sums."""
 
     design: Design
-    fit: PenalisedFit
+    fit: PenalisedFit  # without constraints
+    # With which no price falls, where there is a founding model; shape (p,).
     coefficients: Vector
-    without: list[Vector]
+    without: list[Vector]  # the same, as a document has them, of the fit without each fold
 
 
 def solved(moments: Moments, *, held_out: bool = False, effective: str | None = None) -> Solved:
     """Fit so that no price falls, smoothness by REML; with ``held_out`` also without folds.
 
-    Raises
-    ------
-    FitError
-        When the sales are too few or do not tell the terms apart.
+    Raises FitError when the sales are too few or do not tell the terms apart.
     """
+    frame = moments.frame
     with threadpool_limits(1):
-        design = designed(moments.frame, moments.weight)
+        design = designed(frame, moments.weight)
         parts = [centred(design, gram) for gram in moments.grams]
-        whole = parts[0]
-        for part in parts[1:]:
-            whole = whole + part
+        whole = reduce(add, parts)
         fit = smooth(whole, design.penalties)
         beta, rising = fit.coefficients, None
-        if (founding := moments.frame.founding) is not None:
-            frame = moments.frame
+        if (founding := frame.founding) is not None:
             lists = any(b.feature == LISTING.name for t in frame.terms for b in t.bases)
             training = _training(moments, founding, effective)
             rising = constraints(design, founding.averages, training, lists=lists)
             beta = rising.shaped(fit)
         without = []
-        if held_out:
-            for part in parts:
-                left = solve(whole - part, design.penalties, fit.smoothing)
-                held = left.coefficients
-                if rising is not None:
-                    held = rising.shaped_alike(left)
-                without.append(documented(design, held)[1])
+        for part in parts if held_out else ():
+            left = solve(whole - part, design.penalties, fit.smoothing)
+            held = left.coefficients if rising is None else rising.shaped_alike(left)
+            without.append(documented(design, held)[1])
     return Solved(design, fit, beta, without)
 
 
@@ -216,15 +187,12 @@ def described(
     # A document keeps the bases with their mean rows, which those of the fit share.
     coefficients = documented(solution.design, solution.coefficients)[1]
     training = _training(moments, founding, effective)
-    terms = tuple(
-        Term(
-            tuple(
-                b.on(training.ranges[b.feature][1]) if isinstance(b, Periods) else b
-                for b in term.bases
-            )
-        )
+    last = {name: high for name, (_, high) in training.ranges.items()}
+    bases = (
+        tuple(b.on(last[b.feature]) if isinstance(b, Periods) else b for b in term.bases)
         for term in moments.frame.terms
     )
+    terms = tuple(map(Term, bases))
     return Effects.of(terms, coefficients, founding.averages), training
 
 
@@ -270,9 +238,8 @@ def _training(moments: Moments, founding: PriceModel, effective: str | None) -> 
     """What the model is fitted on; distinct stones by their share in the founding sales."""
     cells, seen = moments.cells(), founding.training
     grades = {}
-    scales: dict[str, Grade] = {g.name: g for g in (*GRADES, LISTING)}
     for name in ("cut", "color", "clarity", LISTING.name):
-        scale = scales[name].grades
+        scale = graded(name).grades
         count = np.bincount(cells[name], moments.grid.count, len(scale) + 1)[: len(scale)]
         found = {g: int(c) for g, c in zip(scale, count, strict=True) if c}
         if found:
@@ -303,10 +270,8 @@ def _support(moments: Moments, founding: PriceModel) -> Support:
     cells, seen = moments.cells(), founding.training
     codes, names = {}, {}
     for name in ("color", "clarity"):
-        grade = ATTRIBUTES[name]
-        assert isinstance(grade, Grade)
         found = np.unique(cells[name])
-        names[name] = tuple(grade.grades[code] for code in found)
+        names[name] = tuple(graded(name).grades[code] for code in found)
         codes[name] = np.searchsorted(found, cells[name])
     carat = moments.frame.bins["carat"].values[cells["carat"]]
     band = np.searchsorted(SUPPORT_BANDS, carat, side="right")
@@ -323,19 +288,12 @@ def _support(moments: Moments, founding: PriceModel) -> Support:
     return Support(SUPPORT_BANDS, names["color"], names["clarity"], tuple(stones), kinds)
 
 
-_SCALES = {grade.name: len(grade.grades) for grade in GRADES}
-ERROR_AXES = (len(BANDS) + 1, *(_SCALES[name] for name in ("clarity", "cut", "color")))
+ERROR_AXES = (len(BANDS) + 1, *(len(graded(n).grades) for n in ("clarity", "cut", "color")))
 ERROR_BINS = 4096
 
 
 def ranges_of_errors(errors: Errors) -> Ranges:
-    """Ranges from counted errors.
-
-    Raises
-    ------
-    FitError
-        When errors are known of fewer than 1,000 sales.
-    """
+    """Ranges from counted errors; raises FitError when they are of fewer than 1,000 sales."""
     known = int(errors.blend.count.sum())
     if known < FEWEST:
         raise FitError(
@@ -349,7 +307,8 @@ def scored(counts: Counts) -> Scored:
     """Counted errors by segment."""
     band, clarity, cut, color, bin = np.unravel_index(counts.cell, (*ERROR_AXES, ERROR_BINS))
     grades = {"cut": cut, "color": color, "clarity": clarity}
-    return Scored(band, grades, error_of(bin), counts.count)
+    middle = SMALLEST * np.exp((bin + 0.5) / FINE)
+    return Scored(band, grades, middle, counts.count)
 
 
 def _origin(moments: Moments, fit: PenalisedFit, design: Design) -> str:

@@ -10,6 +10,7 @@ Models*, 2nd ed., §5.6; centred margins are his ``ti`` terms).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -23,40 +24,19 @@ NULL = 1e-9  # an eigenvalue of a penalty below this part of the largest is none
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Margin:
-    """A basis as it enters the fit.
+    """A basis as it enters the fit."""
 
-    Attributes
-    ----------
-    basis : AnyBasis
-        w columns.
-    transform : Matrix
-        T, shape (w, q): coefficients of the basis are T·β.
-    penalty : Vector
-        Diagonal of T'ST, shape (q,), largest 1; all zero for a margin without penalty.
-    """
-
-    basis: AnyBasis
-    transform: Matrix
-    penalty: Vector
+    basis: AnyBasis  # w columns
+    transform: Matrix  # T, shape (w, q): coefficients of the basis are T·β
+    penalty: Vector  # diagonal of T'ST, shape (q,), largest 1; all zero if there is none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A term in the fit.
+    """A term in the fit."""
 
-    Attributes
-    ----------
-    margins : tuple[Margin, ...]
-        None for the intercept.
-    columns : slice
-        Where its coefficients stand.
-    ridge : bool
-        Whether all its coefficients are also drawn to nothing together.
-    """
-
-    margins: tuple[Margin, ...]
-    columns: slice
-    ridge: bool = False
+    margins: tuple[Margin, ...]  # empty for the intercept
+    columns: slice  # where its coefficients are
 
     @property
     def transform(self) -> Matrix:
@@ -71,18 +51,10 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Design:
-    """All terms, and all penalties.
+    """All terms, and all penalties."""
 
-    Attributes
-    ----------
-    sheets : tuple[Sheet, ...]
-        The intercept first.
-    penalties : Matrix
-        Diagonals, one row for each smoothing parameter; shape (penalties, p).
-    """
-
-    sheets: tuple[Sheet, ...]
-    penalties: Matrix
+    sheets: tuple[Sheet, ...]  # the intercept first
+    penalties: Matrix  # diagonals, one for each smoothing parameter; shape (penalties, p)
 
     @property
     def p(self) -> int:
@@ -97,16 +69,7 @@ class Design:
         return [int(i) for i in np.searchsorted(stops, first, side="right")]
 
     def only(self, some: Sequence[bool]) -> tuple["Design", Integers, Flags]:
-        """The design of some of the terms.
-
-        Returns
-        -------
-        Design
-        ndarray
-            Where its columns stood, shape (q,).
-        ndarray
-            Which of the penalties it has kept, shape (penalties,).
-        """
+        """The design of some terms, where its q columns were, and which penalties it kept."""
         kept = [sheet for sheet, is_kept in zip(self.sheets, some, strict=True) if is_kept]
         at = np.concatenate([np.arange(self.p)[sheet.columns] for sheet in kept])
         laid, stop = [], 0
@@ -131,22 +94,14 @@ def learned(
     rows: Matrix,
     weight: Vector,
     *,
-    centred: bool = True,
     alike: tuple[int, int] | None = None,
     silent: Sequence[int] = (),
 ) -> Margin:
     """Centre a basis over the sales and diagonalise its penalty.
 
-    Parameters
-    ----------
-    alike : tuple[int, int], optional
-        Two columns that have one coefficient.
-    silent : Sequence[int]
-        Columns that have none.
-    rows : Matrix
-        Its columns at the distinct values of its feature, shape (m, w).
-    weight : Vector
-        Sales of each value, shape (m,).
+    The ``rows`` are its columns at the distinct values of its feature, shape (m, w), and
+    ``weight`` the sales of each, shape (m,). Two columns ``alike`` have one coefficient,
+    ``silent`` ones none.
     """
     S = _penalty(basis)
     null = np.eye(basis.width)
@@ -154,7 +109,7 @@ def learned(
         null[alike, :] = null[alike, :].sum(axis=0)
         null = np.delete(null, alike[0], axis=1)
     null = np.delete(null, silent, axis=1)
-    if centred and null.shape[1] > 1:
+    if null.shape[1] > 1:
         mean = weight @ rows @ null / weight.sum()
         null = null @ np.linalg.qr(mean[:, None], mode="complete")[0][:, 1:]
     values, vectors = np.linalg.eigh(null.T @ S @ null)
@@ -196,18 +151,12 @@ def _between(basis: Levels) -> Matrix:
     return np.vstack([np.diff(every[ordered], axis=0), every[~np.array(ordered)]])
 
 
-def sheets(terms: Sequence[tuple[tuple[Margin, ...], bool]]) -> Design:
-    """Lay terms side by side behind the intercept.
-
-    Parameters
-    ----------
-    terms : Sequence
-        The margins of each term, and whether it also gets a ridge.
-    """
+def sheets(terms: Sequence[tuple[Margin, ...]]) -> Design:
+    """Lay terms side by side behind the intercept."""
     laid, stop = [Sheet((), slice(0, 1))], 1
-    for margins, ridge in terms:
-        q = int(np.prod([len(margin.penalty) for margin in margins]))
-        laid.append(Sheet(margins, slice(stop, stop + q), ridge))
+    for margins in terms:
+        q = prod(len(margin.penalty) for margin in margins)
+        laid.append(Sheet(margins, slice(stop, stop + q)))
         stop += q
     rows = []
     for sheet in laid:
@@ -219,8 +168,4 @@ def sheets(terms: Sequence[tuple[tuple[Margin, ...], bool]]) -> Design:
                     [*ones[:i], margin.penalty, *ones[i + 1 :]], np.ones(1)
                 )
                 rows.append(row)
-        if sheet.ridge:
-            row = np.zeros(stop)
-            row[sheet.columns] = 1.0
-            rows.append(row)
     return Design(tuple(laid), np.array(rows).reshape(-1, stop))

@@ -75,28 +75,11 @@ class _Nearest:
 
 
 def shaped(factor: Matrix, free: Vector, broken: Broken) -> tuple[Vector, Matrix]:
-    """Move the coefficients as little as possible to where no constraint is broken.
+    """Move free coefficients as little as possible to where no constraint is broken.
 
-    Parameters
-    ----------
-    factor : Matrix
-        L, shape (p, p), lower triangular: LL' = A = X'WX + S.
-    free : Vector
-        The coefficients without constraints, shape (p,).
-    broken : callable
-        Coefficients → the worst of the rows that they break, shape (m, p); none at the end.
-
-    Returns
-    -------
-    Vector
-        Coefficients, shape (p,).
-    Matrix
-        The rows that bind, shape (m, p).
-
-    Raises
-    ------
-    FitError
-        When no solution is found.
+    ``factor`` is L, lower triangular: LL' = A = X'WX + S; ``broken`` gives the worst of the
+    rows that coefficients break, shape (m, p). Returned are the coefficients, shape (p,), and
+    the rows that bind. Raises FitError when no solution is found.
     """
     found = broken(free)
     if not len(found):

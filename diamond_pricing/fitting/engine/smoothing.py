@@ -33,79 +33,63 @@ LONGEST = 6.0  # step of log λ
 
 
 class PenalisedFit:
-    """What a penalised least-squares solve found; what takes an inverse is found when asked.
-
-    Attributes
-    ----------
-    coefficients : Vector
-        β̂, shape (p,), log dollars.
-    smoothing : Vector
-        λ, one for each penalty.
-    factor : Matrix
-        L, shape (p, p), lower triangular: LL' = X'WX + S.
-    """
-
-    def __init__(self, state: "_State") -> None:
-        self._state = state
-        self.coefficients, self.smoothing, self.factor = state.beta, state.smoothing, state.L
-
-    @cached_property
-    def edf(self) -> Vector:
-        """Effective degrees of freedom of each column, the diagonal of A⁻¹X'X; shape (p,)."""
-        found: Vector = 1 - self._state.diagonal * self._state.S
-        return found
-
-    @cached_property
-    def residual_variance(self) -> float:
-        """σ²."""
-        return float(self._state.rss / (self._state.gram.n - self.edf.sum()))
-
-    @property
-    def covariance(self) -> Matrix:
-        """Bayesian posterior covariance σ²A⁻¹, shape (p, p)."""
-        lower = self._state.inverse
-        V: Matrix = lower + lower.T
-        V[np.diag_indices_from(V)] /= 2
-        V *= self.residual_variance
-        return V
-
-
-class _State:
-    """Everything at one choice of λ."""
+    """A penalised least-squares fit at one λ; what takes an inverse is found when asked."""
 
     def __init__(self, gram: Gram, penalties: Matrix, smoothing: Vector) -> None:
-        self.gram, self.penalties, self.smoothing = gram, penalties, smoothing
+        self.gram, self.penalties = gram, penalties
+        self.smoothing = smoothing  # λ, one for each penalty
         self.S = smoothing @ penalties if len(smoothing) else np.zeros(len(gram.Xy))
         A = gram.XX.T.copy(order="F")  # symmetric; LAPACK takes it as it stands
         of_A = np.diag(gram.XX) + self.S
         np.fill_diagonal(A, of_A)
-        self.L, failed = lapack.dpotrf(A, lower=1, overwrite_a=1)
+        # L, lower triangular: LL' = A.
+        self.factor, failed = lapack.dpotrf(A, lower=1, overwrite_a=1)
         # Rounding may leave a pivot of what is nothing a little above it.
-        if failed or (np.diag(self.L) ** 2 < SINGULAR * of_A).any():
+        if failed or (np.diag(self.factor) ** 2 < SINGULAR * of_A).any():
             raise FitError(
                 "the sales do not tell the terms apart: some columns are determined by others."
             )
-        self.beta: Vector = lapack.dpotrs(self.L, gram.Xy, lower=1)[0]
-        self.rss = max(
-            gram.yy - 2 * self.beta @ gram.Xy + self.beta @ (gram.XX @ self.beta),
-            gram.n * ROUNDING**2,
-        )
-        self.P = self.rss + self.beta @ (self.S * self.beta)
+        beta: Vector = lapack.dpotrs(self.factor, gram.Xy, lower=1)[0]
+        rss = float(gram.yy - 2 * beta @ gram.Xy + beta @ (gram.XX @ beta))
+        self.rss = max(rss, gram.n * ROUNDING**2)
+        self.P = self.rss + beta @ (self.S * beta)
+        self.coefficients = beta  # β̂, shape (p,), log dollars
         self.penalised = penalties.any(axis=0)
         self.free = len(self.S) - int(self.penalised.sum())
         if self.P <= 0 or gram.n <= self.free:
             raise FitError("the sales are too few or too alike for this model.")
 
+    @cached_property
+    def edf(self) -> Vector:
+        """Effective degrees of freedom of each column, the diagonal of A⁻¹X'X; shape (p,)."""
+        found: Vector = 1 - self.diagonal * self.S
+        return found
+
+    @cached_property
+    def residual_variance(self) -> float:
+        """σ²."""
+        return float(self.rss / (self.gram.n - self.edf.sum()))
+
+    @property
+    def covariance(self) -> Matrix:
+        """Bayesian posterior covariance σ²A⁻¹, shape (p, p)."""
+        lower = self.inverse
+        V: Matrix = lower + lower.T
+        V[np.diag_indices_from(V)] /= 2
+        V *= self.residual_variance
+        return V
+
     @property
     def score(self) -> float:
-        log_A = 2 * np.log(np.diag(self.L)).sum()
+        """Twice the negative restricted log likelihood, up to a constant."""
+        log_A = 2 * np.log(np.diag(self.factor)).sum()
         log_S = np.log(self.S[self.penalised]).sum()
         return float((self.gram.n - self.free) * np.log(self.P) + log_A - log_S)
 
     @cached_property
     def turned(self) -> Matrix:
         """L⁻¹, lower triangular."""
-        found: Matrix = lapack.dtrtri(self.L, lower=1)[0]
+        found: Matrix = lapack.dtrtri(self.factor, lower=1)[0]
         return found
 
     @cached_property
@@ -131,7 +115,7 @@ class _State:
     def parts(self) -> tuple[Vector, Vector, Vector]:
         """Of the gradient: of n − M log P, log|A| and log|S|₊, the last taken off."""
         a = self.penalties * self.smoothing[:, None]
-        quadratic, m = a @ self.beta**2, self.gram.n - self.free
+        quadratic, m = a @ self.coefficients**2, self.gram.n - self.free
         return m * quadratic / self.P, a @ self.diagonal, a @ self.of_s
 
     @cached_property
@@ -153,7 +137,7 @@ class _State:
         a = self.penalties * self.smoothing[:, None]
         m, (errors, _, _) = self.gram.n - self.free, self.parts
         found = np.diag(self.gradient)
-        half = lapack.dtrtrs(self.L, (a * self.beta).T, lower=1)[0]
+        half = lapack.dtrtrs(self.factor, (a * self.coefficients).T, lower=1)[0]
         found -= m * 2 * half.T @ half / self.P + np.outer(errors, errors) / m
         V = self.inverse
         V *= V
@@ -164,28 +148,14 @@ class _State:
         return found
 
 
-def reml(gram: Gram, penalties: Matrix, smoothing: Vector) -> float:
-    """Twice the negative restricted log likelihood, up to a constant."""
-    return _State(gram, penalties, smoothing).score
-
-
 def smooth(gram: Gram, penalties: Matrix, start: Vector | None = None) -> PenalisedFit:
-    """Choose λ by REML and fit.
+    """Choose λ by REML and fit, with diagonals D_j as penalties, shape (penalties, p).
 
-    Parameters
-    ----------
-    penalties : Matrix
-        Diagonals D_j, shape (penalties, p).
-    start : Vector, optional
-        λ to start from, as of an earlier fit to similar sales; NaN where that had none.
-
-    Raises
-    ------
-    FitError
-        When the columns are collinear or the sales too few.
+    It starts from λ of an earlier fit to similar sales, if given; NaN where that had none.
+    Raises FitError when the columns are collinear or the sales too few.
     """
     bounds = _bounds(gram, penalties)
-    state = _safe(gram, penalties, start)
+    state = roughly(gram, penalties, start)
     for _ in range(STEPS):
         rho, gradient = np.log(state.smoothing), state.gradient
         # At a bound λ is as good as infinite or nothing: it may stay there.
@@ -196,26 +166,24 @@ def smooth(gram: Gram, penalties: Matrix, start: Vector | None = None) -> Penali
         before, state = state, _lower(state, ~stuck, bounds)
         if state is before:  # no step lowers the score: rounding is all that is left
             break
-    return PenalisedFit(state)  # of few sales, perhaps, whose score has hardly a lowest place
+    return state  # of few sales, perhaps, whose score has hardly a lowest place
 
 
 def roughly(gram: Gram, penalties: Matrix, start: Vector | None = None) -> PenalisedFit:
-    """Fit as `smooth`, at a λ that is near enough to learn weights from."""
-    return PenalisedFit(_safe(gram, penalties, start))
+    """Fit as `smooth`, at a λ that is near enough to learn weights from.
 
-
-def _safe(gram: Gram, penalties: Matrix, start: Vector | None) -> "_State":
-    """Take some Fellner–Schall steps, fewer from a λ that is known."""
+    Some Fellner–Schall steps are taken, fewer from a λ that is known.
+    """
     low, high = _bounds(gram, penalties)
     rho = np.log(_known(start, _scale(gram, penalties))).clip(low, high)
-    state = _State(gram, penalties, np.exp(rho))
+    state = PenalisedFit(gram, penalties, np.exp(rho))
     for _ in range(UNKNOWN if start is None or np.isnan(start).any() else KNOWN):
         rho = (rho + state.safe.clip(-LONGEST, LONGEST)).clip(low, high)
-        state = _State(gram, penalties, np.exp(rho))
+        state = PenalisedFit(gram, penalties, np.exp(rho))
     return state
 
 
-def _lower(state: _State, free: Flags, bounds: tuple[Vector, Vector]) -> _State:
+def _lower(state: PenalisedFit, free: Flags, bounds: tuple[Vector, Vector]) -> PenalisedFit:
     """Take one of Newton's steps, or a part of one, that does not raise the score."""
     gradient, hessian = state.gradient, state.hessian
     rho, size = np.log(state.smoothing), np.abs(gradient)
@@ -226,7 +194,7 @@ def _lower(state: _State, free: Flags, bounds: tuple[Vector, Vector]) -> _State:
     step = _newton(hessian, gradient, free)
     tries = tries * bool(tail.any()) + [rho + step / 2**k for k in range(HALVED)]
     for tried in tries:
-        new = _State(state.gram, state.penalties, np.exp(tried.clip(*bounds)))
+        new = PenalisedFit(state.gram, state.penalties, np.exp(tried.clip(*bounds)))
         if new.score <= state.score + 1e-9 * abs(state.score):
             return new
     return state  # nothing better is near
@@ -244,7 +212,7 @@ def _newton(hessian: Matrix, gradient: Vector, free: Flags) -> Vector:
 
 def solve(gram: Gram, penalties: Matrix, smoothing: Vector | None = None) -> PenalisedFit:
     """Fit at given λ, or one that is as good as any where it is NaN or None."""
-    return PenalisedFit(_State(gram, penalties, _known(smoothing, _scale(gram, penalties))))
+    return PenalisedFit(gram, penalties, _known(smoothing, _scale(gram, penalties)))
 
 
 def _scale(gram: Gram, penalties: Matrix) -> Vector:

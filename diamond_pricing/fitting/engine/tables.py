@@ -9,7 +9,7 @@ where N_ij holds the weights of the sales in each pair of cells (Wood, Li, Shadd
 Augustin 2017). Terms over the same attributes share their cells.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from math import prod
@@ -19,8 +19,8 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
-from diamond_pricing.fitting.engine.design import Design, Sheet
-from diamond_pricing.terms import AnyBasis, interleaved
+from diamond_pricing.fitting.engine.design import Design, Margin, Sheet
+from diamond_pricing.terms import AnyBasis, Rows, interleaved
 
 BINS = 512  # of a feature with more distinct values
 FEW = 10  # sales for each column, below which their rows are multiplied as they stand
@@ -30,36 +30,20 @@ Features = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gram:
-    """X'WX, X'Wy, y'Wy and n: all that a penalised fit needs.
+    """X'WX, X'Wy, y'Wy and n: all that a penalised fit needs."""
 
-    Attributes
-    ----------
-    XX : Matrix
-        Shape (p, p).
-    Xy : Vector
-        Shape (p,).
-    yy : float
-    n : int
-        Number of sales. Weights say how precise each is, not how often it stands there: a
-        sale of weight 2 counts once.
-    """
-
-    XX: Matrix
-    Xy: Vector
+    XX: Matrix  # shape (p, p)
+    Xy: Vector  # shape (p,)
     yy: float
+    # Number of sales. Weights say how precise each is, not how often it is there: a sale of
+    # weight 2 counts once.
     n: int
 
-    def __add__(self, other: "Gram") -> "Gram":
-        """Put two parts of the sales together."""
-        return Gram(
-            self.XX + other.XX, self.Xy + other.Xy, self.yy + other.yy, self.n + other.n
-        )
+    def __add__(self, more: "Gram") -> "Gram":
+        return Gram(self.XX + more.XX, self.Xy + more.Xy, self.yy + more.yy, self.n + more.n)
 
-    def __sub__(self, other: "Gram") -> "Gram":
-        """Take away a part of the sales."""
-        return Gram(
-            self.XX - other.XX, self.Xy - other.Xy, self.yy - other.yy, self.n - other.n
-        )
+    def __sub__(self, part: "Gram") -> "Gram":
+        return Gram(self.XX - part.XX, self.Xy - part.Xy, self.yy - part.yy, self.n - part.n)
 
     def only(self, columns: Integers) -> "Gram":
         """Of some of the columns."""
@@ -85,39 +69,24 @@ def coded(values: Vector, bins: Vector) -> Integers:
 class Tables:
     """Where n sales stand in the tables of a design.
 
-    Parameters
-    ----------
-    axes : Mapping[str, Vector]
-        For each feature the values of its bins, ascending.
-    codes : Mapping[str, Integers]
-        Bin of each sale in each feature, shape (n,).
+    Each feature has the values of its bins, ascending, in ``axes``, and the bin of each
+    sale, shape (n,), in ``codes``.
     """
 
     def __init__(
         self, design: Design, axes: Mapping[str, Vector], codes: Mapping[str, Integers]
     ) -> None:
-        features = [tuple(m.basis.feature for m in sheet.margins) for sheet in design.sheets]
-        groups = _largest(features)
-        home = [next(g for g in groups if set(g) >= set(f)) for f in features]
-        # The terms of a group side by side.
-        self.sheets = [
-            sheet
-            for group in groups
-            for sheet, of in zip(design.sheets, home, strict=True)
-            if of == group
-        ]
+        features = [[m.basis.feature for m in sheet.margins] for sheet in design.sheets]
+        groups = grouped(features)
+        self.sheets: list[Sheet] = []  # the terms of a group side by side
         self.blocks, at, stop = [], [], 0
         self.columns: list[slice] = []
-        for group in groups:
+        for group, of in groups.items():
             cells, of_sale = _cells(axes, codes, group)
             at.append(of_sale)
-            block = sparse.hstack(
-                [
-                    _columns(sheet, cells, axes)
-                    for sheet, of in zip(design.sheets, home, strict=True)
-                    if of == group
-                ]
-            ).tocsr()
+            sheets = [design.sheets[i] for i in of]
+            self.sheets += sheets
+            block = sparse.hstack([_columns(sheet, cells, axes) for sheet in sheets]).tocsr()
             self.blocks.append(block)
             self.columns.append(slice(stop, stop + block.shape[1]))
             stop += block.shape[1]
@@ -135,13 +104,7 @@ class Tables:
     def gram(
         self, y: Vector, weight: Vector | None = None, some: NDArray[np.bool_] | None = None
     ) -> Gram:
-        """Sum over all sales, or some.
-
-        Parameters
-        ----------
-        y, weight : Vector
-            Log prices and, if any, weights; shape (n,).
-        """
+        """Sum over all sales, or some, of log prices y and perhaps weights; shape (n,)."""
         w = np.ones(len(y)) if weight is None else weight
         if self.rows is not None:
             kept = slice(None) if some is None else some
@@ -169,12 +132,15 @@ class Tables:
         return Gram(XX, turned(self.sheets, Xy[:, None])[:, 0], float(w @ y**2), n)
 
 
-def _largest(features: Sequence[Features]) -> list[Features]:
-    """The largest sets of features that stand together in a term."""
-    found: list[Features] = []
-    for each in sorted({tuple(sorted({*f})) for f in features}, key=lambda f: (-len(f), f)):
+def grouped(features: Sequence[Iterable[str]]) -> dict[Features, list[int]]:
+    """The largest sets of features of one term, and which terms are over each or a part."""
+    found: dict[Features, list[int]] = {}
+    sets = [tuple(sorted({*f})) for f in features]
+    for each in sorted({*sets}, key=lambda f: (-len(f), f)):
         if not any(set(each) <= set(larger) for larger in found):
-            found.append(each)
+            found[each] = []
+    for i, each in enumerate(sets):
+        found[next(group for group in found if set(each) <= set(group))].append(i)
     return found
 
 
@@ -195,32 +161,48 @@ def _columns(
 ) -> sparse.csr_matrix:
     """Columns of a term at cells, before they are centred; sparse."""
     n = len(next(iter(cells.values()), np.zeros(1)))
+    bases = [margin.basis for margin in sheet.margins]
+    sides = [taken(b.placed(axes[b.feature]), cells[b.feature]) for b in bases]
+    return spread(sides, [basis.width for basis in bases], n)
+
+
+def taken(rows: Rows, at: Integers) -> Rows:
+    """Some of the rows, perhaps several times."""
+    return Rows(rows.position[at], rows.weight[at])
+
+
+def spread(sides: Sequence[Rows], widths: Sequence[int], n: int) -> sparse.csr_matrix:
+    """Row-wise tensor product of n rows of bases, the last fastest; sparse."""
     position: Integers = np.zeros((n, 1), np.int64)
     weight: Vector = np.ones((n, 1))
-    for margin in sheet.margins:
-        basis = margin.basis
-        rows = basis.placed(axes[basis.feature])
-        at = cells[basis.feature]
-        p, w = rows.position[at], rows.weight[at]
-        position = (position[:, :, None] * basis.width + p[:, None, :]).reshape(n, -1)
+    for (p, w), width in zip(sides, widths, strict=True):
+        position = (position[:, :, None] * width + p[:, None, :]).reshape(n, -1)
         weight = (weight[:, :, None] * w[:, None, :]).reshape(n, -1)
     start = np.arange(n + 1) * position.shape[1]
-    return sparse.csr_matrix((weight.ravel(), position.ravel(), start), (n, sheet.term.width))
+    return sparse.csr_matrix((weight.ravel(), position.ravel(), start), (n, prod(widths)))
 
 
 def rows_of(
     design: Design, axes: Mapping[str, Vector], codes: Mapping[str, Integers]
 ) -> Matrix:
     """Rows of the design matrix of n sales at their bins, shape (n, p)."""
-    n = len(next(iter(codes.values())))
+
+    def side(margin: Margin) -> Matrix:
+        feature = margin.basis.feature
+        at: Matrix = columns(margin.basis, axes[feature]) @ margin.transform
+        return at[codes[feature]]
+
+    return joined(design, side, len(next(iter(codes.values()))))
+
+
+def joined(design: Design, side: Callable[[Margin], Matrix], n: int) -> Matrix:
+    """Rows of the design matrix from the n rows of each margin, shape (n, p)."""
     found = np.ones((n, design.p))
     sides: dict[int, Matrix] = {}
     for sheet in design.sheets[1:]:
         for margin in sheet.margins:
             if id(margin) not in sides:
-                feature = margin.basis.feature
-                at = columns(margin.basis, axes[feature]) @ margin.transform
-                sides[id(margin)] = at[codes[feature]]
+                sides[id(margin)] = side(margin)
         found[:, sheet.columns] = interleaved([sides[id(m)] for m in sheet.margins], n)
     return found
 

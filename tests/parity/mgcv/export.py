@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from diamond_pricing import Stones, load_sales
-from diamond_pricing.fitting.engine import Design, Gram, Margin, Tables, learned, sheets, smooth
-from diamond_pricing.fitting.engine.tables import axis, coded
+from diamond_pricing.fitting.engine.design import Design, Margin, learned, sheets
+from diamond_pricing.fitting.engine.smoothing import smooth
+from diamond_pricing.fitting.engine.tables import Gram, Tables, axis, coded
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.terms import Levels, Spline, Steps, dense
 
@@ -49,10 +50,10 @@ class Case:
         margins = {
             part: self._margin(part) for part in {part for term in parts for part in term}
         }
-        made = [(tuple(margins[part] for part in term), False) for term in parts]
+        made = [tuple(margins[part] for part in term) for term in parts]
         if name == "curve":  # a random effect: every grade is drawn to nothing, none is centred
             levels = margins["color"].basis
-            made[1] = ((Margin(levels, np.eye(levels.width), np.zeros(levels.width)),), True)
+            made[1] = (Margin(levels, np.eye(levels.width), np.ones(levels.width)),)
         self.design: Design = sheets(made)
         y = np.log(sales["price"].to_numpy())
         self.gram: Gram = Tables(self.design, self.axes, self.codes).gram(y)
