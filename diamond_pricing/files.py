@@ -16,12 +16,8 @@ def written_aside(target: Path) -> Iterator[Path]:
     """Give a path to write to; when the block ends well it becomes ``target``.
 
     Then it is on the disk: a power cut leaves the old file or the new one. A link's target
-    is written, not the link; what it may be read by stays as it was.
-
-    Raises
-    ------
-    OSError
-        Naming ``target``; nothing is left behind.
+    is written, not the link; what it may be read by stays as it was. An `OSError` names
+    ``target``; then nothing is left behind.
     """
     place = target.resolve()
     aside = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
@@ -55,12 +51,7 @@ def put(target: Path, data: bytes, mode: int = 0o666) -> bool:
 
     It is written aside, flushed and linked to its name, which fails when the name is taken;
     then the folder is flushed. When this returns, the file survives a power cut, whoever
-    wrote it.
-
-    Parameters
-    ----------
-    mode : int
-        Who may read and write it, less what the process masks.
+    wrote it. ``mode`` says who may read and write it, less what the process masks.
     """
     if target.exists():
         return _there_already(target)

@@ -14,7 +14,7 @@ from diamond_pricing.arrays import Flags, Vector
 from diamond_pricing.errors import MissingExtraError
 from diamond_pricing.fitting import fit
 from diamond_pricing.fitting.fit import DEFAULT
-from diamond_pricing.model.nearest import nearest_priced
+from diamond_pricing.model.price_model import nearest_priced
 from diamond_pricing.stones import Stones
 
 try:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from diamond_pricing.exhibits.exhibit import Figure, Table, frame_of, table
 from diamond_pricing.model import PriceExplanation, PriceModel
-from diamond_pricing.model.explanation import REFERENCE, reasons_html
+from diamond_pricing.model.details import REFERENCE
+from diamond_pricing.model.explanation import reasons_html
 from diamond_pricing.model.money import written
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import MEASURES, Stone

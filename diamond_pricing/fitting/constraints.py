@@ -16,7 +16,10 @@ from diamond_pricing.model.certificate import (
     AXES,
     MISSING,
     MOVING,
+    Feature,
     Grid,
+    features,
+    is_proportion,
     levels_of,
     located,
     other_of,
@@ -24,7 +27,6 @@ from diamond_pricing.model.certificate import (
     rising,
 )
 from diamond_pricing.model.effects import Effects
-from diamond_pricing.model.proportions import Feature, features, is_proportion
 from diamond_pricing.stones import Stones
 from diamond_pricing.terms import Averages, Term, dense, interleaved
 
@@ -68,13 +70,12 @@ class Constraints:
         self.binding = np.empty((0, design.p))
         self.least: list[list[tuple[Matrix, slice]]] = []
         for grid in over_grids:
+            found = features(terms, averages, grid) if grid.dimensions == ANY else []
             self.least.append([])
-            if grid.dimensions == ANY:
-                cuts = np.asarray(grid.values["cut"], np.int64)
-                for feature in features(terms, averages, cuts, grid.listing, grid.shape):
-                    places = slice(self.size, self.size + len(cuts) - 1)
-                    self.least[-1].append((self._steps(feature), places))
-                    self.size = places.stop
+            for feature in found:
+                places = slice(self.size, self.size + feature.cuts - 1)
+                self.least[-1].append((self._steps(feature), places))
+                self.size = places.stop
 
     def _steps(self, feature: Feature) -> Matrix:
         """Design rows of the steps of a feature, shape (states · (cuts − 1), p)."""

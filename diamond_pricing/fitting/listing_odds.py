@@ -11,7 +11,7 @@ from diamond_pricing.fitting.engine.tables import Tables
 from diamond_pricing.fitting.recipe import WEIGHT
 from diamond_pricing.fitting.sales import Sales
 from diamond_pricing.fitting.structure import Part, laid_out
-from diamond_pricing.model.inference import Inference, Odds
+from diamond_pricing.model.effects import Entry, Inference
 from diamond_pricing.stones import LISTING
 from diamond_pricing.terms import Averages
 
@@ -58,8 +58,14 @@ def inferred(sales: Sales, shape: tuple[str, ...], averages: Averages) -> Infere
         before, eta = eta, laid.fitted(fit.coefficients).clip(-FARTHEST, FARTHEST)
         if np.abs(eta - before).mean() < SETTLED:
             break
-    odds = []
-    for sheet in laid.design.sheets:
-        coefficients = sheet.transform @ fit.coefficients[sheet.columns]
-        odds.append(Odds(sheet.term.bases, tuple(coefficients.tolist())))
-    return Inference(LIKELY, OTHERWISE, tuple(odds))
+    return Inference(
+        LIKELY,
+        OTHERWISE,
+        tuple(
+            Entry(
+                sheet.term.bases,
+                tuple((sheet.transform @ fit.coefficients[sheet.columns]).tolist()),
+            )
+            for sheet in laid.design.sheets
+        ),
+    )

@@ -5,6 +5,7 @@ square of its moves over as many months. Over more than half of the past, where 
 are few and alike, it grows with the months.
 """
 
+from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any
 
@@ -23,29 +24,19 @@ MIDDLE = 14  # days from the first of a month
 FEWEST_MONTHS = 6  # of a past that shows how far prices move
 
 
+@dataclass(frozen=True, eq=False)
 class Past:
-    """How far the markets of a model moved before.
+    """How far the markets of a model moved before."""
 
-    Parameters
-    ----------
-    effects : Effects
-    coefficients : Vector
-    training : Training
-    name : str
-        The date that they read.
-    """
-
-    def __init__(
-        self, effects: Effects, coefficients: Vector, training: Training, name: str
-    ) -> None:
-        self.effects, self.coefficients = effects, coefficients
-        self.training, self.name = training, name
-        self.ends = training.ranges[name]
-        self._moves: dict[tuple[int, ...], tuple[float, ...]] = {}
+    effects: Effects
+    coefficients: Vector
+    training: Training
+    name: str  # of the date that they read
+    _moves: dict[tuple[int, ...], tuple[float, ...]] = field(default_factory=dict)
 
     def monthly(self, stone: Stone) -> tuple[tuple[float, ...], Stones]:
         """The first days of the months, and a stone in the middle of each."""
-        first, last = self.ends
+        first, last = self.training.ranges[self.name]
         starts = parts_of_calendar(first, last, 1)[:-1]
         given: dict[str, Any] = stone.given()
         days = [min(max(day + MIDDLE, first), last) for day in starts]
@@ -56,7 +47,7 @@ class Past:
 
         Shape (n,); 0 for days within the sales.
         """
-        first, last = self.ends
+        first, last = self.training.ranges[self.name]
         away = np.maximum(days - last, first - days).clip(0)
         found, rows = np.zeros(len(stones)), np.flatnonzero(away)
         markets = self._markets(stones.take(rows)) if len(rows) else np.zeros((0, 1), int)

@@ -11,60 +11,59 @@ weights. Further grades that are to rise are compared too.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
+from dataclasses import dataclass
 from itertools import product
-from operator import mul
+from math import prod
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.like_sales import Likeness
 from diamond_pricing.model.markup import Markup
-from diamond_pricing.model.proportions import features, is_proportion
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones import GRADES, LISTING, MEASURES, Stones
 from diamond_pricing.stones.attributes import RISING
 from diamond_pricing.stones.checks import expected_diameter
+from diamond_pricing.stones.kinds import SHAPE
 from diamond_pricing.stones.trade import graded
-from diamond_pricing.terms import Averages, Levels, Periods, Rows, Steps, Term, looked_up
+from diamond_pricing.terms import (
+    AnyBasis,
+    Averages,
+    Levels,
+    Periods,
+    Rows,
+    Spline,
+    Steps,
+    Term,
+    looked_up,
+)
 
 # Carats: all hundredths, and more where a hundredth is much of the weight.
 WEIGHTS = np.concatenate(
     [np.arange(80, 200) / 400, np.arange(100, 200) / 200, np.arange(100, 501) / 100]
 )
 TYPICAL = {"depth": 61.8, "table": 57.0}  # per cent, of the stones with dimensions
+POINTS = 200  # of each curve of the proportions
+PROPORTIONS = frozenset(m.name for m in MEASURES) - {"carat"}
 MISSING, MOVING, ANY = "missing", "moving with the weight", "any that stay the same"
 AXES = ("carat", "cut", "color", "clarity")
-SHAPE = "shape"
 
 
 class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the exhaustive check found.
+    """What the exhaustive check found."""
 
-    Attributes
-    ----------
-    compared : int
-        Pairs of stones compared.
-    inversions : dict[str, int]
-        Pairs whose better or heavier stone is cheaper, by the attribute that improves.
-    lightest, heaviest, step : float
-        The weights tried, carats; ``step`` is the largest between two.
-    lists : tuple[str, ...]
-        The prices tried.
-    dimensions : tuple[str, ...]
-        The dimensions tried.
-    """
-
-    compared: int
+    compared: int  # pairs of stones compared
+    # Pairs whose better or heavier stone is cheaper, by the attribute that improves
     inversions: dict[str, int]
+    # The weights tried, carats; ``step`` is the largest between two
     lightest: float
     heaviest: float
     step: float
-    lists: tuple[str, ...]
-    dimensions: tuple[str, ...]
+    lists: tuple[str, ...]  # the prices tried
+    dimensions: tuple[str, ...]  # the dimensions tried
 
     @property
     def holds(self) -> bool:
@@ -73,24 +72,12 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Grid(NamedTuple):
-    """All combinations of some weights and grades, with one way to fill the dimensions.
+    """All combinations of some weights and grades, with one way to fill the dimensions."""
 
-    Attributes
-    ----------
-    values : Mapping[str, Sequence]
-        Weights in carats; codes of the grades, worst first.
-    dimensions : str
-        ``MISSING``, ``MOVING`` or ``ANY``.
-    listing : int
-        Code of the price list, −1 for the blend.
-    shape : int
-        Code of the shape of all its stones, −1 where it is not known.
-    """
-
-    values: Mapping[str, Sequence[float]]
-    dimensions: str
-    listing: int
-    shape: int = -1
+    values: Mapping[str, Sequence[float]]  # weights in carats; codes of the grades, worst first
+    dimensions: str  # ``MISSING``, ``MOVING`` or ``ANY``
+    listing: int  # code of the price list, −1 for the blend
+    shape: int = -1  # code of the shape of all its stones, −1 where it is not known
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -100,13 +87,10 @@ class Grid(NamedTuple):
     def stones(self, axes: Sequence[str] = AXES, others: Mapping[str, float] = {}) -> Stones:
         """Stones over some axes, the last fastest; the other axes stay at their first value.
 
-        Parameters
-        ----------
-        others : Mapping[str, int]
-            Codes of further grades, or a day, the same for all.
+        ``others`` are codes of further grades, or a day, the same for all.
         """
         counts = [len(self.values[a]) if a in axes else 1 for a in AXES]
-        n = reduce(mul, counts)
+        n = prod(counts)
         index = np.unravel_index(np.arange(n), counts)
         place = {a: np.asarray(self.values[a])[i] for a, i in zip(AXES, index, strict=True)}
         return self.at(place | {name: np.full(n, code) for name, code in others.items()})
@@ -151,7 +135,9 @@ def grids(
     Where no term reads them there is nothing to fill. Every shape that the terms know has its
     own grids; stones without a cut grade are compared among themselves.
     """
-    shapes = shapes_of(terms)
+    bases = (basis for term in terms for basis in term.bases)
+    levels = {b.levels for b in bases if isinstance(b, Levels) and b.attribute == SHAPE}
+    shapes = [code for some in levels for code in _codes(SHAPE, some)] or [-1]
     inside = [at for at in jumps_at if WEIGHTS[0] < at <= WEIGHTS[-1]]
     weights = np.union1d(WEIGHTS, np.nextafter(inside, 0))
     values: dict[str, Sequence[float]] = {"carat": weights.tolist()}
@@ -159,11 +145,8 @@ def grids(
     for axis in AXES[1:]:
         grade = graded(axis)
         known = training.grades[axis]
-        values[axis] = [
-            code
-            for code, name in enumerate(grade.grades)
-            if name in known and name != grade.ungraded
-        ]
+        seen = [name for name in grade.grades if name in known and name != grade.ungraded]
+        values[axis] = _codes(axis, seen)
         if grade.ungraded in known:
             ungraded = [grade.grades.index(grade.ungraded)]
     every = [values] if values["cut"] else []
@@ -173,41 +156,32 @@ def grids(
             yield Grid(some, dimensions, listing, shape)
 
 
+def is_proportion(term: Term) -> bool:
+    """Whether a term reads a measure besides the weight."""
+    return any(PROPORTIONS & set(basis.attributes) for basis in term.bases)
+
+
 def dimensions_of(terms: Sequence[Term]) -> tuple[str, ...]:
     """The ways to fill the dimensions that differ."""
     return (MISSING, MOVING, ANY) if any(map(is_proportion, terms)) else (MISSING,)
 
 
-def shapes_of(terms: Sequence[Term]) -> list[int]:
-    """Codes of the shapes that terms know; −1 where they know none."""
-    bases = (basis for term in terms for basis in term.bases)
-    known = {b.levels for b in bases if isinstance(b, Levels) and b.attribute == SHAPE}
-    if not known:
-        return [-1]
-    codes = {name: code for code, name in enumerate(graded(SHAPE).grades)}
-    return [codes.get(name, -1) for levels in known for name in levels]
+def _codes(attribute: str, levels: Sequence[str]) -> list[int]:
+    """Codes of grades, −1 for those that are not recorded."""
+    scale = graded(attribute).grades
+    return [scale.index(level) if level in scale else -1 for level in levels]
 
 
 class Located(NamedTuple):
-    """A term at the stones of a grid.
+    """A term at the stones of a grid."""
 
-    Attributes
-    ----------
-    other : str
-        The further grade, or date, that it depends on, or empty.
-    sides : list[list[Rows]]
-        For each level of that grade the rows of its bases.
-    sizes : tuple[int, ...]
-        Stones along each axis, 1 where it does not vary along it.
-    """
-
-    other: str
-    sides: list[list[Rows]]
-    sizes: tuple[int, ...]
+    other: str  # the further grade, or date, that it depends on, or empty
+    sides: list[list[Rows]]  # for each level of that grade the rows of its bases
+    sizes: tuple[int, ...]  # stones along each axis, 1 where it does not vary along it
 
     def effects(self, table: Vector) -> Vector:
         """Log effects, shape (levels, *sizes)."""
-        n = reduce(mul, self.sizes)
+        n = prod(self.sizes)
         found = [looked_up(table, rows, n) for rows in self.sides]
         return np.stack(found).reshape(-1, *self.sizes)
 
@@ -229,8 +203,7 @@ def levels_of(basis: Levels | Periods) -> Sequence[float]:
     """Codes of what a stone may have, −1 is that it is not known; or the first days."""
     if isinstance(basis, Periods):
         return list(basis.starts[:-1])
-    codes = {name: code for code, name in enumerate(graded(basis.attribute).grades)}
-    found = [codes.get(level, -1) for level in basis.levels]
+    found = _codes(basis.attribute, basis.levels)
     return found if -1 in found else [*found, -1]
 
 
@@ -258,27 +231,17 @@ def located(terms: Sequence[Term], averages: Averages, grid: Grid) -> list[Locat
 
 
 class Over(NamedTuple):
-    """Log effects at every stone of a grid.
+    """Log effects at every stone of a grid."""
 
-    Attributes
-    ----------
-    base : Vector
-        Of all terms without a further grade, shape `Grid.sizes`.
-    others : dict[str, list[Vector]]
-        By further grade the effects of each of its terms, shape (levels, *sizes).
-    """
-
-    base: Vector
+    base: Vector  # of all terms without a further grade, shape `Grid.sizes`
+    # By further grade the effects of each of its terms, shape (levels, *sizes)
     others: dict[str, list[Vector]]
 
     def steps(self, axis: str) -> tuple[Vector, dict[str, Integers]]:
         """What one step along an axis adds at least, whatever the further grades are.
 
-        Returns
-        -------
-        tuple
-            The least steps, and by further grade the place of the level that they are at,
-            of a shape that the steps can be broadcast to.
+        And by further grade the place of the level that this least is at, of a shape that the
+        steps can be broadcast to.
         """
         i = AXES.index(axis)
         least, worst = np.diff(self.base, axis=i), {}
@@ -302,14 +265,9 @@ def over(
     at: Sequence[Located | None] | None = None,
     like: Likeness | None = None,
 ) -> Over:
-    """Effects at every stone of a grid.
+    """Effects at every stone of a grid, with what like sales fetched beyond.
 
-    Parameters
-    ----------
-    at : Sequence, optional
-        Saves working it out again for other coefficients.
-    like : Likeness, optional
-        What like sales fetched beyond.
+    ``at`` saves working `located` out again for other coefficients.
     """
     others: dict[str, list[Vector]] = {}
     alike: dict[tuple[int, ...], Vector] = {}  # added up before they are spread over the grid
@@ -328,6 +286,73 @@ def over(
     if like is not None:
         base += like.of(grid.stones()).reshape(grid.sizes)
     return Over(base, others)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Feature:
+    """A feature of the proportions in all its states, with each cut, on one price list."""
+
+    cuts: int  # how many
+    # By the place of each term over it: rows of its bases, shape (states · cuts, m)
+    terms: dict[int, list[Rows]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.terms.values()))[0].position)
+
+    def steps(self, tables: Sequence[Vector]) -> Matrix:
+        """Log effect of each cut less that of the next worse, shape (states, cuts − 1)."""
+        effect = np.zeros(len(self))
+        for i, rows in self.terms.items():
+            effect += looked_up(tables[i], rows, len(self))
+        return np.diff(effect.reshape(-1, self.cuts), axis=1)
+
+
+def features(terms: Sequence[Term], averages: Averages, grid: Grid) -> list[Feature]:
+    """Every feature of the proportions that some terms read, with the cuts of a grid.
+
+    Whatever the proportions of a stone are, a better cut must not make it cheaper. Their
+    effects add up feature by feature, so the worst case over all of them together is the sum
+    of the worst cases of each: anywhere on its curve, or missing.
+    """
+    cuts = np.asarray(grid.values["cut"], np.int64)
+    if len(cuts) < 2:
+        return []
+    known, missing = (
+        grid.at({"carat": np.repeat(carats, len(cuts)), "cut": np.tile(cuts, len(carats))})
+        for carats in (np.ones(POINTS), np.array(averages.carats))
+    )
+    found: dict[str, list[int]] = {}
+    ends: dict[str, list[float]] = {}
+    for i, term in enumerate(terms):
+        for basis in term.bases:
+            if PROPORTIONS & set(basis.attributes):
+                found.setdefault(basis.feature, []).append(i)
+                if isinstance(basis, Spline):
+                    reach = basis.knots[basis.degree], basis.knots[-basis.degree - 1]
+                    ends.setdefault(basis.feature, []).extend(reach)
+
+    def rows(basis: AnyBasis) -> Rows:
+        if PROPORTIONS & set(basis.attributes):
+            low, high = min(ends[basis.feature]), max(ends[basis.feature])
+            there = basis.placed(np.repeat(np.linspace(low, high, POINTS), len(cuts)))
+        else:
+            there = basis.rows(known, averages)
+        return _stacked(there, basis.rows(missing, averages))
+
+    return [
+        Feature(len(cuts), {i: [rows(basis) for basis in terms[i].bases] for i in places})
+        for places in found.values()
+    ]
+
+
+def _stacked(first: Rows, second: Rows) -> Rows:
+    wide = max(part.position.shape[1] for part in (first, second))
+    return Rows(
+        *(
+            np.vstack([np.pad(part, ((0, 0), (0, wide - part.shape[1]))) for part in pair])
+            for pair in zip(first, second, strict=True)
+        )
+    )
 
 
 def rising(terms: Sequence[Term]) -> dict[str, list[int]]:
@@ -355,14 +380,14 @@ def steps(
     here = over(effects, grid, like=like)
     of_axis = {axis: here.steps(axis)[0] for axis in AXES}
     if grid.dimensions == ANY:
-        cuts = np.asarray(grid.values["cut"], np.int64)
-        found = features(effects.terms, effects.averages, cuts, grid.listing, grid.shape)
+        found = features(effects.terms, effects.averages, grid)
+        cuts = grid.values["cut"]
         least = sum(
             (f.steps(effects.tables).min(axis=0) for f in found), np.zeros(len(cuts) - 1)
         )
         of_axis["cut"] = of_axis["cut"] + least[None, :, None, None]
         if like is not None:
-            names = [graded("cut").grades[code] for code in cuts]
+            names = [graded("cut").grades[int(code)] for code in cuts]
             worst = like.worst_cuts(np.asarray(grid.values["carat"]), names, grid.listing)
             of_axis["cut"] = of_axis["cut"] + worst[:, :, None, None]
     elif markup is not None:

@@ -1,57 +1,64 @@
 """How a model shows itself in a notebook, as text and as a data frame."""
 
-from collections.abc import Sequence
 from html import escape
 from itertools import product
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from diamond_pricing.arrays import Matrix, Vector
-from diamond_pricing.terms import Term
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def model_html(title: str, facts: Sequence[tuple[str, str]]) -> str:
+def html(model: Any) -> str:
     """A model in a notebook: what it is, and what its lines are."""
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left">{escape(name)}</th>'
         f'<td style="text-align:left">{escape(fact)}</td></tr>'
-        for name, fact in facts
+        for name, fact in _facts(model)
     )
-    return f'<table class="price-model"><caption>{escape(title)}</caption>{rows}</table>'
+    title = escape(f"{model.family} model {model.sha256[:12]}")
+    return f'<table class="price-model"><caption>{title}</caption>{rows}</table>'
 
 
-def coefficients_frame(
-    terms: Sequence[Term], value: Vector, factor: Matrix, level: float = 0.95
-) -> "pd.DataFrame":
+def _facts(model: Any) -> list[tuple[str, str]]:
+    """What a model is, in pairs of a name and a text."""
+    t = model.training
+    sales = f"{t.rows:,} sales of {t.stones:,} stones"
+    facts = [
+        ("Fitted on", f"{sales}, {t.effective} {t.currency}"),
+        ("How", model.origin),
+        ("Typical residual", f"{100 * model.residual_sd:.1f} %"),
+        ("Effective degrees of freedom", f"{model.edf:.0f}"),
+        ("Lines of an explanation", ", ".join(model.lines)),
+        ("Weights", "{:g} to {:g} ct".format(*t.ranges["carat"])),
+    ]
+    if model.certificate is not None:
+        compared = f"{model.certificate.compared:,} pairs compared"
+        wrong = sum(model.certificate.inversions.values())
+        facts.append(("Better stones that are cheaper", f"{wrong:,} ({compared})"))
+    return [*facts, ("Reference stone", str(model.reference))]
+
+
+def coefficients(model: Any, level: float) -> "pd.DataFrame":
     """One row a coefficient: its term and level, value, standard error, t, p and limits.
 
-    Parameters
-    ----------
-    value : Vector
-        Coefficients, shape (p,).
-    factor : Matrix
-        U, shape (p, r); their covariance is UU'.
-    level : float
-        Of the limits, which are normal around the coefficient.
+    The limits are normal around the coefficient.
     """
     import pandas as pd
 
     features = [
         " × ".join(basis.feature for basis in term.bases) or "intercept"
-        for term in terms
+        for term in model.terms
         for _ in range(term.width)
     ]
     names = [
         " × ".join(parts)
-        for term in terms
+        for term in model.terms
         for parts in product(*(basis.names for basis in term.bases))
     ]
-    error = np.sqrt(np.square(factor).sum(axis=1))
+    value, error = model.coefficients, np.sqrt(np.square(model.factor).sum(axis=1))
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(error > 0, value / error, np.nan)
     normal = NormalDist()
@@ -71,11 +78,9 @@ def coefficients_frame(
     )
 
 
-def model_summary(
-    title: str, facts: Sequence[tuple[str, str]], coefficients: "pd.DataFrame", level: float
-) -> str:
+def summary(model: Any, level: float) -> str:
     """A model as statsmodels' users know it: what it is, then its coefficients."""
-    table = coefficients.rename(
+    table = coefficients(model, level).rename(
         columns={
             "coefficient": "coef",
             "standard_error": "std err",
@@ -85,5 +90,5 @@ def model_summary(
         }
     )
     text = table.to_string(index=False, float_format=lambda number: f"{number:.4f}")
-    said = [f"{name}: {fact}" for name, fact in facts]
-    return "\n".join([title, *said, "", text])
+    said = [f"{name}: {fact}" for name, fact in _facts(model)]
+    return "\n".join([str(model), *said, "", text])

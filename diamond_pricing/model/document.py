@@ -15,79 +15,46 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from diamond_pricing.arrays import Matrix, Vector
+from diamond_pricing.arrays import Matrix
 from diamond_pricing.errors import DocumentError, TradeError
 from diamond_pricing.model.certificate import Certificate
-from diamond_pricing.model.inference import Inference
+from diamond_pricing.model.effects import Entry, Inference
 from diamond_pricing.model.like_sales import LikeSales
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import Support
 from diamond_pricing.model.training import Training
 from diamond_pricing.stones.trade import add_missing
-from diamond_pricing.terms import AnyBasis, Averages
+from diamond_pricing.terms import Averages
 
 SCHEMA = 3
 EXACT_BELOW = 500  # coefficients up to which the covariance is kept whole
 LARGEST = 64 * 2**20  # bytes
-SHARED = (
-    "family",
-    "origin",
-    "residual_sd",
-    "edf",
-    "averages",
-    "training",
-    "markup",
-    "inference",
-    "ranges",
-    "support",
-    "certificate",
-    "trade",
-    "like_sales",
-)
 _HEAD = re.compile(rb'\{"sha256":"([0-9a-f]{64})",')
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A term and its coefficients, as many as the product of the widths of its bases."""
-
-    bases: tuple[AnyBasis, ...]
-    coefficients: tuple[float, ...]
-
-
 class Covariance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """U of the covariance UU', in whole numbers.
+    """U of the covariance UU', in whole numbers."""
 
-    Attributes
-    ----------
-    bits : int
-        Of each number: 8, 16 or 32.
-    scales : tuple[float, ...]
-        What one step of a column is worth, shape (r,).
-    data : bytes
-        Little-endian signed integers, row by row, shape (p, r); base64 in JSON.
-    """
-
-    bits: int
-    scales: tuple[float, ...]
-    data: bytes
+    bits: int  # of each number: 8, 16 or 32
+    scales: tuple[float, ...]  # what one step of a column is worth, shape (r,)
+    data: bytes  # little-endian signed integers, row by row, shape (p, r); base64 in JSON
 
     @classmethod
     def of(cls, factor: Matrix) -> "Covariance":
-        """Write a factor that `quantised` has made; another would lose digits."""
-        bits = _bits(factor.shape)
-        scales = _scales(factor, bits)
+        """Write a factor that `quantised` has made; another would lose digits.
+
+        Small models are kept to nine digits; large ones to what a standard error needs. A step
+        of a column is worth a power of two, so that rounding is exact.
+        """
+        bits = 32 if len(factor) <= EXACT_BELOW else 16
+        largest = np.maximum(np.abs(factor).max(axis=0, initial=0.0), 1e-30)
+        scales = 2.0 ** np.ceil(np.log2(largest / (2.0 ** (bits - 1) - 1)))
         steps = np.round(factor / scales).astype(f"<i{bits // 8}")
         return cls(bits, tuple(scales.tolist()), steps.tobytes())
 
     def matrix(self) -> Matrix:
-        """U, shape (p, r).
-
-        Raises
-        ------
-        DocumentError
-            When the numbers do not fill a rectangle.
-        """
+        """U, shape (p, r); a `DocumentError` when the numbers do not fill a rectangle."""
         row = len(self.scales) * self.bits // 8
         if self.bits not in (8, 16, 32) or not row or len(self.data) % row:
             raise DocumentError("the covariance of a model document must be a rectangle.")
@@ -98,22 +65,7 @@ class Covariance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def quantised(factor: Matrix) -> Matrix:
     """Round a factor to what a document holds; rounding again changes nothing."""
-    bits = _bits(factor.shape)
-    scales = _scales(factor, bits)
-    rounded: Matrix = np.round(factor / scales) * scales
-    return rounded
-
-
-def _bits(shape: tuple[int, ...]) -> int:
-    """Small models are kept to nine digits; large ones to what a standard error needs."""
-    return 32 if shape[0] <= EXACT_BELOW else 16
-
-
-def _scales(factor: Matrix, bits: int) -> Vector:
-    """Worth of a step of each column: a power of two, so that rounding is exact."""
-    largest = np.maximum(np.abs(factor).max(axis=0, initial=0.0), 1e-30)
-    scales: Vector = 2.0 ** np.ceil(np.log2(largest / (2.0 ** (bits - 1) - 1)))
-    return scales
+    return Covariance.of(factor).matrix()
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -138,6 +90,10 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     like_sales: LikeSales | None = None
 
 
+_OWN = {"schema", "terms", "covariance", "reference"}
+SHARED = tuple(name for name in Document.__struct_fields__ if name not in _OWN)
+
+
 def write(content: Document) -> str:
     """Write a document with its hash."""
     body = _body(content)
@@ -152,11 +108,8 @@ def digest(content: Document) -> str:
 def read(data: bytes) -> Document:
     """Check and read a document.
 
-    Raises
-    ------
-    DocumentError
-        When it is too large, not a model document, changed since it was written, of
-        another schema, or incomplete.
+    A `DocumentError` when it is too large, not a model document, changed since it was written,
+    of another schema, or incomplete.
     """
     if len(data) > LARGEST:
         raise DocumentError(
@@ -172,13 +125,12 @@ def read(data: bytes) -> Document:
             "Take it from its source again."
         )
     try:
-        schema = msgspec.json.decode(body, type=_Schema).schema
-        if schema != SCHEMA:
+        known = msgspec.json.decode(body, type=_Schema)
+        if known.schema != SCHEMA:
             raise DocumentError(
-                f"this model document has schema {schema}; this version reads {SCHEMA}."
+                f"this model document has schema {known.schema}; this version reads {SCHEMA}."
             )
-        trade = msgspec.json.decode(body, type=_Schema).trade
-        add_missing(trade)  # terms are checked against the attributes that there are
+        add_missing(known.trade)  # terms are checked against the attributes that there are
         return msgspec.json.decode(body, type=Document)
     except TradeError as error:
         raise DocumentError(f"this model document cannot be read: {error}") from error

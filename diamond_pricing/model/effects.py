@@ -1,54 +1,50 @@
-"""The terms of a model with their coefficients, and how sure a line of theirs is."""
+"""Terms with their coefficients: of a price, and of the odds of a price list."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+import msgspec
 import numpy as np
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import DocumentError
 from diamond_pricing.model.tables import Tables, weights_of_sets
-from diamond_pricing.stones import LINES, Stones
+from diamond_pricing.stones import LINES, LISTING, Stones
 from diamond_pricing.terms import AnyBasis, Averages, Rows, Steps, Term, interleaved
 from diamond_pricing.terms.basis import dense
 
 Placed = tuple[Integers, Vector]  # one stone in one basis: columns and weights
 
 
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A term and its coefficients, as many as the product of the widths of its bases."""
+
+    bases: tuple[AnyBasis, ...]
+    coefficients: tuple[float, ...]
+
+
+def parts_of(entries: Sequence[Entry]) -> tuple[tuple[Term, ...], Vector]:
+    """Terms, and the coefficients of all of them."""
+    coefficients = np.array([b for entry in entries for b in entry.coefficients])
+    return tuple(Term(entry.bases) for entry in entries), coefficients
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Effects:
-    """Terms with their coefficients spread out for looking up.
-
-    Attributes
-    ----------
-    terms : tuple[Term, ...]
-    tables : tuple[Vector, ...]
-        See `Term.effects_of_rows`.
-    averages : Averages
-    lines : tuple[str, ...]
-        The k lines that the terms touch, in the order in which a client reads them.
-    attributes : frozenset[str]
-        The attributes that the terms read.
-    magic : tuple[float, ...]
-        The weights that prices jump at, ascending.
-    features : Mapping[str, tuple[tuple[str, ...], ...]]
-        By line the attributes of each of its features.
-    bases : tuple[AnyBasis, ...]
-        Of all terms, each once.
-    places : tuple[tuple[int, ...], ...]
-        Which of them each term has.
-    """
+    """Terms with their coefficients spread out for looking up."""
 
     terms: tuple[Term, ...]
-    tables: tuple[Vector, ...]
+    tables: tuple[Vector, ...]  # see `Term.effects_of_rows`
     averages: Averages
+    # The k lines that the terms touch, in the order in which a client reads them
     lines: tuple[str, ...]
-    attributes: frozenset[str]
-    magic: tuple[float, ...]
+    attributes: frozenset[str]  # the attributes that the terms read
+    magic: tuple[float, ...]  # the weights that prices jump at, ascending
+    # By line the attributes of each of its features
     features: Mapping[str, tuple[tuple[str, ...], ...]]
-    bases: tuple[AnyBasis, ...]
-    places: tuple[tuple[int, ...], ...]
+    bases: tuple[AnyBasis, ...]  # of all terms, each once
+    places: tuple[tuple[int, ...], ...]  # which of them each term has
 
     @classmethod
     def of(
@@ -60,10 +56,7 @@ class Effects:
     ) -> "Effects":
         """Spread out the coefficients of terms, shape (p,).
 
-        Parameters
-        ----------
-        more : tuple[str, ...]
-            Lines behind theirs that no term has a part in.
+        ``more`` are lines behind theirs that no term has a part in.
         """
         for term in terms:
             term.check(averages)
@@ -106,14 +99,9 @@ class Effects:
         return [_sparse(basis, basis.rows(stone, self.averages)) for basis in self.bases]
 
     def errors(self, here: list[Placed], there: list[Placed], factor: Matrix) -> Vector:
-        """Standard error of each line's effect between two stones, shape (k,).
+        """Standard error of each line's effect between two `placed` stones, shape (k,).
 
-        Parameters
-        ----------
-        here, there : list[Placed]
-            What is priced, and what it is measured from, by `placed`.
-        factor : Matrix
-            U, shape (p, r); the covariance of the coefficients is UU'.
+        The covariance of the coefficients is UU'; ``factor`` is U, shape (p, r).
         """
         ends = list(zip(here, there, strict=True))
         moves = [
@@ -162,16 +150,54 @@ def _sparse(basis: AnyBasis, rows: Rows) -> Placed:
 
 
 def runs_of(terms: tuple[Term, ...], coefficients: Vector) -> list[Vector]:
-    """Each term's own coefficients.
-
-    Raises
-    ------
-    DocumentError
-        When there are not as many as the terms have columns.
-    """
+    """Each term's own coefficients; refuses another number than the terms have columns."""
     stops = list(accumulate((term.width for term in terms), initial=0))
     if coefficients.shape != (stops[-1],):
         raise DocumentError(
             f"the terms need {stops[-1]} coefficients; given are {coefficients.shape}."
         )
     return [coefficients[a:b] for a, b in pairwise(stops)]
+
+
+class Inference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which of two price lists a sale stood on, when the order of its sides is not recorded.
+
+    A logistic regression on the stone: its terms are those of a price model, its sum the log
+    odds of a list. It serves forecasts of what a sale was listed at. A client's price never
+    depends on it.
+    """
+
+    # The two lists
+    likely: str
+    otherwise: str
+    terms: tuple[Entry, ...]  # what speaks for ``likely``
+
+    def __post_init__(self) -> None:
+        lists = {self.likely, self.otherwise}
+        if len(lists) != 2 or not lists <= set(LISTING.grades):
+            raise DocumentError("the price list is inferred between two lists.")
+
+    def log_odds(self, stones: Stones, averages: Averages) -> Vector:
+        """Log odds of ``likely``, shape (n,)."""
+        tables = self.effects(averages).compiled()
+        return tables.total(tables.placed(_unlisted(stones)), len(stones))
+
+    def probabilities(self, stones: Stones, averages: Averages) -> dict[str, Vector]:
+        """Probability of each list, shape (n,); they sum to 1."""
+        likely = 1 / (1 + np.exp(-self.log_odds(stones, averages)))
+        return {self.likely: likely, self.otherwise: 1 - likely}
+
+    def reasons(self, stones: Stones, averages: Averages, typical: Stones) -> dict[str, Vector]:
+        """Log odds by line, from those of one typical stone; each shape (n,)."""
+        tables = self.effects(averages).compiled()
+        here, there = (tables.placed(_unlisted(s)) for s in (stones, typical))
+        divided = tables.divided(here, there, len(stones))[0]
+        return dict(zip(tables.lines, divided.T, strict=True))
+
+    def effects(self, averages: Averages) -> Effects:
+        """The terms with their coefficients, where these and the averages fit them."""
+        return Effects.of(*parts_of(self.terms), averages)
+
+
+def _unlisted(stones: Stones) -> Stones:
+    return stones.with_columns(listing=np.full(len(stones), -1))

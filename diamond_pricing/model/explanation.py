@@ -5,11 +5,12 @@ from html import escape
 from itertools import accumulate
 from math import exp
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from diamond_pricing.errors import MoneyError, StoneError
+from diamond_pricing.model.details import REFERENCE, StoneDetails
 from diamond_pricing.model.money import written
 from diamond_pricing.model.ranges import check_level
 from diamond_pricing.model.verdict import Verdict
@@ -19,7 +20,6 @@ from diamond_pricing.stones import Stone
 if TYPE_CHECKING:
     import pandas as pd
 
-REFERENCE = "reference"  # name of the first line
 RANGE = 0.9
 
 
@@ -30,53 +30,14 @@ def _factor(log_effect: float) -> float:
         raise MoneyError("a line of a price is too large to be a factor of it.") from error
 
 
-class Details(Protocol):
-    """What an explanation works out only when it is asked for."""
-
-    def note(self, name: str, words: Words = ENGLISH) -> str:
-        """What a line compares."""
-        ...
-
-    def told(self, name: str, words: Words) -> str:
-        """The same behind the label of the line."""
-        ...
-
-    def standard_error(self, name: str) -> float:
-        """Of a line's log effect."""
-        ...
-
-    @property
-    def unread(self) -> tuple[str, ...]:
-        """Attributes that were given and that the model does not read."""
-        ...
-
-    def range(self, level: float) -> tuple[float, float] | None:
-        """Where that share of such prices lies."""
-        ...
-
-    def verdict(self) -> Verdict:
-        """How sure the answer is."""
-        ...
-
-
 class Line(msgspec.Struct, frozen=True, eq=False):
-    """What one attribute does to the price.
+    """What one attribute does to the price."""
 
-    Attributes
-    ----------
-    name, label : str
-        ``clarity``; as a client reads it.
-    log_effect : float
-        Difference in log price from the reference stone.
-    cents : int
-        Its part of the difference in price, in whole cents.
-    """
-
-    name: str
-    label: str
-    log_effect: float
-    cents: int
-    details: Details
+    name: str  # ``clarity``
+    label: str  # as a client reads it
+    log_effect: float  # difference in log price from the reference stone
+    cents: int  # its part of the difference in price, in whole cents
+    details: StoneDetails
 
     @property
     def factor(self) -> float:
@@ -141,7 +102,7 @@ class PriceExplanation:
     currency: str
     effective: str
     model: str
-    details: Details = field(repr=False, compare=False)
+    details: StoneDetails = field(repr=False, compare=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -251,9 +212,6 @@ class PriceExplanation:
             }
         )
 
-    def _repr_html_(self) -> str:
-        return explanation_html(self)
-
     def _range(self) -> dict[str, float] | None:
         found = self.range()
         if found is None:
@@ -277,13 +235,29 @@ class PriceExplanation:
                 f"  {what:<{wide[0]}}  {factor:>{wide[1]}}  {amount:>{wide[2]}}  "
                 f"{running:>{wide[3]}}".rstrip()
             )
+        range_, cautions, unread = self._below()
+        text += ["", f"  {range_}"] if range_ else []
+        text += [f"  {sentence}" for sentence in (*cautions, *unread)]
+        return "\n".join(text)
+
+    def _below(self) -> tuple[str, list[str], list[str]]:
+        """What is said under the lines: the range, cautions, and what is not counted."""
+        range_, unread = "", []
         if found := self.range():
             low, high = (written(round(100 * end), self.currency, digits=0) for end in found)
-            text += ["", f"  {100 * RANGE:g} % of such sales lie between {low} and {high}."]
-        text += [f"  Caution: {reason.message}" for reason in self.verdict.reasons]
+            range_ = f"{100 * RANGE:g} % of such sales lie between {low} and {high}."
         if names := [ENGLISH.attribute(name).lower() for name in self.not_counted]:
-            text.append("  " + ENGLISH.not_in.format(names=", ".join(names)))
-        return "\n".join(text)
+            unread.append(ENGLISH.not_in.format(names=", ".join(names)))
+        return range_, [f"Caution: {r.message}" for r in self.verdict.reasons], unread
+
+    def _repr_html_(self) -> str:
+        range_, cautions, unread = self._below()
+        told = f"{escape(str(self.stone))}: {_money(self, self.cents)} ({escape(self.money)})"
+        below = " ".join([*map(escape, filter(None, [range_, *cautions])), *unread])
+        return (
+            f'<table class="price-explanation"><caption>{told}</caption>\n'
+            f"{reasons_html(self)}\n</table>\n<p>{below} Model {escape(self.model)}.</p>"
+        )
 
 
 def reasons_html(why: PriceExplanation) -> str:
@@ -307,25 +281,5 @@ def reasons_html(why: PriceExplanation) -> str:
     )
 
 
-def explanation_html(why: PriceExplanation) -> str:
-    """An explanation in a notebook."""
-    told = f"{escape(str(why.stone))}: {_money(why, why.cents)} ({escape(why.money)})"
-    below = []
-    if found := why.range():
-        low, high = (_written(why, round(100 * end)) for end in found)
-        below.append(f"{100 * RANGE:g} % of such sales lie between {low} and {high}.")
-    below += [f"Caution: {escape(reason.message)}" for reason in why.verdict.reasons]
-    if names := [ENGLISH.attribute(name).lower() for name in why.not_counted]:
-        below.append(ENGLISH.not_in.format(names=", ".join(names)))
-    return (
-        f'<table class="price-explanation"><caption>{told}</caption>\n{reasons_html(why)}\n'
-        f"</table>\n<p>{' '.join(below)} Model {escape(why.model)}.</p>"
-    )
-
-
 def _money(why: PriceExplanation, amount: int, *, sign: bool = False) -> str:
     return escape(written(amount, why.currency, sign=sign))
-
-
-def _written(why: PriceExplanation, amount: int) -> str:
-    return escape(written(amount, why.currency, digits=0))

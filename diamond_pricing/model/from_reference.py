@@ -25,6 +25,7 @@ from diamond_pricing.model.tables import (
     Tables,
     Values,
     cells,
+    over,
     shared,
     spots,
 )
@@ -39,14 +40,9 @@ Homes = dict[tuple[Axis, ...], Values]  # by axes: rows of each, powers of each,
 
 
 class FromReference:
-    """Log effects of single lines, from a reference stone that the tables were placed for.
+    """Log effects of single lines from a reference stone, a single one on the blend.
 
-    Parameters
-    ----------
-    reference : Stones
-        One stone on the blend.
-    range_of_weights : tuple[float, float]
-        Carats that stones are supported in.
+    ``range_of_weights`` are the carats that stones are supported in.
     """
 
     def __init__(
@@ -72,9 +68,8 @@ class FromReference:
         every = (*self.measured, *self.weighed, *self.at_hundredths, *self.bare)
         axes = tuple(dict.fromkeys(axis for sums in every for axis in sums.axes))
         # One stone is looked up in plain numbers, but for what is rare.
-        self.plain = not any(
-            not _made(a) and not a.graded and parse(a.feature).ordered for a in axes
-        )
+        features = [a.feature for a in axes if not a.graded]
+        self.plain = not any(parse(f).ordered for f in features if f not in (HUNDREDTHS, CELL))
         self.nodes = [log(carat) for carat in self.averages.carats]
         self.groups = {g or None: i for i, g in enumerate(self.averages.groups)}
         self.group = attrgetter(self.averages.grade)
@@ -102,24 +97,21 @@ class FromReference:
                 known |= part.known(name)
             kind = 2 * ready + known
             count = np.bincount(kind, minlength=4)
-            whole = True
             # All go the way of most; those of another kind then once more, their own way.
-            for which in np.argsort(-count, kind="stable")[: np.count_nonzero(count)].tolist():
-                sums = self._of(ready=which >= 2, known=bool(which % 2))
-                if whole:
-                    self._add(sums, part, total[:, start : start + len(part)])
-                    whole = False
-                    continue
+            order = np.argsort(-count, kind="stable")[: np.count_nonzero(count)]
+            most, *others = order.tolist()
+            self._add(self._of(most), part, total[:, start : start + len(part)])
+            for which in others:
                 few = np.flatnonzero(kind == which)
                 added = np.zeros((self.count, len(few)))
-                self._add(sums, part.take(few), added)
+                self._add(self._of(which), part.take(few), added)
                 total[:, start + few] = added
         return total.T
 
-    def _of(self, *, ready: bool, known: bool) -> list["_Sums"]:
-        return (self.at_hundredths if ready else self.weighed) + (
-            self.measured if known else self.bare
-        )
+    def _of(self, kind: int) -> list["_Sums"]:
+        """The tables of one kind of stones: 2 for those at hundredths, and 1 for measured."""
+        weighed = self.at_hundredths if kind >= 2 else self.weighed
+        return weighed + (self.measured if kind % 2 else self.bare)
 
     def _add(self, sums: list["_Sums"], stones: Stones, total: Matrix) -> None:
         placed: dict[Axis, Sequence[Spot]] = {}
@@ -149,7 +141,7 @@ class FromReference:
         ready = hundredth / 100 == stone.carat and self.first <= hundredth <= self.last
         known = any(getattr(stone, name) is not None for name in self.optional)
         where: list[tuple[int, float] | None] = [None] * len(self.placing)
-        for sums in self._of(ready=ready, known=known):
+        for sums in self._of(2 * ready + known):
             at, alongs = 0, []
             for axis, size, steep in sums.steps:
                 spot = where[axis]
@@ -191,10 +183,8 @@ class FromReference:
             return axis.known + cell, along
 
         if axis.graded:
-            read, codes = (
-                attrgetter(axis.feature),
-                {g or None: (i, 0.0) for i, g in enumerate(axis.marks)},
-            )
+            read = attrgetter(axis.feature)
+            codes = {g or None: (i, 0.0) for i, g in enumerate(axis.marks)}
             return lambda stone: codes.get(read(stone)) or averaged(stone)
         value, edges = parse(axis.feature).of, list(axis.marks)
 
@@ -217,14 +207,7 @@ class FromReference:
 
 
 class _Sums:
-    """A table of the effects of several lines.
-
-    Attributes
-    ----------
-    axes : tuple[Axis, ...]
-    lines : list[int]
-        Those that it moves.
-    """
+    """A table of the effects of several lines; ``lines`` are those that it moves."""
 
     def __init__(self, axes: tuple[Axis, ...], values: Values) -> None:
         k = len(axes)
@@ -303,11 +286,6 @@ def _value(powers: Any, alongs: Sequence[float]) -> float:
 # ------------------------------------------------------------------------ homes
 
 
-def _made(axis: Axis) -> bool:
-    """Whether it is one of ours, and no feature of a stone."""
-    return axis.feature in (HUNDREDTHS, CELL)
-
-
 def _lacking(axis: Axis) -> bool:
     """Whether a stone may lack what places it on an axis."""
     return axis.powers > 1 if axis.graded else axis.attributes != ("carat",)
@@ -368,27 +346,11 @@ def _joined(homes: Homes) -> Homes:
                 both = tuple(dict.fromkeys((*home, *axes)))
                 size = np.prod([max(len(a.marks), 1) for a in both])
                 if not any(a.feature == HUNDREDTHS for a in both) and size <= LARGEST:
-                    found[both] = _over(both, home, found.pop(home))
+                    found[both] = over(both, home, found.pop(home))
                     target = both
                     break
-        found[target] = found.get(target, 0.0) + _over(target, axes, homes[axes])
+        found[target] = found.get(target, 0.0) + over(target, axes, homes[axes])
     return found
-
-
-def _over(home: tuple[Axis, ...], axes: tuple[Axis, ...], values: Values) -> Values:
-    """Effects over some axes, spread over all of a home."""
-    k = len(axes)
-    order = sorted(range(k), key=lambda i: home.index(axes[i]))
-    values = values.transpose([*order, *(k + i for i in order), 2 * k])
-    gone = [i for i, axis in enumerate(home) if axis not in axes]
-    values = np.expand_dims(values, [*gone, *(len(home) + i for i in gone)])
-    shape = [
-        *(
-            rows if a in axes else len(a.marks)
-            for a, rows in zip(home, values.shape, strict=False)
-        )
-    ]
-    return np.broadcast_to(values, (*shape, *values.shape[len(home) :])).copy()
 
 
 def _at_hundredths(weighed: Homes, first: int, last: int, averages: Averages) -> Homes:
@@ -427,14 +389,11 @@ def _without_measures(measured: Homes) -> Homes:
     """What stands in for the measures of a stone that has none, added up."""
     found: Homes = {}
     for axes, values in measured.items():
-        (i,) = (
-            (i for i, a in enumerate(axes) if _lacking(a))
-            if sum(map(_lacking, axes)) == 1
-            else (-1,)
-        )
-        if i < 0 or any(not a.graded and j != i for j, a in enumerate(axes)):
+        places, k = [i for i, a in enumerate(axes) if _lacking(a)], len(axes)
+        if len(places) != 1 or not all(a.graded or _lacking(a) for a in axes):
             return measured
-        axis, k = axes[i], len(axes)
+        (i,) = places
+        axis = axes[i]
         means = np.moveaxis(values, (i, k + i), (0, k))[axis.known :]
         means = means[(slice(None),) * k + (slice(2),)]
         home = (

@@ -32,20 +32,12 @@ LARGEST = 500_000  # cells of a table
 
 
 class Side(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What cells are told apart by.
-
-    Attributes
-    ----------
-    attribute : str
-    edges : tuple[float, ...]
-        Of a measure: where its cells part, ascending; there may be one cell only.
-    grades : tuple[str, ...]
-        Of a grade: its cells, in order.
-    """
+    """What cells are told apart by."""
 
     attribute: str
+    # Of a measure: where its cells part, ascending; there may be one cell only
     edges: tuple[float, ...] = ()
-    grades: tuple[str, ...] = ()
+    grades: tuple[str, ...] = ()  # of a grade: its cells, in order
 
     def __post_init__(self) -> None:
         known = ATTRIBUTES.get(self.attribute)
@@ -81,30 +73,21 @@ class Side(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Cells(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Effects over all combinations of the cells of some sides.
+    """Effects over all combinations of the cells of some sides."""
 
-    Attributes
-    ----------
-    sides : tuple[Side, ...]
-        The price list first, if it is among them; behind its lists stands the blend.
-    effects : bytes
-        Little-endian signed integers of two bytes in ``STEP``, the last side fastest; base64
-        in JSON.
-    sales : bytes
-        How many like sales each cell has, weighed by how near they are; a byte each.
-    """
-
+    # The price list first, if it is among them; behind its lists stands the blend
     sides: tuple[Side, ...]
+    # Little-endian signed integers of two bytes in ``STEP``, the last side fastest; base64 in
+    # JSON
     effects: bytes
-    sales: bytes
+    sales: bytes  # how many like sales each cell has, weighed by how near they are; a byte each
 
     def __post_init__(self) -> None:
         size = prod(self.shape)
         if not self.sides or size > LARGEST or len(self.effects) != 2 * size:
             raise DocumentError("the effects of like sales do not fill their cells.")
-        if len(self.sales) != size or any(
-            side.attribute == LISTING.name for side in self.sides[1:]
-        ):
+        lists = [side for side in self.sides[1:] if side.attribute == LISTING.name]
+        if len(self.sales) != size or lists:
             raise DocumentError("the like sales do not fill their cells.")
 
     @classmethod
@@ -144,21 +127,13 @@ class Cells(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LikeSales(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The tables, and what they were worth.
+    """The tables, and what they were worth."""
 
-    Attributes
-    ----------
-    cells : tuple[Cells, ...]
-        The first over weight and grades; a second may be over proportions.
-    lean : float
-        k, sales of no effect that each cell leans on.
-    gain : dict[str, float]
-        Share by which held-out errors fell, root mean square of log price, on the lists as
-        recorded and on the blend; what did not gain enough has no effects.
-    """
-
+    # The first over weight and grades; a second may be over proportions
     cells: tuple[Cells, ...]
-    lean: float
+    lean: float  # k, sales of no effect that each cell leans on
+    # Share by which held-out errors fell, root mean square of log price, on the lists as
+    # recorded and on the blend; what did not gain enough has no effects
     gain: dict[str, float]
 
     def __post_init__(self) -> None:
@@ -180,23 +155,18 @@ class Likeness:
         self.read = attrgetter(*self.names, "carat")
         self.flat = [_on_blend(c, t) for c, t in zip(like.cells, self.tables, strict=True)]
         self.flat_sales = _on_blend(like.cells[0], self.sales)
+        place = {name: i for i, name in enumerate(self.names)}
         self.sides = [
-            [
-                (self.names.index(side.attribute), side, len(side) + 1)
-                for side in c.sides[c.listed :]
-            ]
+            [(place[side.attribute], side, len(side) + 1) for side in c.sides[c.listed :]]
             for c in like.cells
         ]
 
     def of(self, stones: Stones) -> Vector:
         """Log effect of n stones on their lists, the blend where none is said; shape (n,)."""
-        return sum(
-            (
-                table[_places(c, stones)]
-                for c, table in zip(self.like.cells, self.tables, strict=True)
-            ),
-            np.zeros(len(stones)),
-        )
+        total = np.zeros(len(stones))
+        for cells, table in zip(self.like.cells, self.tables, strict=True):
+            total = total + table[_places(cells, stones)]
+        return total
 
     def one(self, stone: Stone) -> float:
         """Log effect of one stone on the blend."""

@@ -24,17 +24,11 @@ By = Literal["month", "quarter"]
 class Period:
     """The level of prices in a week, month or quarter.
 
-    Attributes
-    ----------
-    period : str
-        ``2026-W36`` (ISO 8601), ``2026-09`` or ``2026-Q3``.
-    sales : int
-    index, low, high : float or None
-        The first period stated is 100; the limits hold the truth with the level asked for.
-        None where too few were sold; the limits also where the method has none.
+    The first period stated is 100; the limits hold the truth with the level asked for. None
+    where too few were sold; the limits also where the method has none.
     """
 
-    period: str
+    period: str  # ``2026-W36`` (ISO 8601), ``2026-09`` or ``2026-Q3``
     sales: int
     index: float | None
     low: float | None
@@ -44,22 +38,11 @@ class Period:
 def market_index(
     model: PriceModel, by: By = "month", *, of: Stone | None = None, level: float = 0.9
 ) -> list[Period]:
-    """Index of the prices of equal stones.
+    """Index of the prices of equal stones, by ``month`` or ``quarter``.
 
-    Parameters
-    ----------
-    by : str
-        ``month`` or ``quarter``.
-    of : Stone, optional
-        Of which stones, where the market of one shape or origin is not that of another.
-        Default: the reference stone.
-    level : float
-        Chance that the ends hold the truth.
-
-    Raises
-    ------
-    ReportError
-        For a model whose sales have no dates, or another period than month and quarter.
+    ``of`` says of which stones, where the market of one shape or origin is not that of another;
+    by default of the reference stone. The ends hold the truth with a chance of ``level``. A
+    model whose sales have no dates, and another period, are refused by a `ReportError`.
     """
     if by not in ("month", "quarter"):
         raise ReportError(

@@ -24,53 +24,29 @@ MARKED = "x>y"
 
 
 class Band(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The evidence for the mark-up in one band of base prices.
+    """The evidence for the mark-up in one band of base prices."""
 
-    Attributes
-    ----------
-    part : int
-        Of stones on which side of the weights that part the schedules, 0 the lightest.
-    low, high : float
-        Least and largest base price of the pairs.
-    factor : float
-        Median of the ratios of the two prices.
-    spread : float
-        Half the distance between their quartiles.
-    pairs : int
-        Stones seen on both lists.
-    """
-
-    part: int
+    part: int  # of stones on which side of the weights that part the schedules, 0 the lightest
+    # Least and largest base price of the pairs
     low: float
     high: float
-    factor: float
-    spread: float
-    pairs: int
+    factor: float  # median of the ratios of the two prices
+    spread: float  # half the distance between their quartiles
+    pairs: int  # stones seen on both lists
 
 
 class Markup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Log mark-up at evenly spaced log base prices, linear between them, level beyond.
+    """Log mark-up at evenly spaced log base prices, linear between them, level beyond."""
 
-    Attributes
-    ----------
-    parted_at : tuple[float, ...]
-        Carats, ascending; between them stones have a schedule of mark-ups of their own.
-    start, step : float
-        Log base price of the first node, and from each to the next.
-    listed : tuple[tuple[float, ...], ...]
-        Log mark-up on the list x>y at the nodes, for each part of the weights.
-    blended : tuple[tuple[float, ...], ...]
-        The same on the blend of the lists.
-    bands : tuple[Band, ...]
-        The evidence.
-    """
-
+    # Carats, ascending; between them stones have a schedule of mark-ups of their own
     parted_at: tuple[float, ...]
+    # Log base price of the first node, and from each to the next
     start: float
     step: float
+    # Log mark-up on the list x>y at the nodes, for each part of the weights
     listed: tuple[tuple[float, ...], ...]
-    blended: tuple[tuple[float, ...], ...]
-    bands: tuple[Band, ...]
+    blended: tuple[tuple[float, ...], ...]  # the same on the blend of the lists
+    bands: tuple[Band, ...]  # the evidence
 
     def __post_init__(self) -> None:
         sizes = {len(curve) for curve in (*self.listed, *self.blended)}
@@ -87,13 +63,7 @@ class Markup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise DocumentError("the mark-up needs two curves a part, over the same nodes.")
 
     def of(self, base: Vector, stones: Stones) -> Vector:
-        """Log mark-up of n stones, shape (n,).
-
-        Parameters
-        ----------
-        base : Vector
-            Log base price on the list of each stone, shape (n,).
-        """
+        """Log mark-up of n stones, by the log base price on the list of each; shapes (n,)."""
         marked = LISTING.grades.index(MARKED)
         listing, part = stones[LISTING.name], self.part(stones["carat"])
         return self.at(base, part, np.where(listing == marked, 1, np.where(listing < 0, 2, 0)))

@@ -25,10 +25,7 @@ _SERIES_BELOW = 1e-4  # |ln P/P₀| under which (P − P₀)/ln(P/P₀) loses di
 def logarithmic_mean(price: Vector, base: Vector) -> Vector:
     """L(price, base) of positive numbers, shape (n,); symmetric in its arguments.
 
-    Raises
-    ------
-    MoneyError
-        For a price so low that a float has none.
+    A `MoneyError` for a price so low that a float has none.
     """
     if not ((price > 0).all() and (base > 0).all()):
         raise MoneyError(_NONE)
@@ -40,53 +37,26 @@ def logarithmic_mean(price: Vector, base: Vector) -> Vector:
 
 
 def dollars(effects: Matrix, price: Vector, base: Vector) -> Matrix:
-    """Share price − base among the lines, shape (n, k).
+    """Share price − base, shape (n,), among the lines by their log effects, shape (n, k).
 
-    Parameters
-    ----------
-    effects : Matrix
-        Log effect of each line, shape (n, k); a row sums to ln(price/base).
-    price, base : Vector
-        Prices of the stones and of what they are measured from, shape (n,).
+    A row of the effects sums to ln(price/base).
     """
     return effects * logarithmic_mean(price, base)[:, None]
 
 
 def cents(amounts: Vector) -> Integers:
-    """Round dollars to whole cents, half up; any shape.
-
-    Raises
-    ------
-    MoneyError
-        For an amount of over 10¹² or none.
-    """
+    """Round dollars to whole cents, half up; any shape. Over 10¹² is a `MoneyError`."""
     if not (np.abs(amounts) <= LARGEST).all():
         raise MoneyError(_NONE)
     return np.floor(np.asarray(amounts) * 100 + 0.5).astype(np.int64)
 
 
 def whole_cents(parts: Matrix, totals: Integers) -> Integers:
-    """Round each row so that it sums to its total, by largest remainder.
+    """Round rows of dollars, shape (n, k), to whole cents that sum to the totals, shape (n,).
 
-    The rounding is an odd function: negated parts and totals give negated cents. Equal
-    remainders are served from the left; in a negated row, from the right.
-
-    Parameters
-    ----------
-    parts : Matrix
-        Dollars, shape (n, k).
-    totals : Integers
-        Whole cents, shape (n,), within one cent of the sum of the parts.
-
-    Returns
-    -------
-    Integers
-        Shape (n, k).
-
-    Raises
-    ------
-    MoneyError
-        When the parts do not sum to the totals within a cent.
+    By largest remainder. The rounding is an odd function: negated parts and totals give negated
+    cents. Equal remainders are served from the left; in a negated row, from the right. Parts
+    that do not sum to the total within a cent are a `MoneyError`.
     """
     first = np.take_along_axis(parts, (parts != 0).argmax(axis=1)[:, None], axis=1)[:, 0]
     sign = np.where(np.where(totals != 0, totals, first) < 0, -1, 1)

@@ -10,7 +10,8 @@ applied.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import exp, inf
+from itertools import product
+from math import exp, inf, log
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -26,21 +27,20 @@ from diamond_pricing.errors import (
     StoneError,
     UnsupportedStoneError,
 )
-from diamond_pricing.model import document, money
+from diamond_pricing.model import display, document, money
 from diamond_pricing.model.carried import FEWEST_MONTHS, Past, widened
 from diamond_pricing.model.certificate import Certificate
-from diamond_pricing.model.details import StoneDetails
-from diamond_pricing.model.display import coefficients_frame, model_html, model_summary
-from diamond_pricing.model.effects import Effects, Placed, runs_of
-from diamond_pricing.model.explanation import RANGE, REFERENCE, Line, PriceExplanation
+from diamond_pricing.model.details import REFERENCE, StoneDetails
+from diamond_pricing.model.effects import Effects, Entry, Inference, Placed, parts_of, runs_of
+from diamond_pricing.model.explanation import RANGE, Line, PriceExplanation
 from diamond_pricing.model.from_reference import FromReference
-from diamond_pricing.model.inference import INFERRED, Inference
 from diamond_pricing.model.like_sales import Likeness, LikeSales
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
     ADVICE,
     BLEND,
+    INFERRED,
     RECORDED,
     Support,
     Unsupported,
@@ -67,7 +67,7 @@ from diamond_pricing.stones import (
 from diamond_pricing.stones.attributes import iso
 from diamond_pricing.stones.kinds import KINDS, ORIGIN
 from diamond_pricing.stones.stone import GROWN
-from diamond_pricing.stones.trade import entries_of
+from diamond_pricing.stones.trade import entries_of, graded
 from diamond_pricing.terms import Averages, Periods, Term
 
 if TYPE_CHECKING:
@@ -170,18 +170,17 @@ class PriceModel:
         more = () if self.like_sales is None else (LIKE_LINE,)
         effects = Effects.of(self.terms, coefficients, self.averages, more)
         if self.inference is not None:
-            self.inference.check(self.averages)
+            self.inference.effects(self.averages)  # refuses what does not fit
         self.training.check(effects.attributes)
         if list(self.averages.cuts) != list(self.training.grades["cut"]):
             raise DocumentError("the averages need the cuts of the training summary.")
-        object.__setattr__(self, "coefficients", coefficients)
-        object.__setattr__(self, "factor", factor)
-        object.__setattr__(self, "_effects", effects)
-        object.__setattr__(self, "today", self.last_day)
+        made = self.__dict__
+        made.update(coefficients=coefficients, factor=factor, _effects=effects)
+        made["today"] = self.last_day
         if not self.trade:
             grades = {name: set(counts) for name, counts in self.training.grades.items()}
-            object.__setattr__(self, "trade", entries_of(effects.attributes, grades))
-        object.__setattr__(self, "sha256", document.digest(self._document()))
+            made["trade"] = entries_of(effects.attributes, grades)
+        made["sha256"] = document.digest(self._document())
         refuse_contradictory(self.reference)
         for axis in self._tables.axes:
             if axis.graded and axis.feature != LISTING.name:
@@ -200,9 +199,7 @@ class PriceModel:
 
     @cached_property
     def _likeness(self) -> Likeness | None:
-        if self.like_sales is None:
-            return None
-        return Likeness(self.like_sales)
+        return None if self.like_sales is None else Likeness(self.like_sales)
 
     @cached_property
     def _alike_at_start(self) -> float:
@@ -211,22 +208,28 @@ class PriceModel:
         return self._likeness.one(self.reference)
 
     @cached_property
-    def _from_reference(self) -> FromReference:
-        reference = listed(Stones.of([self.reference]), BLEND, self.training)
-        return FromReference(self._tables, reference, self.training.ranges["carat"])
+    def _listed_reference(self) -> Stones:
+        """The reference stone on the blend."""
+        return self._on(Stones.of([self.reference]), BLEND)
+
+    def _on(self, stones: Stones, listing: str) -> Stones:
+        return listed(stones, listing, self.training)
 
     @cached_property
-    def _start(self) -> "Start":
+    def _from_reference(self) -> FromReference:
+        weights = self.training.ranges["carat"]
+        return FromReference(self._tables, self._listed_reference, weights)
+
+    @cached_property
+    def _start(self) -> Start:
         """What the reference stone costs on the blend."""
-        log_price, marked = self._total(
-            listed(Stones.of([self.reference]), BLEND, self.training)
-        )
+        log_price, marked = self._total(self._listed_reference)
         price = float(_exp(log_price)[0])
         return Start(float(log_price[0]), float(marked[0]), price, money.cent(price))
 
     @cached_property
     def _reference_placed(self) -> list[Placed]:
-        return self._effects.placed(listed(Stones.of([self.reference]), BLEND, self.training))
+        return self._effects.placed(self._listed_reference)
 
     @cached_property
     def _counted(self) -> frozenset[str]:
@@ -325,7 +328,6 @@ class PriceModel:
             today=known,
             _document_of=self._document_of or self,
         )
-        view.__dict__.pop("_ranges", None)
         return view
 
     def _by_periods(self) -> None:
@@ -389,7 +391,7 @@ class PriceModel:
         Raises as `price`.
         """
         refuse(self._unsupported(stones))
-        return self._effects.design(listed(stones, listing, self.training))
+        return self._effects.design(self._on(stones, listing))
 
     # ------------------------------------------------------------------ prices
 
@@ -441,7 +443,7 @@ class PriceModel:
             return self._inferred(stones)
         if listing == BLEND:
             return _summed(self._start.log_price, self._moved(stones))
-        return self._total(listed(stones, listing, self.training))[0]
+        return self._total(self._on(stones, listing))[0]
 
     def _total(self, stones: Stones) -> tuple[Vector, Vector]:
         """Log price of n stones on their lists, and the mark-up in it; shapes (n,)."""
@@ -463,7 +465,7 @@ class PriceModel:
             )
         mixed = np.zeros(len(stones))
         for name, likely in self.inference.probabilities(stones, self.averages).items():
-            mixed += likely * self._total(listed(stones, name, self.training))[0]
+            mixed += likely * self._total(self._on(stones, name))[0]
         return mixed
 
     def alike(self, carat: float, cut: str, color: str, clarity: str) -> Stone:
@@ -502,15 +504,15 @@ class PriceModel:
     def _contributed(self, stones: Stones, listing: str, reference: Stone | None) -> Matrix:
         if reference is None and listing == BLEND:
             return self._moved(stones)
-        start = Stones.of([self.reference if reference is None else reference])
-        return self._divided(
-            listed(stones, listing, self.training), listed(start, BLEND, self.training)
-        )[0]
+        start = self._listed_reference
+        if reference is not None:
+            start = self._on(Stones.of([reference]), BLEND)
+        return self._divided(self._on(stones, listing), start)[0]
 
     def _moved(self, stones: Stones) -> Matrix:
         """Log effect of each line on the blend, from the model's own reference."""
         effects = self._from_reference.many(stones)
-        blend = listed(stones, BLEND, self.training)
+        blend = self._on(stones, BLEND)
         if self._likeness is not None:
             effects[:, -1] = self._likeness.of(blend) - self._alike_at_start
         if self.markup is not None:
@@ -546,14 +548,10 @@ class PriceModel:
         `price`.
         """
         effects = self.contributions(stones, listing=listing, reference=reference)
-        base = self._base(reference)
+        base = self._start.log_price
+        if reference is not None:
+            base = float(self.log_price(Stones.of([reference]))[0])
         return _itemised(effects, _exp(_summed(base, effects)), _exp(np.array([base])))
-
-    def _base(self, reference: Stone | None) -> float:
-        """Log price that lines start from."""
-        if reference is None:
-            return self._start.log_price
-        return float(self.log_price(Stones.of([reference]))[0])
 
     def appraise(
         self, stones: Stones, *, level: float = RANGE, listing: str = BLEND
@@ -567,9 +565,9 @@ class PriceModel:
         base = self._start.log_price
         log_price = _summed(base, effects)
         cents = _itemised(effects, _exp(log_price), _exp(np.array([base])))
-        if self.ranges is None:
-            return cents, np.full(len(stones), np.nan), np.full(len(stones), np.nan)
-        half = self._half_widths(stones, level, listing)
+        half = np.full(len(stones), np.nan)
+        if self.ranges is not None:
+            half = self._half_widths(stones, level, listing)
         return cents, _exp(log_price - half), _exp(log_price + half)
 
     # ----------------------------------------------------------------- reasons
@@ -611,51 +609,37 @@ class PriceModel:
     def _bridge(
         self, first: Stone, second: Stone, listings: tuple[str, str]
     ) -> PriceExplanation:
-        ends = []
-        for stone, listing in zip((first, second), listings, strict=True):
-            one = Stones.of([stone])
-            if stone.problems() or not self._plain(stone):
-                refuse_contradictory(stone)
-                refuse(self._unsupported(one))
-            ends.append(listed(one, listing, self.training))
-        there, here = ends
+        there, here = map(self._checked, (first, second), listings)
         effects, before, after = self._divided(here, there)
         base, price = _exp(before), _exp(after)
-        start, *amounts = _itemised(effects, price, base)[0].tolist()
-        return self._explained(
-            first,
-            second,
-            listings,
-            float(base[0]),
-            float(after[0]),
-            effects[0].tolist(),
-            start,
-            amounts,
-        )
+        cents = _itemised(effects, price, base)[0].tolist()
+        details = StoneDetails(self, first, second, listings, float(after[0]))
+        return self._explained(details, float(base[0]), effects[0].tolist(), cents)
+
+    def _checked(self, stone: Stone, listing: str) -> Stones:
+        """A stone on a list, if the model prices it."""
+        one = Stones.of([stone])
+        if stone.problems() or not self._plain(stone):
+            refuse_contradictory(stone)
+            refuse(self._unsupported(one))
+        return self._on(one, listing)
 
     def _explained(
-        self,
-        first: Stone,
-        second: Stone,
-        listings: tuple[str, str],
-        base: float,
-        log_price: float,
-        effects: list[float],
-        start: int,
-        amounts: list[int],
+        self, details: StoneDetails, base: float, effects: list[float], cents: list[int]
     ) -> PriceExplanation:
-        details = StoneDetails(self, first, second, listings, log_price)
+        """Put it together; ``cents`` are those of the reference stone, then of each line."""
+        start, *amounts = cents
         lines = [Line(REFERENCE, "Reference stone", 0.0, start, details)]
-        for name, effect, cents in zip(self.lines, effects, amounts, strict=True):
-            lines.append(Line(name, LINES[name], effect, cents, details))
-        stone = second
+        for name, effect, amount in zip(self.lines, effects, amounts, strict=True):
+            lines.append(Line(name, LINES[name], effect, amount, details))
+        stone = second = details.second
         if second.origin is None and set(self.training.grades.get(ORIGIN, ())) == {GROWN}:
             given: dict[str, Any] = second.given()
             stone = Stone(**given | {ORIGIN: GROWN})
         return PriceExplanation(
             stone=stone,
-            reference=first,
-            listing=listings[1],
+            reference=details.first,
+            listing=details.listings[1],
             reference_price=base,
             lines=tuple(lines),
             currency=self.training.currency,
@@ -685,16 +669,8 @@ class PriceModel:
         amounts = money.whole_cents_of_one(
             [effect * mean for effect in effects], money.cent(price) - start.cents
         )
-        return self._explained(
-            self.reference,
-            stone,
-            (BLEND, BLEND),
-            start.price,
-            log_price,
-            effects,
-            start.cents,
-            amounts,
-        )
+        details = StoneDetails(self, self.reference, stone, (BLEND, BLEND), log_price)
+        return self._explained(details, start.price, effects, [start.cents, *amounts])
 
     def _plain(self, stone: Stone) -> bool:
         """Whether the model surely supports a stone."""
@@ -724,15 +700,11 @@ class PriceModel:
     @cached_property
     def _grades(self) -> tuple[tuple[str, frozenset[str | None]], ...]:
         read, seen = self._effects.attributes, self.training.grades
+        grades = (a for a in ATTRIBUTES.values() if isinstance(a, Grade))
         return tuple(
-            (
-                g.name,
-                frozenset(seen[g.name]) if g.required else frozenset({None, *seen[g.name]}),
-            )
-            for g in ATTRIBUTES.values()
-            if isinstance(g, Grade)
-            and (g.required or g.name in read)
-            and g.name != LISTING.name
+            (g.name, frozenset(seen[g.name]) | (set() if g.required else {None}))
+            for g in grades
+            if (g.required or g.name in read) and g.name != LISTING.name
         )
 
     @cached_property
@@ -767,9 +739,7 @@ class PriceModel:
             raise DocumentError(f"a {self.family} model states no ranges; fit 'monotone'.")
         log_price = self.log_price(stones, listing=listing, extrapolate=extrapolate)
         half = self._half_widths(stones, RANGE if level is None else level, listing)
-        if (
-            level is not None and np.isnan(half).any()
-        ):  # the most that is possible for all of them
+        if level is not None and np.isnan(half).any():  # tell what all of them allow
             parts = set(self.ranges.parts(stones.take(np.isnan(half))).tolist())
             self.ranges.half(min(parts, key=self.ranges.counts.__getitem__), level, listing)
         return _exp(log_price - half), _exp(log_price + half)
@@ -785,33 +755,16 @@ class PriceModel:
 
     def assess(self, stone: Stone) -> Verdict:
         """Say whether a stone is priced, priced with caution or declined, and why."""
-        one = Stones.of([stone])
-        reasons = [
-            Reason(
-                p.code,
-                p.attribute,
-                getattr(stone, p.attribute),
-                None,
-                p.reason,
-                "Correct the measurement, or leave it out.",
-            )
-            for p in stone.problems()
-        ]
-        for found in self._unsupported(one):
-            given = found.value(0)
-            reasons.append(
-                Reason(
-                    found.code,
-                    found.attribute,
-                    given,
-                    found.nearest(given),
-                    found.sentence(0),
-                    ADVICE,
-                )
-            )
-        if reasons:
-            return Verdict(DECLINED, tuple(reasons))
-        return self._backed(stone)
+        reasons = []
+        for p in stone.problems():
+            given = getattr(stone, p.attribute)
+            remedy = "Correct the measurement, or leave it out."
+            reasons.append(Reason(p.code, p.attribute, given, None, p.reason, remedy))
+        for found in self._unsupported(Stones.of([stone])):
+            given, message = found.value(0), found.sentence(0)
+            nearest = found.nearest(given)
+            reasons.append(Reason(found.code, found.attribute, given, nearest, message, ADVICE))
+        return Verdict(DECLINED, tuple(reasons)) if reasons else self._backed(stone)
 
     def _backed(self, stone: Stone) -> Verdict:
         """How sure the price of a stone is that the model prices."""
@@ -819,15 +772,14 @@ class PriceModel:
         if self.is_after(stone):
             day, last = self._as_of(stone), iso(self.last_day or 0)
             far = f"{day} is after the last sale, {last}, whose market is carried forward."
-            again = "Refit on later sales."
-            reasons.append(Reason("carried_forward", self.dates or "", day, last, far, again))
+            remedy, date = "Refit on later sales.", self.dates or ""
+            reasons.append(Reason("carried_forward", date, day, last, far, remedy))
         near = FEW if self.support is None else self.support.near_one(stone, self._around)
         if near < FEW:
             many = several(near, "stone")
             few = f"{stone}: based on only {many} of about this weight, color and clarity."
-            reasons.append(
-                Reason("thin_support", "", str(stone), None, few, "See the comparables.")
-            )
+            remedy = "See the comparables."
+            reasons.append(Reason("thin_support", "", str(stone), None, few, remedy))
         return Verdict(CAUTION if reasons else PRICED, tuple(reasons))
 
     def is_after(self, stone: Stone) -> bool:
@@ -872,10 +824,11 @@ class PriceModel:
             raise DocumentError(f"a model document is text, not {type(text).__name__}.")
         data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
         read = document.read(data)
+        terms, coefficients = parts_of(read.terms)
         try:
             model = cls(
-                terms=tuple(Term(entry.bases) for entry in read.terms),
-                coefficients=np.array([b for entry in read.terms for b in entry.coefficients]),
+                terms=terms,
+                coefficients=coefficients,
                 factor=read.covariance.matrix(),
                 reference=_stone(read.reference),
                 **{name: getattr(read, name) for name in document.SHARED},
@@ -891,13 +844,12 @@ class PriceModel:
 
     def _document(self) -> document.Document:
         given: dict[str, Any] = {name: getattr(self, name) for name in document.SHARED}
+        runs = runs_of(self.terms, self.coefficients)
         return document.Document(
             schema=document.SCHEMA,
             terms=tuple(
-                document.Entry(term.bases, tuple(run.tolist()))
-                for term, run in zip(
-                    self.terms, runs_of(self.terms, self.coefficients), strict=True
-                )
+                Entry(term.bases, tuple(run.tolist()))
+                for term, run in zip(self.terms, runs, strict=True)
             ),
             covariance=document.Covariance.of(self.factor),
             reference=self.reference.given(),
@@ -906,36 +858,14 @@ class PriceModel:
 
     def to_frame(self, level: float = 0.95) -> "pd.DataFrame":
         """One row a coefficient, with its standard error, t, p and limits at ``level``."""
-        return coefficients_frame(self.terms, self.coefficients, self.factor, level)
+        return display.coefficients(self, level)
 
     def summary(self, level: float = 0.95) -> str:
         """Summarise the model and its coefficients as text; needs pandas."""
-        return model_summary(str(self), self._facts, self.to_frame(level), level)
+        return display.summary(self, level)
 
     def _repr_html_(self) -> str:
-        return model_html(f"{self.family} model {self.sha256[:12]}", self._facts)
-
-    @property
-    def _facts(self) -> list[tuple[str, str]]:
-        """What a model is, in pairs of a name and a text."""
-        t = self.training
-        facts = [
-            (
-                "Fitted on",
-                f"{t.rows:,} sales of {t.stones:,} stones, {t.effective} {t.currency}",
-            ),
-            ("How", self.origin),
-            ("Typical residual", f"{100 * self.residual_sd:.1f} %"),
-            ("Effective degrees of freedom", f"{self.edf:.0f}"),
-            ("Lines of an explanation", ", ".join(self.lines)),
-            ("Weights", "{:g} to {:g} ct".format(*t.ranges["carat"])),
-        ]
-        if self.certificate is not None:
-            compared = f"{self.certificate.compared:,} pairs compared"
-            wrong = sum(self.certificate.inversions.values())
-            facts.append(("Better stones that are cheaper", f"{wrong:,} ({compared})"))
-        facts.append(("Reference stone", str(self.reference)))
-        return facts
+        return display.html(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle and copy as the document; another process reads it anew."""
@@ -962,6 +892,35 @@ class PriceModel:
             f"{self.family} model {self.sha256[:12]}, fitted on {t.rows:,} sales of "
             f"{t.stones:,} stones ({t.effective} {t.currency})"
         )
+
+
+def nearest_priced(model: PriceModel, stone: Stone) -> Stone | None:
+    """The nearest stone that the model prices, without measurements; None if there is none.
+
+    Nearest in steps: a grade of color or clarity is one, a tenth of the weight is one.
+    """
+    low, high = model.training.ranges["carat"]
+    there = min(max(stone.carat, low), high)
+    weights = {there, *(round(there * (1 + step / 50), 2) for step in range(-15, 16))}
+    seen = model.training.grades
+    given = {
+        name: value
+        for name, value in stone.given().items()
+        if isinstance(value, str) and value in seen.get(name, ())
+    }
+    given["cut"] = given.get("cut") or [*seen["cut"]][-1]
+    found = []
+    for weight, color, clarity in product(weights, seen["color"], seen["clarity"]):
+        if low <= weight <= high:
+            values: dict[str, Any] = {"carat": weight, "color": color, "clarity": clarity}
+            steps = abs(log(weight / stone.carat)) / 0.1
+            for name in ("color", "clarity"):
+                scale = graded(name).grades
+                steps += abs(scale.index(values[name]) - scale.index(getattr(stone, name)))
+            found.append((steps, weight, Stone(**given | values)))
+    found.sort(key=lambda one: one[:2])
+    known = model.supports(Stones.of([one for *_, one in found]))
+    return next((one for (*_, one), fine in zip(found, known, strict=True) if fine), None)
 
 
 def _again(text: str, carries: bool, today: float | None) -> PriceModel:

@@ -18,6 +18,7 @@ import numpy as np
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import DocumentError, StoneError
 from diamond_pricing.stones import ATTRIBUTES, Grade, Stone, Stones
+from diamond_pricing.stones.trade import graded
 
 LEVELS = tuple(round(0.02 * k, 2) for k in range(1, 45)) + tuple(
     round(0.885 + 0.005 * k, 3) for k in range(23)
@@ -28,30 +29,17 @@ WIDEST = 10.0  # half width in log price; a factor of 22,000 is no range of pric
 
 
 class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Quantiles of normalised held-out errors, part by part.
+    """Quantiles of normalised held-out errors, part by part."""
 
-    Attributes
-    ----------
-    bands : tuple[float, ...]
-        Weights that part the bands, carats, ascending.
-    clarities : tuple[str, ...]
-        Clarity grades, worst first.
-    difficulty : dict[str, dict[str, float]]
-        By attribute and grade, a factor of the expected error.
-    part : tuple[tuple[int, ...], ...]
-        For each band and clarity the part it belongs to; small cells share one.
-    counts : tuple[int, ...]
-        Held-out sales of each part.
-    quantiles : dict[str, tuple[tuple[float, ...], ...]]
-        For ``blend``, ``recorded`` and perhaps ``inferred``: for each part, the order
-        statistics of the absolute normalised errors of log price at ``LEVELS``.
-    """
-
-    bands: tuple[float, ...]
-    clarities: tuple[str, ...]
+    bands: tuple[float, ...]  # weights that part the bands, carats, ascending
+    clarities: tuple[str, ...]  # clarity grades, worst first
+    # By attribute and grade, a factor of the expected error
     difficulty: dict[str, dict[str, float]]
+    # For each band and clarity the part it belongs to; small cells share one
     part: tuple[tuple[int, ...], ...]
-    counts: tuple[int, ...]
+    counts: tuple[int, ...]  # held-out sales of each part
+    # For ``blend``, ``recorded`` and perhaps ``inferred``: for each part, the order statistics
+    # of the absolute normalised errors of log price at ``LEVELS``
     quantiles: dict[str, tuple[tuple[float, ...], ...]]
 
     def __post_init__(self) -> None:
@@ -89,11 +77,8 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def parts(self, stones: Stones) -> Integers:
         """Part of each stone, shape (n,)."""
         band = np.searchsorted(self.bands, stones["carat"], side="right")
-        grade = ATTRIBUTES["clarity"]
-        assert isinstance(grade, Grade)
-        column = np.array(
-            [self.clarities.index(g) if g in self.clarities else 0 for g in grade.grades]
-        )
+        seen, scale = self.clarities, graded("clarity").grades
+        column = np.array([seen.index(grade) if grade in seen else 0 for grade in scale])
         parts: Integers = np.array(self.part)[band, column[stones["clarity"]]]
         return parts
 
@@ -101,26 +86,14 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What errors are divided by, shape (n,)."""
         scale = np.ones(len(stones))
         for name, factors in self.difficulty.items():
-            grade = ATTRIBUTES[name]
-            assert isinstance(grade, Grade)
-            table = np.array([*(factors.get(g, 1.0) for g in grade.grades), 1.0])
+            table = np.array([*(factors.get(g, 1.0) for g in graded(name).grades), 1.0])
             scale = scale * table[stones[name]]
         return scale
 
     def half_widths(self, stones: Stones, level: float, listing: str) -> Vector:
         """Half width of the range of log price, shape (n,); NaN where `half` refuses the level.
 
-        Parameters
-        ----------
-        level : float
-            Share of such sales within the range, over 0 and up to 0.99.
-        listing : str
-            How the stones are listed.
-
-        Raises
-        ------
-        StoneError
-            For a level that is none.
+        The level is the share of such sales within the range, over 0 and up to 0.99.
         """
         return self.halves(level, listing)[self.parts(stones)] * self.expected(stones)
 
@@ -137,12 +110,7 @@ class Ranges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def half(self, part: int, level: float, listing: str = "blend") -> float:
         """Half width in a part, before it is multiplied by what is expected of the stone.
 
-        Parameters as `half_widths`.
-
-        Raises
-        ------
-        StoneError
-            For a level that is none, or that takes more errors than were measured in the part.
+        Refuses a level that takes more errors than were measured in the part.
         """
         check_level(level)
         row = self.quantiles.get(listing, self.quantiles["recorded"])[part]
@@ -187,13 +155,7 @@ def _rank(n: int, level: float) -> float:
 
 
 def check_level(level: float) -> None:
-    """Refuse a level that no range can have.
-
-    Raises
-    ------
-    StoneError
-        With the code ``level_not_possible``.
-    """
+    """Refuse a level that no range can have, with the code ``level_not_possible``."""
     if isinstance(level, bool) or not isinstance(level, Real) or not 0 < level <= 0.99:
         raise StoneError(
             f"the level of a range must be over 0 and at most 0.99, not {level!r}.",
@@ -204,15 +166,7 @@ def check_level(level: float) -> None:
 
 
 def kept_quantiles(scores: Vector, count: Integers) -> tuple[float, ...]:
-    """Order statistics of absolute scores at ``LEVELS``.
-
-    Parameters
-    ----------
-    scores : Vector
-        Shape (m,).
-    count : Integers
-        Sales with that score, shape (m,).
-    """
+    """Order statistics at ``LEVELS`` of absolute scores, each of so many sales; shapes (m,)."""
     order = np.argsort(scores)
     ordered, below = scores[order], np.cumsum(count[order])
     ranks = [min(ceil(level * below[-1]), below[-1]) for level in LEVELS]

@@ -24,24 +24,20 @@ from diamond_pricing.stones import (
     shown,
 )
 from diamond_pricing.stones.kinds import KINDS, ORIGIN, kinds_known
+from diamond_pricing.stones.stones import named_rows
 from diamond_pricing.stones.trade import graded
 
 BLEND, RECORDED = "blend", "recorded"
 INFERRED = "inferred"
 MOST = 2**53  # stones of a cell; sums of cells stay whole numbers
-_SHOWN = 3  # rows named in an error
 ADVICE = "Refit on sales of such stones, or price it by hand."
 
 
 def listed(stones: Stones, listing: str, training: Training) -> Stones:
     """Put stones on a price list; on the blend the list is not known.
 
-    A recorded list that training has not seen counts as not known.
-
-    Raises
-    ------
-    UnsupportedStoneError
-        For a list that does not exist, or that the model has not seen.
+    A recorded list that training has not seen counts as not known; another that it has not seen
+    is refused.
     """
     if not isinstance(listing, str):
         raise UnsupportedStoneError(
@@ -81,25 +77,15 @@ Around = dict[tuple[str, str], list[int]]
 
 
 class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Sales in each cell of the price grid.
+    """Sales in each cell of the price grid."""
 
-    Attributes
-    ----------
-    bands : tuple[float, ...]
-        Weights that part the bands, carats, ascending.
-    colors, clarities : tuple[str, ...]
-        The grades seen, worst first.
-    counts : tuple[int, ...]
-        Distinct stones of each band, color and clarity, the last fastest.
-    kinds : dict[str, dict[str, tuple[int, ...]]]
-        Where the sales are of several shapes or origins: by attribute and grade the distinct
-        stones of each band; of those that do not say, under an empty grade.
-    """
-
-    bands: tuple[float, ...]
+    bands: tuple[float, ...]  # weights that part the bands, carats, ascending
+    # The grades seen, worst first
     colors: tuple[str, ...]
     clarities: tuple[str, ...]
-    counts: tuple[int, ...]
+    counts: tuple[int, ...]  # distinct stones of each band, color and clarity, the last fastest
+    # Where the sales are of several shapes or origins: by attribute and grade the distinct
+    # stones of each band; of those that do not say, under an empty grade
     kinds: dict[str, dict[str, tuple[int, ...]]] = {}
 
     def __post_init__(self) -> None:
@@ -117,22 +103,17 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         its J. A grade that was not seen has 0. Shape (bands, colors of the scale, clarities
         of the scale).
         """
-        seen = np.array(self.counts).reshape(-1, len(self.colors), len(self.clarities))
-        scales = [g.grades for g in GRADES if g.name in ("color", "clarity")]
-        counts = np.zeros((len(seen), *map(len, scales)), int)
+        scales = [graded(name).grades for name in ("color", "clarity")]
+        counts = np.zeros((len(self.bands) + 1, *map(len, scales)), np.int64)
         colors = [code_of("color", grade) for grade in self.colors]
         clarities = [code_of("clarity", grade) for grade in self.clarities]
-        counts[:, np.array(colors)[:, None], clarities] = seen
-        rows = counts.copy()
-        rows[:, 1:] += counts[:, :-1]
-        rows[:, :-1] += counts[:, 1:]
-        total: NDArray[np.int64] = rows.copy()
-        total[:, :, 1:] += rows[:, :, :-1]
-        total[:, :, :-1] += rows[:, :, 1:]
-        unseen = np.ones(total.shape, bool)
-        unseen[:, np.array(colors)[:, None], clarities] = False
-        total[unseen] = 0
-        return total
+        seen = np.ix_(range(len(counts)), colors, clarities)
+        counts[seen] = np.reshape(self.counts, (-1, len(colors), len(clarities)))
+        wide = np.pad(counts, ((0, 0), (1, 1), (1, 1)))
+        _, m, n = counts.shape
+        around = (wide[:, i : i + m, j : j + n] for i in range(3) for j in range(3))
+        counts[seen] = sum(around, np.zeros_like(counts))[seen]
+        return counts
 
     def near(self, stones: Stones) -> NDArray[np.int64]:
         """Stones seen in the same band with color and clarity within a grade; shape (n,).
@@ -172,34 +153,18 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 def code_of(attribute: str, name: str) -> int:
     """Position of a grade on the scale of its attribute, worst first."""
-    grade = ATTRIBUTES[attribute]
-    assert isinstance(grade, Grade)
-    return grade.grades.index(name)
+    return graded(attribute).grades.index(name)
 
 
 class Unsupported(NamedTuple):
-    """Stones that a model cannot price, for one reason.
+    """Stones that a model cannot price, for one reason."""
 
-    Attributes
-    ----------
-    code : str
-        As in `diamond_pricing.model.verdict`.
-    attribute : str
-    stones : ndarray of bool, shape (n,)
-    values : ndarray, shape (n,)
-        What the stones have.
-    why : str
-        The rest of a sentence that begins with attribute and value.
-    known : tuple
-        The grades, or the least and largest value, that are supported.
-    """
-
-    code: str
+    code: str  # as in `diamond_pricing.model.verdict`
     attribute: str
-    stones: NDArray[np.bool_]
-    values: NDArray[Any]
-    why: str
-    known: tuple[Any, ...]
+    stones: NDArray[np.bool_]  # which of n, shape (n,)
+    values: NDArray[Any]  # shape (n,): what the stones have
+    why: str  # the rest of a sentence that begins with attribute and value
+    known: tuple[Any, ...]  # the grades, or the least and largest value, that are supported
 
     def value(self, row: int) -> Any:
         """What one of the stones has, as a plain value."""
@@ -220,9 +185,7 @@ class Unsupported(NamedTuple):
         if not self.known:
             return None
         if isinstance(given, str):
-            grade = ATTRIBUTES[self.attribute]
-            assert isinstance(grade, Grade)
-            place = grade.grades.index
+            place = graded(self.attribute).grades.index
             return min(self.known, key=lambda name: abs(place(name) - place(given)))
         low, high = self.known
         nearest = min(max(given, low), high)
@@ -239,18 +202,10 @@ def unsupported(
     extrapolate: bool = False,
     carried: bool = False,
 ) -> Iterator[Unsupported]:
-    """Find the stones outside what a model has seen.
+    """Find the stones outside what a model has seen of the attributes that it reads.
 
-    Parameters
-    ----------
-    read : Set[str]
-        The attributes that the model reads; ranges of the others do not matter.
-    support : Support, optional
-        Where stones were seen.
-    extrapolate : bool
-        Let measures beyond their range and cells without support pass.
-    carried : bool
-        Let days after the sales pass, as many as the sales cover.
+    With ``extrapolate`` measures beyond their range and cells without support pass; when
+    ``carried`` days after the sales pass, as many as the sales cover.
     """
     others = [a for a in OTHERS if a.name in read]
     for grade in (*GRADES, *(a for a in others if isinstance(a, Grade))):
@@ -275,8 +230,7 @@ def unsupported(
                 yield Unsupported("grade_not_seen", grade.name, here, labels, why, tuple(names))
         if unseen.any():
             why = f"has not been seen; this model knows {', '.join(known)}"
-            code = "grade_not_seen"
-            yield Unsupported(code, grade.name, unseen, labels, why, tuple(known))
+            yield Unsupported("grade_not_seen", grade.name, unseen, labels, why, tuple(known))
     for kind in KINDS:
         if kind in read or kind not in stones.columns:
             continue
@@ -333,18 +287,10 @@ def unsupported(
 
 
 def refuse(found: Iterator[Unsupported]) -> None:
-    """Raise for the first reason, naming the first rows.
-
-    Raises
-    ------
-    UnsupportedStoneError
-    """
+    """Raise an `UnsupportedStoneError` for the first reason, naming the first rows."""
     for reason in found:
         rows = np.flatnonzero(reason.stones)
-        where = ""
-        if len(reason.stones) > 1:
-            more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-            where = f" (row {', '.join(map(str, rows[:_SHOWN]))}{more}, counted from 0)"
+        where = f" {named_rows(rows)}" if len(reason.stones) > 1 else ""
         given = reason.value(rows[0])
         nearest, attribute = reason.nearest(given), ATTRIBUTES.get(reason.attribute)
         if isinstance(attribute, Day):
@@ -359,13 +305,7 @@ def refuse(found: Iterator[Unsupported]) -> None:
 
 
 def refuse_contradictory(stone: Stone) -> None:
-    """Raise for measurements that contradict each other.
-
-    Raises
-    ------
-    ContradictionError
-        With every reason in words.
-    """
+    """Raise for measurements that contradict each other, with every reason in words."""
     if found := stone.problems():
         raise ContradictionError(
             f"{'; '.join(problem.reason for problem in found)}. Correct it, or leave it out.",

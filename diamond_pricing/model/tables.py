@@ -36,24 +36,12 @@ Values = NDArray[np.float64]
 
 
 class Axis(NamedTuple):
-    """What a table is spread over.
+    """What a table is spread over."""
 
-    Attributes
-    ----------
-    feature : str
-        A grade, or arithmetic over measures.
-    line : str
-        The line of an explanation that it belongs to.
-    marks : tuple[Any, ...]
-        The grades, or the edges of the intervals, ascending.
-    powers : int
-        Coefficients of its polynomials, the constant first.
-    """
-
-    feature: str
-    line: str
-    marks: tuple[Any, ...]
-    powers: int
+    feature: str  # a grade, or arithmetic over measures
+    line: str  # the line of an explanation that it belongs to
+    marks: tuple[Any, ...]  # the grades, or the edges of the intervals, ascending
+    powers: int  # coefficients of its polynomials, the constant first
 
     @property
     def graded(self) -> bool:
@@ -83,16 +71,10 @@ class Spot(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Effects over some axes.
-
-    Attributes
-    ----------
-    axes : tuple[Axis, ...]
-    values : ndarray
-        Log dollars; in front the rows of each of the axes, then the powers of each.
-    """
+    """Effects over some axes."""
 
     axes: tuple[Axis, ...]
+    # Log dollars; in front the rows of each of the axes, then the powers of each
     values: Values
 
     @property
@@ -106,21 +88,11 @@ Placed = Mapping[Axis, Sequence[Spot]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
-    """All effects of a model.
+    """All effects of a model."""
 
-    Attributes
-    ----------
-    base : float
-        What every stone has, log dollars.
-    tables : tuple[Table, ...]
-    lines : tuple[str, ...]
-        In the order in which a client reads them.
-    averages : Averages
-    """
-
-    base: float
+    base: float  # what every stone has, log dollars
     tables: tuple[Table, ...]
-    lines: tuple[str, ...]
+    lines: tuple[str, ...]  # in the order in which a client reads them
     averages: Averages
 
     @classmethod
@@ -133,11 +105,7 @@ class Tables:
     ) -> "Tables":
         """Compile terms; those over the same axes, or over fewer of them, share a table.
 
-        Parameters
-        ----------
-        runs : Sequence[ndarray]
-            For each term its coefficients with those of the mean rows, see
-            `Term.effects_of_rows`.
+        ``runs`` are as `Term.effects_of_rows` gives them.
         """
         axis = _axes(terms)
         spreads = {basis: _spread(basis, on, averages) for basis, on in axis.items()}
@@ -160,7 +128,7 @@ class Tables:
         for axes, values in parts:
             home = _home(axes, homes)
             assert home is not None
-            whole[home] = whole.get(home, 0.0) + _over(home, axes, values)
+            whole[home] = whole.get(home, 0.0) + over(home, axes, values)
         return cls(base, tuple(Table(a, v) for a, v in whole.items()), lines, averages)
 
     @property
@@ -169,13 +137,7 @@ class Tables:
         return tuple(dict.fromkeys(axis for table in self.tables for axis in table.axes))
 
     def placed(self, stones: Stones) -> Placed:
-        """Where n stones lie on every axis.
-
-        Raises
-        ------
-        UnsupportedStoneError
-            For a number without a value, as the logarithm of nothing.
-        """
+        """Where n stones lie on every axis; a number without a value is refused."""
         return {axis: spots(axis, stones, self.averages) for axis in self.axes}
 
     def total(self, here: Placed, n: int) -> Vector:
@@ -245,13 +207,8 @@ def shared(k: int, corners: Sequence[Values]) -> list[Values]:
     """Divide the change from ``corners[0]`` to ``corners[-1]`` among k lines.
 
     A line whose own features do not change gets exactly nothing, and exchanging two stones
-    turns the signs, to the last bit.
-
-    Parameters
-    ----------
-    corners : Sequence[ndarray]
-        By set of lines, numbered as in `coalitions`, the effect when just these are as in
-        the stone and the others as in the reference.
+    turns the signs, to the last bit. A corner is the effect when just the lines of one set,
+    numbered as in `coalitions`, are as in the stone and the others as in the reference.
     """
     found = []
     for line, pairs in enumerate(coalitions(k)):
@@ -362,27 +319,23 @@ def _home(axes: tuple[Axis, ...], homes: Iterable[tuple[Axis, ...]]) -> tuple[Ax
     )
 
 
-def _over(home: tuple[Axis, ...], axes: tuple[Axis, ...], values: Values) -> Values:
-    """The same effects over all axes of a home."""
+def over(home: tuple[Axis, ...], axes: tuple[Axis, ...], values: Values) -> Values:
+    """The same effects over all axes of a home; dimensions behind the powers stay."""
     k, order = len(axes), sorted(range(len(axes)), key=lambda i: home.index(axes[i]))
-    values = values.transpose([*order, *(k + i for i in order)])
+    behind = range(2 * k, values.ndim)
+    values = values.transpose([*order, *(k + i for i in order), *behind])
     gone = [i for i, axis in enumerate(home) if axis not in axes]
     values = np.expand_dims(values, [*gone, *(len(home) + i for i in gone)])
     # What is the same along an axis has no higher powers there.
-    return np.pad(
-        values,
-        [(0, 0)] * len(home)
-        + [(0, axis.powers - 1 if i in gone else 0) for i, axis in enumerate(home)],
-    )
+    wide = [(0, axis.powers - 1 if i in gone else 0) for i, axis in enumerate(home)]
+    return np.pad(values, [(0, 0)] * len(home) + wide + [(0, 0)] * len(behind))
 
 
 def cells(stones: Stones, averages: Averages, rows: Any) -> tuple[Integers, Vector]:
     """The mean row that stands in for what some stones do not say, and how far to the next."""
-    at = np.log(averages.carats)
-    place = np.interp(np.log(stones["carat"][rows]), at, np.arange(len(at)))
-    node = np.minimum(place.astype(np.int64), max(len(at) - 2, 0))
+    node, share = averages.nodes(stones["carat"][rows])
     group = _positions(averages.grade, averages.groups)[stones[averages.grade][rows]]
-    return group * len(at) + node, place - node
+    return group * len(averages.carats) + node, share
 
 
 def spots(axis: Axis, stones: Stones, averages: Averages) -> list[Spot]:

@@ -14,54 +14,24 @@ EFFECTIVE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a model was fitted on. A model prices within these ranges and grades only.
+    """What a model was fitted on. A model prices within these ranges and grades only."""
 
-    Attributes
-    ----------
-    rows, stones : int
-        Sales used, and distinct stones among them.
-    left_out : dict[str, int]
-        Sales that could not be used, by reason.
-    currency : str
-        ISO 4217 code of the prices.
-    effective : str
-        When the prices were true: ``2008``, ``2008-05`` or ``2008-05-31``; ``undated`` when
-        nobody said.
-    ranges : dict[str, tuple[float, float]]
-        Smallest and largest value of each measure.
-    grades : dict[str, dict[str, int]]
-        Sales of each grade, worst grade first.
-    months : dict[str, int]
-        Sales of each month, as ``2026-09``, where the model reads their dates.
-    """
-
-    rows: int
-    stones: int
-    left_out: dict[str, int]
-    currency: str
+    rows: int  # sales used
+    stones: int  # distinct stones among them
+    left_out: dict[str, int]  # sales that could not be used, by reason
+    currency: str  # ISO 4217 code of the prices
+    # When the prices were true: ``2008``, ``2008-05`` or ``2008-05-31``; or ``undated``
     effective: str
-    ranges: dict[str, tuple[float, float]]
-    grades: dict[str, dict[str, int]]
+    ranges: dict[str, tuple[float, float]]  # smallest and largest value of each measure
+    grades: dict[str, dict[str, int]]  # sales of each grade, worst grade first
+    # Sales of each month, as ``2026-09``, where the model reads their dates
     months: dict[str, int] = {}
 
     def check(self, read: Set[str]) -> None:
-        """Refuse a summary that makes no sense or lacks what pricing needs.
+        """Refuse a summary that makes no sense or lacks what a model needs to price.
 
-        Parameters
-        ----------
-        read : Set[str]
-            The attributes that the model reads.
-
-        Raises
-        ------
-        DocumentError
-            Naming what is missing or wrong.
+        ``read`` are the attributes that the model reads.
         """
-        wanted = {
-            a.name
-            for a in ATTRIBUTES.values()
-            if isinstance(a, Measure) and (a.required or a.name in read)
-        }
         scales = {a.name: a.grades for a in ATTRIBUTES.values() if isinstance(a, Grade)}
         sound = (
             self.rows >= self.stones >= 1
@@ -78,12 +48,9 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         )
         if not sound:
             raise DocumentError("the training summary contradicts itself.")
-        missing = sorted(wanted - set(self.ranges)) + [
-            name
-            for name in scales
-            if name != LISTING.name
-            and (ATTRIBUTES[name].required or name in read)
-            and not self.grades.get(name)
-        ]
+        needed = [a for a in ATTRIBUTES.values() if a.required or a.name in read]
+        missing = sorted({a.name for a in needed if isinstance(a, Measure)} - set(self.ranges))
+        grades = [a.name for a in needed if isinstance(a, Grade) and a.name != LISTING.name]
+        missing += [name for name in grades if not self.grades.get(name)]
         if missing:
             raise DocumentError(f"the training summary says nothing of {', '.join(missing)}.")

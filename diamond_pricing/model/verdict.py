@@ -29,28 +29,14 @@ FEW = 10  # stones near by; with fewer the price is given with caution
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a stone is not simply priced.
+    """Why a stone is not simply priced."""
 
-    Attributes
-    ----------
-    code : str
-        See above.
-    attribute : str
-        The attribute at fault; empty for a combination of them.
-    given : object
-        What the stone has.
-    nearest : object
-        The nearest value that the model supports; None where there is no single one.
-    message, remedy : str
-        For a person: what is wrong, and what would make the stone priceable.
-    """
-
-    code: str
-    attribute: str
-    given: Any
-    nearest: Any
-    message: str
-    remedy: str
+    code: str  # see above
+    attribute: str  # the attribute at fault; empty for a combination of them
+    given: Any  # what the stone has
+    nearest: Any  # the nearest value that the model supports; None without a single one
+    message: str  # for a person: what is wrong
+    remedy: str  # for a person: what would make the stone priceable
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values."""
@@ -59,18 +45,10 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One of three answers, with its reasons.
+    """One of three answers, with its reasons."""
 
-    Attributes
-    ----------
-    status : str
-        ``priced``, ``priced_with_caution`` or ``declined``.
-    reasons : tuple[Reason, ...]
-        None for ``priced``.
-    """
-
-    status: str
-    reasons: tuple[Reason, ...] = ()
+    status: str  # ``priced``, ``priced_with_caution`` or ``declined``
+    reasons: tuple[Reason, ...] = ()  # none for ``priced``
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as plain values."""

@@ -9,6 +9,13 @@ import msgspec
 from diamond_pricing.model.money import SYMBOLS, written
 from diamond_pricing.stones import ATTRIBUTES, LINES, Stone, carats
 
+# Columns of a priced sheet.
+ESTIMATES = ("estimate", "low", "high", "verdict", "reason")
+
+
+def _estimates(*labels: str) -> Mapping[str, str]:
+    return MappingProxyType(dict(zip(ESTIMATES, labels, strict=True)))
+
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
     """One language; the templates are filled by `str.format`."""
@@ -50,15 +57,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     idle_some: str = "{names} do not count"
     money: Mapping[str, str] = {}
     verdicts: tuple[str, str, str] = ("priced", "priced with caution", "no price")
-    estimates: Mapping[str, str] = MappingProxyType(
-        {
-            "estimate": "Estimate",
-            "low": "Low",
-            "high": "High",
-            "verdict": "Verdict",
-            "reason": "Reason",
-        }
-    )
+    estimates: Mapping[str, str] = _estimates("Estimate", "Low", "High", "Verdict", "Reason")
     not_in: str = "Not in this price: {names}."
     assumed: str = "Natural origin and a round brilliant cut are assumed."
 
@@ -157,15 +156,7 @@ ITALIAN = Words(
         }
     ),
     verdicts=("stimata", "stimata con cautela", "nessun prezzo"),
-    estimates=MappingProxyType(
-        {
-            "estimate": "Stima",
-            "low": "Minimo",
-            "high": "Massimo",
-            "verdict": "Esito",
-            "reason": "Motivo",
-        }
-    ),
+    estimates=_estimates("Stima", "Minimo", "Massimo", "Esito", "Motivo"),
     not_in="Non compresi nel prezzo: {names}.",
     assumed="Si suppongono origine naturale e taglio brillante rotondo.",
     reference="Pietra di riferimento",

@@ -26,8 +26,7 @@ from diamond_pricing.intake import (
     recorded_sales,
     take_in,
 )
-from diamond_pricing.model import PriceModel
-from diamond_pricing.model.packaged import packaged_model
+from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.refit.days import within
 from diamond_pricing.refit.gates import Gates
 from diamond_pricing.refit.judgement import GROUP, Finding, at_most, reported, weight_bands

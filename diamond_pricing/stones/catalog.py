@@ -76,13 +76,7 @@ class Columns(dict[str, NDArray[Any]]):
 
 
 def load_columns() -> Columns:
-    """Read the packaged sales as `load_sales` does, without pandas, as recorded.
-
-    Raises
-    ------
-    DocumentError
-        When the packaged file is damaged.
-    """
+    """Read the packaged sales as `load_sales` does, without pandas, as recorded."""
     head, *rows = csv.reader(io.StringIO(_text().decode()))
     found = Columns()
     for name, values in zip(head, zip(*rows, strict=True), strict=True):

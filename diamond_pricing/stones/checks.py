@@ -29,12 +29,8 @@ FEWEST_DATED = 50  # sales among which that can be told
 def stray_days(days: Vector) -> Flags:
     """Days of very few sales, at either end, that lie two months from all others; shape (n,).
 
-    Slips of the pen: one row of another year would be the last day that prices are of.
-
-    Parameters
-    ----------
-    days : Vector
-        Shape (n,), NaN where there is none.
+    Slips of the pen: one row of another year would be the last day that prices are of. Where
+    there is no day it is NaN.
     """
     distinct, count = np.unique(days[~np.isnan(days)], return_counts=True)
     if not len(distinct):
@@ -46,12 +42,7 @@ def stray_days(days: Vector) -> Flags:
 def ends_of(days: Vector, count: Integers) -> tuple[float, float]:
     """The first and the last of days that are not stray, see `stray_days`.
 
-    Parameters
-    ----------
-    days : Vector
-        Ascending, each once, shape (m,).
-    count : Integers
-        Sales of each, shape (m,).
+    The days ascend, each once, with how many sales it has; shapes (m,).
     """
     ends, total = [], int(count.sum())
     most = min(FEW_APART - 1, max(1, total // OF)) if total >= FEWEST_DATED else 0
@@ -65,22 +56,13 @@ def ends_of(days: Vector, count: Integers) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A measurement that cannot be right.
+    """A measurement that cannot be right."""
 
-    Attributes
-    ----------
-    code : str
-        Stable: ``impossible_dimension``, ``size_contradicts_weight``,
-        ``height_contradicts_depth`` or ``depth_contradicts_height``.
-    attribute : str
-        The measurement that is left out of a price because of it.
-    reason : str
-        One sentence for a person.
-    """
-
+    # Stable: ``impossible_dimension``, ``size_contradicts_weight``,
+    # ``height_contradicts_depth``, ``depth_contradicts_height`` or ``unknown_value``
     code: str
-    attribute: str
-    reason: str
+    attribute: str  # the measurement that is left out of a price because of it
+    reason: str  # one sentence for a person
 
 
 def expected_diameter(carat: Vector, depth: Vector) -> Vector:
@@ -125,22 +107,10 @@ def _off(value: Vector, expected: Vector, tolerance: Vector | float) -> Flags:
     return np.asarray(distance > tolerance)  # a missing value compares False
 
 
-def problems(measures: Mapping[str, float]) -> tuple[Problem, ...]:
-    """Say in words what `implausible` finds in one stone.
-
-    Parameters
-    ----------
-    measures : Mapping[str, float]
-        ``carat``, ``depth``, ``x``, ``y`` and ``z``; NaN where missing.
-    """
-    flags = implausible(*(np.array([measures[name]]) for name in READ))
-    return tuple(in_words(name, measures) for name, flag in flags.items() if flag[0])
-
-
 def plainly_fine(
     carat: float, depth: float | None, x: float | None, y: float | None, z: float | None
 ) -> bool:
-    """Whether `problems` surely finds nothing: a quick answer for most stones.
+    """Whether `implausible` surely finds nothing: a quick answer for most stones.
 
     True where nothing is measured, and where all is and keeps well within the tolerances.
     """

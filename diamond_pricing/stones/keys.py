@@ -72,11 +72,9 @@ def same_stone(stones: Stones, stone: Stone) -> NDArray[np.bool_]:
     one = Stones.of([stone])
     measured = [name for name in ("depth", "table", *MEASURED) if one.known(name)[0]]
     same = np.full(len(stones), bool(measured))
-    if measured:
-        for column, value in zip(
-            stone_columns(stones)[:5], stone_columns(one)[:5], strict=True
-        ):
-            same &= column == value[0]
+    pairs = zip(stone_columns(stones)[:5], stone_columns(one)[:5], strict=True)
+    for column, value in pairs:
+        same &= column == value[0]
     return same
 
 
@@ -109,24 +107,12 @@ def report_number(given: object) -> str:
 
 
 class Sale(NamedTuple):
-    """One recorded sale, as it is compared.
+    """One recorded sale, as it is compared."""
 
-    Attributes
-    ----------
-    core : tuple
-        What every record of it has: weight, color, clarity and price.
-    rest : tuple
-        Everything else that is recorded of the stone; None where missing.
-    identity : str
-        Report or stock number; empty where there is none.
-    day : float or None
-        Of the sale, or on which it was listed.
-    """
-
-    core: tuple[Any, ...]
-    rest: tuple[Any, ...]
-    identity: str
-    day: float | None = None
+    core: tuple[Any, ...]  # what every record of it has: weight, color, clarity and price
+    rest: tuple[Any, ...]  # everything else that is recorded of the stone; None where missing
+    identity: str  # report or stock number; empty where there is none
+    day: float | None = None  # of the sale, or on which it was listed
 
     def may_be(self, other: "Sale") -> bool:
         """Whether two records with the same core contradict each other nowhere.
@@ -149,13 +135,8 @@ class Sale(NamedTuple):
 def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
     """Records of sales in a data frame, as they are compared.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        carat, color, clarity and price; and as far as known x, y, z, other attributes and
-        a column ``identity``.
-    others : Iterable[str]
-        Names of the other attributes.
+    It has carat, color, clarity and price; and as far as known x, y, z, some ``others`` of the
+    attributes and a column ``identity``.
     """
     n = len(frame["carat"])
 
@@ -175,22 +156,16 @@ def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
         (a, b) if a is None or b is None else (min(a, b), max(a, b))
         for a, b in zip(x, y, strict=True)
     ]
-    others = [name for name in others if not isinstance(ATTRIBUTES[name], Day)]
+
+    def further(name: str) -> list[Any]:
+        if name not in frame or name in ("carat", "color", "clarity"):
+            return [None] * n
+        return column(name, 2 if frame[name].dtype.kind == "f" else None)
+
+    more = [a for a in others if a not in MEASURED and not isinstance(ATTRIBUTES[a], Day)]
     dated = next((a.name for a in OTHERS if isinstance(a, Day)), "")
-    given = set(frame.columns) & set(others) - {"carat", "color", "clarity", *MEASURED}
-    rest = zip(
-        [a for a, _ in sides],
-        [b for _, b in sides],
-        column("z", 2),
-        *(
-            column(name, 2 if frame[name].dtype.kind == "f" else None)
-            if name in given
-            else [None] * n
-            for name in others
-            if name not in MEASURED
-        ),
-        strict=True,
-    )
+    ends = [a for a, _ in sides], [b for _, b in sides]
+    rest = zip(*ends, column("z", 2), *map(further, more), strict=True)
     identities, days = map(report_number, column(IDENTITY)), column(dated)
     return [Sale(*parts) for parts in zip(core, rest, identities, days, strict=True)]
 

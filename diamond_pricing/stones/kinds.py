@@ -17,16 +17,9 @@ def kinds_known(kind: str, grades: Mapping[str, Mapping[str, int]]) -> tuple[str
 
 
 def of_other_kind(kind: str, texts: Sequence[Any], only: Sequence[str]) -> dict[int, str]:
-    """A sentence for each text that does not say a kind that is priced.
+    """A sentence for each text that does not say ``only`` kinds that are priced.
 
-    Parameters
-    ----------
-    kind : str
-        ``shape`` or ``origin``.
-    texts : Sequence
-        Those that say nothing are taken for one of them.
-    only : Sequence[str]
-        The kinds that are priced.
+    Texts that say nothing are taken for one of them.
     """
     grade = graded(kind)
     return {

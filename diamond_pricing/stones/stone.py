@@ -7,9 +7,11 @@ from functools import cache
 from math import nan
 from typing import Any
 
+import numpy as np
+
 from diamond_pricing.errors import StoneError
 from diamond_pricing.stones.attributes import Day, absent, carats, shown
-from diamond_pricing.stones.checks import READ, Problem, plainly_fine, problems
+from diamond_pricing.stones.checks import READ, Problem, implausible, in_words, plainly_fine
 from diamond_pricing.stones.trade import ATTRIBUTES, LISTING, attribute_named, graded
 
 ROUND, GROWN = "Round", "Laboratory-grown"
@@ -150,7 +152,9 @@ class Stone:
         if not self._round or plainly_fine(self.carat, self.depth, self.x, self.y, self.z):
             return ()
         given = {name: getattr(self, name) for name in READ}
-        return problems({name: nan if v is None else v for name, v in given.items()})
+        given = {name: nan if v is None else v for name, v in given.items()}
+        flags = implausible(*(np.array([given[name]]) for name in READ))
+        return tuple(in_words(name, given) for name, flag in flags.items() if flag[0])
 
     @property
     def graded(self) -> str:

@@ -34,6 +34,7 @@ from diamond_pricing.stones.trade import (
     MEASURES,
     OTHERS,
     attribute_named,
+    graded,
 )
 
 _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the file is wrong
@@ -54,18 +55,10 @@ class Frame(Protocol):
 
 
 class Coded(NamedTuple):
-    """A column of grades that repeats few texts.
+    """A column of grades that repeats few texts."""
 
-    Attributes
-    ----------
-    texts : list[str or None]
-        The d different texts.
-    codes : ndarray of int, shape (n,)
-        Position of each row's text.
-    """
-
-    texts: list[str | None]
-    codes: NDArray[np.int64]
+    texts: list[str | None]  # the d different texts
+    codes: NDArray[np.int64]  # shape (n,): position of each row's text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,11 +95,8 @@ class Stones:
                     given=row,
                 )
         read: dict[str, NDArray[Any]] = {}
-        for measure in MEASURES:
-            values = (getattr(stone, measure.name) for stone in rows)
-            read[measure.name] = np.array([nan if v is None else v for v in values], float)
         some = {name for stone in rows for name, _ in stone.others}
-        for attribute in (*GRADES, *(a for a in OTHERS if a.name in some)):
+        for attribute in (*MEASURES, *GRADES, *(a for a in OTHERS if a.name in some)):
             every = [getattr(stone, attribute.name) for stone in rows]
             if isinstance(attribute, Measure):
                 read[attribute.name] = np.array([nan if v is None else v for v in every], float)
@@ -151,28 +141,23 @@ class Stones:
         rows = len(_array(frame[named["carat"]])) if "carat" in named else 0
         attributes: list[Attribute] = [*MEASURES, *GRADES]
         for attribute in attributes:
-            if attribute.name in named:
-                column = frame[named[attribute.name]]
-                if isinstance(attribute, Measure):
-                    read[attribute.name] = _measures(attribute, _array(column))
-                elif isinstance(column, Coded):
-                    texts = np.array(column.texts, object)
-                    read[attribute.name] = _codes(attribute, texts)[column.codes]
-                else:
-                    read[attribute.name] = _codes(attribute, _array(column))
-            elif isinstance(attribute, Grade) and attribute.ungraded:
-                code = attribute.grades.index(attribute.ungraded)
-                read[attribute.name] = np.full(rows, code)
-            elif attribute.required:
-                raise StoneError(
-                    f"no column for {attribute.name}; the frame has "
-                    f"{', '.join(map(str, frame)) or 'no columns'}.",
-                    attribute=attribute.name,
-                )
-            elif isinstance(attribute, Measure):
-                read[attribute.name] = np.full(rows, nan)
+            name = attribute.name
+            if name not in named:
+                if attribute.needed:
+                    raise StoneError(
+                        f"no column for {name}; the frame has "
+                        f"{', '.join(map(str, frame)) or 'no columns'}.",
+                        attribute=name,
+                    )
+                read[name] = np.full(rows, _lacking(attribute))
+                continue
+            column = frame[named[name]]
+            if isinstance(attribute, Measure):
+                read[name] = _measures(attribute, _array(column))
+            elif isinstance(column, Coded):
+                read[name] = _codes(attribute, np.array(column.texts, object))[column.codes]
             else:
-                read[attribute.name] = np.full(rows, -1)
+                read[name] = _codes(attribute, _array(column))
         unread: list[tuple[int, Problem]] = []
         for attribute in OTHERS:
             if attribute.name in named:
@@ -190,9 +175,8 @@ class Stones:
         flags = implausible(*(read[name] for name in READ))
         others = np.zeros(len(read["carat"]), bool)
         if "shape" in read:  # the rule and the lists are of round stones
-            shape = ATTRIBUTES["shape"]
-            assert isinstance(shape, Grade)
-            others = (read["shape"] >= 0) & (read["shape"] != shape.grades.index(ROUND))
+            round_ = graded("shape").grades.index(ROUND)
+            others = (read["shape"] >= 0) & (read["shape"] != round_)
             flags = {name: flag & ~others for name, flag in flags.items()}
         left_out = [*unread] + [
             (int(row), in_words(name, {key: float(read[key][row]) for key in read}))
@@ -235,9 +219,7 @@ class Stones:
 
     def labels(self, attribute: str) -> NDArray[Any]:
         """Grades as text, shape (n,); empty where missing."""
-        grade = ATTRIBUTES[attribute]
-        assert isinstance(grade, Grade)
-        labels: NDArray[Any] = np.array([*grade.grades, ""])[self[attribute]]
+        labels: NDArray[Any] = np.array([*graded(attribute).grades, ""])[self[attribute]]
         return labels
 
     def known(self, attribute: str) -> NDArray[np.bool_]:
@@ -250,11 +232,10 @@ class Stones:
 
     def take(self, rows: Any) -> "Stones":
         """Give some of the stones, by numpy index or mask."""
-        if isinstance(rows, np.ndarray):
-            rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-            columns = {name: column.take(rows) for name, column in self.columns.items()}
-        else:
-            columns = {name: column[rows] for name, column in self.columns.items()}
+        if isinstance(rows, np.ndarray) and rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        placed = isinstance(rows, np.ndarray)  # `take` is faster, and takes no slices
+        columns = {n: c.take(rows) if placed else c[rows] for n, c in self.columns.items()}
         left_out = []
         if self.left_out:
             place = np.full(len(self), -1)
@@ -264,17 +245,15 @@ class Stones:
 
     def stone(self, row: int) -> Stone:
         """One of the stones; dimensions that were left out are missing."""
-        values: dict[str, Any] = {g.name: str(self.labels(g.name)[row]) or None for g in GRADES}
-        for measure in MEASURES:
-            value = float(self.columns[measure.name][row])
-            values[measure.name] = None if np.isnan(value) else value
-        for attribute in OTHERS:
-            if attribute.name in self.columns and self.known(attribute.name)[row]:
-                column = self.columns[attribute.name]
-                code = column[row].item()
-                values[attribute.name] = (
-                    code if isinstance(attribute, Measure) else attribute.grades[code]
-                )
+        core: list[Attribute] = [*MEASURES, *GRADES]
+        values: dict[str, Any] = dict.fromkeys(attribute.name for attribute in core)
+        for attribute in (*core, *OTHERS):
+            if attribute.name in self.columns:
+                value = self.columns[attribute.name][row].item()
+                if isinstance(attribute, Measure):
+                    values[attribute.name] = None if np.isnan(value) else value
+                elif value >= 0:
+                    values[attribute.name] = attribute.grades[value]
         return Stone(**values)
 
     def with_columns(self, **columns: NDArray[Any]) -> "Stones":
@@ -337,8 +316,8 @@ def _other(
             return None
         values = np.array([*texts, None], object)[:-1]
     wrong: dict[int, StoneError] = {}
-    graded = isinstance(attribute, Grade)
-    read = np.full(len(values), -1 if graded else nan)
+    coded = isinstance(attribute, Grade)
+    read = np.full(len(values), -1 if coded else nan)
     for i, value in enumerate(values.tolist()):
         if blank(value):
             found = attribute.find(value) if isinstance(attribute, Grade) else None
@@ -353,14 +332,14 @@ def _other(
     bad = np.isin(place, list(wrong))
     if bad.any() and isinstance(attribute, Day):  # a day that is not read would be another
         _refuse(attribute.name, bad, values[place], attribute.read)
-    known = (read >= 0) if graded else ~np.isnan(read)
+    known = (read >= 0) if coded else ~np.isnan(read)
     if bad.sum() > known[place].sum():
         return None
     problems = [
         (row, Problem("unknown_value", attribute.name, str(wrong[int(place[row])])))
         for row in np.flatnonzero(bad).tolist()
     ]
-    return (read.astype(np.int64) if graded else read)[place], problems
+    return (read.astype(np.int64) if coded else read)[place], problems
 
 
 def _days(values: NDArray[Any]) -> NDArray[Any]:
@@ -402,6 +381,13 @@ def _measures(measure: Measure, values: NDArray[Any]) -> NDArray[np.float64]:
     return read
 
 
+def _lacking(attribute: Attribute) -> float:
+    """What a column holds of a stone of which nobody says it."""
+    if isinstance(attribute, Measure):
+        return nan
+    return attribute.grades.index(attribute.ungraded) if attribute.ungraded else -1
+
+
 def _float(value: Any) -> float:
     try:
         return float(value)
@@ -436,6 +422,12 @@ def _codes(grade: Grade, values: NDArray[Any]) -> NDArray[np.int64]:
     return read
 
 
+def named_rows(rows: NDArray[np.int64]) -> str:
+    """Name the first of some rows for an error."""
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    return f"(row {', '.join(map(str, rows[:SHOWN]))}{more}, counted from 0)"
+
+
 def _refuse(
     name: str, bad: NDArray[np.bool_], values: NDArray[Any], read: Callable[[Any], object]
 ) -> None:
@@ -446,10 +438,6 @@ def _refuse(
     try:
         read(values[rows[0]])
     except StoneError as error:
-        more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-        error.args = (
-            f"{len(rows)} of {len(values)} rows: {error} "
-            f"(row {', '.join(map(str, rows[:SHOWN]))}{more}, counted from 0)",
-        )
+        error.args = (f"{len(rows)} of {len(values)} rows: {error} {named_rows(rows)}",)
         raise
     raise AssertionError(f"{name} row {rows[0]} was refused in the batch but not alone")

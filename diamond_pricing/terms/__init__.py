@@ -6,11 +6,9 @@ effect, write one basis file and add it to ``AnyBasis`` in `diamond_pricing.term
 """
 
 from diamond_pricing.terms.basis import Averages, Basis, Rows, dense
-from diamond_pricing.terms.contrast import Contrast
 from diamond_pricing.terms.expression import Expression, parse
-from diamond_pricing.terms.levels import Levels
-from diamond_pricing.terms.periods import Periods
-from diamond_pricing.terms.slope import Slope
+from diamond_pricing.terms.levels import Contrast, Levels
+from diamond_pricing.terms.over import Periods, Slope
 from diamond_pricing.terms.spline import Spline
 from diamond_pricing.terms.steps import Steps
 from diamond_pricing.terms.term import AnyBasis, Term, interleaved, looked_up

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError, UnsupportedStoneError
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Grade, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Stones
+from diamond_pricing.stones.trade import graded
 
 ROUNDING = 9  # decimals of a stored mean row
 UNRECORDED = ""  # the level of stones of which a grade is not recorded
@@ -35,33 +36,20 @@ class Rows(NamedTuple):
 
 
 class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which stones a missing attribute is averaged over.
+    """Which stones a missing attribute is averaged over."""
 
-    Attributes
-    ----------
-    carats : tuple[float, ...]
-        Weights at which means were taken, ascending; between them the mean is
-        interpolated in log carat, beyond them it stays.
-    cuts : tuple[str, ...]
-        Cut grades seen in training, worst first.
-    listings : tuple[float, ...]
-        Shares of the lists x<y, x=y, x>y in training, summing to 1: the blend.
-    shapes : tuple[str, ...]
-        Shapes seen in training, where there are several, and ``UNRECORDED``: what is usual
-        depends on them rather than on the cut.
-    """
-
+    # Weights at which means were taken, ascending; between them the mean is interpolated in log
+    # carat, beyond them it stays
     carats: tuple[float, ...]
-    cuts: tuple[str, ...]
+    cuts: tuple[str, ...]  # cut grades seen in training, worst first
+    # Shares of the lists x<y, x=y, x>y in training, summing to 1: the blend
     listings: tuple[float, ...]
+    # Shapes seen in training, where there are several, and ``UNRECORDED``: what is usual
+    # depends on them rather than on the cut
     shapes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if (
-            not self.carats
-            or self.carats[0] <= 0
-            or any(b <= a for a, b in pairwise(self.carats))
-        ):
+        if not self.carats or any(b <= a for a, b in pairwise((0.0, *self.carats))):
             raise FitError("the weights of the averages must be positive and ascend.")
         if not self.cuts or len(set(self.cuts)) < len(self.cuts):
             raise FitError("the cuts of the averages must be there, each once.")
@@ -87,12 +75,16 @@ class Averages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         """Its grades."""
         return self.shapes or self.cuts
 
+    def nodes(self, carat: Vector) -> tuple[Integers, Vector]:
+        """The weight that a mean was taken at below each of n, and how far to the next."""
+        at = np.log(self.carats)
+        place = np.interp(np.log(carat), at, np.arange(len(at)))
+        node = np.minimum(place.astype(np.int64), max(len(at) - 2, 0))
+        return node, place - node
+
     def rows(self, stones: Stones) -> Rows:
         """Cell and weight of the two means that each stone lies between; shapes (n, 2)."""
-        at = np.log(self.carats)
-        place = np.interp(np.log(stones["carat"]), at, np.arange(len(at)))
-        node = np.minimum(place.astype(np.int64), max(len(at) - 2, 0))
-        share = place - node
+        at, (node, share) = self.carats, self.nodes(stones["carat"])
         above = np.minimum(node + 1, len(at) - 1)
         group = level_positions(stones, self.grade, self.groups) * len(at)
         return Rows(
@@ -136,47 +128,38 @@ class Basis(Protocol):
     @property
     def average(self) -> tuple[tuple[float, ...], ...]:
         """Mean rows that stand in where a stone does not say, shape (means, w)."""
-        ...
 
     @property
     def width(self) -> int:
         """Number of real columns w."""
-        ...
 
     @property
     def names(self) -> tuple[str, ...]:
         """A name for each real column, for tables of coefficients."""
-        ...
 
     @property
     def line(self) -> str:
         """The line of an explanation that this feature belongs to."""
-        ...
 
     @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes it reads."""
-        ...
 
     @property
     def feature(self) -> str:
         """The attribute, or the arithmetic over measures, that it is spread over."""
-        ...
 
     @property
     def scale(self) -> str:
         """The attribute, or the arithmetic itself that its marks are values of."""
-        ...
 
     @property
     def marks(self) -> tuple[Any, ...]:
         """Its grades, or where a polynomial ends and the next begins, both ends included."""
-        ...
 
     @property
     def powers(self) -> int:
         """Coefficients of each of its polynomials."""
-        ...
 
     def pieces(self, marks: tuple[Any, ...]) -> NDArray[np.float64]:
         """Coefficients of each column, the constant first, shape (rows, powers, w).
@@ -184,32 +167,24 @@ class Basis(Protocol):
         A row is one of the grades ``marks``, or the interval between two of the numbers
         ``marks``, along which a number runs from 0 to 1.
         """
-        ...
 
     def placed(self, values: Vector) -> Rows:
         """Sparse rows at values of the feature, shape (n,); a grade counts as its code."""
-        ...
 
     def rows(self, stones: Stones, averages: Averages) -> Rows:
         """Sparse rows over the w real columns and the mean rows behind them."""
-        ...
 
     def means(self, averages: Averages) -> int:
         """How many mean rows it must have."""
-        ...
 
     def averaged(self, stones: Stones, averages: Averages) -> "Basis":
         """Give the same basis with its mean rows learned from ``stones``."""
-        ...
 
 
 def averaged_where(missing: NDArray[np.bool_], known: Rows, means: Rows, width: int) -> Rows:
     """Take ``means`` where missing, shape (n,), else ``known``.
 
-    Parameters
-    ----------
-    means : Rows
-        Positions among the mean rows, which stand behind ``width`` real columns.
+    The positions are among the mean rows, which stand behind ``width`` real columns.
     """
     wide = max(known.position.shape[1], means.position.shape[1])
     pairs = ((means.position + width, known.position), (means.weight, known.weight))
@@ -245,9 +220,7 @@ def codes_to_positions(attribute: str, levels: tuple[str, ...]) -> Integers:
     The last entry is that of a grade that is not known, whose code is −1: the place of
     `UNRECORDED` where that is a level, else −1.
     """
-    grade = ATTRIBUTES[attribute]
-    assert isinstance(grade, Grade)
-    return _positions(grade.grades, levels)
+    return _positions(graded(attribute).grades, levels)
 
 
 @cache
@@ -263,10 +236,7 @@ def _positions(grades: tuple[str, ...], levels: tuple[str, ...]) -> Integers:
 def level_positions(stones: Stones, attribute: str, levels: tuple[str, ...]) -> Integers:
     """Position in ``levels`` of each stone's grade, see `codes_to_positions`; shape (n,).
 
-    Raises
-    ------
-    UnsupportedStoneError
-        For a grade that is not among ``levels``: it has no fitted effect.
+    Refuses a grade that is not among ``levels``: it has no fitted effect.
     """
     unseen = len(levels)
     positions: Integers = codes_to_positions(attribute, levels)[stones[attribute]]

@@ -32,12 +32,13 @@ def _names() -> set[str]:
 
 
 # Each operation twice: on columns, and on single numbers, which is faster for one stone.
-_OPERATORS: dict[type[ast.operator], tuple[Callable[..., Any], Callable[..., Any]]] = {
-    ast.Add: (np.add, operator.add),
-    ast.Sub: (np.subtract, operator.sub),
-    ast.Mult: (np.multiply, operator.mul),
-    ast.Div: (np.divide, operator.truediv),
-    ast.Pow: (np.power, operator.pow),
+_Pair = tuple[Callable[..., Any], Callable[..., Any]]
+_OPERATORS: dict[type[ast.operator], tuple[str, _Pair]] = {
+    ast.Add: ("+", (np.add, operator.add)),
+    ast.Sub: ("-", (np.subtract, operator.sub)),
+    ast.Mult: ("*", (np.multiply, operator.mul)),
+    ast.Div: ("/", (np.divide, operator.truediv)),
+    ast.Pow: ("**", (np.power, operator.pow)),
 }
 
 
@@ -49,7 +50,7 @@ def _greatest(a: float, b: float) -> float:
     return a if a > b or a != a else b
 
 
-_FUNCTIONS: dict[str, tuple[int, tuple[Callable[..., Any], Callable[..., Any]]]] = {
+_FUNCTIONS: dict[str, tuple[int, _Pair]] = {
     "log": (1, (np.log, math.log)),
     "sqrt": (1, (np.sqrt, math.sqrt)),
     "exp": (1, (np.exp, math.exp)),
@@ -62,22 +63,12 @@ _NUMPY = {"log": "log", "sqrt": "sqrt", "exp": "exp", "minimum": "min", "maximum
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A line of arithmetic that was read and understood.
+    """A line of arithmetic that was read and understood."""
 
-    Attributes
-    ----------
-    text : str
-        The same line in one standard spelling.
-    attributes : tuple[str, ...]
-        The measures it needs, sorted.
-    ordered : bool
-        Whether exchanging length and width may change the value. Sums, products, smallest
-        and largest of the same parts count as the same; in doubt it is True, which costs
-        time only.
-    """
-
-    text: str
-    attributes: tuple[str, ...]
+    text: str  # the same line in one standard spelling
+    attributes: tuple[str, ...]  # the measures it needs, sorted
+    # Whether exchanging length and width may change the value. Sums, products, smallest and
+    # largest of the same parts count as the same; in doubt it is True, which costs time only.
     ordered: bool
     _rule: _Rule
     _one: _Rule
@@ -85,10 +76,7 @@ class Expression:
     def of(self, stone: Any) -> float | None:
         """Value for one stone; None where a measure is missing.
 
-        Raises
-        ------
-        UnsupportedStoneError
-            When there is no value, as of the logarithm of nothing.
+        A stone without a value, as of the logarithm of nothing, is `refused`.
         """
         for name in self.attributes:
             if getattr(stone, name) is None:
@@ -111,10 +99,7 @@ class Expression:
     def known(self, columns: Columns) -> tuple[Vector, NDArray[np.bool_]]:
         """Values for n stones, and where a measure is missing; both shape (n,).
 
-        Raises
-        ------
-        UnsupportedStoneError
-            When there is no value though no measure is missing; the first row is named.
+        The first row without a value, though it has all measures, is `refused`.
         """
         value = self.evaluate(columns)
         missing = ~np.isfinite(value)
@@ -137,16 +122,9 @@ class Expression:
 def parse(text: str) -> Expression:
     """Read one line of arithmetic.
 
-    Parameters
-    ----------
-    text : str
-        Names of measures, numbers, ``+ - * / **``, brackets, ``log sqrt exp min max``;
-        ``np.log`` and ``I(...)`` may be written as formulas have them.
-
-    Raises
-    ------
-    ExpressionError
-        When it holds anything else; the part not understood is named.
+    Names of measures, numbers, ``+ - * / **``, brackets, ``log sqrt exp min max``; ``np.log``
+    and ``I(...)`` may be written as formulas have them. When it holds anything else, an
+    `ExpressionError` names the part not understood.
     """
     if len(text) > LONGEST:
         raise ExpressionError(f"an expression of {len(text)} characters; at most {LONGEST}.")
@@ -168,36 +146,16 @@ def parse(text: str) -> Expression:
     return Expression(ast.unparse(tree), tuple(found), ordered, rule, one)
 
 
-_SYMBOLS: dict[type[ast.operator], str] = {
-    ast.Add: "+",
-    ast.Sub: "-",
-    ast.Mult: "*",
-    ast.Div: "/",
-    ast.Pow: "**",
-}
-
-
 def walked(
     text: str,
     name: Callable[[str], Any],
     number: Callable[[float], Any],
     operations: Mapping[str, Callable[..., Any]],
 ) -> Any:
-    """Translate arithmetic into another language.
+    """Translate arithmetic that `parse` reads into another language.
 
-    Parameters
-    ----------
-    text : str
-        As `parse` reads it.
-    name, number : callable
-        What stands for a measure, and for a constant.
-    operations : Mapping[str, callable]
-        What ``+ - * / **`` and ``log sqrt exp min max`` make of their parts.
-
-    Raises
-    ------
-    ExpressionError
-        As `parse`.
+    ``name`` and ``number`` give what stands for a measure, and for a constant; ``operations``
+    what ``+ - * / **`` and ``log sqrt exp min max`` make of their parts.
     """
 
     def of(node: ast.expr) -> Any:
@@ -209,7 +167,7 @@ def walked(
             case ast.UnaryOp(operand=inner):
                 return operations["-"](number(0.0), of(inner))
             case ast.BinOp(left=left, op=op, right=right):
-                return operations[_SYMBOLS[type(op)]](of(left), of(right))
+                return operations[_OPERATORS[type(op)][0]](of(left), of(right))
             case ast.Call(func=ast.Name(id=function), args=arguments):
                 return operations[function](*map(of, arguments))
         raise AssertionError("parse lets nothing else through")
@@ -265,7 +223,7 @@ def _rule(node: ast.expr, kind: int) -> _Rule:
             value = _rule(inner, kind)
             return lambda columns: -value(columns)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            combine = _OPERATORS[type(op)][kind]
+            combine = _OPERATORS[type(op)][1][kind]
             a, b = _rule(left, kind), _rule(right, kind)
             return lambda columns: combine(a(columns), b(columns))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if (

@@ -1,29 +1,29 @@
-"""What the bases over a number share: the order of length and width, missing values."""
+"""Bases over a number: what they share, the number as it is, and parts of the calendar.
 
-from collections.abc import Callable
+The order of length and width, and what stands in for a missing value, are the same for all.
+"""
+
+from typing import ClassVar, TypeVar
 
 import msgspec
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from diamond_pricing.arrays import Vector
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
-from diamond_pricing.terms.basis import Averages, Rows, averaged_where
+from diamond_pricing.errors import FitError
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Day, Stones
+from diamond_pricing.stones.attributes import iso
+from diamond_pricing.terms.basis import Averages, Basis, Rows, averaged_where
 from diamond_pricing.terms.expression import Expression, parse
 
-Placed = Callable[[Vector], Rows]
+Averaged = TypeVar("Averaged", bound=Basis)
 
 
 class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
-    """A basis over a number.
+    """A basis over a number."""
 
-    Attributes
-    ----------
-    expression : str
-        Arithmetic over measures, see `diamond_pricing.terms.expression`.
-    """
-
-    expression: str
+    expression: str  # arithmetic over measures, see `diamond_pricing.terms.expression`
 
     @property
     def line(self) -> str:
@@ -63,6 +63,32 @@ class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         """Sparse rows at values of the expression itself, shape (n,)."""
         raise NotImplementedError
 
+    def placed(self, values: Vector) -> Rows:
+        """Sparse rows at values of the feature, shape (n,)."""
+        return self.at(self.on_scale(values))
+
+    def rows(self, stones: Stones, averages: Averages) -> Rows:
+        """Sparse rows of n stones; the mean rows where a measure is missing.
+
+        A number that depends on the order of length and width is taken in both orders, weighed
+        by the shares of the price lists, where the list is not known (the blend).
+        """
+        expression, halves = parse(self.expression), []
+        for turned, share in in_both_orders(expression, stones, averages):
+            value, missing = expression.known({n: turned[n] for n in expression.attributes})
+            rows = self.at(np.where(missing, 1.0, value) if missing.any() else value)
+            if missing.any():
+                rows = averaged_where(missing, rows, averages.rows(turned), self.width)
+            halves.append(Rows(rows.position, rows.weight * share))
+        return Rows(*(np.hstack(pair) for pair in zip(*halves, strict=True)))
+
+    def averaged(self: Averaged, stones: Stones, averages: Averages) -> Averaged:
+        """Learn the mean rows."""
+        if not self.means(averages):
+            return self
+        means = averages.mean_rows(self, stones)
+        return structs.replace(self, average=means)  # type: ignore[type-var]  # a struct too
+
     def pieces(self, marks: tuple[float, ...]) -> NDArray[np.float64]:
         """Polynomials of each column between the marks, see `Basis`."""
         low, high = np.array(marks[:-1]), np.array(marks[1:])
@@ -86,24 +112,77 @@ class Over(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
         return 0 if self.attributes == ("carat",) else averages.cells
 
 
-def rows_over(
-    expression: Expression, stones: Stones, averages: Averages, placed: Placed, width: int
-) -> Rows:
-    """Rows of a basis over the values of ``expression``.
+class Slope(Over, frozen=True, forbid_unknown_fields=True, tag="slope", tag_field="kind"):
+    """The value of ``expression``, to be multiplied by one coefficient."""
 
-    A number that depends on the order of length and width is taken in both orders, weighed
-    by the shares of the price lists, where the list is not known (the blend).
+    # Mean values that stand in where a measure is missing, one a cell of `Averages`; empty when
+    # the expression needs only the weight
+    average: tuple[tuple[float, ...], ...] = ()
+    width: ClassVar[int] = 1
+    powers: ClassVar[int] = 2
 
-    Parameters
-    ----------
-    placed : callable
-        Values (n,) → rows over the ``width`` real columns.
-    """
-    halves = []
-    for turned, share in in_both_orders(expression, stones, averages):
-        rows = _one_order(expression, turned, averages, placed, width)
-        halves.append(Rows(rows.position, rows.weight * share))
-    return Rows(*(np.hstack(pair) for pair in zip(*halves, strict=True)))
+    def __post_init__(self) -> None:
+        parse(self.expression)  # raises for what is not arithmetic
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each real column, for tables of coefficients."""
+        return (self.expression,)
+
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """One straight line."""
+        return (0.0, 1.0)
+
+    def at(self, values: Vector) -> Rows:
+        """Give the value as the weight of column 0."""
+        return Rows(np.zeros((len(values), 1), np.int64), values[:, None])
+
+
+class Periods(Over, frozen=True, forbid_unknown_fields=True, tag="periods", tag_field="kind"):
+    """Indicators of the periods that a date may lie in."""
+
+    starts: tuple[float, ...]  # first day of each period, ascending, and the day after the last
+    # Rows that stand in where there is no date, one a cell of `Averages`
+    average: tuple[tuple[float, ...], ...] = ()
+    powers: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        ascend = len(self.starts) > 1 and bool((np.diff(self.starts) > 0).all())
+        if not isinstance(ATTRIBUTES.get(self.expression), Day) or not ascend:
+            raise FitError("periods are of a date, and their first days ascend.")
+
+    @property
+    def width(self) -> int:
+        """One column a period."""
+        return len(self.starts) - 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each real column, for tables of coefficients."""
+        return tuple(iso(d) for d in self.starts[:-1])
+
+    @property
+    def marks(self) -> tuple[float, ...]:
+        """The first days."""
+        return self.starts
+
+    def at(self, values: Vector) -> Rows:
+        """Position of the period of each day, shape (n,)."""
+        position = np.searchsorted(self.starts, values, side="right") - 1
+        position = position.clip(0, self.width - 1).astype(np.int64)
+        return Rows(position[:, None], np.ones((len(values), 1)))
+
+    def until(self, periods: int) -> "Periods":
+        """The first of the periods; where there is no date the last of them counts."""
+        row = (0.0,) * (periods - 1) + (1.0,)
+        return Periods(self.expression, self.starts[: periods + 1], (row,) * len(self.average))
+
+    def on(self, day: float) -> "Periods":
+        """The same, with the period of a day where there is no date."""
+        row = np.zeros(self.width)
+        row[self.at(np.array([day])).position[0, 0]] = 1.0
+        return structs.replace(self, average=(tuple(row.tolist()),) * len(self.average))
 
 
 def in_both_orders(
@@ -131,14 +210,3 @@ def in_both_orders(
             (np.minimum, np.maximum, below),
         )
     ]
-
-
-def _one_order(
-    expression: Expression, stones: Stones, averages: Averages, placed: Placed, width: int
-) -> Rows:
-    columns = {name: stones[name] for name in expression.attributes}
-    value, missing = expression.known(columns)
-    if not missing.any():
-        return placed(value)
-    known = placed(np.where(missing, 1.0, value))
-    return averaged_where(missing, known, averages.rows(stones), width)

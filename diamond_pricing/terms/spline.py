@@ -11,30 +11,19 @@ import numpy as np
 
 from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.errors import FitError
-from diamond_pricing.stones import Stones
-from diamond_pricing.terms.basis import Averages, Rows
+from diamond_pricing.terms.basis import Rows
 from diamond_pricing.terms.expression import parse
-from diamond_pricing.terms.over import Over, rows_over
+from diamond_pricing.terms.over import Over
 
 
 class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_field="kind"):
-    """B-splines of ``degree`` over ``knots``, evaluated at ``expression``.
+    """B-splines of ``degree`` over ``knots``, evaluated at ``expression``."""
 
-    Attributes
-    ----------
-    expression : str
-        As in `Over`.
-    knots : tuple[float, ...]
-        All knots, the ``degree`` outer ones at either end included; not descending.
-    degree : int
-        1 for straight pieces, 3 for cubic.
-    average : tuple[tuple[float, ...], ...]
-        Mean rows that stand in where a measure is missing, one a cell of `Averages`;
-        empty when the expression needs only the weight.
-    """
-
+    # All knots, the ``degree`` outer ones at either end included; not descending
     knots: tuple[float, ...]
-    degree: int = 3
+    degree: int = 3  # 1 for straight pieces, 3 for cubic
+    # Mean rows that stand in where a measure is missing, one a cell of `Averages`; empty when
+    # the expression needs only the weight
     average: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
@@ -51,17 +40,6 @@ class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_fi
     def width(self) -> int:
         """Number of B-splines."""
         return len(self.knots) - self.degree - 1
-
-    def rows(self, stones: Stones, averages: Averages) -> Rows:
-        """Give the degree + 1 B-splines that are not zero at each value."""
-        return rows_over(parse(self.expression), stones, averages, self.at, self.width)
-
-    def averaged(self, stones: Stones, averages: Averages) -> "Spline":
-        """Learn the mean rows."""
-        if not self.means(averages):
-            return self
-        means = averages.mean_rows(self, stones)
-        return Spline(self.expression, self.knots, self.degree, means)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,12 +58,8 @@ class Spline(Over, frozen=True, forbid_unknown_fields=True, tag="spline", tag_fi
         """Those of its degree."""
         return self.degree + 1
 
-    def placed(self, values: Vector) -> Rows:
-        """Give the degree + 1 B-splines that are not zero at each value."""
-        return self.at(self.on_scale(values))
-
     def at(self, values: Vector) -> Rows:
-        """Give the same at values of the expression itself, shape (n,)."""
+        """Give the degree + 1 B-splines that are not zero at each value."""
         t, d = np.array(self.knots), self.degree
         inside = np.clip(values, t[d], t[-d - 1])
         interval = np.searchsorted(t, inside, side="right") - 1

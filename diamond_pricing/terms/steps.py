@@ -6,6 +6,7 @@ weight between them.
 """
 
 from itertools import pairwise
+from typing import ClassVar
 
 import msgspec
 import numpy as np
@@ -20,24 +21,20 @@ from diamond_pricing.terms.basis import Averages, Rows
 class Steps(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="steps", tag_field="kind"
 ):
-    """Indicators of the bands of weight that ``at`` parts.
+    """Indicators of the bands of weight that ``at`` parts."""
 
-    Attributes
-    ----------
-    at : tuple[float, ...]
-        Weights, carats, ascending; a stone of exactly that weight has reached it.
-    """
-
+    # Weights, carats, ascending; a stone of exactly that weight has reached it
     at: tuple[float, ...]
+    average: ClassVar[tuple[tuple[float, ...], ...]] = ()  # every stone has a weight
+    line: ClassVar[str] = MAGIC_LINE
+    attributes: ClassVar[tuple[str, ...]] = ("carat",)
+    feature: ClassVar[str] = "carat"
+    scale: ClassVar[str] = "carat"
+    powers: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if not self.at or self.at[0] <= 0 or any(b <= a for a, b in pairwise(self.at)):
             raise FitError("the magic weights must be positive and ascend.")
-
-    @property
-    def average(self) -> tuple[tuple[float, ...], ...]:
-        """None: every stone has a weight."""
-        return ()
 
     @property
     def width(self) -> int:
@@ -50,34 +47,9 @@ class Steps(
         return (f"under {self.at[0]:g}", *(f"from {weight:g}" for weight in self.at))
 
     @property
-    def line(self) -> str:
-        """A line of its own."""
-        return MAGIC_LINE
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """The weight."""
-        return ("carat",)
-
-    @property
-    def feature(self) -> str:
-        """The weight."""
-        return "carat"
-
-    @property
-    def scale(self) -> str:
-        """The weight."""
-        return "carat"
-
-    @property
     def marks(self) -> tuple[float, ...]:
         """The weights, with an end on either side."""
         return (0.0, *self.at, 2 * self.at[-1])
-
-    @property
-    def powers(self) -> int:
-        """Constants."""
-        return 1
 
     def pieces(self, marks: tuple[float, ...]) -> NDArray[np.float64]:
         """The band that each interval lies in."""

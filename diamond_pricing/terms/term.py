@@ -16,10 +16,8 @@ from diamond_pricing.arrays import Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.stones import Stones
 from diamond_pricing.terms.basis import Averages, Rows, expansion
-from diamond_pricing.terms.contrast import Contrast
-from diamond_pricing.terms.levels import Levels
-from diamond_pricing.terms.periods import Periods
-from diamond_pricing.terms.slope import Slope
+from diamond_pricing.terms.levels import Contrast, Levels
+from diamond_pricing.terms.over import Periods, Slope
 from diamond_pricing.terms.spline import Spline
 from diamond_pricing.terms.steps import Steps
 
@@ -32,15 +30,9 @@ AnyBasis = (
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The tensor product of ``bases``; the last basis varies fastest.
+    """The tensor product of ``bases``; the last basis varies fastest."""
 
-    Attributes
-    ----------
-    bases : tuple[AnyBasis, ...]
-        Empty for the intercept.
-    """
-
-    bases: tuple[AnyBasis, ...] = ()
+    bases: tuple[AnyBasis, ...] = ()  # empty for the intercept
 
     @property
     def width(self) -> int:
@@ -53,13 +45,7 @@ class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(dict.fromkeys(basis.line for basis in self.bases))
 
     def check(self, averages: Averages) -> None:
-        """Refuse too many bases, and mean rows that are too few, too many or too wide.
-
-        Raises
-        ------
-        FitError
-            Naming the basis.
-        """
+        """Refuse too many bases, and mean rows that are too few, too many or too wide."""
         spread = prod(basis.width + basis.means(averages) for basis in self.bases)
         if len(self.bases) > MOST_BASES or spread > LARGEST:
             raise FitError(

@@ -12,7 +12,7 @@ from diamond_pricing.intake.columns import TableColumns
 from diamond_pricing.intake.judged import STATUS, Judged, judged
 from diamond_pricing.intake.source import Source
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.explanation import REFERENCE
+from diamond_pricing.model.details import REFERENCE
 from diamond_pricing.stones import ATTRIBUTES, Coded, Measure
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 

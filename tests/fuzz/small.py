@@ -7,7 +7,7 @@ from diamond_pricing.fitting.atscale import Counts, Errors, Frame, Moments
 from diamond_pricing.fitting.engine.tables import Gram
 from diamond_pricing.model.certificate import Certificate
 from diamond_pricing.model.document import quantised
-from diamond_pricing.model.inference import Inference, Odds
+from diamond_pricing.model.effects import Entry, Inference
 from diamond_pricing.model.markup import Band, Markup
 from diamond_pricing.model.ranges import LEVELS, Ranges
 from diamond_pricing.model.support import Support
@@ -86,7 +86,9 @@ def small_model(sides: str = "log(x * y) / 2 - log(carat) / 3") -> PriceModel:
         )
         if sides
         else None,
-        inference=Inference("x>y", "x<y", (Odds((), (0.1,)), Odds((Slope("carat"),), (0.2,)))),
+        inference=Inference(
+            "x>y", "x<y", (Entry((), (0.1,)), Entry((Slope("carat"),), (0.2,)))
+        ),
         ranges=Ranges(
             (1.0,),
             CLARITIES,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diamond_pricing import PriceModel, Stone
-from diamond_pricing.model.explanation import REFERENCE
+from diamond_pricing.model.details import REFERENCE
 from diamond_pricing.stones import ATTRIBUTES, Day, Measure
 from diamond_pricing.web.problems import MEDIA_TYPE, TITLES
 from tests.web.conftest import STONE

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from diamond_pricing.exhibits import band_svg, measures_text, waterfall_svg
 from diamond_pricing.model import PriceExplanation, PriceModel
-from diamond_pricing.model.explanation import REFERENCE
+from diamond_pricing.model.details import REFERENCE
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.model.words import Words
 from diamond_pricing.web.page.phrases import TEXTS, count_text

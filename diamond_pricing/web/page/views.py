@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from diamond_pricing.exhibits import measures_text
 from diamond_pricing.intake.priced_sheet import XLSX, csv_of, xlsx_of
 from diamond_pricing.model import PriceExplanation, PriceModel
-from diamond_pricing.model.nearest import nearest_priced
+from diamond_pricing.model.price_model import nearest_priced
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
 from diamond_pricing.web.api.quotes import (
