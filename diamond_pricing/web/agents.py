@@ -23,12 +23,7 @@ LIKE, MOST = 5, 50
 
 
 def agent_server(models: Models) -> "MCPServer":
-    """A server of tools that explain, compare, assess and list prices.
-
-    Parameters
-    ----------
-    models : Models
-        The active one answers; a home is looked at before each answer.
+    """A server of tools that explain, compare, assess and list prices of the active model.
 
     Raises
     ------
@@ -61,20 +56,16 @@ def agent_server(models: Models) -> "MCPServer":
     )
 
     def answered(answer: Callable[[PriceModel], Any]) -> dict[str, Any]:
-        """The answer of the active model, with what it is worth."""
+        """The answer of the model that is active by now, with what it is worth."""
         models.refresh()
         model = models.active
         try:
             found = msgspec.to_builtins(answer(model))
         except (DiamondPricingError, ProblemError, msgspec.ValidationError) as error:
             raise ToolError(str(error)) from error
-        t = model.training
-        prices = f"Prices in {ENGLISH.prices(t.currency, t.effective)}."
-        return {
-            **found,
-            "model": model.sha256,
-            "note": f"{prices} {ENGLISH.unrecorded(model.lines)} {NOTE}",
-        }
+        prices = ENGLISH.prices(model.training.currency, model.training.effective)
+        note = f"Prices in {prices}. {ENGLISH.unrecorded(model.lines)} {NOTE}"
+        return {**found, "model": model.sha256, "note": note}
 
     @server.tool()
     def explain(stone: Given) -> dict[str, Any]:
@@ -126,16 +117,6 @@ def agent_server(models: Models) -> "MCPServer":
 
 def _verdict(model: PriceModel, stone: Stone) -> dict[str, Any]:
     found = model.assess(stone)
-    return {
-        "stone": stone.given(),
-        "status": found.status,
-        "reasons": [
-            {
-                "attribute": r.attribute,
-                "message": r.message,
-                "remedy": r.remedy,
-                "nearest": r.nearest,
-            }
-            for r in found.reasons
-        ],
-    }
+    named = ("attribute", "message", "remedy", "nearest")
+    reasons = [{name: getattr(reason, name) for name in named} for reason in found.reasons]
+    return {"stone": stone.given(), "status": found.status, "reasons": reasons}

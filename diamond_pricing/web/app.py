@@ -18,16 +18,6 @@ from diamond_pricing.web.requests import StrictRequest, answered_problem, only_k
 from diamond_pricing.web.service import Service
 from diamond_pricing.web.settings import Settings
 
-CONTROLLERS = (
-    QuoteController,
-    BatchController,
-    StoneController,
-    ModelController,
-    OperationController,
-    PageController,
-    StockController,
-)
-
 
 def create_app(settings: Settings) -> Door:
     """Make a server; it owns no global state.
@@ -39,7 +29,15 @@ def create_app(settings: Settings) -> Door:
     """
     service = Service(settings)
     app = Litestar(
-        [*CONTROLLERS],
+        [
+            QuoteController,
+            BatchController,
+            StoneController,
+            ModelController,
+            OperationController,
+            PageController,
+            StockController,
+        ],
         request_class=StrictRequest,
         before_request=only_known_fields,
         exception_handlers={Exception: answered_problem},
@@ -51,6 +49,6 @@ def create_app(settings: Settings) -> Door:
         ),
         logging_config=None,
     )
-    door = Door(app, service, service.keys, service.metrics, access_log=settings.access_log)
+    door = Door(app, service)
     service.each_moment.append(door.flush)
     return door

@@ -15,7 +15,7 @@ from diamond_pricing.web.problems import ProblemError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_TEXTS = 10_000  # different grades of one column
+_TEXTS = 10_000  # different grades of one column: more than all grades in all spellings
 
 
 def arrow_batches(file: IO[bytes], most: int) -> "Iterator[pa.RecordBatch]":
@@ -44,7 +44,11 @@ def arrow_batches(file: IO[bytes], most: int) -> "Iterator[pa.RecordBatch]":
                 total += batch.num_rows
                 counted(total, most)
                 batch.validate(full=True)
-                _small(batch)
+                for column in batch.columns:
+                    coded = isinstance(column, pa.DictionaryArray)
+                    if coded and len(column.dictionary) > _TEXTS:
+                        wrong = f"A dictionary has over {_TEXTS:,} entries."
+                        raise ProblemError("unreadable", wrong)
                 yield batch
     except SourceError as error:
         raise ProblemError("unreadable", str(error)) from error
@@ -89,15 +93,6 @@ def arrow_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
             out.seek(0)
             out.truncate()
     yield out.getvalue()
-
-
-def _small(batch: "pa.RecordBatch") -> None:
-    """Refuse a dictionary that is larger than all grades in all spellings."""
-    import pyarrow as pa
-
-    for column in batch.columns:
-        if isinstance(column, pa.DictionaryArray) and len(column.dictionary) > _TEXTS:
-            raise ProblemError("unreadable", f"A dictionary has over {_TEXTS:,} entries.")
 
 
 def refuse_compressed(file: IO[bytes]) -> None:

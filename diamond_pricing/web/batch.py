@@ -1,6 +1,6 @@
 """Many stones at once: a bad row gets its own error and leaves the others alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,24 +18,17 @@ from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 
 ROWS = 16_384  # priced at a time
 NAMES = tuple(n for n, a in ATTRIBUTES.items() if n != "listing")
+_REQUIRED = tuple(n for n in NAMES if ATTRIBUTES[n].needed)
+_KNOWN = frozenset(NAMES)
 FEW_TEXTS = 64  # different grades that may be looked at anew for each part
 
 
 class Part(msgspec.Struct, frozen=True):
-    """The answers for some rows, one after another.
+    """The answers for some rows, one after another."""
 
-    Attributes
-    ----------
-    first : int
-        Number of the first row, from 0.
-    found : Judged
-    errors : dict[int, Fault]
-        By row, counted from ``first``.
-    """
-
-    first: int
+    first: int  # number of the first row, from 0
     found: Judged
-    errors: dict[int, Fault]
+    errors: dict[int, Fault]  # by row, counted from the first
 
     def __len__(self) -> int:
         return len(self.found.status)
@@ -58,23 +51,25 @@ class Asked(msgspec.Struct, frozen=True):
         return [REFERENCE, *self.model.lines]
 
 
-# Columns by name, of equal length, as `judged` takes them.
-Rows = Mapping[str, Any]
+# Columns by name, of equal length, as `judged` takes them, and how many rows they have.
+Rows = tuple[Mapping[str, Any], int]
 
 
-def parts(asked: Asked, columns: Rows, n: int, first: int = 0) -> Iterator[Part]:
-    """Price columns piece by piece."""
-    for start in range(0, n, ROWS):
-        rows = slice(start, min(start + ROWS, n))
-        piece = {name: _cut(column, rows) for name, column in columns.items()}
-        yield part(asked, piece, rows.stop - start, first + start)
-
-
-def part(asked: Asked, columns: Rows, n: int, first: int) -> Part:
-    """Price some rows."""
-    found = judged(asked.model, columns, n, asked.level, asked.listing)
-    errors = {row: of_stone(error).faults[0] for row, error in found.errors.items()}
-    return Part(first, found, errors)
+def parts(asked: Asked, pieces: Iterable[Rows], wrong: Mapping[int, Fault]) -> Iterator[Part]:
+    """Price rows piece by piece; what was found ``wrong`` before is the error of its row."""
+    first = 0
+    for columns, n in pieces:
+        for start in range(0, n, ROWS):
+            rows, piece = slice(start, min(start + ROWS, n)), columns
+            if n > ROWS:
+                piece = {name: _cut(column, rows) for name, column in columns.items()}
+            count = rows.stop - start
+            found = judged(asked.model, piece, count, asked.level, asked.listing)
+            errors = {row: of_stone(error).faults[0] for row, error in found.errors.items()}
+            if wrong:
+                errors |= {i: wrong[first + i] for i in range(count) if first + i in wrong}
+            yield Part(first, found, errors)
+            first += count
 
 
 def _cut(column: Any, rows: slice) -> Any:
@@ -84,12 +79,6 @@ def _cut(column: Any, rows: slice) -> Any:
         used, codes = np.unique(column.codes[rows], return_inverse=True)
         return Coded([column.texts[code] for code in used.tolist()], codes)
     return column[rows]
-
-
-_REQUIRED = tuple(n for n in NAMES if ATTRIBUTES[n].needed)
-
-
-# --------------------------------------------------------------------- JSON bodies
 
 
 def columns_of(given: Any, most: int) -> tuple[dict[str, Any], int]:
@@ -123,11 +112,10 @@ def columns_of(given: Any, most: int) -> tuple[dict[str, Any], int]:
 
 def _column(name: str, column: list[Any]) -> Any:
     """A column as `part` takes it: numbers as an array where they are all numbers."""
-    if type(ATTRIBUTES[name]) is Measure:
-        if {type(value) for value in column} <= {int, float}:
-            with suppress(OverflowError):
-                return np.array(column, np.float64)
-        return np.array([*column, None], object)[:-1]
+    numbers = type(ATTRIBUTES[name]) is Measure
+    if numbers and {type(value) for value in column} <= {int, float}:
+        with suppress(OverflowError):
+            return np.array(column, np.float64)
     return np.array([*column, None], object)[:-1]  # a list in it must not become a second axis
 
 
@@ -147,29 +135,14 @@ def rows_of(given: Any, most: int) -> tuple[dict[str, Any], int, dict[int, Fault
         if not isinstance(row, dict):
             wrong[i] = Fault("a row must be an object.", "", "wrong_shape")
         elif not row.keys() <= _KNOWN:
-            name = next(iter(row.keys() - _KNOWN))
-            wrong[i] = Fault(
-                f"{name[:60]!r} is not an attribute.",
-                f"/{name[:60]}",
-                "wrong_shape",
-                allowed=list(NAMES),
-            )
+            name = next(iter(row.keys() - _KNOWN))[:60]
+            text = f"{name!r} is not an attribute."
+            wrong[i] = Fault(text, f"/{name}", "wrong_shape", allowed=list(NAMES))
     rows = [{} if i in wrong else row for i, row in enumerate(given)] if wrong else given
     sent = set().union(*(row.keys() for row in rows), _REQUIRED)
     columns = {name: [row.get(name) for row in rows] for name in NAMES if name in sent}
     used = {n: c for n, c in columns.items() if n in _REQUIRED or any(v is not None for v in c)}
     return {name: _column(name, column) for name, column in used.items()}, len(rows), wrong
-
-
-_KNOWN = frozenset(NAMES)
-
-
-def with_errors(part: Part, wrong: dict[int, Fault]) -> Part:
-    """The same with errors that were found before, which say more."""
-    for row in range(len(part)):
-        if part.first + row in wrong:
-            part.errors[row] = wrong[part.first + row]
-    return part
 
 
 def counted(n: int, most: int) -> None:
@@ -183,28 +156,34 @@ def _shape(pointer: str, text: str, allowed: Sequence[str] = ()) -> ProblemError
     return ProblemError("wrong_shape", text[:1].upper() + text[1:], [fault])
 
 
-def columns_named(headers: list[str], decimal: str = ".") -> TableColumns:
+def columns_named(
+    headers: list[str], decimal: str = ".", cuts: Collection[str] = ()
+) -> TableColumns:
     """What the columns of a table are, whose numbers have this decimal sign.
 
     Raises
     ------
     ProblemError
-        When a column that is needed is not there, or two mean the same.
+        When a column that is needed is not there, as one of cut where all ``cuts`` that a
+        model knows are graded, or when two mean the same.
     """
     try:
-        return TableColumns(headers, Source(decimal="," if decimal == "," else ""), strict=True)
+        declared = Source(decimal="," if decimal == "," else "")
+        found = TableColumns(headers, declared, strict=True)
+        if cuts:
+            found.check_cut(cuts)
+        return found
     except SourceError as error:
         raise ProblemError("unreadable", str(error)) from error
 
 
-def facts(asked: Asked, n: int | None = None) -> dict[str, Any]:
+def facts(asked: Asked) -> dict[str, Any]:
     """What holds for all rows of an answer."""
     t = asked.model.training
-    facts = {
+    return {
         "model": asked.model.sha256,
         "currency": t.currency,
         "effective": t.effective,
         "listing": asked.listing,
         "level": asked.level,
     }
-    return facts if n is None else facts | {"count": n}

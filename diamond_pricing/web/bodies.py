@@ -27,7 +27,7 @@ def strict(body: bytes) -> Any:
 
     Raises
     ------
-    Problem
+    ProblemError
         ``not_json`` for anything else, a key given twice, NaN, a number beyond all floats,
         half a surrogate pair, or nesting deeper than the parser goes.
     """
@@ -66,7 +66,7 @@ def converted(found: Any, wanted: type[T]) -> T:
 
     Raises
     ------
-    Problem
+    ProblemError
         ``wrong_shape``, with a pointer to the field.
     """
     try:

@@ -10,7 +10,7 @@ print(quote.price, [line.sentence for line in quote.lines])
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from types import TracebackType
+from functools import partial
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
@@ -96,10 +96,8 @@ class Client:
         ApiError
             When the stone cannot be priced, or the key may not ask.
         """
-        key = idempotency_key or secrets.token_hex(16)
-        return self._asked(
-            QuoteOut, "POST", "/v1/quotes", json=asked, headers={"Idempotency-Key": key}
-        )
+        headers = {"Idempotency-Key": idempotency_key or secrets.token_hex(16)}
+        return self._asked(QuoteOut, "POST", "/v1/quotes", json=asked, headers=headers)
 
     def read(self, name: str) -> QuoteOut:
         """Read a quote again."""
@@ -139,19 +137,14 @@ class Client:
         clarities: Iterable[str] = (),
     ) -> PriceListOut:
         """Prices by weight, color and clarity."""
-        query: dict[str, Any] = {
-            "cut": cut,
-            "carat": list(carats),
-            "color": list(colors),
-            "clarity": list(clarities),
-        }
+        query: dict[str, Any] = {"cut": cut, "carat": list(carats)}
+        query |= {"color": list(colors), "clarity": list(clarities)}
         return self._asked(PriceListOut, "GET", "/v1/price-list", params=query)
 
     def batch(self, columns: Mapping[str, list[Any]], **asked: Any) -> dict[str, Any]:
         """Price columns of stones; the answer has columns too, and the errors by row."""
-        return self._asked(
-            dict[str, Any], "POST", "/v1/quotes/batch", json={"columns": columns}, params=asked
-        )
+        path, body = "/v1/quotes/batch", {"columns": columns}
+        return self._asked(dict[str, Any], "POST", path, json=body, params=asked)
 
     def models(self) -> ModelsOut:
         """All models of the server."""
@@ -181,12 +174,7 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _asked(self, kind: type[T], method: str, path: str, **given: Any) -> T:
@@ -196,10 +184,8 @@ class Client:
         try:
             return msgspec.json.decode(answer.content, type=kind)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise ServiceError(
-                f"{self._http.base_url} answered {answer.status_code}, but with no message of "
-                f"this API: {error}."
-            ) from error
+            said = f"{self._http.base_url} answered {answer.status_code}, but with no message"
+            raise ServiceError(f"{said} of this API: {error}.") from error
 
     def _send(self, method: str, path: str, **given: Any) -> httpx.Response:
         for last in (*[False] * (self.tries - 1), True):
@@ -232,5 +218,4 @@ class Client:
         return ApiError(ProblemDetails("about:blank", text, status, text, "none"), wait)
 
 
-def _plain(name: str) -> str:
-    return quote(name, safe="")
+_plain = partial(quote, safe="")

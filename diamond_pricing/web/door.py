@@ -8,14 +8,15 @@ paths that do not exist as well.
 import logging
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Send
 
 from diamond_pricing.web.metrics import Metrics
-from diamond_pricing.web.problems import MEDIA_TYPE, ProblemError
+from diamond_pricing.web.problems import MEDIA_TYPE, ProblemError, unauthorized
 from diamond_pricing.web.settings import loopback
 from diamond_pricing.web.storage.keys import OPEN, PUBLISH, Caller, Keys
 from diamond_pricing.web.storage.ledger import Receipt
@@ -43,6 +44,12 @@ _POLICY = (
 # Swagger UI sets styles on its elements.
 _DOCS_POLICY = _POLICY.replace(b"style-src 'self'", b"style-src 'self' 'unsafe-inline'")
 _PLAIN = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin")]
+_PREFLIGHT = [
+    (b"access-control-allow-methods", b"POST"),
+    (b"access-control-max-age", b"600"),
+    (b"access-control-allow-headers", b"authorization, content-type, x-model-id"),
+]
+_WANTED = (b"authorization", b"host", b"origin", b"sec-fetch-site", b"accept", b"hx-request")
 access = logging.getLogger("diamond_pricing.access")
 
 
@@ -57,17 +64,10 @@ class Known(msgspec.Struct):
 class Door:
     """An application, and around it what every request goes through."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        service: Any,
-        keys: Keys,
-        metrics: Metrics,
-        *,
-        access_log: bool = True,
-    ) -> None:
+    def __init__(self, app: ASGIApp, service: Any) -> None:
         self.app, self.service = app, service
-        self.keys, self.metrics, self.access_log = keys, metrics, access_log
+        self.keys: Keys = service.keys
+        self.metrics: Metrics = service.metrics
         self.lines: list[str] = []
 
     def flush(self) -> None:
@@ -76,14 +76,11 @@ class Door:
         if lines:
             access.info("%s", "\n".join(lines))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if str(scope["type"]) != "http":
             await self.app(scope, receive, send)
-        else:
-            await self._serve(scope, receive, send)
-
-    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+            return
         began = time.perf_counter()
         headers = _wanted(scope)
         head = scope["method"] == "HEAD"
@@ -117,7 +114,7 @@ class Door:
             asks = scope["method"] == "OPTIONS" and scope["path"] == PUBLISHED
             if asks and origin in self.keys.origins:  # the key itself is sent only then
                 status = 204
-                await _preflight(answered)
+                await _send(answered, status, _PREFLIGHT)
                 return
             refused = self._recognised(scope, headers, known)
             if refused is None:
@@ -128,7 +125,7 @@ class Door:
             took = time.perf_counter() - began
             route = scope.get("path_template") or "none"
             self.metrics.seen(scope["method"], str(route), status, took)
-            if self.access_log:
+            if self.service.settings.access_log:
                 self._log(scope, known, status, took)
 
     def _recognised(
@@ -140,10 +137,8 @@ class Door:
             host = headers.get(b"host", "")
             host = host[: host.find("]") + 1] if host[:1] == "[" else host.rsplit(":", 1)[0]
             if not loopback(host) and not path.startswith("/health/"):
-                return ProblemError(
-                    "forbidden",
-                    "Without keys this server answers under 127.0.0.1 and localhost only.",
-                )
+                wrong = "Without keys this server answers under 127.0.0.1 and localhost only."
+                return ProblemError("forbidden", wrong)
             if not _own(scope, headers):
                 return ProblemError("forbidden", "Another site's page may not ask for this.")
             known.caller = _ANYBODY
@@ -155,10 +150,14 @@ class Door:
             kind, _, value = token.partition(" ")
             found = self.keys.caller(value.strip()) if kind.lower() == "bearer" else None
             if found is None and not path.startswith(OPEN_PATHS):
-                return _unauthorized("This key is not valid, or not any more.")
+                return unauthorized("This key is not valid, or not any more.")
             known.caller = found or NOBODY
-            if PUBLISH in known.caller.scopes:
-                return _published(path, headers.get(b"origin", ""), known.caller)
+            if PUBLISH in known.caller.scopes:  # it stands in a page
+                if path != PUBLISHED:
+                    return ProblemError("forbidden", f"This key is for POST {PUBLISHED} alone.")
+                if headers.get(b"origin", "") not in known.caller.origins:
+                    wrong = "This key is for other pages than this one."
+                    return ProblemError("forbidden", wrong)
             return None
         cookie = headers.get(COOKIE.encode(), "")
         found = self.keys.of_session(cookie) if cookie else None
@@ -169,7 +168,7 @@ class Door:
             return None
         sheet = path.endswith((".html", ".pdf")) and "text/html" in headers.get(b"accept", "")
         if (path.startswith("/v1/") and not sheet) or path == "/metrics":
-            return _unauthorized("Send your key as 'Authorization: Bearer dp_…'.")
+            return unauthorized("Send your key as 'Authorization: Bearer dp_…'.")
         query = scope["query_string"].decode("latin-1")
         there = f"{path}?{query}" if query else path
         back = "" if scope["method"] == "POST" else f"?{urlencode({'next': there})}"
@@ -195,13 +194,16 @@ class Door:
             ]
 
     def _log(self, scope: Any, known: Known, status: int, took: float) -> None:
+        path: str = scope["path"]
+        if path.startswith("/shared/"):  # without what opens the link
+            path = path.partition(".")[0]
         line: dict[str, Any] = {
             "at": time.time(),
             "id": known.id,
             "tenant": known.caller.tenant,
             "key": known.caller.key,
             "method": scope["method"],
-            "path": _logged(scope["path"]),
+            "path": path[:200],
             "status": status,
             "ms": round(1000 * took, 2),
         }
@@ -210,25 +212,11 @@ class Door:
             self.flush()
 
 
-def _logged(path: str) -> str:
-    """A path without what makes a link to a quote one that opens it."""
-    if path.startswith("/shared/"):
-        path = path.partition(".")[0]
-    return path[:200]
-
-
 def _wanted(scope: Any) -> dict[bytes, str]:
     """The few headers that are looked at here."""
     found: dict[bytes, str] = {}
     for name, value in scope["headers"]:
-        if name in (
-            b"authorization",
-            b"host",
-            b"origin",
-            b"sec-fetch-site",
-            b"accept",
-            b"hx-request",
-        ):
+        if name in _WANTED:
             found[name] = value.decode("latin-1")
         elif name == b"cookie":
             for part in value.decode("latin-1").split(";"):
@@ -268,15 +256,6 @@ def _added(path: str, given: Any, known: Known) -> list[tuple[bytes, bytes]]:
     return added
 
 
-def _published(path: str, origin: str, caller: Caller) -> ProblemError | None:
-    """Why a key that stands in a page may not be used so, if it may not."""
-    if path != PUBLISHED:
-        return ProblemError("forbidden", f"This key is for POST {PUBLISHED} alone.")
-    if origin not in caller.origins:
-        return ProblemError("forbidden", "This key is for other pages than this one.")
-    return None
-
-
 def _allowed(origin: str) -> list[tuple[bytes, bytes]]:
     """Let the scripts of a page read the answer."""
     return [
@@ -286,33 +265,24 @@ def _allowed(origin: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def _preflight(send: Any) -> None:
-    headers = [
-        (b"access-control-allow-methods", b"POST"),
-        (b"access-control-max-age", b"600"),
-        (b"access-control-allow-headers", b"authorization, content-type, x-model-id"),
-        (b"content-length", b"0"),
-    ]
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-def _unauthorized(detail: str) -> ProblemError:
-    return ProblemError("unauthorized", detail, headers={"www-authenticate": "Bearer"})
-
-
 async def _refuse(
     refused: ProblemError | str, known: Known, send: Any, *, script: bool
 ) -> None:
-    headers: list[tuple[bytes, bytes]]
     if isinstance(refused, str):
-        status, body, headers = 303, b"", [(b"location", refused.encode())]
         if script:  # htmx would put the other page into this one
-            status, headers = 200, [(b"hx-redirect", refused.encode())]
-    else:
-        status, body = refused.status, msgspec.json.encode(refused.details(known.id))
-        headers = [(b"content-type", MEDIA_TYPE.encode())]
-        headers += [(k.encode(), v.encode()) for k, v in refused.headers.items()]
-    headers.append((b"content-length", str(len(body)).encode()))
+            await _send(send, 200, [(b"hx-redirect", refused.encode())])
+        else:
+            await _send(send, 303, [(b"location", refused.encode())])
+        return
+    headers = {"content-type": MEDIA_TYPE, **refused.headers}
+    body = msgspec.json.encode(refused.details(known.id))
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await _send(send, refused.status, pairs, body)
+
+
+async def _send(
+    send: Any, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes = b""
+) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

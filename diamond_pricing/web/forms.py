@@ -9,8 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from diamond_pricing.errors import SourceError
-from diamond_pricing.intake.columns import TableColumns
+from diamond_pricing.arrays import Integers
 from diamond_pricing.intake.judged import REFUSED
 from diamond_pricing.intake.numbers import decimal_sign
 from diamond_pricing.intake.reading import as_sent
@@ -20,14 +19,13 @@ from diamond_pricing.web.batch import (
     ROWS,
     Asked,
     Part,
+    Rows,
     columns_named,
     columns_of,
     counted,
     facts,
-    part,
     parts,
     rows_of,
-    with_errors,
 )
 from diamond_pricing.web.bodies import strict
 from diamond_pricing.web.problems import Fault, ProblemError
@@ -46,15 +44,6 @@ _LINE = 64 << 10  # and of a line
 class Batch:
     """A batch as it was sent, read twice: once to be counted, once to be priced.
 
-    Parameters
-    ----------
-    file : IO[bytes]
-        The body.
-    media : str
-        One of ``FORMS``.
-    most : int
-        Rows.
-
     Raises
     ------
     ProblemError
@@ -67,11 +56,10 @@ class Batch:
         self.wrong: dict[int, Fault] = {}
         self.by_row = False
         self.grades: Collection[str] = ()  # of cut that the model knows, once it is known
-        # Of CSV: how it is parted, its header, the rows of the piece and how many are before.
+        # Of CSV: how it is split, its header, and the rows of the piece.
         self.delimiter, self.decimal = ",", "."
         self.names: list[str] = []
         self.raw: list[list[str]] = []
-        self.before = 0
         self.batches: list[pa.RecordBatch] = []  # over the one copy of the body
         if media == JSON:
             self.n = self._json()
@@ -87,61 +75,38 @@ class Batch:
         """The answer in the form of the question, piece by piece."""
         self.grades = asked.model.training.grades["cut"]
         if self.media == JSON:
-            found = parts(asked, self.columns, self.n)
+            found = parts(asked, [(self.columns, self.n)], self.wrong)
             if self.by_row:
-                return _json_rows(asked, (with_errors(p, self.wrong) for p in found))
+                return _json_rows(asked, found)
             return _json_columns(asked, found, self.n)
         if self.media == CSV:
             return self._csv_answer(asked)
         batches = self._arrow()
-        columns = columns_named(batches[0].schema.names)
-        self._check_cut(columns)
+        columns = columns_named(batches[0].schema.names, cuts=self.grades)
         read = ((columns.of_arrow(batch), batch.num_rows) for batch in batches)
-        return arrow_rows(asked, self._parts(asked, read))
-
-    def _parts(
-        self, asked: Asked, pieces: Iterable[tuple[dict[str, Any], int]]
-    ) -> Iterator[Part]:
-        first = 0
-        for columns, n in pieces:
-            if n <= ROWS:
-                yield part(asked, columns, n, first)
-            else:
-                yield from parts(asked, columns, n, first)
-            first += n
+        return arrow_rows(asked, parts(asked, read, self.wrong))
 
     def _csv_answer(self, asked: Asked) -> Iterator[bytes]:
         """The answers, and behind them the rows as they were sent."""
         out = io.StringIO()
-        pieces = self._csv()
-        header = True
-        for columns, n in pieces:
-            p = with_errors(part(asked, columns, n, self.before), self.wrong)
+        for p in parts(asked, self._csv(), self.wrong):
             write = csv.writer(out, delimiter=self.delimiter, lineterminator="\r\n").writerow
-            if header:
+            if p.first == 0:
                 heads = _csv_header(asked)
                 theirs = [f"given_{n}" if n in heads else as_sent(n) for n in self.names]
                 write([*heads, *theirs])
-                header = False
             for row, ours in zip(self.raw, _csv_rows(asked, p, self.decimal), strict=True):
                 write([*ours, *map(as_sent, row)])
             yield out.getvalue().encode()
             out.seek(0)
             out.truncate()
 
-    def _check_cut(self, columns: TableColumns) -> None:
-        try:
-            columns.check_cut(self.grades)
-        except SourceError as error:
-            raise ProblemError("unreadable", str(error)) from error
-
     def _json(self) -> int:
         self.file.seek(0)
         body = strict(self.file.read())
         if not isinstance(body, dict) or len(body) != 1 or not {"rows", "columns"} & set(body):
-            raise ProblemError(
-                "wrong_shape", 'The body must be {"rows": […]} or {"columns": {…}}.'
-            )
+            wrong = 'The body must be {"rows": […]} or {"columns": {…}}.'
+            raise ProblemError("wrong_shape", wrong)
         if "columns" in body:
             self.columns, n = columns_of(body["columns"], self.most)
             return n
@@ -149,7 +114,7 @@ class Batch:
         self.columns, n, self.wrong = rows_of(body["rows"], self.most)
         return n
 
-    def _csv(self) -> Iterator[tuple[dict[str, Any], int]]:
+    def _csv(self) -> Iterator[Rows]:
         self.file.seek(0)
         text = io.TextIOWrapper(self.file, encoding="utf-8-sig", newline="")
         csv.field_size_limit(_FIELD)
@@ -162,39 +127,31 @@ class Batch:
             self.decimal = "." if self.delimiter == "," else decimal_sign(cells) or "."
             text_lines = chain([head], sample, lines)
             reader = csv.reader(text_lines, delimiter=self.delimiter, strict=True)
-            self.names = names = next(reader, [])
-            columns = columns_named(names, self.decimal)
-            if self.grades:
-                self._check_cut(columns)
-            rows: list[list[str]] = []
-            total = 0
-            for row in reader:
-                if not row:
-                    continue
-                if len(row) > len(names):
-                    at = total + len(rows)
-                    said = f"the row has {len(row)} cells, the header {len(names)}."
-                    self.wrong[at] = Fault(said, "", "wrong_shape")
-                rows.append([*row, *[""] * len(names)][: len(names)])
-                if len(rows) == ROWS:
-                    self.before, self.raw = total, rows
-                    total += ROWS
-                    counted(total, self.most)
-                    yield columns.of_texts(list(zip(*rows, strict=True))), ROWS
-                    rows = []
-            counted(total + len(rows), self.most)
-            self.before, self.raw = total, rows
-            if rows:
-                yield columns.of_texts(list(zip(*rows, strict=True))), len(rows)
+            self.names = next(reader, [])
+            columns = columns_named(self.names, self.decimal, self.grades)
+            rows, total = self._sized(reader), 0
+            while piece := list(islice(rows, ROWS)):
+                total += len(piece)
+                counted(total, self.most)
+                self.raw = piece
+                yield columns.of_texts(list(zip(*piece, strict=True))), len(piece)
         except UnicodeDecodeError as error:
             raise ProblemError("unreadable", "The CSV file is not UTF-8.") from error
         except csv.Error as error:
-            raise ProblemError(
-                "unreadable", f"The CSV file cannot be read: {error}, line {reader.line_num}."
-            ) from error
+            wrong = f"The CSV file cannot be read: {error}, line {reader.line_num}."
+            raise ProblemError("unreadable", wrong) from error
         finally:
             if not self.file.closed:  # as it is when who asked went away before the end
                 text.detach()
+
+    def _sized(self, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+        """Rows with as many cells as the header, and what is wrong with those that had more."""
+        size = len(self.names)
+        for at, row in enumerate(filter(None, reader)):
+            if len(row) > size:
+                said = f"the row has {len(row)} cells, the header {size}."
+                self.wrong[at] = Fault(said, "", "wrong_shape")
+            yield [*row, *[""] * size][:size]
 
     def _arrow(self) -> "list[pa.RecordBatch]":
         if not self.batches:
@@ -246,17 +203,14 @@ def _json_rows(asked: Asked, found: Iterable[Part]) -> Iterator[bytes]:
 
 def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes]:
     """Columns follow one another, so all rows are priced before the first is sent."""
-    encode = msgspec.json.encode
     every = list(found)
     cents = np.concatenate([p.found.cents for p in every])
     columns: dict[str, Any] = {"status": [word for p in every for word in p.words()]}
     refused = np.concatenate([p.found.status == 2 for p in every])
 
-    def amounts(column: Any) -> list[int | None]:
-        values: list[int | None] = [
-            None if no else value for no, value in zip(refused, column.tolist(), strict=True)
-        ]
-        return values
+    def amounts(column: Integers) -> list[int | None]:
+        each = zip(refused, column.tolist(), strict=True)
+        return [None if no else value for no, value in each]
 
     columns["cents"] = amounts(cents.sum(axis=1))
     for name in ("low", "high"):
@@ -268,26 +222,15 @@ def _json_columns(asked: Asked, found: Iterable[Part], n: int) -> Iterator[bytes
         for row, fault in sorted(p.errors.items())
     ]
     lines = {line: amounts(cents[:, j]) for j, line in enumerate(asked.lines)}
-    yield encode(facts(asked, n) | {"columns": columns, "lines": lines, "errors": errors})
+    told = {"count": n, "columns": columns, "lines": lines, "errors": errors}
+    yield msgspec.json.encode(facts(asked) | told)
 
 
 def _csv_header(asked: Asked) -> list[str]:
     """Names of our columns."""
     amounts = [f"{'weight' if line == 'carat' else line}_amount" for line in asked.lines]
-    return [
-        "row",
-        "status",
-        "price",
-        "low",
-        "high",
-        *amounts,
-        "code",
-        "field",
-        "error",
-        "currency",
-        "effective",
-        "model",
-    ]
+    behind = ["code", "field", "error", "currency", "effective", "model"]
+    return ["row", "status", "price", "low", "high", *amounts, *behind]
 
 
 def _csv_rows(asked: Asked, p: Part, decimal: str) -> Iterator[list[object]]:

@@ -19,29 +19,16 @@ Text = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 class House(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The house that quotes, from ``house.toml``.
-
-    Attributes
-    ----------
-    name, address, contact : str
-        As they are printed; the contact is also whom the desk asks for a price by hand.
-    terms : str
-        Printed at the end of each sheet.
-    valid_days : int or None
-        How long a quote holds; None says nothing of it.
-    logo : str
-        A PNG or SVG file beside ``house.toml``.
-    drawing : bytes
-        Of the logo; read, not declared.
-    """
+    """The house that quotes, from ``house.toml``."""
 
     name: Text = ""
     address: Text = ""
-    contact: Text = ""
+    contact: Text = ""  # also whom the desk asks for a price by hand
+    # At the end of each sheet; how long a quote holds; a PNG or SVG file beside house.toml.
     terms: Annotated[str, msgspec.Meta(max_length=2000)] = ""
     valid_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
     logo: Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*$")] = ""
-    drawing: bytes = b""
+    drawing: bytes = b""  # of the logo; read, not declared
 
     @property
     def source(self) -> str:
@@ -62,9 +49,7 @@ class House(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_house(stores: Sequence[Store]) -> House:
-    """Read ``house.toml`` and the logo from the first store that has one.
-
-    A house without a name where there is none.
+    """Read ``house.toml`` and the logo from the first store that has one, if any has.
 
     Raises
     ------
@@ -93,21 +78,14 @@ def _read(store: Store, data: bytes) -> House:
     if len(drawing) > LARGEST:
         raise ServiceError(f"{FILE}: the logo has over {LARGEST >> 10} kB.")
     house = msgspec.structs.replace(house, drawing=drawing)
-    _drawn(house)
-    return house
-
-
-def _drawn(house: House) -> None:
-    """Refuse a logo that the client's sheet could not be printed with."""
-    with suppress(ImportError):
+    with suppress(ImportError):  # a logo that the sheet could not be printed with is refused
         import typst
 
         text = "#image(bytes(json(bytes(sys.inputs.logo))), format: sys.inputs.format)"
-        given = {
-            "logo": msgspec.json.encode(list(house.drawing)).decode(),
-            "format": house.format,
-        }
+        logo = msgspec.json.encode(list(house.drawing)).decode()
+        given = {"logo": logo, "format": house.format}
         try:
             typst.compile(text.encode(), sys_inputs=given)
         except typst.TypstError as error:
             raise ServiceError(f"{FILE}: {house.logo} cannot be drawn: {error}") from error
+    return house

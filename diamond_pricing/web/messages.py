@@ -13,19 +13,16 @@ from diamond_pricing.model.support import BLEND
 from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Attribute, Day, Measure, Stone
 
 LEVEL, MOST = 0.9, 0.99  # of a range: usual, and most
-_UNIT = msgspec.Meta(
-    description="Share of such sales that the range holds, over 0 and at most 0.99."
+_LEVEL = "Share of such sales that the range holds, over 0 and at most 0.99."
+_LISTING = (
+    "blend of the price lists; recorded, the one that the order of x and y points to; or "
 )
-_LISTING = msgspec.Meta(
-    description="blend of the price lists; recorded, the one that the order of x and y points "
-    "to; or the name of one, as x<y."
-)
+_LISTING += "the name of one, as x<y."
 _REFERENCE = msgspec.Meta(description="The stone to measure from, instead of the model's own.")
 _EFFECTIVE = msgspec.Meta(
     description="When the prices are to be true: a year or date that a model of this server "
     "has. By default that of the active model."
 )
-_LANGUAGE = msgspec.Meta(description="Of the sentences.")
 _LINE_RANGES = msgspec.Meta(
     description="Whether to work out 95 % limits of each factor, which takes milliseconds."
 )
@@ -42,38 +39,34 @@ _CLIENT_REFERENCE = msgspec.Meta(
 _REPORT = msgspec.Meta(
     max_length=60, pattern=_PRINTED, description="Of the stone's grading report."
 )
-_METADATA = msgspec.Meta(max_length=20, description="Of yours; kept and given back.")
 Metadata = Annotated[
     dict[
         Annotated[str, msgspec.Meta(max_length=60)],
         Annotated[str, msgspec.Meta(max_length=500)],
     ],
-    _METADATA,
+    msgspec.Meta(max_length=20, description="Of yours; kept and given back."),
 ]
-Level = Annotated[float, _UNIT]
-Listing = Annotated[str, _LISTING]
-Language = Annotated[Literal["en", "it"], _LANGUAGE]
+Level = Annotated[float, msgspec.Meta(description=_LEVEL)]
+Listing = Annotated[str, msgspec.Meta(description=_LISTING)]
+Language = Annotated[Literal["en", "it"], msgspec.Meta(description="Of the sentences.")]
 
 
 def _field(attribute: Attribute) -> tuple[Any, ...]:
     """Name, type and default of a stone's field."""
-    kind: Any
+    said = attribute.label
+    kind: Any = str
+    extra: dict[str, Any] | None = None
     if isinstance(attribute, Day):
-        extra: dict[str, Any] = {"extra": {"format": "date"}}
-        meta = msgspec.Meta(description=f"{attribute.label}.", extra_json_schema=extra)
-        kind = Annotated[str, meta]
+        extra = {"format": "date"}
     elif isinstance(attribute, Measure):
-        words = ", ".join(filter(None, (attribute.label, attribute.unit)))
-        extra = {"extra": {"minimum": attribute.low, "maximum": attribute.high}}
-        meta = msgspec.Meta(description=f"{words}.", extra_json_schema=extra)
-        kind = Annotated[float, meta]
+        said, kind = ", ".join(filter(None, (attribute.label, attribute.unit))), float
+        extra = {"minimum": attribute.low, "maximum": attribute.high}
     else:
         order = "from worst to best" if attribute.ordered else "one of"
-        words = f"{attribute.label}, {order}: {', '.join(attribute.grades)}."
-        kind = Annotated[str, msgspec.Meta(description=words)]
-    if attribute.needed:
-        return (attribute.name, kind)
-    return (attribute.name, kind | None, None)
+        said += f", {order}: {', '.join(attribute.grades)}"
+    meta = msgspec.Meta(description=f"{said}.", extra_json_schema=extra and {"extra": extra})
+    typed: Any = Annotated[kind, meta]
+    return (attribute.name, typed) if attribute.needed else (attribute.name, typed | None, None)
 
 
 _CORE: tuple[Attribute, ...] = (*MEASURES, *GRADES)
@@ -83,23 +76,8 @@ _FIELDS = [_field(attribute) for attribute in (*_ATTRIBUTES, *OTHERS)]
 
 if TYPE_CHECKING:
 
-    class StoneIn(msgspec.Struct):
+    class StoneIn(msgspec.Struct, frozen=True, kw_only=True):
         """A stone in the words a person uses."""
-
-    class QuoteIn(msgspec.Struct):
-        """A stone, and how its price is to be told."""
-
-        reference: StoneIn | None
-        level: float
-        listing: str
-        effective: str | None
-        language: Literal["en", "it"]
-        line_ranges: bool
-        carry_forward: bool
-        client: str
-        client_reference: str
-        report_number: str
-        metadata: dict[str, str]
 else:
     StoneIn = msgspec.defstruct(
         "StoneIn",
@@ -110,29 +88,24 @@ else:
         module=__name__,
         namespace={"__doc__": "A stone in the words a person uses."},
     )
-    QuoteIn = msgspec.defstruct(
-        "QuoteIn",
-        [
-            *_FIELDS,
-            ("reference", Annotated[StoneIn | None, _REFERENCE], None),
-            ("level", Level, LEVEL),
-            ("listing", Listing, BLEND),
-            ("effective", Annotated[str | None, _EFFECTIVE], None),
-            ("language", Language, "en"),
-            ("line_ranges", Annotated[bool, _LINE_RANGES], False),
-            ("carry_forward", Annotated[bool, _CARRY], False),
-            ("client", Annotated[str, _CLIENT], ""),
-            ("client_reference", Annotated[str, _CLIENT_REFERENCE], ""),
-            ("report_number", Annotated[str, _REPORT], ""),
-            ("metadata", Metadata, {}),
-        ],
-        frozen=True,
-        forbid_unknown_fields=True,
-        kw_only=True,
-        module=__name__,
-        namespace={"__doc__": "A stone, and how its price is to be told."},
-        omit_defaults=True,
-    )
+
+
+class QuoteIn(
+    StoneIn, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """A stone, and how its price is to be told."""
+
+    reference: Annotated[StoneIn | None, _REFERENCE] = None
+    level: Level = LEVEL
+    listing: Listing = BLEND
+    effective: Annotated[str | None, _EFFECTIVE] = None
+    language: Language = "en"
+    line_ranges: Annotated[bool, _LINE_RANGES] = False
+    carry_forward: Annotated[bool, _CARRY] = False
+    client: Annotated[str, _CLIENT] = ""
+    client_reference: Annotated[str, _CLIENT_REFERENCE] = ""
+    report_number: Annotated[str, _REPORT] = ""
+    metadata: Metadata = msgspec.field(default_factory=dict)
 
 
 class PairIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -162,13 +135,7 @@ class WhatIfIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def stone_of(given: StoneIn | QuoteIn) -> Stone:
-    """The stone that was sent.
-
-    Raises
-    ------
-    StoneError
-        When no stone can be so.
-    """
+    """The stone that was sent; StoneError when no stone can be so."""
     others = [(name, value) for name in _OTHERS if (value := getattr(given, name)) is not None]
     return Stone(
         **{attribute.name: getattr(given, attribute.name) for attribute in _ATTRIBUTES},
@@ -177,42 +144,22 @@ def stone_of(given: StoneIn | QuoteIn) -> Stone:
 
 
 class Amounts(msgspec.Struct, frozen=True):
-    """A range of prices.
+    """A range of prices."""
 
-    Attributes
-    ----------
-    level : float
-        Share of such sales that lie in it.
-    low, high : float
-        In the currency of the quote.
-    """
-
-    level: float
-    low: float
+    level: float  # share of such sales that lie in it
+    low: float  # in the currency of the quote
     high: float
 
 
 class LineOut(msgspec.Struct, frozen=True):
-    """What one attribute does to the price.
-
-    Attributes
-    ----------
-    name, label : str
-    factor : float
-        The price is multiplied by this.
-    factor_range : tuple[float, float] or None
-        95 % confidence limits of the factor, if asked for.
-    cents, running_cents : int
-        Its part of the price; the total so far.
-    sentence : str
-    """
+    """What one attribute does to the price."""
 
     name: str
     label: str
-    factor: float
-    factor_range: tuple[float, float] | None
-    cents: int
-    running_cents: int
+    factor: float  # the price is multiplied by this
+    factor_range: tuple[float, float] | None  # 95 % confidence limits, if asked for
+    cents: int  # its part of the price
+    running_cents: int  # the total so far
     sentence: str
 
 
@@ -233,160 +180,81 @@ class VerdictOut(msgspec.Struct, frozen=True):
 
 
 class PriceOut(msgspec.Struct, frozen=True, kw_only=True):
-    """An explained price.
+    """An explained price."""
 
-    Attributes
-    ----------
-    stone, reference : dict
-        What is priced, in standard spelling, and what it is measured from.
-    listing : str
-    price : float
-    cents : int
-        The sum of the lines.
-    currency, effective : str
-        What the money is, and of when.
-    range : Amounts or None
-    verdict : VerdictOut
-    lines : list[LineOut]
-        The first carries the price of the reference stone.
-    model : str
-        Id of the model document, SHA-256.
-    not_counted : list[str]
-        Attributes that were sent and that the model does not read, as fluorescence.
-    """
-
-    stone: dict[str, float | str]
-    reference: dict[str, float | str]
+    stone: dict[str, float | str]  # what is priced, in standard spelling
+    reference: dict[str, float | str]  # what it is measured from
     listing: str
     price: float
-    cents: int
+    cents: int  # the sum of the lines
     currency: str
-    effective: str
+    effective: str  # when the money is of
     range: Amounts | None
     verdict: VerdictOut
-    lines: list[LineOut]
-    model: str
+    lines: list[LineOut]  # the first carries the price of the reference stone
+    model: str  # id of the model document, SHA-256
     not_counted: Annotated[
         list[str], msgspec.Meta(description="What was sent and that the model does not read.")
     ] = []
 
 
 class QuoteOut(PriceOut, frozen=True, kw_only=True):
-    """A quote: an explained price that is kept.
+    """A quote: an explained price that is kept."""
 
-    Attributes
-    ----------
-    id : str or None
-        To ask for it again by; None when it could not be stored, and then it is no quote.
-    number : str or None
-        What people call it: ``Q-2026-000123``.
-    created : str or None
-        When, UTC.
-    valid_until : str or None
-        The last day on which the house stands by it; None where it does not say.
-    client, client_reference, report_number : str
-    metadata : dict[str, str]
-        As they were sent.
-    """
-
-    id: str | None
-    number: str | None
-    created: str | None
-    valid_until: str | None
-    client: str = ""
+    id: str | None  # to ask for it again by; None when it could not be stored: no quote
+    number: str | None  # what people call it: Q-2026-000123
+    created: str | None  # UTC
+    valid_until: str | None  # the last day on which the house keeps to it, if it says so
+    client: str = ""  # this and what follows as they were sent
     client_reference: str = ""
     report_number: str = ""
     metadata: dict[str, str] = {}
 
 
 class QuoteRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A quote in a list.
-
-    Attributes
-    ----------
-    id, number, created, valid_until, client, client_reference
-        As in a quote.
-    stone : str
-        In words.
-    price : float
-    currency : str
-    model : str
-        Id of its model document.
-    """
+    """A quote in a list."""
 
     id: str
     number: str
     created: str
     valid_until: str | None
-    stone: str
+    stone: str  # in words
     price: float
     currency: str
     client: str
     client_reference: str
-    model: str
+    model: str  # id of its model document
 
 
 class QuotesOut(msgspec.Struct, frozen=True):
-    """Quotes, newest first.
-
-    Attributes
-    ----------
-    quotes : list[QuoteRow]
-    next : str or None
-        To ask for older ones by, as ``cursor``; None where there are none.
-    """
+    """Quotes, newest first."""
 
     quotes: list[QuoteRow]
-    next: str | None
+    next: str | None  # to ask for older ones by, as cursor; None where there are none
 
 
 class ComparisonOut(PriceOut, frozen=True, kw_only=True):
-    """Why the second stone does not cost what the first does.
+    """Why the second stone does not cost what the first does."""
 
-    Attributes
-    ----------
-    difference_cents : int
-        Of the second over the first.
-    """
-
-    difference_cents: int
+    difference_cents: int  # of the second over the first
 
 
 class ComparableOut(msgspec.Struct, frozen=True):
-    """A sale of a stone like the one asked about.
-
-    Attributes
-    ----------
-    stone : dict
-    price, adjusted : float
-        What it fetched; what that comes to for the stone asked about.
-    factors : dict[str, float]
-        The adjustment by line; their product is ``adjusted / price``.
-    distance : float
-        Between the two, in log price by line.
-    """
+    """A sale of a stone like the one asked about."""
 
     stone: dict[str, float | str]
-    price: float
-    adjusted: float
-    factors: dict[str, float]
-    distance: float
+    price: float  # what it fetched
+    adjusted: float  # what that comes to for the stone asked about
+    factors: dict[str, float]  # the adjustment by line; their product is adjusted / price
+    distance: float  # between the two, in log price by line
 
 
 class ComparablesOut(msgspec.Struct, frozen=True):
-    """Sales like a stone, nearest first.
+    """Sales like a stone, nearest first."""
 
-    Attributes
-    ----------
-    price : float
-        The model's.
-    median, low, high : float or None
-        Of the adjusted prices, half of which lie between the ends.
-    """
-
-    price: float
-    median: float | None
-    low: float | None
+    price: float  # the model's
+    median: float | None  # of the adjusted prices
+    low: float | None  # half of them lie between the ends
     high: float | None
     currency: str
     effective: str
@@ -419,24 +287,16 @@ class WhatIfOut(msgspec.Struct, frozen=True):
 
 
 class CellOut(msgspec.Struct, frozen=True):
-    """One cell of a price list; without a price where no sales stand behind it.
-
-    Attributes
-    ----------
-    price, per_carat, low, high : float or None
-        In the currency of the list; the range holds 90 % of such sales.
-    support : int
-        Stones of about this kind that were seen.
-    """
+    """One cell of a price list; without a price where no sales stand behind it."""
 
     carat: float
     color: str
     clarity: str
-    price: float | None
+    price: float | None  # in the currency of the list
     per_carat: float | None
-    low: float | None
+    low: float | None  # the range holds 90 % of such sales
     high: float | None
-    support: int
+    support: int  # stones of about this kind that were seen
 
 
 class PriceListOut(msgspec.Struct, frozen=True):
@@ -453,26 +313,15 @@ class PriceListOut(msgspec.Struct, frozen=True):
 
 
 class MatrixOut(msgspec.Struct, frozen=True):
-    """Prices per carat as matrices, in the form of the open price feed OpenFacet.
+    """Prices per carat as matrices, in the form of the open price feed OpenFacet."""
 
-    Attributes
-    ----------
-    l : dict[str, list[float or None]]
-        By weight with a decimal, as ``0.5``: natural logarithm of the price per carat, row
-        after row; null where no sales stand behind a cell.
-    r, c : list[str]
-        Colors, which are the rows, and clarities, which are the columns; best first.
-    s : list[int]
-        Numbers of rows and columns.
-    ts : str
-        When the prices are true.
-    """
-
+    # By weight with a decimal, as 0.5: natural logarithm of the price per carat, row after row;
+    # null where no sales stand behind a cell.
     l: dict[str, list[float | None]]  # noqa: E741  so it is called there
-    r: list[str]
-    c: list[str]
-    s: list[int]
-    ts: str
+    r: list[str]  # colors, which are the rows, best first
+    c: list[str]  # clarities, which are the columns, best first
+    s: list[int]  # numbers of rows and columns
+    ts: str  # when the prices are true
     cut: str
     currency: str
     model: str
@@ -505,15 +354,9 @@ class IndexOut(msgspec.Struct, frozen=True):
 
 
 class ModelOut(msgspec.Struct, frozen=True):
-    """A model that quotes may be pinned to.
+    """A model that quotes may be pinned to."""
 
-    Attributes
-    ----------
-    id : str
-        SHA-256 of its document.
-    """
-
-    id: str
+    id: str  # SHA-256 of its document
     active: bool
     family: str
     currency: str
@@ -523,25 +366,13 @@ class ModelOut(msgspec.Struct, frozen=True):
 
 
 class ChangeOut(msgspec.Struct, frozen=True):
-    """Another model became active.
+    """Another model became active."""
 
-    Attributes
-    ----------
-    number : int
-        Of the entry in the home's log, to ask on from.
-    at : str
-        When, UTC.
-    action : str
-        ``promote``, ``rollback`` or ``refit``.
-    model, before : str
-        Ids of the model that is active since, and of the one before; empty for none.
-    """
-
-    number: int
-    at: str
-    action: str
-    model: str
-    before: str
+    number: int  # of the entry in the home's log, to ask on from
+    at: str  # UTC
+    action: str  # promote, rollback or refit
+    model: str  # id of the model that is active since
+    before: str  # id of the one before; empty for none
 
 
 class ChangesOut(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """Counters for Prometheus."""
 
 from collections.abc import Callable
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -13,39 +14,23 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ours = self.registry
+        ours: Any = {"namespace": "diamond_pricing", "registry": self.registry}
+        labels = ["method", "route", "status"]
         self.requests = Histogram(
-            "diamond_pricing_request_seconds",
-            "Time to an answer",
-            ["method", "route", "status"],
-            buckets=_SECONDS,
-            registry=ours,
+            "request_seconds", "Time to an answer", labels, buckets=_SECONDS, **ours
         )
-        self.quotes = Counter(
-            "diamond_pricing_quotes", "Quotes stored", ["model"], registry=ours
-        )
-        self.prices = Counter("diamond_pricing_prices", "Prices told", ["kind"], registry=ours)
-        self.declines = Counter(
-            "diamond_pricing_declines", "Stones not priced", ["code"], registry=ours
-        )
-        self.verdicts = Counter(
-            "diamond_pricing_verdicts", "Quotes by how sure they are", ["status"], registry=ours
-        )
-        self.unstored = Counter(
-            "diamond_pricing_unstored",
-            "Prices told while nothing could be stored",
-            registry=ours,
-        )
-        self.rederived = Counter(
-            "diamond_pricing_rederived",
-            "Stored quotes priced again: same, or different",
-            ["outcome"],
-            registry=ours,
-        )
-        self.unforeseen = Counter("diamond_pricing_unforeseen", "Errors of ours", registry=ours)
-        self.active = Gauge("diamond_pricing_active_model", "1", ["model"], registry=ours)
-        self.swaps = Gauge("diamond_pricing_model_swaps", "Changes of the model", registry=ours)
-        self.faults = Gauge("diamond_pricing_model_faults", "Models not taken", registry=ours)
+        self.quotes = Counter("quotes", "Quotes stored", ["model"], **ours)
+        self.prices = Counter("prices", "Prices told", ["kind"], **ours)
+        self.declines = Counter("declines", "Stones not priced", ["code"], **ours)
+        self.verdicts = Counter("verdicts", "Quotes by how sure they are", ["status"], **ours)
+        unstored = "Prices told while nothing could be stored"
+        self.unstored = Counter("unstored", unstored, **ours)
+        again = "Stored quotes priced again: same, or different"
+        self.rederived = Counter("rederived", again, ["outcome"], **ours)
+        self.unforeseen = Counter("unforeseen", "Errors of ours", **ours)
+        self.active = Gauge("active_model", "1", ["model"], **ours)
+        self.swaps = Gauge("model_swaps", "Changes of the model", **ours)
+        self.faults = Gauge("model_faults", "Models not taken", **ours)
         self._children: dict[tuple[int, str], Counter] = {}
         self._seen: dict[tuple[str, str, int], Callable[[float], None]] = {}
 

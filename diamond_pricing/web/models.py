@@ -11,7 +11,7 @@ import numpy as np
 
 from diamond_pricing.errors import DiamondPricingError, MissingExtraError, RegistryError
 from diamond_pricing.model import PriceModel, packaged_model
-from diamond_pricing.registry import LocalStore, Registry, open_store, published
+from diamond_pricing.registry import Entry, LocalStore, Registry, open_store, published
 from diamond_pricing.stones import Stone, Stones, load_columns
 from diamond_pricing.web.messages import ChangeOut, ModelOut
 from diamond_pricing.web.problems import Fault, ProblemError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diamond_pricing.validation import Comparables, Evidence
 
 KEPT = 8  # models in memory beside the active one
+MOST = 1_000  # changes of one answer
 log = logging.getLogger("diamond_pricing.web")
 
 
@@ -67,27 +68,25 @@ class Models:
                 "promote one with 'diamond-pricing registry promote'."
             )
 
-    def refresh(self) -> bool:
-        """Follow the registry; say whether another model is active now.
+    def refresh(self) -> None:
+        """Follow the registry.
 
         A model that is damaged or does not price its own reference is not taken: the one
         that answered goes on answering.
         """
         try:
-            return self._follow()
+            self._follow()
         except (DiamondPricingError, OSError) as error:
             self.faults += 1
             log.error("the active model stays %s: %s", self.active.sha256[:12], error)
-        return False
 
-    def _follow(self) -> bool:
+    def _follow(self) -> None:
         last = self.registry.last() if self.registry is not None else None
         if last is None and self._entry:
             raise RegistryError("the log of the home is gone.")
         if self.registry is None or last is None or last.number == self._entry:
-            return False
-        swapped = bool(last.active) and last.active != self.active.sha256
-        if swapped:
+            return
+        if last.active and last.active != self.active.sha256:
             fresh = self.at_hand(last.active) or self.registry.model(last.active)
             warm(fresh)
             self.keep(self.active)
@@ -95,7 +94,6 @@ class Models:
             self.swaps += 1
             log.info("model %s is active, by entry %d", fresh.sha256[:12], last.number)
         self._entry = last.number
-        return swapped
 
     def at_hand(self, name: str) -> PriceModel | None:
         """A model that is in memory, by its whole id or the first 8 or more characters."""
@@ -105,13 +103,7 @@ class Models:
         return None
 
     def find(self, name: str) -> PriceModel:
-        """Any model of this server.
-
-        Raises
-        ------
-        ProblemError
-            When there is none of that id.
-        """
+        """Any model of this server; ``model_not_found`` when there is none of that id."""
         found = self.at_hand(name)
         if found is not None:
             return found
@@ -121,11 +113,8 @@ class Models:
                 return self.keep(self.registry.model(name))
             except (RegistryError, OSError) as error:
                 log.info("model %s was asked for: %s", name[:12], error)
-        raise ProblemError(
-            "model_not_found",
-            "This server has no model of that id.",
-            [Fault("there is no such model", parameter="model", given=name[:80])],
-        )
+        fault = Fault("there is no such model", parameter="model", given=name[:80])
+        raise ProblemError("model_not_found", "This server has no model of that id.", [fault])
 
     def keep(self, model: PriceModel) -> PriceModel:
         """Have a model at hand."""
@@ -137,57 +126,40 @@ class Models:
         return model
 
     def effective(self, when: str) -> PriceModel:
-        """The latest model whose prices are of a year or date.
-
-        Raises
-        ------
-        ProblemError
-            When there is none; what there is is named.
-        """
+        """The latest model whose prices are of a year or date; a problem if there is none."""
         candidates = [self.active, *self._promoted(), self.packaged]
         for model in candidates:
             if model.training.effective == when:
                 return model
         known = list(dict.fromkeys(model.training.effective for model in candidates))
-        raise ProblemError(
-            "effective_not_known",
-            f"No model here has prices of {when[:40]!r}; there are {', '.join(known)}.",
-            [
-                Fault(
-                    "no prices of that date",
-                    "/effective",
-                    given=when[:80],
-                    nearest=known[0],
-                    allowed=list(known),
-                )
-            ],
-        )
+        wrong = f"No model here has prices of {when[:40]!r}; there are {', '.join(known)}."
+        fault = Fault("no prices of that date", "/effective", "", when[:80], known[0], known)
+        raise ProblemError("effective_not_known", wrong, [fault])
 
     def _promoted(self) -> list[PriceModel]:
         """Models that were active, latest first, as many as are kept in memory."""
-        if self.registry is None:
-            return []
-        names = dict.fromkeys(e.active for e in reversed(self.registry.entries()) if e.active)
+        names = dict.fromkeys(e.active for e in reversed(self._entries()) if e.active)
         found = []
         for name in list(names)[:KEPT]:
             with suppress(ProblemError):  # damaged; `registry verify` tells
                 found.append(self.find(name))
         return found
 
+    def _entries(self) -> list[Entry]:
+        return self.registry.entries() if self.registry is not None else []
+
     def published(self) -> dict[str, float]:
         """The index that the home has published, by month."""
-        return {} if self.registry is None else published(self.registry.entries())
+        return published(self._entries())
 
-    def changes(self, after: int, most: int = 1_000) -> list[ChangeOut]:
+    def changes(self, after: int) -> list[ChangeOut]:
         """When another model became active, from the entry behind ``after`` on."""
         found, before = [], ""
-        for entry in self.registry.entries() if self.registry is not None else []:
-            if entry.active != before and entry.number > after:
-                found.append(
-                    ChangeOut(entry.number, entry.at, entry.action, entry.active, before)
-                )
-            before = entry.active
-        return found[:most]
+        for e in self._entries():
+            if e.active != before and e.number > after:
+                found.append(ChangeOut(e.number, e.at, e.action, e.active, before))
+            before = e.active
+        return found[:MOST]
 
     def listed(self) -> list[ModelOut]:
         """All models, the active one first."""
@@ -242,10 +214,9 @@ class Models:
                 return sales_of(self.registry.store, self.registry.entries())
             except (DiamondPricingError, ImportError, OSError) as error:
                 log.error("no comparables: %s", error)
+                told = "the sales of this home cannot be read."
                 if isinstance(error, ImportError | MissingExtraError):
                     told = "install the extra 'refit' to serve the sales of a home."
-                else:
-                    told = "the sales of this home cannot be read."
                 raise ProblemError("no_comparables", f"No comparables: {told}") from error
         return read_sales(load_columns())
 

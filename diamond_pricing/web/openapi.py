@@ -14,10 +14,10 @@ from diamond_pricing.intake.judged import REFUSED
 from diamond_pricing.intake.priced_sheet import XLSX
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import ENGLISH
-from diamond_pricing.stones import ATTRIBUTES, Day, Measure
+from diamond_pricing.stones import ATTRIBUTES, Measure
 from diamond_pricing.web.batch import NAMES
 from diamond_pricing.web.forms import ARROW, CSV, JSON
-from diamond_pricing.web.messages import PairIn, QuoteIn, StoneIn
+from diamond_pricing.web.messages import PairIn, QuoteIn
 from diamond_pricing.web.pricing import compared, price_list, priced, quoted, stepped
 from diamond_pricing.web.problems import MEDIA_TYPE, TITLES, ProblemDetails
 from diamond_pricing.web.requests import PINNED
@@ -27,6 +27,8 @@ STONE: dict[str, Any] = {"carat": 1.01, "cut": "Ideal", "color": "E", "clarity":
 OTHER: dict[str, Any] = STONE | {"carat": 1.2, "clarity": "SI1", "table": 57.0}
 QUOTE = "q_5b8d1a3f0c7e4926b8d1a3f0c7e49265"
 _STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
+_CLOSED = {"type": "object", "additionalProperties": False}
+_BYTES = {"type": "string", "format": "binary"}
 _ABOUT = """Prices of round brilliant diamonds, each with its reasons.
 
 Every price is an exact product of factors, itemised in cents that sum to it. The model
@@ -54,7 +56,7 @@ def description(app: Litestar, model: PriceModel) -> dict[str, Any]:
         "license": {"name": "MIT", "identifier": "MIT"},
     }
     document["servers"] = [{"url": "/"}]
-    schemas = document["components"]["schemas"]
+    schemas, paths = document["components"]["schemas"], document["paths"]
     _, problem = msgspec.json.schema_components(
         [ProblemDetails], ref_template="#/components/schemas/{name}"
     )
@@ -68,20 +70,18 @@ def description(app: Litestar, model: PriceModel) -> dict[str, Any]:
     document["components"]["responses"] = {
         f"problem{status}": {
             "description": "; ".join(t for s, t in TITLES.values() if s == status) + ".",
-            "content": {
-                MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
-            },
+            "content": {MEDIA_TYPE: {"schema": _ref("ProblemDetails")}},
         }
         for status in _STATUSES
     }
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            _finished(path, method, operation)
-    _plain(document["paths"])
-    _batch(document["paths"]["/v1/quotes/batch"]["post"], schemas)
-    _quotes(document["paths"]["/v1/quotes"]["post"])
-    _sheets(document["paths"])
-    _examples(document["paths"], model)
+    for path, methods in paths.items():
+        for operation in methods.values():
+            _finished(path, operation)
+    _plain(paths)
+    _batch(paths["/v1/quotes/batch"]["post"], schemas)
+    _quotes(paths["/v1/quotes"]["post"])
+    _sheets(paths)
+    _examples(paths, model)
     _itemised(document)
     return document
 
@@ -109,37 +109,20 @@ def _exact(name: str, schema: dict[str, Any]) -> None:
         level |= {"exclusiveMinimum": 0, "maximum": 0.99}
 
 
-def _finished(path: str, method: str, operation: dict[str, Any]) -> None:
+def _finished(path: str, operation: dict[str, Any]) -> None:
     if operation["operationId"] in PINNED:
-        given = operation.setdefault("parameters", [])
-        given += [
-            {
-                "name": name,
-                "in": where,
-                "required": False,
-                "description": words,
-                "schema": {"type": "string", "pattern": "^[0-9a-f]{8,64}$"},
-            }
-            for name, where, words in (
-                ("model", "query", "Id of the model to be answered by, or its beginning."),
-                ("X-Model-Id", "header", "The same."),
-            )
-        ]
-    if operation["operationId"] == "createQuote":
-        given.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "description": "The same request with the same key is given the same quote.",
-                "schema": {
-                    "type": "string",
-                    "minLength": 1,
-                    "maxLength": 255,
-                    "pattern": "^[ -~]+$",
-                },
-            }
+        name = {"type": "string", "pattern": "^[0-9a-f]{8,64}$"}
+        words = "Id of the model to be answered by, or its beginning."
+        operation.setdefault("parameters", []).extend(
+            [
+                _parameter("model", "query", name, words),
+                _parameter("X-Model-Id", "header", name, "The same."),
+            ]
         )
+    if operation["operationId"] == "createQuote":
+        key = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"}
+        words = "The same request with the same key is given the same quote."
+        operation["parameters"].append(_parameter("Idempotency-Key", "header", key, words))
     responses = operation["responses"]
     responses.pop("400", None)
     for status in _STATUSES:
@@ -150,7 +133,7 @@ def _finished(path: str, method: str, operation: dict[str, Any]) -> None:
         for choice in schema.pop("oneOf", []):
             if choice.get("type") != "null":
                 schema |= choice
-        if parameter["name"] == "after":
+        if parameter["name"] == "after":  # Litestar makes them floats
             schema |= {"minimum": 0, "maximum": 2**62}
     if path.startswith("/health"):
         operation["security"] = [{}]
@@ -191,37 +174,40 @@ def _ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+def _array(items: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "array", **more, "items": items}
+
+
+def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    """An object that has no other fields than these."""
+    return {
+        "type": "object",
+        "required": required,
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _parameter(
+    name: str, where: str, schema: dict[str, Any], words: str = ""
+) -> dict[str, Any]:
+    described = {"description": words} if words else {}
+    return {"name": name, "in": where, "required": False, **described, "schema": schema}
+
+
 def _batch(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     """The forms of a batch, of which Litestar knows nothing; named, for generators."""
-    number = {n for n, a in ATTRIBUTES.items() if isinstance(a, Measure) and type(a) is not Day}
-    columns = {
-        name: {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": ["number" if name in number else "string", "null"]},
-        }
-        for name in NAMES
-    }
-    schemas["BatchRowsIn"] = {
-        "type": "object",
-        "required": ["rows"],
-        "additionalProperties": False,
-        "properties": {"rows": {"type": "array", "minItems": 1, "items": {}}},
-    }
-    schemas["BatchColumns"] = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": columns,
-        "required": [n for n in NAMES if n in STONE],
-    }
-    schemas["BatchColumnsIn"] = {
-        "type": "object",
-        "required": ["columns"],
-        "additionalProperties": False,
-        "properties": {"columns": _ref("BatchColumns")},
-    }
+    columns = {}
+    for name in NAMES:
+        kind = "number" if type(ATTRIBUTES[name]) is Measure else "string"
+        columns[name] = _array({"type": [kind, "null"]}, minItems=1)
+    schemas["BatchRowsIn"] = _object({"rows": _array({}, minItems=1)}, ["rows"])
+    needed = [n for n in NAMES if n in STONE]
+    schemas["BatchColumns"] = _CLOSED | {"properties": columns, "required": needed}
+    schemas["BatchColumnsIn"] = _object({"columns": _ref("BatchColumns")}, ["columns"])
     schemas["BatchIn"] = {"oneOf": [_ref("BatchRowsIn"), _ref("BatchColumnsIn")]}
     table = "carat,cut,color,clarity\n1.01,Ideal,E,VS1\n0.70,Very Good,G,SI1\n"
+    others = {media: {"schema": _BYTES} for media in (ARROW, XLSX)}
     operation["requestBody"] = {
         "required": True,
         "description": "Rows or columns of JSON, a CSV file with a header, an Arrow stream, or "
@@ -229,52 +215,41 @@ def _batch(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         "content": {
             JSON: {"schema": _ref("BatchIn"), "example": {"rows": [STONE, OTHER]}},
             CSV: {"schema": {"type": "string"}, "example": table},
-            ARROW: {"schema": {"type": "string", "format": "binary"}},
-            XLSX: {"schema": {"type": "string", "format": "binary"}},
+            **others,
         },
     }
     money = {"type": "integer"}
-    schemas["BatchRowOut"] = {
-        "type": "object",
-        "properties": {
-            "status": {"type": "string", "enum": ["priced", "priced_with_caution", REFUSED]},
-            "price": {"type": "number"},
-            "cents": money,
-            "range": {"type": ["object", "null"], "additionalProperties": {"type": "number"}},
-            "lines": {"type": "object", "additionalProperties": money},
-            "error": _ref("Fault"),
-        },
-        "required": ["status"],
-        "additionalProperties": False,
+    row = {
+        "status": {"type": "string", "enum": ["priced", "priced_with_caution", REFUSED]},
+        "price": {"type": "number"},
+        "cents": money,
+        "range": {"type": ["object", "null"], "additionalProperties": {"type": "number"}},
+        "lines": {"type": "object", "additionalProperties": money},
+        "error": _ref("Fault"),
     }
-    schemas["BatchErrorOut"] = {
-        "type": "object",
-        "required": ["row", "error"],
-        "additionalProperties": False,
-        "properties": {"row": {"type": "integer"}, "error": _ref("Fault")},
-    }
-    amounts = {"type": "array", "items": {"type": ["integer", "null"]}}
+    schemas["BatchRowOut"] = {"type": "object", "properties": row, "required": ["status"]}
+    schemas["BatchRowOut"] |= _CLOSED
+    error = {"row": {"type": "integer"}, "error": _ref("Fault")}
+    schemas["BatchErrorOut"] = _object(error, ["row", "error"])
+    texts = ("model", "currency", "effective", "listing")
+    amounts = _array({"type": ["integer", "null"]})
     schemas["BatchOut"] = {
         "type": "object",
         "properties": {
-            **{n: {"type": "string"} for n in ("model", "currency", "effective", "listing")},
+            **{name: {"type": "string"} for name in texts},
             "level": {"type": "number"},
             "count": {"type": "integer"},
-            "rows": {"type": "array", "items": _ref("BatchRowOut")},
+            "rows": _array(_ref("BatchRowOut")),
             "columns": {"type": "object", "additionalProperties": {"type": "array"}},
             "lines": {"type": "object", "additionalProperties": amounts},
-            "errors": {"type": "array", "items": _ref("BatchErrorOut")},
+            "errors": _array(_ref("BatchErrorOut")),
         },
-        "required": ["model", "currency", "effective", "listing", "level"],
+        "required": [*texts, "level"],
     }
+    text = {"schema": {"type": "string"}}
     operation["responses"]["200"] = {
         "description": "In the form that was sent, in the same order.",
-        "content": {
-            JSON: {"schema": _ref("BatchOut")},
-            CSV: {"schema": {"type": "string"}},
-            ARROW: {"schema": {"type": "string", "format": "binary"}},
-            XLSX: {"schema": {"type": "string", "format": "binary"}},
-        },
+        "content": {JSON: {"schema": _ref("BatchOut")}, CSV: text, **others},
     }
 
 
@@ -282,54 +257,42 @@ def _sheets(paths: dict[str, Any]) -> None:
     """The client's sheets, which share a route with the quote."""
     read = paths["/v1/quotes/{name}"]["get"]
     read["responses"]["200"]["content"] = {JSON: {"schema": _ref("QuoteOut")}}
-    for kind, media, summary in (
-        ("html", "text/html", "Read the client's sheet"),
-        ("pdf", "application/pdf", "Read the client's sheet as PDF"),
+    sizes = {"type": "string", "enum": ["a4", "us-letter"], "default": "a4"}
+    paper = _parameter("paper", "query", sizes)
+    for kind, media, schema, parameters, summary in (
+        ("html", "text/html", {"type": "string"}, [], "Read the client's sheet"),
+        ("pdf", "application/pdf", _BYTES, [paper], "Read the client's sheet as PDF"),
     ):
-        text = {"type": "string"} | ({"format": "binary"} if kind == "pdf" else {})
-        ok = {"description": f"{summary}.", "content": {media: {"schema": text}}}
-        paper = {
-            "name": "paper",
-            "in": "query",
-            "required": False,
-            "schema": {"type": "string", "enum": ["a4", "us-letter"], "default": "a4"},
+        ok = {"description": f"{summary}.", "content": {media: {"schema": schema}}}
+        operation = {
+            "operationId": f"readSheet{kind.capitalize()}",
+            "summary": summary,
+            "parameters": [*read["parameters"], *parameters],
+            "description": "One page for a client: the stone, its price and why.",
+            "responses": read["responses"] | {"200": ok},
         }
-        paths[f"/v1/quotes/{{name}}.{kind}"] = {
-            "get": {
-                **read,
-                "operationId": f"readSheet{kind.capitalize()}",
-                "summary": summary,
-                "parameters": [*read["parameters"], *([paper] if kind == "pdf" else [])],
-                "description": "One page for a client: the stone, its price and why.",
-                "responses": read["responses"] | {"200": ok},
-            }
-        }
+        paths[f"/v1/quotes/{{name}}.{kind}"] = {"get": read | operation}
 
 
 def _examples(paths: dict[str, Any], model: PriceModel) -> None:
     """Questions, and the answers that this model gives."""
-    stone, other = (msgspec.convert(given, StoneIn) for given in (STONE, OTHER))
     asked = msgspec.convert(STONE, QuoteIn)
     why = priced(model, asked)
-    kept = StoredQuote(
-        QUOTE, "acme", "2026-11-23T09:30:00Z", model.sha256, "", why.cents, 2026, 123
-    )
+    when = "2026-11-23T09:30:00Z"
+    kept = StoredQuote(QUOTE, "acme", when, model.sha256, "", why.cents, 2026, 123)
     quote = quoted(why, model, asked, kept)
+    pair = {"first": STONE, "second": OTHER}
     questions: dict[str, tuple[Any, Any]] = {
         "/v1/quotes": (STONE, quote),
         "/v1/prices": (STONE, quoted(why, model, asked)),
-        "/v1/comparisons": (
-            {"first": STONE, "second": OTHER},
-            compared(model, PairIn(first=stone, second=other)),
-        ),
+        "/v1/comparisons": (pair, compared(model, msgspec.convert(pair, PairIn))),
         "/v1/what-if": ({"stone": STONE}, stepped(model, why.stone, "blend", ENGLISH)),
         "/v1/comparables": ({"stone": STONE, "count": 3}, None),
     }
     for path, (question, answer) in questions.items():
         operation = paths[path]["post"]
         operation["requestBody"]["content"][JSON]["example"] = question
-        if answer is not None:
-            _answer(operation, answer)
+        _answer(operation, answer)
     _answer(paths["/v1/quotes/{name}"]["get"], quote)
     small = price_list(model, "Ideal", [1.0], ["E"], ["VS1"])
     _answer(paths["/v1/price-list"]["get"], small)
@@ -352,8 +315,7 @@ def _examples(paths: dict[str, Any], model: PriceModel) -> None:
 
 
 def _answer(operation: dict[str, Any], answer: Any) -> None:
-    for status in ("201", "200"):
-        if status in operation["responses"]:
-            plain = msgspec.json.decode(msgspec.json.encode(answer))
-            operation["responses"][status]["content"][JSON]["example"] = plain
-            return
+    if answer is not None:
+        responses = operation["responses"]
+        made = responses["201"] if "201" in responses else responses["200"]
+        made["content"][JSON]["example"] = msgspec.json.decode(msgspec.json.encode(answer))

@@ -1,9 +1,11 @@
 """From messages to prices and back: everything about an answer but HTTP and storage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from math import log
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from diamond_pricing.errors import FitError, StoneError
 from diamond_pricing.exhibits import priced_cells
@@ -11,16 +13,8 @@ from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.model.market import By, market_index
 from diamond_pricing.model.words import LANGUAGES, Words
-from diamond_pricing.stones import (
-    ATTRIBUTES,
-    GRADES,
-    LISTING,
-    MEASURES,
-    OTHERS,
-    Grade,
-    Stone,
-    Stones,
-)
+from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, OTHERS, Grade, Stone, Stones
+from diamond_pricing.stones.trade import graded
 from diamond_pricing.web.messages import (
     LEVEL,
     MOST,
@@ -47,7 +41,6 @@ from diamond_pricing.web.messages import (
 from diamond_pricing.web.problems import Fault, ProblemError, of_stone
 from diamond_pricing.web.storage.ledger import StoredQuote
 
-_CARAT = next(measure for measure in MEASURES if measure.name == "carat")
 if TYPE_CHECKING:
     from diamond_pricing.validation import Evidence
 
@@ -87,6 +80,15 @@ def priced(model: PriceModel, asked: QuoteIn) -> PriceExplanation:
     return why
 
 
+class KeptQuote(msgspec.Struct, frozen=True):
+    """A quote that is kept, and its price worked out again."""
+
+    stored: StoredQuote
+    asked: QuoteIn
+    model: PriceModel
+    why: PriceExplanation
+
+
 def range_of(why: PriceExplanation, level: float) -> tuple[float, float] | None:
     """The range at a level; at the usual one there may be none."""
     return why.range(None if level == LEVEL else level)
@@ -97,14 +99,11 @@ def quoted(
 ) -> QuoteOut:
     """An explanation as it is sent; without ``stored`` it is no quote."""
     told = _told(why, model, asked.level, asked.language, asked.line_ranges)
-    at: tuple[str | None, ...] = (None,) * 4
-    if stored is not None:
-        at = (stored.id, stored.label, stored.created, stored.valid_until or None)
     return QuoteOut(
-        id=at[0],
-        number=at[1],
-        created=at[2],
-        valid_until=at[3],
+        id=stored.id if stored else None,
+        number=stored.label if stored else None,
+        created=stored.created if stored else None,
+        valid_until=(stored.valid_until if stored else None) or None,
         client=asked.client,
         client_reference=asked.client_reference,
         report_number=asked.report_number,
@@ -115,10 +114,8 @@ def quoted(
 
 def compared(model: PriceModel, asked: PairIn) -> ComparisonOut:
     """Say why the second stone does not cost what the first does; errors as `priced`."""
-    first, second = (
-        _priceable(model, given, where)
-        for where, given in (("/first", asked.first), ("/second", asked.second))
-    )
+    first = _priceable(model, asked.first, "/first")
+    second = _priceable(model, asked.second, "/second")
     try:
         why = model.compare(first, second, listing=asked.listing)
         range_of(why, asked.level)
@@ -204,7 +201,11 @@ def steps_from(model: PriceModel, stone: Stone) -> list[tuple[str, Stone]]:
         for weight in weights
         if FARTHEST > weight / stone.carat > 1 / FARTHEST
     ]
-    return [(name, s) for name, s in near if s.carat != 0 and _fine(model, s)]
+    return [
+        (name, s)
+        for name, s in near
+        if s.carat != 0 and not s.problems() and model.supports(Stones.of([s]))[0]
+    ]
 
 
 def _changed(stone: Stone, name: str, value: float | str) -> Stone:
@@ -212,10 +213,6 @@ def _changed(stone: Stone, name: str, value: float | str) -> Stone:
     if name == "carat":
         given = {key: v for key, v in given.items() if key not in ("x", "y", "z")}
     return Stone(**given)  # type: ignore[arg-type]
-
-
-def _fine(model: PriceModel, stone: Stone) -> bool:
-    return not stone.problems() and bool(model.supports(Stones.of([stone]))[0])
 
 
 def stepped(model: PriceModel, stone: Stone, listing: str, words: Words) -> WhatIfOut:
@@ -227,28 +224,21 @@ def stepped(model: PriceModel, stone: Stone, listing: str, words: Words) -> What
     steps = []
     for name, other in steps_from(model, stone):
         there = model.explain(other, listing=listing)
-        more = there.cents - here.cents
+        label, more = words.attribute(name), there.cents - here.cents
         before, after = getattr(stone, name), getattr(other, name)
-        texts = [words.carats(v) if isinstance(v, float) else str(v) for v in (after, before)]
-        told = words.rather.format(here=texts[0], there=texts[1])
-        amount = words.amount(more, here.currency, sign=True, digits=0)
-        label = words.attribute(name)
-        steps.append(
-            StepOut(
-                name,
-                label,
-                before,
-                after,
-                other.given(),
-                there.cents,
-                more,
-                f"{label} {told}: {amount}",
-            )
-        )
+        told = words.rather.format(here=step_text(after, words), there=step_text(before, words))
+        told = f"{label} {told}: {words.amount(more, here.currency, sign=True, digits=0)}"
+        given = other.given()
+        steps.append(StepOut(name, label, before, after, given, there.cents, more, told))
     steps.sort(key=lambda step: -abs(step.difference_cents))
     return WhatIfOut(
         stone.given(), here.cents, here.currency, here.effective, steps, model.sha256
     )
+
+
+def step_text(value: float | str, words: Words) -> str:
+    """A weight or grade in words."""
+    return words.carats(value) if isinstance(value, float) else str(value)
 
 
 # --------------------------------------------------------------------- price list
@@ -266,74 +256,53 @@ def price_list(
     """
     seen = model.training.grades
     try:
-        wanted = {
-            name: list(dict.fromkeys(_grade(name).read(g) for g in given))
+        colors, clarities = (
+            list(dict.fromkeys(graded(name).read(grade) for grade in given))
             or [*seen[name]][::-1]
             for name, given in (("color", colors), ("clarity", clarities))
-        }
-        weights = list(dict.fromkeys(_CARAT.read(w) for w in carats or _usual(model)))
-        cut = _grade("cut").read(cut or [*seen["cut"]][-1])
+        )
+        read = ATTRIBUTES["carat"].read
+        weights = [float(read(weight)) for weight in carats or _known(model, CARATS)]
+        weights = list(dict.fromkeys(weights))
+        cut = graded("cut").read(cut or [*seen["cut"]][-1])
+        if cut not in seen["cut"]:
+            known = ", ".join(seen["cut"])
+            text = f"cut {cut} has not been seen; this model knows {known}."
+            raise StoneError(text, attribute="cut", given=cut)
     except StoneError as error:
         raise of_parameter(error) from error
-    if cut not in seen["cut"]:
-        raise of_parameter(
-            StoneError(
-                f"cut {cut} has not been seen; this model knows {', '.join(seen['cut'])}.",
-                attribute="cut",
-                given=cut,
-            )
-        )
-    cells = list(product(weights, wanted["color"], wanted["clarity"]))
+    cells = list(product(weights, colors, clarities))
     if len(cells) > CELLS:
-        raise ProblemError(
-            "bad_request", f"{len(cells):,} cells are too many; a list has at most {CELLS:,}."
-        )
+        text = f"{len(cells):,} cells are too many; a list has at most {CELLS:,}."
+        raise ProblemError("bad_request", text)
     stones = Stones.of([model.alike(carat, cut, *grades) for carat, *grades in cells])
     found = priced_cells(model, stones)
     columns = (found[name].tolist() for name in ("price", "low", "high", "support"))
     out = []
-    for (carat, color, clarity), p, a, b, near in zip(cells, *columns, strict=True):
-        price = _plain(p)
-        per_carat = None if price is None else round(price / carat, 2)
-        out.append(
-            CellOut(carat, color, clarity, price, per_carat, _plain(a), _plain(b), int(near))
-        )
+    for (weight, color, clarity), *amounts, near in zip(cells, *columns, strict=True):
+        price, low, high = (_rounded(amount) for amount in amounts)
+        each = None if price is None else round(price / weight, 2)
+        out.append(CellOut(weight, color, clarity, price, each, low, high, int(near)))
+    t = model.training
     return PriceListOut(
-        cut,
-        model.training.currency,
-        model.training.effective,
-        weights,
-        wanted["color"],
-        wanted["clarity"],
-        out,
-        model.sha256,
+        cut, t.currency, t.effective, weights, colors, clarities, out, model.sha256
     )
 
 
 def price_matrix(model: PriceModel, cut: str) -> MatrixOut:
     """Prices per carat at those weights of the open feed that the model knows."""
-    low, high = model.training.ranges["carat"]
-    weights = [weight for weight in MATRIX if low <= weight <= high]
-    found = price_list(model, cut, weights, [], [])
+    found = price_list(model, cut, _known(model, MATRIX), [], [])
     cells = {(c.carat, c.color, c.clarity): c.per_carat for c in found.cells}
+    rows, columns = found.colors, found.clarities
     logs = {
         f"{weight:.1f}": [
-            None if (per := cells[weight, r, c]) is None else round(log(per), 6)
-            for r in found.colors
-            for c in found.clarities
+            None if (per := cells[weight, *grades]) is None else round(log(per), 6)
+            for grades in product(rows, columns)
         ]
         for weight in found.carats
     }
-    return MatrixOut(
-        logs,
-        found.colors,
-        found.clarities,
-        [len(found.colors), len(found.clarities)],
-        found.effective,
-        found.cut,
-        found.currency,
-        found.model,
-    )
+    shape, when = [len(rows), len(columns)], found.effective
+    return MatrixOut(logs, rows, columns, shape, when, found.cut, found.currency, found.model)
 
 
 def index_of(
@@ -350,14 +319,10 @@ def index_of(
         raise of_parameter(error) from error
     once = {} if shape or carat is not None else published
     told = [
-        PeriodOut(p.period, p.sales, p.index, p.low, p.high, _two_places(once.get(p.period)))
+        PeriodOut(p.period, p.sales, p.index, p.low, p.high, _rounded(once.get(p.period)))
         for p in periods
     ]
     return IndexOut(by, RANGE, told, model.sha256)
-
-
-def _two_places(index: float | None) -> float | None:
-    return None if index is None else round(index, 2)
 
 
 def dated(model: PriceModel, as_of: str) -> PriceModel:
@@ -371,32 +336,17 @@ def dated(model: PriceModel, as_of: str) -> PriceModel:
         raise of_parameter(error, "as_of") from error
 
 
-def _usual(model: PriceModel) -> list[float]:
+def _known(model: PriceModel, weights: Sequence[float]) -> list[float]:
+    """Those weights that the model knows."""
     low, high = model.training.ranges["carat"]
-    return [weight for weight in CARATS if low <= weight <= high]
-
-
-def _grade(name: str) -> Grade:
-    grade = ATTRIBUTES[name]
-    assert isinstance(grade, Grade)
-    return grade
+    return [weight for weight in weights if low <= weight <= high]
 
 
 def of_parameter(error: StoneError, name: str = "") -> ProblemError:
     """A problem of a query parameter, which has no JSON pointer."""
-    found = of_stone(error)
-    faults = [
-        Fault(
-            f.message,
-            "",
-            f.code,
-            f.given,
-            f.nearest,
-            f.allowed,
-            parameter=name or error.attribute,
-        )
-        for f in found.faults
-    ]
+    found, name = of_stone(error), name or error.attribute
+    replace = msgspec.structs.replace
+    faults = [replace(fault, pointer="", parameter=name) for fault in found.faults]
     return ProblemError(found.code, found.detail, faults)
 
 
@@ -408,18 +358,11 @@ def _told(
 ) -> dict[str, Any]:
     words = LANGUAGES[language]
     found = range_of(why, level)
-    lines = [
-        LineOut(
-            line.name,
-            words.label(line.name),
-            line.factor,
-            line.factor_range() if line_ranges else None,
-            line.cents,
-            running,
-            why.sentence(line, words),
-        )
-        for line, running in zip(why.lines, why.running, strict=True)
-    ]
+    lines = []
+    for line, running in zip(why.lines, why.running, strict=True):
+        label, limits = words.label(line.name), line.factor_range() if line_ranges else None
+        said = why.sentence(line, words)
+        lines.append(LineOut(line.name, label, line.factor, limits, line.cents, running, said))
     verdict = why.verdict
     reasons = [ReasonOut(r.code, r.attribute, r.message, r.remedy) for r in verdict.reasons]
     cents = why.cents
@@ -439,5 +382,5 @@ def _told(
     }
 
 
-def _plain(value: float | None) -> float | None:
+def _rounded(value: float | None) -> float | None:
     return None if value is None or value != value else round(value, 2)

@@ -59,6 +59,13 @@ TITLES: Mapping[str, tuple[int, str]] = MappingProxyType(
 )
 
 
+_CODES: dict[type[StoneError], str] = {
+    UnknownGradeError: "unknown_grade",
+    ContradictionError: "contradiction",
+    UnsupportedStoneError: DECLINED,
+}
+
+
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is wrong with one field.
 
@@ -111,18 +118,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemError(Exception):
-    """Raised anywhere behind the door; answered as a problem document.
-
-    Parameters
-    ----------
-    code : str
-        Of `TITLES`.
-    detail : str
-        A sentence for a person.
-    faults : Sequence[Fault]
-    headers : dict[str, str], optional
-        Of the answer.
-    """
+    """Raised anywhere behind the door; answered as a problem document with these headers."""
 
     def __init__(
         self,
@@ -150,6 +146,11 @@ class ProblemError(Exception):
         )
 
 
+def unauthorized(detail: str) -> ProblemError:
+    """The problem of who sends no key that is valid."""
+    return ProblemError("unauthorized", detail, headers={"www-authenticate": "Bearer"})
+
+
 def of_stone(error: DiamondPricingError, under: str = "") -> ProblemError:
     """The problem that an error of the library is, the stone standing at ``under``."""
     text = str(error)
@@ -159,21 +160,10 @@ def of_stone(error: DiamondPricingError, under: str = "") -> ProblemError:
     pointer = f"{under}/{error.attribute}" if error.attribute else under
     if error.attribute == LISTING.name:  # of the question, not of the stone
         pointer, allowed = f"/{LISTING.name}", [BLEND, RECORDED, *LISTING.grades]
-    code = "impossible_value"
-    if isinstance(error, UnknownGradeError):
-        code = "unknown_grade"
-    elif isinstance(error, ContradictionError):
-        code = "contradiction"
-    elif isinstance(error, UnsupportedStoneError):
-        code = DECLINED
-    fault = Fault(
-        message=text,
-        pointer=pointer,
-        code=error.code or code,
-        given=_plain(error.given),
-        nearest=_plain(error.nearest),
-        allowed=allowed,
-    )
+    named = (code for kind, code in _CODES.items() if isinstance(error, kind))
+    code = next(named, "impossible_value")
+    given, nearest = _plain(error.given), _plain(error.nearest)
+    fault = Fault(text, pointer, error.code or code, given, nearest, allowed)
     return ProblemError(code, text, [fault])
 
 

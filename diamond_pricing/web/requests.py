@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
-from litestar.exceptions import ClientException, HTTPException
+from litestar.exceptions import HTTPException
 
 from diamond_pricing.errors import DiamondPricingError, StorageError
 from diamond_pricing.web.bodies import converted, strict
@@ -18,6 +18,7 @@ from diamond_pricing.web.service import Service
 
 JSON = "application/json"
 UNPINNED = (None, None)
+_CLOSE = {"connection": "close"}
 # These read the id of a model from query and header, which Litestar is not told.
 PINNED = (
     "createQuote",
@@ -41,11 +42,6 @@ async def only_known_fields(request: Request[Any, Any, Any]) -> None:
 
     Run before a request is read; a guard would be given a copy of its handler each time, and
     one that is no coroutine a thread.
-
-    Raises
-    ------
-    ProblemError
-        ``bad_request``, naming one.
     """
     raw, handler = request.scope["query_string"], request.route_handler
     if not raw or not request.scope["path"].startswith("/v1/") or not handler.operation_id:
@@ -105,13 +101,7 @@ class StrictRequest(Request[Any, Any, State]):
         return (self.header(b"content-type") or "").partition(";")[0].strip().lower()
 
     async def parts(self, limit: int) -> AsyncIterator[bytes]:
-        """The body piece by piece.
-
-        Raises
-        ------
-        ProblemError
-            ``too_large`` or ``too_slow``.
-        """
+        """The body piece by piece; ``too_large`` or ``too_slow`` beyond the limits."""
         said = self.header(b"content-length") or ""
         if said.isdecimal() and int(said) > limit:
             raise _large(limit)
@@ -144,11 +134,8 @@ class StrictRequest(Request[Any, Any, State]):
             if not late:
                 raise
             task.uncancel()
-            raise ProblemError(
-                "too_slow",
-                f"The body did not arrive within {patience:g} seconds a MB.",
-                headers={"connection": "close"},
-            ) from error
+            wrong = f"The body did not arrive within {patience:g} seconds a MB."
+            raise ProblemError("too_slow", wrong, headers=_CLOSE) from error
         finally:
             timer.cancel()
 
@@ -169,6 +156,14 @@ class StrictRequest(Request[Any, Any, State]):
         asked = _asked(self.scope["query_string"])
         return asked[name][-1] if name in asked else None
 
+    def allowed(self, scope: str) -> tuple[Service, Known]:
+        """What answers, and who asks: refused as ``forbidden`` if their key lacks a scope."""
+        if scope not in self.known.caller.scopes:
+            lacks = Fault("the key lacks a scope", parameter="Authorization", allowed=[scope])
+            wrong = f"This needs a key with the scope {scope!r}."
+            raise ProblemError("forbidden", wrong, [lacks])
+        return self.service, self.known
+
     @property
     def service(self) -> Service:
         """What answers."""
@@ -183,20 +178,15 @@ class StrictRequest(Request[Any, Any, State]):
 
 
 def _large(limit: int) -> ProblemError:
-    return ProblemError(
-        "too_large", f"A body may have {limit:,} bytes here.", headers={"connection": "close"}
-    )
+    return ProblemError("too_large", f"A body may have {limit:,} bytes here.", headers=_CLOSE)
 
 
 def unread(media: str, allowed: list[str]) -> ProblemError:
     """The problem of a body in another form."""
-    given = media[:60] or "none"
-    return ProblemError(
-        "unsupported_media_type",
-        f"A body of type {given} is not read here; send {allowed[0]}.",
-        [Fault("not read here", parameter="Content-Type", given=given, allowed=list(allowed))],
-        headers={"accept": ", ".join(allowed)},
-    )
+    given, headers = media[:60] or "none", {"accept": ", ".join(allowed)}
+    fault = Fault("not read here", parameter="Content-Type", given=given, allowed=allowed)
+    wrong = f"A body of type {given} is not read here; send {allowed[0]}."
+    return ProblemError("unsupported_media_type", wrong, [fault], headers)
 
 
 def problem_of(error: Exception) -> ProblemError:
@@ -204,22 +194,17 @@ def problem_of(error: Exception) -> ProblemError:
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, StorageError):
-        return ProblemError(
-            "storage_unavailable",
-            "What is stored cannot be read or written at present.",
-            headers={"retry-after": "5"},
-        )
+        wrong = "What is stored cannot be read or written at present."
+        return ProblemError("storage_unavailable", wrong, headers={"retry-after": "5"})
     if isinstance(error, DiamondPricingError):
         return of_stone(error)
     if isinstance(error, HTTPException) and error.status_code < 500:
         code = _BY_STATUS.get(error.status_code, "bad_request")
-        faults = []
-        if isinstance(error, ClientException) and isinstance(error.extra, list):
-            faults = [
-                Fault(str(e.get("message", "")), parameter=str(e.get("key", "")))
-                for e in error.extra
-                if isinstance(e, dict)
-            ]
+        faults = [
+            Fault(str(e.get("message", "")), parameter=str(e.get("key", "")))
+            for e in (error.extra if isinstance(error.extra, list) else ())
+            if isinstance(e, dict)
+        ]
         told = "; ".join(f"{f.parameter}: {f.message}" for f in faults)
         detail = f"{TITLES[code][1]}{': ' if told else ''}{told.replace('`', '')}."
         return ProblemError(code, detail, faults, dict(error.headers or {}))
@@ -245,19 +230,13 @@ def answered_problem(request: Request[Any, Any, Any], error: Exception) -> Respo
         page = error_page(
             problem,
             service.models.active,
-            known.id,
             query=request.scope["query_string"].decode("latin-1"),
             accepted=headers.get("accept-language", ""),
             signed_in=bool(known.caller.key),
-            here="shared" if path.startswith("/shared/") else "",
+            here="shared" if path.startswith("/shared/") else "",  # which has no menu
+            request_id=known.id,
         )
-        return Response(
-            page, status_code=problem.status, media_type=HTML, headers=problem.headers
-        )
-    details = problem.details(known.id)
-    return Response(
-        msgspec.json.encode(details),
-        status_code=problem.status,
-        media_type=MEDIA_TYPE,
-        headers=problem.headers,
-    )
+        media = HTML
+    else:
+        page, media = msgspec.json.encode(problem.details(known.id)), MEDIA_TYPE
+    return Response(page, status_code=problem.status, media_type=media, headers=problem.headers)

@@ -24,6 +24,7 @@ HEADERS = 10_000  # milliseconds in which the head of a request must arrive
 CONNECTIONS = 8192  # at once; a proxy in front closes those that say nothing
 FILES = 96  # kept for what is no connection; between 30 and 40 are used
 LARGEST_HEAD = 64 << 10  # bytes
+log = logging.getLogger("diamond_pricing.web")
 
 
 def serve(settings: Settings, host: str, port: int) -> None:
@@ -51,9 +52,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     _free(host, port)
     if not loopback(host):
         checked(settings, host)
-    if (
-        settings.home
-    ):  # the process that answers knows the attributes of the home from the start
+    if settings.home:  # the process that answers knows its attributes from the start
         from diamond_pricing.registry import Registry
 
         Registry.at(str(settings.home))
@@ -105,12 +104,7 @@ def _connections() -> int:
 
 
 def checked(settings: Settings, host: str) -> None:
-    """Refuse to be open to others without keys.
-
-    Raises
-    ------
-    ServiceError
-    """
+    """Refuse to be open to others without keys."""
     from diamond_pricing.web.storage import Database, Keys
 
     database = Database(settings.url)
@@ -120,7 +114,7 @@ def checked(settings: Settings, host: str) -> None:
         keys.refresh()
     finally:
         database.close()
-    if not keys.any and not loopback(host):
+    if not keys.any:
         raise ServiceError(
             f"without keys the server is open to whoever reaches it, and {host} may be reached "
             "by others: make one with 'diamond-pricing keys create', or use 127.0.0.1."
@@ -140,15 +134,13 @@ def application() -> Door:
         app = create_app(settings)
         if settings.store and not app.keys.any:
             where = "the database" if settings.database else str(settings.data)
-            logging.getLogger("diamond_pricing.web").warning(
-                "there are no keys in %s: this machine is answered without one", where
-            )
+            log.warning("there are no keys in %s: this machine is answered without one", where)
         gc.enable()
         gc.collect()
         gc.freeze()  # what a server has from its start it has to its end
         return app
     except (DiamondPricingError, OSError) as error:
-        logging.getLogger("diamond_pricing.web").critical("%s", error)
+        log.critical("%s", error)
         raise SystemExit(2) from error
 
 
@@ -162,40 +154,34 @@ def _end_with_parent() -> None:
 
 def logging_of(settings: Settings) -> dict[str, Any]:
     """What is logged: our own words to standard error, requests as JSON to standard output."""
-    plain = {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
-    access = "INFO" if settings.access_log else "WARNING"
+    formats = {
+        "error": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        "access": "%(message)s",
+    }
+    streams = {"error": "ext://sys.stderr", "access": "ext://sys.stdout"}
+    loggers = {
+        "diamond_pricing": ("error", "INFO"),
+        "diamond_pricing.access": ("access", "INFO" if settings.access_log else "WARNING"),
+        "_granian": ("error", "WARNING"),
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"plain": plain, "bare": {"format": "%(message)s"}},
+        "formatters": {name: {"format": text} for name, text in formats.items()},
         "handlers": {
-            "error": {
-                "class": "logging.StreamHandler",
-                "formatter": "plain",
-                "stream": "ext://sys.stderr",
-            },
-            "access": {
-                "class": "logging.StreamHandler",
-                "formatter": "bare",
-                "stream": "ext://sys.stdout",
-            },
+            name: {"class": "logging.StreamHandler", "formatter": name, "stream": stream}
+            for name, stream in streams.items()
         },
         "loggers": {
-            "diamond_pricing": {"handlers": ["error"], "level": "INFO", "propagate": False},
-            "diamond_pricing.access": {
-                "handlers": ["access"],
-                "level": access,
-                "propagate": False,
-            },
-            "_granian": {"handlers": ["error"], "level": "WARNING", "propagate": False},
+            name: {"handlers": [handler], "level": level, "propagate": False}
+            for name, (handler, level) in loggers.items()
         },
     }
 
 
 def default_data(home: str) -> Path:
     """Where a server keeps its quotes unless told otherwise."""
-    given = os.environ.get("DIAMOND_PRICING_DATA", "")
-    if given:
+    if given := os.environ.get("DIAMOND_PRICING_DATA", ""):
         return Path(given)
     if home and "://" not in home:
         return Path(home) / "service"

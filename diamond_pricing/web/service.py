@@ -14,7 +14,7 @@ from diamond_pricing.web.door import Known
 from diamond_pricing.web.house import read_house
 from diamond_pricing.web.metrics import Metrics
 from diamond_pricing.web.models import Models
-from diamond_pricing.web.problems import Fault, ProblemError
+from diamond_pricing.web.problems import Fault, ProblemError, unauthorized
 from diamond_pricing.web.settings import Settings
 from diamond_pricing.web.storage import Database, Keys, Ledger, NewQuote, Receipt, Spend
 from diamond_pricing.web.storage.ledger import PATIENCE
@@ -25,10 +25,6 @@ log = logging.getLogger("diamond_pricing.web")
 
 class Service:
     """What requests are answered with.
-
-    Parameters
-    ----------
-    settings : Settings
 
     Raises
     ------
@@ -60,9 +56,8 @@ class Service:
         """Follow registry and keys, and write the ledger, while the server runs."""
         if self.ledger is not None:
             self.ledger.start()
-        tasks = [
-            asyncio.create_task(work()) for work in (self._follow, self._ready, self._moments)
-        ]
+        works = (self._follow, self._ready, self._moments)
+        tasks = [asyncio.create_task(work()) for work in works]
         try:
             yield
         finally:
@@ -113,55 +108,25 @@ class Service:
             When there is none of that id or of that date.
         """
         if pinned is not None and header is not None and pinned != header:
-            raise ProblemError(
-                "models_differ",
-                "The query and the header X-Model-Id name different models.",
-                [
-                    Fault(
-                        "another model than the header names",
-                        parameter="model",
-                        given=pinned[:80],
-                    )
-                ],
-            )
+            named = pinned[:80]
+            fault = Fault("another model than the header names", parameter="model", given=named)
+            wrong = "The query and the header X-Model-Id name different models."
+            raise ProblemError("models_differ", wrong, [fault])
         name, model = header if pinned is None else pinned, self.models.active
         if name is not None:
             at_hand = self.models.at_hand(name)
             if at_hand is None:
                 at_hand = await asyncio.to_thread(self.models.find, name)
             model = at_hand
-        if effective is None or effective == model.training.effective:
+        known = model.training.effective
+        if effective is None or effective == known:
             return model
         if name is not None:
-            raise ProblemError(
-                "effective_not_known",
-                f"Model {model.sha256[:12]} has prices of {model.training.effective}.",
-                [
-                    Fault(
-                        "not the date of the pinned model",
-                        "/effective",
-                        given=effective[:80],
-                        nearest=model.training.effective,
-                        allowed=[model.training.effective],
-                    )
-                ],
-            )
+            wrong = "not the date of the pinned model"
+            fault = Fault(wrong, "/effective", "", effective[:80], known, [known])
+            detail = f"Model {model.sha256[:12]} has prices of {known}."
+            raise ProblemError("effective_not_known", detail, [fault])
         return await asyncio.to_thread(self.models.effective, effective)
-
-    def allow(self, known: Known, scope: str) -> None:
-        """Let only those pass whose key has a scope.
-
-        Raises
-        ------
-        ProblemError
-            ``forbidden``.
-        """
-        if scope not in known.caller.scopes:
-            raise ProblemError(
-                "forbidden",
-                f"This needs a key with the scope {scope!r}.",
-                [Fault("the key lacks a scope", parameter="Authorization", allowed=[scope])],
-            )
 
     async def charge(
         self, known: Known, kind: str, units: int, quote: NewQuote | None = None
@@ -205,12 +170,7 @@ class Service:
         return await asyncio.to_thread(do, *given)
 
     async def looked_up(self, do: Callable[..., T], *given: Any) -> T:
-        """Ask the database, which may not answer.
-
-        Raises
-        ------
-        StorageError
-        """
+        """Ask the database; StorageError where it does not answer in time."""
         try:
             return await asyncio.wait_for(asyncio.to_thread(do, *given), PATIENCE)
         except TimeoutError as error:
@@ -219,18 +179,12 @@ class Service:
 
 def _refused(receipt: Receipt, units: int) -> ProblemError:
     if receipt.refused == "too_many_requests":
-        return ProblemError(
-            "too_many_requests",
-            f"This costs {units:,} and {receipt.left or 0:,} are left; the next window begins "
-            f"in {receipt.reset} seconds.",
-            headers={"retry-after": str(receipt.reset)},
-        )
+        wrong = f"This costs {units:,} and {receipt.left or 0:,} are left; the next window "
+        wrong += f"begins in {receipt.reset} seconds."
+        again = {"retry-after": str(receipt.reset)}
+        return ProblemError(receipt.refused, wrong, headers=again)
     if receipt.refused == "unauthorized":
-        return ProblemError(
-            "unauthorized", "This key was revoked.", headers={"www-authenticate": "Bearer"}
-        )
-    return ProblemError(
-        "idempotency_key_reused",
-        "This Idempotency-Key was used for another request; use a new one.",
-        [Fault("belongs to another request", parameter="Idempotency-Key")],
-    )
+        return unauthorized("This key was revoked.")
+    fault = Fault("belongs to another request", parameter="Idempotency-Key")
+    wrong = "This Idempotency-Key was used for another request; use a new one."
+    return ProblemError("idempotency_key_reused", wrong, [fault])

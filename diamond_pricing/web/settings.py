@@ -16,55 +16,25 @@ SECRET = "DIAMOND_PRICING_SECRET"  # noqa: S105  the name of a variable
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Beyond these a request is refused.
+    """Beyond these a request is refused."""
 
-    Attributes
-    ----------
-    body, batch : int
-        Bytes of a body, and of a batch.
-    rows : int
-        Stones of a batch.
-    patience : float
-        Seconds for a body, and for each further MB of a batch.
-    unstored : int
-        Prices that may be told while quotes cannot be stored; see `docs/how-to/serve.md`.
-    """
-
-    body: int = 1 << 16
-    batch: int = 64 << 20
-    rows: int = 500_000
-    patience: float = 10.0
-    unstored: int = 10_000
+    body: int = 1 << 16  # bytes of a body
+    batch: int = 64 << 20  # bytes of a batch
+    rows: int = 500_000  # stones of a batch
+    patience: float = 10.0  # seconds for a body, and for each further MB of a batch
+    unstored: int = 10_000  # prices answered while no quote can be stored: docs/how-to/serve.md
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server is set up.
+    """How a server is set up."""
 
-    Attributes
-    ----------
-    data : Path
-        Directory of the secret and, unless ``database`` says otherwise, of the quotes.
-    home : str
-        Home whose active model is served; empty for the packaged model.
-    database : str
-        URL for SQLAlchemy; empty for SQLite in ``data``.
-    store : bool
-        Whether quotes and usage are kept. Without, there are no quotes and no keys: for
-        measurements.
-    limits : Limits
-    poll : float
-        Seconds between two looks at the registry and at the keys.
-    access_log : bool
-        Whether each request is written to the log as a line of JSON.
-    """
-
-    data: Path
-    home: str = ""
-    database: str = ""
-    store: bool = True
+    data: Path  # directory of the secret and, without a database, of the quotes
+    home: str = ""  # its active model is served; empty for the packaged model
+    database: str = ""  # URL for SQLAlchemy; empty for SQLite in the directory of data
+    store: bool = True  # whether quotes, usage and keys are kept; without: for measurements
     limits: Limits = Limits()
-    poll: float = 1.0
-    access_log: bool = True
+    poll: float = 1.0  # seconds between two looks at the registry and at the keys
+    access_log: bool = True  # whether each request is written to the log as a line of JSON
 
     @property
     def url(self) -> str:

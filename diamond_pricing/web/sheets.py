@@ -12,7 +12,7 @@ from diamond_pricing.stones import Stone
 from diamond_pricing.web.house import House, read_house
 from diamond_pricing.web.messages import QuoteIn
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
-from diamond_pricing.web.pricing import priced
+from diamond_pricing.web.pricing import KeptQuote, priced
 from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.storage import StoredQuote
 
@@ -54,8 +54,9 @@ def sheets(
         raise ReportError(str(error)) from error
     until = house.valid_until(created)
     stored = StoredQuote("", "", created, model.sha256, "", why.cents, valid_until=until)
+    quote = KeptQuote(stored, asked, model, why)
     style = files("diamond_pricing.web.page").joinpath("static/page.css").read_text()
     return {
-        "html": lambda: sheet_html(why, model, asked, stored, house, style=style),
-        "pdf": lambda: sheet_pdf(why, model, asked, stored, house),
+        "html": lambda: sheet_html(quote, house, style=style),
+        "pdf": lambda: sheet_pdf(quote, house),
     }

@@ -1,8 +1,8 @@
 """Batches: many stones in one request."""
 
-import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated
 
 from litestar import Controller, post
@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from diamond_pricing.errors import RejectedFileError, StoneError
-from diamond_pricing.intake.priced_sheet import XLSX, PricedSheet, priced_sheet
+from diamond_pricing.intake.priced_sheet import XLSX, priced_sheet
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.stones import Stones
 from diamond_pricing.web.batch import Asked
@@ -45,8 +45,7 @@ class BatchController(Controller):
 
         A row that cannot be priced says why, and the others are priced.
         """
-        service, known = request.service, request.known
-        service.allow(known, "batch")
+        service, known = request.allowed("batch")
         media = request.media
         if media not in (*FORMS, XLSX):
             raise unread(media, [*FORMS, XLSX])
@@ -66,7 +65,7 @@ class BatchController(Controller):
             batch = await service.away(Batch, file, media, limits.rows)
             pieces = batch.answer(asked)
             # What goes wrong goes wrong here, while it can still be said, and uncharged.
-            first = await service.away(_next, pieces)
+            first = await service.away(next, pieces, None)
             await service.charge(known, "batch", batch.n)
         except BaseException:
             file.close()
@@ -75,7 +74,7 @@ class BatchController(Controller):
         async def sent() -> AsyncIterator[bytes]:
             try:
                 yield first or b""
-                while (piece := await asyncio.to_thread(_next, pieces)) is not None:
+                while (piece := await service.away(next, pieces, None)) is not None:
                     yield piece
             finally:
                 file.close()
@@ -88,27 +87,11 @@ async def _spreadsheet(request: StrictRequest, asked: Asked) -> Stream:
     service, limits = request.service, request.service.settings.limits
     data = b"".join([piece async for piece in request.parts(min(limits.batch, LARGEST))])
 
-    def made() -> PricedSheet:
-        return priced_sheet(
-            "stones.xlsx",
-            data,
-            asked.model,
-            level=asked.level,
-            listing=asked.listing,
-            most=MOST,
-        )
-
+    level, listing = asked.level, asked.listing
+    make = partial(priced_sheet, level=level, listing=listing, most=MOST)
     try:
-        sheet = await service.away(made)
+        sheet = await service.away(make, "stones.xlsx", data, asked.model)
     except RejectedFileError as error:
         raise ProblemError("unreadable", f"{str(error)[:1].upper()}{str(error)[1:]}") from error
     await service.charge(request.known, "batch", sheet.rows)
-
-    async def sent() -> AsyncIterator[bytes]:
-        yield sheet.data
-
-    return Stream(sent(), media_type=XLSX)
-
-
-def _next(pieces: Iterator[bytes]) -> bytes | None:
-    return next(pieces, None)
+    return Stream(iter([sheet.data]), media_type=XLSX)

@@ -22,8 +22,7 @@ class ModelController(Controller):
     @get(operation_id="listModels", summary="Which models are there?")
     async def listed(self, request: StrictRequest) -> ModelsOut:
         """All models that quotes may be pinned to, the active one first."""
-        service = request.service
-        service.allow(request.known, "quote")
+        service, _ = request.allowed("quote")
         return ModelsOut(await service.away(service.models.listed))
 
     @get("/changes", operation_id="listChanges", summary="When did the active model change?")
@@ -41,8 +40,7 @@ class ModelController(Controller):
 
         Ask on with the number of the last one; without a home there are none.
         """
-        service = request.service
-        service.allow(request.known, "quote")
+        service, _ = request.allowed("quote")
         return ChangesOut(await service.away(service.models.changes, after))
 
     @get("/{name:str}", operation_id="readModel", summary="Read a model document")
@@ -51,14 +49,10 @@ class ModelController(Controller):
 
         It is the whole price list, and needs a key with the scope `model`.
         """
-        service = request.service
-        service.allow(request.known, "model")
+        service, _ = request.allowed("model")
         model = await service.model(name, None)
-        headers = {
-            "ETag": f'"{model.sha256}"',
-            "Cache-Control": "private, max-age=31536000, immutable",
-        }
-        if model.sha256 != name:
-            headers["Cache-Control"] = "private, no-cache"
+        whole = model.sha256 == name
+        kept = "private, max-age=31536000, immutable" if whole else "private, no-cache"
+        headers = {"ETag": f'"{model.sha256}"', "Cache-Control": kept}
         text = await service.away(model.to_json)
         return Response(text.encode(), media_type="application/json", headers=headers)

@@ -56,8 +56,8 @@ class OperationController(Controller):
     @get("/metrics", operation_id="readMetrics", summary="Counters for Prometheus")
     async def metrics(self, request: StrictRequest) -> Response[bytes]:
         """All counters of this process."""
-        request.service.allow(request.known, "admin")
-        return Response(request.service.metrics.text(), media_type=CONTENT_TYPE)
+        service, _ = request.allowed("admin")
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE)
 
     @get("/v1/usage", operation_id="readUsage", summary="What have we asked for?")
     async def usage(
@@ -85,8 +85,7 @@ class OperationController(Controller):
         ] = 0,
     ) -> AuditsOut:
         """Up to 1,000 entries of the audit log behind a number."""
-        service = request.service
-        service.allow(request.known, "admin")
+        service, _ = request.allowed("admin")
         if service.database is None:
             return AuditsOut([])
         database = service.database

@@ -8,8 +8,9 @@ import msgspec
 from litestar import Controller, Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from diamond_pricing.model import PriceExplanation, PriceModel
+from diamond_pricing.model import PriceExplanation
 from diamond_pricing.web.door import Known
+from diamond_pricing.web.house import House
 from diamond_pricing.web.messages import (
     QuoteIn,
     QuoteOut,
@@ -18,7 +19,7 @@ from diamond_pricing.web.messages import (
     SharedOut,
     stone_of,
 )
-from diamond_pricing.web.pricing import priced, quoted
+from diamond_pricing.web.pricing import KeptQuote, priced, quoted
 from diamond_pricing.web.problems import Fault, ProblemError
 from diamond_pricing.web.requests import UNPINNED, StrictRequest
 from diamond_pricing.web.service import Service
@@ -46,8 +47,7 @@ class QuoteController(Controller):
         self, request: StrictRequest, data: JSONBody[QuoteIn]
     ) -> Response[QuoteOut]:
         """Answer the price, its range and every line, and keep it all as a quote."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         key, pins = request.header(b"idempotency-key"), request.pins
         if key is not None and not IDEMPOTENCY.fullmatch(key):
             fault = Fault("1 to 255 printable characters of ASCII", parameter="Idempotency-Key")
@@ -63,8 +63,7 @@ class QuoteController(Controller):
             if again is None:
                 raise
             return again
-        until = service.house.valid_until(today())
-        new = new_quote(why, data, until, key or "", pin)
+        new = new_quote(why, data, service.house, key or "", pin)
         receipt = await service.charge(known, "quote", 1, new)
         service.metrics.count(service.metrics.verdicts, why.verdict.status)
         stored = receipt.quote
@@ -89,8 +88,7 @@ class QuoteController(Controller):
     @get("/{name:str}", operation_id="readQuote", summary="Read a quote again")
     async def read(self, request: StrictRequest, name: QuoteName) -> Response[Any]:
         """Work the quote out once more from its own model, equal to the cent for ever."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         name, _, kind = name.partition(".")
         stored = await stored_quote(service, known, name)
         if kind in _SHEETS:
@@ -108,8 +106,7 @@ class QuoteController(Controller):
     )
     async def share(self, request: StrictRequest, name: QuoteName) -> SharedOut:
         """Give the link under which anybody may read the client's sheet of a quote."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         stored = await stored_quote(service, known, name)
         return SharedOut(link_to(service, stored))
 
@@ -146,8 +143,7 @@ class QuoteController(Controller):
         ] = 50,
     ) -> QuotesOut:
         """Answer your quotes, newest first."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         found = await found_quotes(service, known, search, since, cursor, limit + 1)
         more = found[limit - 1].id if len(found) > limit else None
         return QuotesOut([row_of(stored) for stored in found[:limit]], more)
@@ -187,8 +183,7 @@ def link_to(service: Service, stored: StoredQuote) -> str:
 
 async def revoked(request: StrictRequest, name: str) -> StoredQuote:
     """Revoke the links to a quote of whoever asks."""
-    service, known = request.service, request.known
-    service.allow(known, "quote")
+    service, known = request.allowed("quote")
     stored = await stored_quote(service, known, name)
     assert service.ledger is not None  # which had the quote
     await service.looked_up(service.ledger.revoke_links, stored.id, stored.tenant)
@@ -197,7 +192,7 @@ async def revoked(request: StrictRequest, name: str) -> StoredQuote:
 
 def row_of(stored: StoredQuote) -> QuoteRow:
     """A quote as it stands in a list; one of before lists were kept by its request."""
-    title, currency = stored.title, stored.currency
+    title = stored.title
     if title is None:
         title = str(stone_of(msgspec.json.decode(stored.asked, type=QuoteIn)))
     return QuoteRow(
@@ -207,24 +202,15 @@ def row_of(stored: StoredQuote) -> QuoteRow:
         valid_until=stored.valid_until or None,
         stone=title,
         price=stored.cents / 100,
-        currency=currency or "",
+        currency=stored.currency or "",
         client=stored.client or "",
         client_reference=stored.client_reference or "",
         model=stored.model,
     )
 
 
-def today() -> str:
-    """The day, UTC, as quotes have it."""
-    return stamp()[:10]
-
-
 def new_quote(
-    why: PriceExplanation,
-    asked: QuoteIn,
-    valid_until: str = "",
-    idempotency: str = "",
-    pin: str = "",
+    why: PriceExplanation, asked: QuoteIn, house: House, idempotency: str = "", pin: str = ""
 ) -> NewQuote:
     """A quote as it is stored: the request and the model say all of it."""
     words = (asked.report_number, *asked.metadata.values())
@@ -238,20 +224,19 @@ def new_quote(
         why.currency,
         asked.client,
         asked.client_reference,
-        valid_until,
+        house.valid_until(stamp()),
         " ".join(filter(None, words)),
     )
 
 
 async def stored_quote(service: Service, known: Known | None, name: str) -> StoredQuote:
     """A quote of whoever asks; nobody else's exists for them."""
-    tenant = None if known is None else known.caller.tenant
-    found = None
     if service.ledger is not None:
+        tenant = None if known is None else known.caller.tenant
         found = await service.looked_up(service.ledger.quote, name, tenant)
-    if found is None:
-        raise no_quote(name)
-    return found
+        if found is not None:
+            return found
+    raise no_quote(name)
 
 
 def no_quote(name: str) -> ProblemError:
@@ -260,30 +245,26 @@ def no_quote(name: str) -> ProblemError:
     return ProblemError("quote_not_found", "There is no quote of that id.", [fault])
 
 
-async def rederived(
-    service: Service, stored: StoredQuote
-) -> tuple[QuoteIn, PriceModel, PriceExplanation]:
+async def rederived(service: Service, stored: StoredQuote) -> KeptQuote:
     """What a quote said, worked out again from its model; refused if it is not the same."""
     asked = msgspec.json.decode(stored.asked, type=QuoteIn)
     try:
         model = await service.model(stored.model, None)
     except ProblemError as error:
-        raise ProblemError(
-            "model_unavailable",
-            f"The model {stored.model[:12]} of this quote cannot be read at present.",
-        ) from error
+        text = f"The model {stored.model[:12]} of this quote cannot be read at present."
+        raise ProblemError("model_unavailable", text) from error
     why = priced(model, asked)
     same = why.cents == stored.cents
     service.metrics.count(service.metrics.rederived, "same" if same else "different")
     if not same:
         raise AssertionError(f"quote {stored.id} was {stored.cents} cents, is {why.cents}")
-    return asked, model, why
+    return KeptQuote(stored, asked, model, why)
 
 
 async def answer_of(service: Service, stored: StoredQuote) -> QuoteOut:
     """A stored quote as it is sent."""
-    asked, model, why = await rederived(service, stored)
-    return quoted(why, model, asked, stored)
+    kept = await rederived(service, stored)
+    return quoted(kept.why, kept.model, kept.asked, stored)
 
 
 async def sheet(
@@ -292,17 +273,14 @@ async def sheet(
     """The client's sheet of a quote; ``paper`` is a4 or us-letter."""
     from diamond_pricing.web.page.sheet import PAPERS, sheet_html, sheet_pdf
 
-    asked, model, why = await rederived(service, stored)
-    pdf = f"/v1/quotes/{stored.id}.pdf"
+    kept = await rederived(service, stored)
     if kind == "html":
-        share = link_to(service, stored)
-        body = await service.away(
-            sheet_html, why, model, asked, stored, service.house, pdf, share
-        )
+        pdf, share = f"/v1/quotes/{stored.id}.pdf", link_to(service, stored)
+        body = await service.away(sheet_html, kept, service.house, pdf, share)
         return Response(body, media_type=_SHEETS[kind])
     if paper not in PAPERS:
         fault = Fault("no such paper", parameter="paper", given=paper[:40], allowed=[*PAPERS])
         raise ProblemError("bad_request", f"The paper must be {' or '.join(PAPERS)}.", [fault])
-    body = await service.away(sheet_pdf, why, model, asked, stored, service.house, paper)
+    body = await service.away(sheet_pdf, kept, service.house, paper)
     headers = {"Content-Disposition": f'inline; filename="{stored.label}.pdf"'}
     return Response(body, media_type=_SHEETS[kind], headers=headers)

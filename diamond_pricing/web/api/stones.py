@@ -8,6 +8,7 @@ from litestar.params import JSONBody, QueryParameter
 from diamond_pricing.errors import StoneError
 from diamond_pricing.model.market import By
 from diamond_pricing.model.words import LANGUAGES
+from diamond_pricing.web import pricing
 from diamond_pricing.web.messages import (
     ComparablesIn,
     ComparablesOut,
@@ -21,20 +22,9 @@ from diamond_pricing.web.messages import (
     WhatIfIn,
     WhatIfOut,
 )
-from diamond_pricing.web.pricing import (
-    comparables,
-    compared,
-    dated,
-    index_of,
-    price_list,
-    price_matrix,
-    priced,
-    quoted,
-    stepped,
-    stone_at,
-)
 from diamond_pricing.web.problems import of_stone
 from diamond_pricing.web.requests import StrictRequest
+from diamond_pricing.web.storage.keys import PUBLISH
 
 CutName = Annotated[
     str, QueryParameter(description="Grade of cut. Default: the best that is known.")
@@ -55,12 +45,12 @@ class StoneController(Controller):
     )
     async def price(self, request: StrictRequest, data: JSONBody[QuoteIn]) -> QuoteOut:
         """Answer as a quote does, without an id: for pages that show prices to visitors."""
-        service, known = request.service, request.known
-        service.allow(known, "publish" if "publish" in known.caller.scopes else "quote")
+        published = PUBLISH in request.known.caller.scopes
+        service, known = request.allowed(PUBLISH if published else "quote")
         found = await service.model(*request.pins, data.effective)
-        why = priced(found, data)
+        why = pricing.priced(found, data)
         await service.charge(known, "price", 1)
-        return quoted(why, found, data)
+        return pricing.quoted(why, found, data)
 
     @post(
         "/comparisons",
@@ -70,10 +60,9 @@ class StoneController(Controller):
     )
     async def compare(self, request: StrictRequest, data: JSONBody[PairIn]) -> ComparisonOut:
         """Explain the second stone's price from the first's, line by line."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         found = await service.model(*request.pins)
-        answer = compared(found, data)
+        answer = pricing.compared(found, data)
         await service.charge(known, "comparison", 2)
         return answer
 
@@ -87,15 +76,14 @@ class StoneController(Controller):
         self, request: StrictRequest, data: JSONBody[ComparablesIn]
     ) -> ComparablesOut:
         """Give the sales nearest to a stone, each adjusted to it."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         found = await service.model(*request.pins)
-        stone = stone_at(data.stone, "/stone")
+        stone = pricing.stone_at(data.stone, "/stone")
         try:
             evidence = await service.away(service.models.evidence, found, stone, data.count)
         except StoneError as error:
             raise of_stone(error, "/stone") from error
-        answer = comparables(evidence, found)
+        answer = pricing.comparables(evidence, found)
         await service.charge(known, "comparables", 1 + len(answer.comparables))
         return answer
 
@@ -107,11 +95,10 @@ class StoneController(Controller):
     )
     async def what_if(self, request: StrictRequest, data: JSONBody[WhatIfIn]) -> WhatIfOut:
         """Price the stones one step away, those that change the price most first."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         found = await service.model(*request.pins)
-        stone = stone_at(data.stone, "/stone")
-        answer = stepped(found, stone, data.listing, LANGUAGES[data.language])
+        stone = pricing.stone_at(data.stone, "/stone")
+        answer = pricing.stepped(found, stone, data.listing, LANGUAGES[data.language])
         await service.charge(known, "what-if", 1 + len(answer.steps))
         return answer
 
@@ -129,11 +116,10 @@ class StoneController(Controller):
         ] = None,
     ) -> IndexOut:
         """Give an index of the prices of equal stones, with limits and numbers of sales."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         found = await service.model(*request.pins)
         published = await service.away(service.models.published)
-        answer = index_of(found, by, shape, carat, published)
+        answer = pricing.index_of(found, by, shape, carat, published)
         await service.charge(known, "index", len(answer.periods))
         return answer
 
@@ -164,11 +150,9 @@ class StoneController(Controller):
         ] = "",
     ) -> PriceListOut:
         """Give a price for each combination that sales stand behind, and how many do."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
-        found = await service.model(*request.pins)
-        found = dated(found, as_of)
-        answer = price_list(found, cut, carat or [], color or [], clarity or [])
+        service, known = request.allowed("quote")
+        found = pricing.dated(await service.model(*request.pins), as_of)
+        answer = pricing.price_list(found, cut, carat or [], color or [], clarity or [])
         await service.charge(known, "price-list", len(answer.cells))
         return answer
 
@@ -179,8 +163,7 @@ class StoneController(Controller):
     )
     async def matrix(self, request: StrictRequest, cut: CutName = "") -> MatrixOut:
         """Give matrices of log prices per carat by weight, as programs for OpenFacet read."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
-        answer = price_matrix(await service.model(*request.pins), cut)
+        service, known = request.allowed("quote")
+        answer = pricing.price_matrix(await service.model(*request.pins), cut)
         await service.charge(known, "price-list", sum(map(len, answer.l.values())))
         return answer

@@ -1,6 +1,7 @@
 """An explanation as the templates show it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from markupsafe import Markup
@@ -10,39 +11,8 @@ from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.details import REFERENCE
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.model.words import Words
-from diamond_pricing.web.page.phrases import TEXTS, count_text
+from diamond_pricing.web.page.phrases import TEXTS, amount_text, count_text
 from diamond_pricing.web.pricing import range_of
-
-
-class LineShown(msgspec.Struct, frozen=True):
-    """One line of the table."""
-
-    label: str
-    note: str
-    change: str
-    amount: str
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An explanation in the words and numbers of a language; drawings are markup."""
-
-    kind: str
-    stone: str
-    measured: bool
-    measures: str
-    reference: str
-    price: str
-    per_carat: str
-    exact: str
-    range: str
-    band: Markup
-    verdict: str
-    verdict_text: str
-    caption: str
-    last: str
-    wide: Markup
-    narrow: Markup
-    lines: list[LineShown]
 
 
 def shown(
@@ -54,8 +24,8 @@ def shown(
     pair: bool = False,
     full: bool = True,
     like: Sequence[float] = (),
-) -> Answer:
-    """Say everything in one language.
+) -> dict[str, Any]:
+    """Say everything in the words and numbers of one language; drawings are markup.
 
     A ``pair`` goes from one stone to another; a ``full`` page has comparable sales too, and
     draws ``like``, their prices adjusted to the stone.
@@ -64,11 +34,10 @@ def shown(
     ends = [t["first_stone"], t["second_stone"]] if pair else [words.reference, t["price"]]
     notes = msgspec.structs.replace(words, same=t["same_in_both"]) if pair else words
     price = words.amount(why.cents, why.currency, digits=0)
-    exact = words.amount(why.cents, why.currency)
     found = range_of(why, level)
     told, drawn = "", Markup("")
     if found is not None:
-        low, high = (words.amount(round(100 * e), why.currency, digits=0) for e in found)
+        low, high = (amount_text(end, why.currency, words) for end in found)
         told = t["range"].format(level=f"{100 * level:g}", low=low, high=high)
         drawn = Markup(band_svg(found[0], why.price, found[1], (low, high), like))  # noqa: S704  our own drawing
     drawings = [
@@ -76,33 +45,32 @@ def shown(
         for narrow in (False, True)
     ]
     per_carat = words.amount(round(why.cents / why.stone.carat), why.currency, digits=0)
-    return Answer(
-        kind=f"{words.kind(why.stone)}, {words.carats(why.stone.carat)} {why.stone.graded}",
-        per_carat=t["a_carat"].format(amount=per_carat),
-        stone=words.stone(why.stone),
-        measured=bool(measures_text(why.stone, words)),
-        measures=measures_text(why.stone, words),
-        reference=words.stone(why.reference),
-        price=price,
-        exact=exact,
-        range=told,
-        band=drawn,
-        verdict=why.verdict.status,
-        verdict_text=verdict_text(why, model, words, full=full and not pair),
-        caption=t["why_difference" if pair else "why"].format(amount=price),
-        last=ends[1],
-        wide=drawings[0],
-        narrow=drawings[1],
-        lines=[
-            LineShown(
-                ends[0] if line.name == REFERENCE else words.label(line.name),
-                why.details.note(line.name, notes),
-                "" if line.name == REFERENCE else _change(line.factor, words),
-                words.amount(line.cents, why.currency, sign=line.name != REFERENCE),
-            )
+    return {
+        "kind": f"{words.kind(why.stone)}, {words.carats(why.stone.carat)} {why.stone.graded}",
+        "per_carat": t["a_carat"].format(amount=per_carat),
+        "stone": words.stone(why.stone),
+        "measures": measures_text(why.stone, words),
+        "reference": words.stone(why.reference),
+        "price": price,
+        "exact": words.amount(why.cents, why.currency),
+        "range": told,
+        "band": drawn,
+        "verdict": why.verdict.status,
+        "verdict_text": verdict_text(why, model, words, full=full and not pair),
+        "caption": t["why_difference" if pair else "why"].format(amount=price),
+        "last": ends[1],
+        "wide": drawings[0],
+        "narrow": drawings[1],
+        "lines": [
+            {
+                "label": ends[0] if line.name == REFERENCE else words.label(line.name),
+                "note": why.details.note(line.name, notes),
+                "change": "" if line.name == REFERENCE else _change(line.factor, words),
+                "amount": words.amount(line.cents, why.currency, sign=line.name != REFERENCE),
+            }
             for line in why.lines
         ],
-    )
+    }
 
 
 def _change(factor: float, words: Words) -> str:

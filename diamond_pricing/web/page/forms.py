@@ -87,20 +87,18 @@ def form_of(model: PriceModel, words: Words) -> Form:
     """The fields, with the grades that the model knows."""
     fields = []
     for attribute in _asked(model):
-        name, label = attribute.name, words.attribute(attribute.name)
-        said = help_of(name, "", words)
-        if isinstance(attribute, Measure):
-            days = None
-            if isinstance(attribute, Day):
-                low, high = model.training.ranges[name]
-                days = (attribute.shown(low), attribute.shown(high))
-            fields.append(
-                Field(name, label, attribute.required, attribute.unit, (), said, days)
-            )
-            continue
-        seen = model.training.grades.get(name, {})
-        grades = tuple((g, help_of(name, g, words)) for g in attribute.grades if g in seen)
-        fields.append(Field(name, label, attribute.required, "", grades, said))
+        name, unit, days = attribute.name, "", None
+        grades: tuple[tuple[str, str], ...] = ()
+        if isinstance(attribute, Grade):
+            seen = model.training.grades.get(name, {})
+            grades = tuple((g, help_of(name, g, words)) for g in attribute.grades if g in seen)
+        else:
+            unit = attribute.unit
+        if isinstance(attribute, Day):
+            low, high = model.training.ranges[name]
+            days = (attribute.shown(low), attribute.shown(high))
+        label, said = words.attribute(name), help_of(name, "", words)
+        fields.append(Field(name, label, attribute.required, unit, grades, said, days))
     return Form(fields)
 
 
@@ -161,11 +159,7 @@ def _plain(text: str, attribute: Attribute) -> str:
 def _written(attribute: Attribute, value: Any, words: Words) -> str:
     if isinstance(attribute, Day):
         return attribute.shown(value)
-    return value if isinstance(value, str) else _number(value, words)
-
-
-def _number(value: float, words: Words) -> str:
-    return words.number(f"{value:.10g}")
+    return value if isinstance(value, str) else words.number(f"{value:.10g}")
 
 
 def _problem(

@@ -1,12 +1,11 @@
 """What every page of the desk has around it: its language, its header."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from diamond_pricing.model import PriceModel
-from diamond_pricing.model.words import Words
-from diamond_pricing.web.page.phrases import language_of, prices_text
-from diamond_pricing.web.page.render import render
+from diamond_pricing.web.page.phrases import TEXTS, language_of
+from diamond_pricing.web.page.render import framed
 from diamond_pricing.web.problems import ProblemError
 from diamond_pricing.web.requests import StrictRequest
 
@@ -20,36 +19,34 @@ def query_in(request: StrictRequest) -> dict[str, str]:
         raise ProblemError("bad_request", "The query has too many fields.") from error
 
 
-def language(request: StrictRequest) -> tuple[Words, str | None]:
-    """The language of a page, and its code if the query asks for it."""
-    lang = query_in(request).get("lang")
-    words = language_of(lang, request.headers.get("accept-language", ""))
-    return words, words.code if lang else None
+class Desk:
+    """What a page of the desk is made from: the active model, the query and a language."""
 
+    def __init__(self, request: StrictRequest) -> None:
+        self.request, self.model = request, request.service.models.active
+        self.query: Mapping[str, str] = query_in(request)
+        self.speak(self.query.get("lang"))
 
-def page(
-    request: StrictRequest,
-    name: str,
-    here: str,
-    model: PriceModel,
-    words: Words,
-    lang: str | None,
-    **values: Any,
-) -> bytes:
-    """Fill the template of a page of the desk, with its header."""
-    other = "en" if words.code == "it" else "it"
-    query = query_in(request) | {"lang": other}
-    t = model.training
-    return render(
-        name,
-        words,
-        here=here,
-        lang=lang,
-        lang_query=f"?lang={lang}" if lang else "",
-        other_language=f"{here}?{urlencode(query)}",
-        model=model.sha256[:12],
-        prices=prices_text(t.currency, t.effective, words),
-        signed_in=bool(request.known.caller.key),
-        unrecorded=words.unrecorded(model.lines),
-        **values,
-    )
+    def speak(self, asked: str | None) -> None:
+        """Answer in the language asked for, which links then keep, or in the browser's."""
+        self.words = language_of(asked, self.request.headers.get("accept-language", ""))
+        self.lang = self.words.code if asked else None
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """What pages say in this language."""
+        return TEXTS[self.words.code]
+
+    def page(self, name: str, here: str, **values: Any) -> bytes:
+        """Fill the template of a page of the desk, with its header."""
+        other = {**self.query, "lang": "en" if self.words.code == "it" else "it"}
+        return framed(
+            name,
+            self.words,
+            self.model,
+            here=here,
+            lang=self.lang,
+            other_language=f"{here}?{urlencode(other)}",
+            signed_in=bool(self.request.known.caller.key),
+            **values,
+        )

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import Words
 from diamond_pricing.web.page.phrases import TEXTS, error_text, language_of, prices_text
-from diamond_pricing.web.problems import ProblemError
+from diamond_pricing.web.problems import TITLES, ProblemError
 
 HTML = "text/html"
 templates = Environment(
@@ -25,44 +25,30 @@ def render(name: str, words: Words, **values: Any) -> bytes:
     return text.encode()
 
 
-def error_page(
-    problem: ProblemError,
-    model: PriceModel,
-    request_id: str,
-    *,
-    query: str,
-    accepted: str,
-    signed_in: bool,
-    here: str = "",
+def framed(
+    name: str, words: Words, model: PriceModel, *, lang: str | None, **values: Any
 ) -> bytes:
-    """What went wrong, for a person.
+    """Fill the template of a page that has the desk's header, and says what the prices are."""
+    t = model.training
+    return render(
+        name,
+        words,
+        lang=lang,
+        lang_query=f"?lang={lang}" if lang else "",
+        model=model.sha256[:12],
+        prices=prices_text(t.currency, t.effective, words),
+        unrecorded=words.unrecorded(model.lines),
+        **values,
+    )
 
-    Parameters
-    ----------
-    query : str
-        Of the request.
-    accepted : str
-        Languages that the browser asks for.
-    here : str
-        ``shared`` for a client, who has no use for the desk's menu.
-    """
+
+def error_page(
+    problem: ProblemError, model: PriceModel, *, query: str, accepted: str, **values: Any
+) -> bytes:
+    """What went wrong, for a person; ``accepted`` are the languages of the browser."""
     asked = query.partition("lang=")[2][:2]
     words = language_of(asked, accepted)
     lang = words.code if asked == words.code else None
-    details = problem.details(request_id)
-    title, detail = error_text(details.title, problem.detail, problem.code, words)
-    t = model.training
-    return render(
-        "error.html",
-        words,
-        here=here,
-        lang=lang,
-        lang_query=f"?lang={lang}" if lang else "",
-        other_language="/",
-        prices=prices_text(t.currency, t.effective, words),
-        model=model.sha256[:12],
-        signed_in=signed_in,
-        title=title,
-        detail=detail,
-        request_id=details.request_id,
-    )
+    title, detail = error_text(TITLES[problem.code][1], problem.detail, problem.code, words)
+    values |= {"title": title, "detail": detail, "other_language": "/"}
+    return framed("error.html", words, model, lang=lang, **values)

@@ -7,39 +7,29 @@ from markupsafe import Markup
 
 from diamond_pricing import __version__
 from diamond_pricing.errors import MissingExtraError
-from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.words import LANGUAGES, Words
 from diamond_pricing.web.house import House
-from diamond_pricing.web.messages import QuoteIn
 from diamond_pricing.web.page.answers import shown
 from diamond_pricing.web.page.phrases import TEXTS, prices_text
 from diamond_pricing.web.page.render import render
-from diamond_pricing.web.storage import StoredQuote
+from diamond_pricing.web.pricing import KeptQuote
 
 PAPERS = ("a4", "us-letter")
 
 
 def sheet_html(
-    why: PriceExplanation,
-    model: PriceModel,
-    asked: QuoteIn,
-    stored: StoredQuote,
-    house: House,
-    pdf: str = "",
-    share: str = "",
-    style: str = "",
+    quote: KeptQuote, house: House, pdf: str = "", share: str = "", style: str = ""
 ) -> bytes:
     """Write the sheet as a page; ``pdf`` and ``share`` are links, where there are any.
 
     With its ``style`` in it, it is whole without a server.
     """
-    words = LANGUAGES[asked.language]
+    words, why, model = LANGUAGES[quote.asked.language], quote.why, quote.model
     return render(
         "sheet.html",
         words,
-        a=shown(why, model, words, asked.level, full=False),
-        facts=_facts(asked, stored, words),
-        quote=stored.label,
+        a=shown(why, model, words, quote.asked.level, full=False),
+        facts=_facts(quote, words),
         house=house,
         prices=prices_text(why.currency, why.effective, words),
         model=model.sha256[:12],
@@ -47,27 +37,20 @@ def sheet_html(
         version=__version__,
         pdf=pdf,
         share=share,
-        revoke=f"/quotes/{stored.id}/revoke",
+        revoke=f"/quotes/{quote.stored.id}/revoke",
         lang=words.code,
         style=Markup(style),  # noqa: S704  our own
     )
 
 
-def sheet_pdf(
-    why: PriceExplanation,
-    model: PriceModel,
-    asked: QuoteIn,
-    stored: StoredQuote,
-    house: House,
-    paper: str = PAPERS[0],
-) -> bytes:
+def sheet_pdf(quote: KeptQuote, house: House, paper: str = PAPERS[0]) -> bytes:
     """Write the sheet as one page of PDF."""
     try:
         import typst
     except ImportError as error:
         raise MissingExtraError("PDF sheets", "api") from error
-    words = LANGUAGES[asked.language]
-    t, a = TEXTS[words.code], shown(why, model, words, asked.level, full=False)
+    words, why, model = LANGUAGES[quote.asked.language], quote.why, quote.model
+    t, a = TEXTS[words.code], shown(why, model, words, quote.asked.level, full=False)
     brand = [house.name, ""] if house.name else [t["brand_1"], t["brand_2"]]
     data = {
         "lang": words.code,
@@ -77,19 +60,19 @@ def sheet_pdf(
         "logo": list(house.drawing),
         "format": house.format,
         "address": " · ".join(filter(None, (house.address, house.contact))),
-        "facts": _facts(asked, stored, words),
+        "facts": _facts(quote, words),
         "terms": house.terms,
-        "stone": " · ".join(filter(None, (a.kind, a.measures))),
-        "price": a.exact,
-        "per": a.per_carat,
-        "range": a.range,
-        "verdict": a.verdict_text,
-        "caption": a.caption,
-        "picture": str(a.wide).replace('font-family="inherit"', ""),
+        "stone": " · ".join(filter(None, (a["kind"], a["measures"]))),
+        "price": a["exact"],
+        "per": a["per_carat"],
+        "range": a["range"],
+        "verdict": a["verdict_text"],
+        "caption": a["caption"],
+        "picture": str(a["wide"]).replace('font-family="inherit"', ""),
         "how": t["how"],
         "heads": [t["because"], t["change"], t["amount"]],
-        "lines": [[line.label, line.note, line.change, line.amount] for line in a.lines],
-        "total": [t["price"], a.exact],
+        "lines": [list(line.values()) for line in a["lines"]],
+        "total": [t["price"], a["exact"]],
         "not_in": f"{prices_text(why.currency, why.effective, words)}. "
         f"{words.unrecorded(model.lines)} {t['estimate']}",
         "verify": t["verify"].format(model=model.sha256[:12], version=__version__),
@@ -99,9 +82,9 @@ def sheet_pdf(
     return found
 
 
-def _facts(asked: QuoteIn, stored: StoredQuote, words: Words) -> list[list[str]]:
+def _facts(quote: KeptQuote, words: Words) -> list[list[str]]:
     """What a client looks for first, as pairs of a label and a text."""
-    t = TEXTS[words.code]
+    t, asked, stored = TEXTS[words.code], quote.asked, quote.stored
     until = words.date(stored.valid_until) if stored.valid_until else ""
     pairs = [
         ("quote", stored.label),

@@ -15,8 +15,14 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.model.words import ENGLISH, Words
 from diamond_pricing.stones import ATTRIBUTES
 from diamond_pricing.web.api.batches import LARGEST, MOST
-from diamond_pricing.web.page.framing import language, page
-from diamond_pricing.web.page.phrases import TEXTS, count_text, refusal, refused_for
+from diamond_pricing.web.page.framing import Desk
+from diamond_pricing.web.page.phrases import (
+    TEXTS,
+    amount_text,
+    count_text,
+    refusal,
+    refused_for,
+)
 from diamond_pricing.web.page.render import HTML
 from diamond_pricing.web.problems import ProblemError, of_stone
 from diamond_pricing.web.requests import StrictRequest
@@ -34,25 +40,22 @@ class StockController(Controller):
     @get(media_type=HTML)
     async def ask(self, request: StrictRequest) -> bytes:
         """Ask for a file."""
-        request.service.allow(request.known, "batch")
-        model, (words, lang) = request.service.models.active, language(request)
-        most = count_text(MOST, words)
-        return page(request, "stock.html", "/stock", model, words, lang, most=most)
+        request.allowed("batch")
+        desk = Desk(request)
+        return desk.page("stock.html", "/stock", most=count_text(MOST, desk.words))
 
     @post(media_type=HTML, status_code=200)
     async def price(self, request: StrictRequest) -> bytes:
         """Price the stones of the file that is the body; its name is in the query."""
-        service, known = request.service, request.known
-        service.allow(known, "batch")
-        model, (words, lang) = service.models.active, language(request)
+        service, known = request.allowed("batch")
+        desk = Desk(request)
+        model, words = desk.model, desk.words
         data = b"".join([part async for part in request.parts(LARGEST)])
         name = (request.query("name") or "")[:200]
         try:
             made = await service.away(_priced, name, data, model, words)
         except RejectedFileError as error:
-            return page(
-                request, "stock_answer.html", "/stock", model, words, lang, refused=str(error)
-            )
+            return desk.page("stock_answer.html", "/stock", refused=str(error))
         await service.charge(known, "batch", made.rows)
         token = secrets.token_urlsafe(16)
         _forget(service.priced_lists)
@@ -62,10 +65,8 @@ class StockController(Controller):
         rows = []
         for given, cells in zip(made.given[:SHOWN], made.table, strict=False):
             amounts = [
-                words.amount(round(100 * v), currency, digits=0)
-                if isinstance(v, float)
-                else "–"
-                for v in cells[:3]
+                amount_text(value, currency, words) if isinstance(value, float) else "–"
+                for value in cells[:3]
             ]
             rows.append([" · ".join(filter(None, given[:5])), *amounts, cells[3], cells[4]])
         counts = {
@@ -74,13 +75,9 @@ class StockController(Controller):
             "caution": made.with_caution and count_text(made.with_caution, words),
             "total": words.amount(made.total, currency, digits=0),
         }
-        return page(
-            request,
+        return desk.page(
             "stock_answer.html",
             "/stock",
-            model,
-            words,
-            lang,
             refused="",
             columns=columns,
             unread=made.unread,
@@ -92,7 +89,7 @@ class StockController(Controller):
                 for code, n in made.refused.items()
             ],
             link=f"/stock/{token}",
-            heads=[TEXTS[words.code]["stone"], *words.estimates.values()],
+            heads=[desk.texts["stone"], *words.estimates.values()],
         )
 
     @get("/{token:str}")

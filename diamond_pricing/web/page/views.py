@@ -16,6 +16,7 @@ from diamond_pricing.exhibits import measures_text
 from diamond_pricing.intake.priced_sheet import XLSX, csv_of, xlsx_of
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.price_model import nearest_priced
+from diamond_pricing.model.support import BLEND
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
 from diamond_pricing.web.api.quotes import (
@@ -26,18 +27,17 @@ from diamond_pricing.web.api.quotes import (
     revoked,
     row_of,
     stored_quote,
-    today,
 )
 from diamond_pricing.web.door import COOKIE
 from diamond_pricing.web.messages import LEVEL, PriceListOut, QuoteIn
 from diamond_pricing.web.openapi import description
 from diamond_pricing.web.page.answers import shown, verdict_text
 from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
-from diamond_pricing.web.page.framing import language, page, query_in
-from diamond_pricing.web.page.phrases import TEXTS, count_text, language_of, prices_text
-from diamond_pricing.web.page.render import HTML, render, templates
+from diamond_pricing.web.page.framing import Desk, query_in
+from diamond_pricing.web.page.phrases import TEXTS, amount_text, count_text, language_of
+from diamond_pricing.web.page.render import HTML, framed, templates
 from diamond_pricing.web.page.sheet import sheet_html, sheet_pdf
-from diamond_pricing.web.pricing import price_list, steps_from
+from diamond_pricing.web.pricing import price_list, step_text, stepped
 from diamond_pricing.web.problems import TITLES, ProblemError
 from diamond_pricing.web.requests import StrictRequest
 from diamond_pricing.web.storage.keys import PUBLISH, SESSION
@@ -61,18 +61,19 @@ class PageController(Controller):
     @get("/", media_type=HTML)
     async def index(self, request: StrictRequest) -> bytes:
         """Price one stone."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
-        model, query, words, lang = service.models.active, query_in(request), *language(request)
-        form = filled(model, query, words)
+        service, known = request.allowed("quote")
+        desk = Desk(request)
+        model, words = desk.model, desk.words
+        form = filled(model, desk.query, words)
         answer = near = None
         steps: Sequence[Mapping[str, str]] = ()
         comparables: Sequence[Mapping[str, str]] = ()
-        middle = ""
+        link, middle = "/compare", ""
         if form.stone is not None:
+            link += f"?{query_of(form.stone, desk.lang, 'a.')}"
             why = model.explain(form.stone)
-            steps = _steps(model, form.stone, words, lang)
-            evidence = await _evidence(request, model, form.stone)
+            steps = _steps(desk, form.stone)
+            evidence = await _evidence(desk, form.stone)
             comparables, middle = _comparables(evidence, why, words)
             like = [c.adjusted for c in evidence.comparables] if evidence else []
             answer = shown(why, model, words, LEVEL, like=like)
@@ -80,19 +81,12 @@ class PageController(Controller):
         elif form.declined is not None:
             near = await service.away(nearest_priced, model, form.declined)
             if near is not None:
-                evidence = await _evidence(request, model, near)
+                evidence = await _evidence(desk, near)
                 comparables, _ = _comparables(evidence, model.explain(near), words)
                 await service.charge(known, "page", len(comparables))
-        link = "/compare"
-        if form.stone is not None:
-            link += f"?{query_of(form.stone, lang, 'a.')}"
-        return page(
-            request,
+        return desk.page(
             "index.html",
             "/",
-            model,
-            words,
-            lang,
             form=form_of(model, words),
             given=form.given,
             faults=form.faults,
@@ -102,51 +96,42 @@ class PageController(Controller):
             comparables=comparables,
             middle=middle,
             compare_link=link,
-            near=near and (words.stone(near), f"/?{query_of(near, lang)}"),
-            contact=service.house.contact or TEXTS[words.code]["an_expert"],
+            near=near and (words.stone(near), f"/?{query_of(near, desk.lang)}"),
+            contact=service.house.contact or desk.texts["an_expert"],
             may_keep=service.ledger is not None,
         )
 
     @get("/compare", media_type=HTML)
     async def compare(self, request: StrictRequest) -> bytes:
         """Say why one stone costs more than another."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
-        model, query, words, lang = service.models.active, query_in(request), *language(request)
-        first = filled(model, query, words, "a.")
-        second = filled(model, query, words, "b.")
+        service, known = request.allowed("quote")
+        desk = Desk(request)
+        model, words, t = desk.model, desk.words, desk.texts
+        first, second = (filled(model, desk.query, words, side) for side in ("a.", "b."))
         answer, headline = None, ""
         if first.stone is not None and second.stone is not None:
             why = model.compare(first.stone, second.stone)
             more = why.cents - why.lines[0].cents
             amount = words.amount(abs(more), why.currency, digits=0)
-            name = (
-                "difference" if more > 0 else "difference_less" if more else "difference_none"
-            )
-            headline = TEXTS[words.code][name].format(amount=amount)
+            way = "" if more > 0 else "_less" if more else "_none"
+            headline = t[f"difference{way}"].format(amount=amount)
             # The price of a pair is as sure as that of the stone less is known of.
-            back = model.compare(second.stone, first.stone)
-            weaker = min((why, back), key=lambda w: _near(model, w.stone))
-            answer = msgspec.structs.replace(
-                shown(why, model, words, LEVEL, pair=True),
-                verdict=weaker.verdict.status,
-                verdict_text=verdict_text(weaker, model, words, full=False),
-            )
+            back, weaker = model.compare(second.stone, first.stone), why
+            if (support := model.support) is not None:
+                weaker = min((why, back), key=lambda pair: support.near_one(pair.stone))
+            answer = shown(why, model, words, LEVEL, pair=True)
+            answer["verdict"] = weaker.verdict.status
+            answer["verdict_text"] = verdict_text(weaker, model, words, full=False)
             await service.charge(known, "page", 2)
         sides = ("first_stone", first), ("second_stone", second)
-        t = TEXTS[words.code]
         problems = [
             Problem(p.field, f"{t[side]}: {p.text}", p.at)
             for side, form in sides
             for p in form.problems
         ]
-        return page(
-            request,
+        return desk.page(
             "compare.html",
             "/compare",
-            model,
-            words,
-            lang,
             form=form_of(model, words),
             first=first.given,
             second=second.given,
@@ -161,21 +146,20 @@ class PageController(Controller):
     @get("/list", media_type=HTML)
     async def prices(self, request: StrictRequest) -> bytes:
         """Show the price list."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
-        model, query, words, lang = service.models.active, query_in(request), *language(request)
-        cuts = list(model.training.grades["cut"])[::-1]
+        service, known = request.allowed("quote")
+        desk = Desk(request)
+        model, query, words = desk.model, dict(desk.query), desk.words
         fault = ""
         try:
-            found, weights = _list(model, query, cuts[0])
+            found, weights = _list(model, query)
         except ProblemError:
             if "weights" not in query:
                 raise
-            fault = TEXTS[words.code]["weights_wrong"]
+            fault = desk.texts["weights_wrong"]
             weights = query.pop("weights")[:400]
-            found, _ = _list(model, query, cuts[0])
+            found, _ = _list(model, query)
         if not any(cell.price for cell in found.cells):
-            fault = TEXTS[words.code]["no_weights"]
+            fault = desk.texts["no_weights"]
         per = "carat" if query.get("per") == "carat" else "stone"
         cells = {(c.carat, c.color, c.clarity): c for c in found.cells}
         grids = []
@@ -190,22 +174,18 @@ class PageController(Controller):
                     row.append(
                         {
                             "amount": value is not None
-                            and words.amount(round(100 * value), found.currency, digits=0),
+                            and amount_text(value, found.currency, words),
                             "support": count_text(cell.support, words),
-                            "link": f"/?{query_of(stone, lang)}",
+                            "link": f"/?{query_of(stone, desk.lang)}",
                         }
                     )
                 rows.append((color, row))
             grids.append({"weight": words.carats(weight), "rows": rows})
         await service.charge(known, "page", len(found.cells))
-        return page(
-            request,
+        return desk.page(
             "list.html",
             "/list",
-            model,
-            words,
-            lang,
-            cuts=cuts,
+            cuts=list(model.training.grades["cut"])[::-1],
             cut=found.cut,
             per=per,
             clarities=found.clarities,
@@ -218,44 +198,21 @@ class PageController(Controller):
     @get("/list/{kind:str}")
     async def prices_file(self, request: StrictRequest, kind: FromPath[str]) -> Response[bytes]:
         """The price list as CSV or as a spreadsheet, a row for each cell."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         if kind not in FILES:
             raise ProblemError("not_found", "A price list is csv or xlsx.")
-        model, query, (words, _) = service.models.active, query_in(request), language(request)
-        found, _ = _list(model, query, [*model.training.grades["cut"]][-1])
-        t, of = TEXTS[words.code], words.attribute
-        head = [
-            of("carat"),
-            of("cut"),
-            of("color"),
-            of("clarity"),
-            t["per_stone"],
-            t["per_carat"],
-            words.estimates["low"],
-            words.estimates["high"],
-            t["sales_like"],
-            t["currency"],
-            t["date"],
-            "model",
-        ]
-        rows: list[list[object]] = [
-            [
-                c.carat,
-                found.cut,
-                c.color,
-                c.clarity,
-                c.price,
-                c.per_carat,
-                c.low,
-                c.high,
-                c.support,
-                found.currency,
-                found.effective,
-                found.model[:12],
-            ]
-            for c in found.cells
-        ]
+        desk = Desk(request)
+        words = desk.words
+        found, _ = _list(desk.model, desk.query)
+        head = [words.attribute(name) for name in ("carat", "cut", "color", "clarity")]
+        head += [desk.texts[name] for name in ("per_stone", "per_carat")]
+        head += [words.estimates[name] for name in ("low", "high")]
+        head += [*(desk.texts[name] for name in ("sales_like", "currency", "date")), "model"]
+        of_all = (found.currency, found.effective, found.model[:12])
+        rows: list[list[object]] = []
+        for c in found.cells:
+            prices = (c.price, c.per_carat, c.low, c.high, c.support)
+            rows.append([c.carat, found.cut, c.color, c.clarity, *prices, *of_all])
         await service.charge(known, "page", len(found.cells))
         write = csv_of if kind == "csv" else xlsx_of
         body = await service.away(write, head, rows, words.decimal)
@@ -265,8 +222,7 @@ class PageController(Controller):
     @post("/quotes", status_code=303)
     async def keep(self, request: StrictRequest) -> Response[bytes]:
         """Keep a price as a quote and go to its sheet."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
+        service, known = request.allowed("quote")
         model, query = service.models.active, await _posted(request)
         words = language_of(query.get("lang"), "")
         form = filled(model, query, words)
@@ -278,8 +234,7 @@ class PageController(Controller):
             asked = msgspec.convert(given, QuoteIn)
         except msgspec.ValidationError as error:
             raise ProblemError("bad_request", f"The form cannot be read: {error}.") from error
-        until = service.house.valid_until(today())
-        new = new_quote(model.explain(form.stone), asked, until)
+        new = new_quote(model.explain(form.stone), asked, service.house)
         receipt = await service.charge(known, "quote", 1, new)
         if receipt.quote is None:
             raise ProblemError("storage_unavailable", "The quote cannot be stored at present.")
@@ -289,15 +244,15 @@ class PageController(Controller):
     @get("/quotes", media_type=HTML)
     async def quotes(self, request: StrictRequest) -> bytes:
         """Find quotes again."""
-        service, known = request.service, request.known
-        service.allow(known, "quote")
-        query, (words, lang) = query_in(request), language(request)
+        service, known = request.allowed("quote")
+        desk = Desk(request)
+        query, words = desk.query, desk.words
         search, cursor = query.get("search", "")[:200], query.get("cursor", "")[:60]
         found = await found_quotes(service, known, search, "", cursor, ROWS + 1)
         rows = []
         for stored in found[:ROWS]:
             row = row_of(stored)
-            currency = row.currency or service.models.active.training.currency
+            currency = row.currency or desk.model.training.currency
             rows.append(
                 {
                     "number": row.number,
@@ -311,18 +266,8 @@ class PageController(Controller):
             )
         older = ""
         if len(found) > ROWS:
-            older = "/quotes?" + urlencode(query | {"cursor": found[ROWS - 1].id})
-        return page(
-            request,
-            "quotes.html",
-            "/quotes",
-            service.models.active,
-            words,
-            lang,
-            rows=rows,
-            search=search,
-            older=older,
-        )
+            older = "/quotes?" + urlencode({**query, "cursor": found[ROWS - 1].id})
+        return desk.page("quotes.html", "/quotes", rows=rows, search=search, older=older)
 
     @post("/quotes/{name:str}/revoke", status_code=303)
     async def revoke(self, request: StrictRequest, name: FromPath[str]) -> Response[bytes]:
@@ -341,11 +286,13 @@ class PageController(Controller):
         stored = await stored_quote(service, None, quote)
         if not service.keys.is_share(stored.id, signature, stored.shares):
             raise ProblemError("quote_not_found", "This link is not valid any more.")
-        asked, model, why = await rederived(service, stored)
-        make, house = (sheet_pdf if kind else sheet_html), service.house
-        more = [] if kind else [f"/shared/{quote}.{signature}.pdf"]
-        body = await service.away(make, why, model, asked, stored, house, *more)
-        return Response(body, media_type="application/pdf" if kind else HTML)
+        kept = await rederived(service, stored)
+        if kind:
+            body = await service.away(sheet_pdf, kept, service.house)
+            return Response(body, media_type="application/pdf")
+        pdf = f"/shared/{quote}.{signature}.pdf"
+        body = await service.away(sheet_html, kept, service.house, pdf)
+        return Response(body, media_type=HTML)
 
     @get("/sign-in", media_type=HTML)
     async def sign_in(self, request: StrictRequest) -> bytes:
@@ -384,10 +331,10 @@ class PageController(Controller):
     @get("/problems", media_type=HTML)
     async def problems(self, request: StrictRequest) -> bytes:
         """Explain the codes of errors."""
-        words, lang = ENGLISH, None  # for those who write programs, as the codes are
+        desk = Desk(request)
+        desk.words, desk.lang = ENGLISH, None  # for those who write programs, as the codes are
         codes = [(code, status, title) for code, (status, title) in TITLES.items()]
-        model = request.service.models.active
-        return page(request, "problems.html", "/problems", model, words, lang, codes=codes)
+        return desk.page("problems.html", "/problems", codes=codes)
 
     @get("/docs", media_type=HTML)
     async def docs(self, request: StrictRequest) -> bytes:
@@ -397,20 +344,13 @@ class PageController(Controller):
     @get("/embed.js")
     async def embed(self, request: StrictRequest) -> Response[bytes]:
         """An element that shows a price with its reasons in another site's page."""
-        model, (words, _) = request.service.models.active, language(request)
+        desk = Desk(request)
         fields = [
             {"name": f.name, "label": f.label, "grades": [grade for grade, _ in f.grades][::-1]}
-            for f in form_of(model, words)
+            for f in form_of(desk.model, desk.words)
             if f.required
         ]
-        t = model.training
-        body = render(
-            "embed.js",
-            words,
-            fields=fields,
-            unrecorded=words.unrecorded(model.lines),
-            prices=prices_text(t.currency, t.effective, words),
-        )
+        body = framed("embed.js", desk.words, desk.model, lang=desk.lang, fields=fields)
         headers = {"Cache-Control": "public, max-age=600", "Vary": "Accept-Language"}
         return Response(body, media_type="text/javascript; charset=utf-8", headers=headers)
 
@@ -418,7 +358,7 @@ class PageController(Controller):
     async def openapi(self, request: StrictRequest) -> Response[bytes]:
         """The description of the API, for programs."""
         service = request.service
-        text = await service.away(described, request.app, service.models.active)
+        text = await service.away(_description, request.app, service.models.active)
         return Response(text, media_type="application/json")
 
     @get("/static/{path:path}")
@@ -436,24 +376,14 @@ class PageController(Controller):
     def _sign_in(
         self, request: StrictRequest, *, wrong: bool, posted: Mapping[str, str] | None = None
     ) -> bytes:
-        given = query_in(request) | dict(posted or {})
+        desk = Desk(request)
+        given = {**desk.query, **(posted or {})}
         there = _ours(given.get("next", "/"))
-        lang = given.get("lang") or dict(parse_qsl(there.partition("?")[2])).get("lang")
-        words = language_of(lang, request.headers.get("accept-language", ""))
-        model = request.service.models.active
-        return page(
-            request,
-            "sign_in.html",
-            "/sign-in",
-            model,
-            words,
-            words.code if lang else None,
-            wrong=wrong,
-            next=there,
-        )
+        desk.speak(given.get("lang") or dict(parse_qsl(there.partition("?")[2])).get("lang"))
+        return desk.page("sign_in.html", "/sign-in", wrong=wrong, next=there)
 
 
-def _list(model: PriceModel, query: Mapping[str, str], cut: str) -> tuple[PriceListOut, str]:
+def _list(model: PriceModel, query: Mapping[str, str]) -> tuple[PriceListOut, str]:
     """The price list that is asked for, and its weights as they are written."""
     text = query.get("weights", "")[:400]
     decimal = text.replace(",", " ") if "." in text else text.replace(",", ".")
@@ -462,7 +392,7 @@ def _list(model: PriceModel, query: Mapping[str, str], cut: str) -> tuple[PriceL
     except ValueError as error:
         wrong = f"Weights are numbers of carats, as 0.5 1 1.5, not {text[:60]!r}."
         raise ProblemError("bad_request", wrong) from error
-    return price_list(model, query.get("cut", cut), weights, [], []), text
+    return price_list(model, query.get("cut", ""), weights, [], []), text
 
 
 async def _posted(request: StrictRequest) -> dict[str, str]:
@@ -481,45 +411,31 @@ def _ours(path: str) -> str:
     return path if plain else "/"
 
 
-def _near(model: PriceModel, stone: Stone) -> int:
-    return model.support.near_one(stone) if model.support is not None else 0
-
-
 def _gone(path: str) -> Response[bytes]:
     return Response(b"", status_code=303, headers={"Location": path}, media_type=HTML)
 
 
-def _steps(
-    model: PriceModel, stone: Stone, words: Words, lang: str | None
-) -> Sequence[Mapping[str, str]]:
-    here = model.explain(stone)
-    found = []
-    for name, other in steps_from(model, stone):
-        more = model.explain(other).cents - here.cents
-        before, after = (
-            words.carats(v) if isinstance(v, float) else str(v)
-            for v in (getattr(stone, name), getattr(other, name))
-        )
+def _steps(desk: Desk, stone: Stone) -> Sequence[Mapping[str, str]]:
+    words, found = desk.words, []
+    out = stepped(desk.model, stone, BLEND, words)
+    for step in out.steps[:STEPS]:
+        more, other = step.difference_cents, Stone(**step.stone)  # type: ignore[arg-type]
+        before, after = (step_text(value, words) for value in (step.before, step.after))
         found.append(
-            (
-                -abs(more),
-                {
-                    "text": TEXTS[words.code]["rather"].format(there=after, here=before),
-                    "amount": words.amount(more, here.currency, sign=True, digits=0),
-                    "way": "up" if more > 0 else "down",
-                    "link": f"/?{query_of(other, lang)}",
-                },
-            )
+            {
+                "text": desk.texts["rather"].format(there=after, here=before),
+                "amount": words.amount(more, out.currency, sign=True, digits=0),
+                "way": "up" if more > 0 else "down",
+                "link": f"/?{query_of(other, desk.lang)}",
+            }
         )
-    return [step for _, step in sorted(found, key=lambda pair: pair[0])][:STEPS]
+    return found
 
 
-async def _evidence(
-    request: StrictRequest, model: PriceModel, stone: Stone
-) -> "Evidence | None":
-    service = request.service
+async def _evidence(desk: Desk, stone: Stone) -> "Evidence | None":
+    service = desk.request.service
     try:
-        return await service.away(service.models.evidence, model, stone, DRAWN)
+        return await service.away(service.models.evidence, desk.model, stone, DRAWN)
     except ProblemError:
         return None  # logged; the page says that there are none now
 
@@ -533,22 +449,21 @@ def _comparables(
     currency, t, middle = why.currency, TEXTS[words.code], ""
     if len(evidence.comparables) > 1:
         ends = {
-            name: words.amount(round(100 * getattr(evidence, name)), currency, digits=0)
+            name: amount_text(getattr(evidence, name), currency, words)
             for name in ("median", "low", "high")
         }
-        middle = t["comparables_middle"].format(count=len(evidence.comparables), **ends)
         apart = log(why.price / evidence.median)
-        middle += " " + (
-            t["at_median"]
-            if abs(apart) < SAME
-            else t["against_median"].format(against=words.against(apart))
-        )
+        told = t["at_median"]
+        if abs(apart) >= SAME:
+            told = t["against_median"].format(against=words.against(apart))
+        count = len(evidence.comparables)
+        middle = f"{t['comparables_middle'].format(count=count, **ends)} {told}"
     found = [
         {
             "stone": words.stone(c.stone),
             "measures": measures_text(c.stone, words),
-            "price": words.amount(round(100 * c.price), currency, digits=0),
-            "adjusted": words.amount(round(100 * c.adjusted), currency, digits=0),
+            "price": amount_text(c.price, currency, words),
+            "adjusted": amount_text(c.adjusted, currency, words),
         }
         for c in evidence.comparables[:LIKE]
     ]
@@ -558,7 +473,7 @@ def _comparables(
 _described: dict[str, bytes] = {}
 
 
-def described(app: Any, model: PriceModel) -> bytes:
+def _description(app: Any, model: PriceModel) -> bytes:
     """The description of the API, made once for each model."""
     if model.sha256 not in _described:
         _described.clear()
@@ -569,11 +484,10 @@ def described(app: Any, model: PriceModel) -> bytes:
 def _static() -> dict[str, tuple[bytes, str, str]]:
     found = {}
     root = files("diamond_pricing.web.page").joinpath("static")
-    for folder in ("", "vendor"):
-        for file in root.joinpath(folder).iterdir() if folder else root.iterdir():
+    for folder in ("", "vendor/"):
+        for file in root.joinpath(folder).iterdir():
             if file.is_file():
-                body = file.read_bytes()
-                name = f"{folder}/{file.name}" if folder else file.name
+                body, name = file.read_bytes(), folder + file.name
                 media = mimetypes.guess_type(name)[0] or "text/plain"
                 if media.startswith("text/"):
                     media += "; charset=utf-8"

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, text
 
 from diamond_pricing.errors import ServiceError
 from diamond_pricing.web.storage.quota import quota_of
@@ -27,12 +27,9 @@ def write_audit(
 ) -> None:
     """Add an entry within a transaction that writes."""
     if connection.dialect.name == "postgresql":
-        from sqlalchemy import text
-
         connection.execute(text("LOCK TABLE audit IN EXCLUSIVE MODE"))
-    last = connection.execute(
-        select(audit.c.number, audit.c.sha256).order_by(audit.c.number.desc()).limit(1)
-    ).first()
+    latest = select(audit.c.number, audit.c.sha256).order_by(audit.c.number.desc()).limit(1)
+    last = connection.execute(latest).first()
     entry = {
         "number": 1 + (last.number if last else 0),
         "at": stamp(),
@@ -47,10 +44,8 @@ def write_audit(
 
 def audited(connection: Connection, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
     """Entries in their order."""
-    found = connection.execute(
-        select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(limit)
-    )
-    return [row._asdict() for row in found]
+    wanted = select(audit).where(audit.c.number > after).order_by(audit.c.number).limit(limit)
+    return [row._asdict() for row in connection.execute(wanted)]
 
 
 def newest(connection: Connection) -> int:

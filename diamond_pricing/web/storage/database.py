@@ -18,11 +18,15 @@ from diamond_pricing.files import folder
 NEWEST = "0002"  # the last of migrations/versions
 PATIENCE = 2.0  # seconds that a writer waits for another
 STARTING = 60.0  # seconds that a server waits for another that makes the tables
-_PATIENT = {
-    "connect_timeout": 3,
-    "tcp_user_timeout": 4000,
-    "options": f"-c lock_timeout={int(1000 * PATIENCE)} -c statement_timeout=5000 "
-    "-c idle_in_transaction_session_timeout=10000",
+_PATIENT: dict[str, Any] = {
+    "pool_pre_ping": True,
+    "pool_timeout": PATIENCE,
+    "connect_args": {
+        "connect_timeout": 3,
+        "tcp_user_timeout": 4000,
+        "options": f"-c lock_timeout={int(1000 * PATIENCE)} -c statement_timeout=5000 "
+        "-c idle_in_transaction_session_timeout=10000",
+    },
 }
 _WAITING = text(  # until the transaction ends
     "SELECT set_config('lock_timeout', :ms, true), set_config('statement_timeout', :ms, true)"
@@ -53,13 +57,7 @@ class Database:
             self.sqlite = parsed.get_backend_name() == "sqlite"
             if self.sqlite and parsed.database:
                 folder(Path(parsed.database).parent)
-            options: dict[str, Any] = {}
-            if not self.sqlite:
-                options = {
-                    "pool_pre_ping": True,
-                    "pool_timeout": PATIENCE,
-                    "connect_args": _PATIENT,
-                }
+            options = {} if self.sqlite else _PATIENT
             self.engine: Engine = create_engine(parsed, **options)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise ServiceError(
@@ -131,18 +129,17 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
-    def insert(self, table: Table) -> Any:
-        """An INSERT that can say what to do ``on_conflict``."""
-        return inserting(table, self.sqlite)
-
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
 
 
-def inserting(table: Table, sqlite: bool) -> Any:
-    """The INSERT of a dialect; that of PostgreSQL takes a tenth of a second to import."""
-    if sqlite:
+def inserting(connection: Connection, table: Table) -> Any:
+    """An INSERT that can say what to do ``on_conflict``.
+
+    That of PostgreSQL takes a tenth of a second to import.
+    """
+    if connection.dialect.name == "sqlite":
         return lite_insert(table)
     from sqlalchemy.dialects.postgresql import insert
 

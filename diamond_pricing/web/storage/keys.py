@@ -5,14 +5,16 @@ import hmac
 import re
 import secrets
 import time
+from calendar import timegm
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import select, update
 
 from diamond_pricing.errors import ServiceError
 from diamond_pricing.web.storage.audit import newest, stamp, write_audit
-from diamond_pricing.web.storage.database import Database
+from diamond_pricing.web.storage.database import Database, inserting
 from diamond_pricing.web.storage.quota import quota_of
 from diamond_pricing.web.storage.tables import keys, tenants
 
@@ -25,28 +27,20 @@ TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TOKEN = re.compile(r"dp_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 OPEN = "local"  # the tenant of a server that has no keys
 SESSION = 12 * 3600  # seconds that a signed-in browser stays so
+_KEYS = select(keys, tenants.c.quota, tenants.c.seconds).join(
+    tenants, keys.c.tenant == tenants.c.name
+)
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Whoever a request is from.
-
-    Attributes
-    ----------
-    tenant, key : str
-        The key's id; empty on a server without keys.
-    scopes : frozenset[str]
-    quota, seconds : int or None
-        Prices a window; its length.
-    origins : frozenset[str]
-        The pages whose scripts may use the key.
-    """
+    """Whoever a request is from."""
 
     tenant: str
-    key: str = ""
+    key: str = ""  # its id; empty on a server without keys
     scopes: frozenset[str] = frozenset(SCOPES)
-    quota: int | None = None
-    seconds: int | None = None
-    origins: frozenset[str] = frozenset()
+    quota: int | None = None  # prices a window
+    seconds: int | None = None  # length of the window
+    origins: frozenset[str] = frozenset()  # of the pages whose scripts may use the key
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -111,42 +105,31 @@ def create_key(
             )
     units, seconds = quota_of(quota) if quota is not None else (None, None)
     name, part = secrets.token_hex(6), secrets.token_urlsafe(32)
+    scopes, origins = sorted(set(scopes)), sorted(set(origins))
     with database.writing() as connection:
-        fresh = database.insert(tenants).values(
-            name=tenant, quota=units, seconds=seconds, created=stamp()
-        )
-        kept = (
-            fresh.on_conflict_do_nothing()
-            if quota is None
-            else fresh.on_conflict_do_update(
-                index_elements=["name"], set_={"quota": units, "seconds": seconds}
-            )
-        )
-        connection.execute(kept)
+        changed = {"quota": units, "seconds": seconds}
+        fresh = inserting(connection, tenants).values(name=tenant, created=stamp(), **changed)
+        if quota is None:
+            fresh = fresh.on_conflict_do_nothing()
+        else:
+            fresh = fresh.on_conflict_do_update(index_elements=["name"], set_=changed)
+        connection.execute(fresh)
         expires = None if days is None else stamp(time.time() + days * 86400)
+        details = {"tenant": tenant, "scopes": scopes, "quota": quota, "expires": expires}
         connection.execute(
             keys.insert().values(
                 id=name,
                 tenant=tenant,
                 hash=_hashed(secret, part),
                 created=stamp(),
-                scopes=",".join(sorted(set(scopes))),
+                scopes=",".join(scopes),
                 expires=expires,
-                origins=" ".join(sorted(set(origins))),
+                origins=" ".join(origins),
             )
         )
-        write_audit(
-            connection,
-            secret,
-            by,
-            "key created",
-            name,
-            tenant=tenant,
-            scopes=sorted(set(scopes)),
-            quota=quota,
-            expires=expires,
-            **({"origins": sorted(set(origins))} if origins else {}),
-        )
+        if origins:
+            details["origins"] = origins
+        write_audit(connection, secret, by, "key created", name, **details)
     return f"dp_{name}_{part}"
 
 
@@ -173,25 +156,13 @@ def revoke_key(database: Database, secret: bytes, name: str, *, by: str) -> None
 
 def listed_keys(database: Database) -> list[dict[str, str | int | None]]:
     """All keys without their hashes, oldest first."""
-    columns = [c for c in keys.c if c.name != "hash"]
     with database.reading() as connection:
-        found = connection.execute(
-            select(*columns, tenants.c.quota, tenants.c.seconds)
-            .join(tenants, keys.c.tenant == tenants.c.name)
-            .order_by(keys.c.created, keys.c.id)
-        )
-        return [row._asdict() for row in found]
+        found = connection.execute(_KEYS.order_by(keys.c.created, keys.c.id))
+        return [{k: v for k, v in row._asdict().items() if k != "hash"} for row in found]
 
 
 class Keys:
-    """The keys in memory; `refresh` looks for changes.
-
-    Parameters
-    ----------
-    database : Database or None
-        None for a server that stores nothing.
-    secret : bytes
-    """
+    """The keys in memory; `refresh` looks for changes, if the server stores anything."""
 
     def __init__(self, database: Database | None, secret: bytes) -> None:
         self.database, self.secret = database, secret
@@ -209,24 +180,9 @@ class Keys:
             at = newest(connection)
             if at == self._seen:
                 return
-            rows = connection.execute(
-                select(keys, tenants.c.quota, tenants.c.seconds).join(
-                    tenants, keys.c.tenant == tenants.c.name
-                )
-            ).all()
+            rows = connection.execute(_KEYS).all()
         self._known = {
-            row.id: _Known(
-                row.hash,
-                _moment(row.expires),
-                Caller(
-                    row.tenant,
-                    row.id,
-                    frozenset(row.scopes.split(",")),
-                    row.quota,
-                    row.seconds,
-                    frozenset(row.origins.split()),
-                ),
-            )
+            row.id: _Known(row.hash, _moment(row.expires), _caller(row))
             for row in rows
             if row.revoked is None
         }
@@ -264,13 +220,7 @@ class Keys:
         return known.caller
 
     def share(self, quote: str, revoked: int = 0) -> str:
-        """What makes the link to a quote one that only we can have given.
-
-        Parameters
-        ----------
-        revoked : int
-            How often the links to it were revoked.
-        """
+        """What only we can have put into a link; links were ``revoked`` so many times."""
         return self._signed(f"share {quote} {revoked}" if revoked else f"share {quote}")[:32]
 
     def is_share(self, quote: str, signature: str, revoked: int = 0) -> bool:
@@ -285,9 +235,12 @@ def _hashed(secret: bytes, part: str) -> str:
     return hmac.new(secret, b"key " + part.encode(), hashlib.sha256).hexdigest()
 
 
+def _caller(row: Any) -> Caller:
+    scopes, origins = frozenset(row.scopes.split(",")), frozenset(row.origins.split())
+    return Caller(row.tenant, row.id, scopes, row.quota, row.seconds, origins)
+
+
 def _moment(text: str | None) -> float:
     if text is None:
         return float("inf")
-    from calendar import timegm
-
     return timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))

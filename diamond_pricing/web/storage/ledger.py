@@ -15,13 +15,21 @@ import threading
 import time
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    func,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 
 from diamond_pricing.errors import StorageError
 from diamond_pricing.web.storage.audit import stamp
@@ -38,40 +46,19 @@ WAITING = 20_000  # beyond these the database is too slow
 
 
 class NewQuote(msgspec.Struct, frozen=True):
-    """A quote to be stored.
+    """A quote to be stored."""
 
-    Attributes
-    ----------
-    model : str
-        SHA-256 of the model document.
-    asked : str
-        The request, JSON.
-    cents : int
-    idempotency : str
-        The client's key, or nothing.
-    pin : str
-        The model that the client asked for by id, or nothing.
-    title, currency : str
-        The stone in words, and the money.
-    client, client_reference : str
-        For whom it is, and what they call it; or nothing.
-    valid_until : str
-        A date, or nothing.
-    words : str
-        What else it may be looked for by.
-    """
-
-    model: str
-    asked: str
+    model: str  # SHA-256 of the model document
+    asked: str  # the request, JSON
     cents: int
-    idempotency: str = ""
-    pin: str = ""
-    title: str = ""
+    idempotency: str = ""  # the client's key, or nothing
+    pin: str = ""  # the model that the client asked for by id, or nothing
+    title: str = ""  # the stone in words
     currency: str = ""
-    client: str = ""
-    client_reference: str = ""
-    valid_until: str = ""
-    words: str = ""
+    client: str = ""  # for whom it is, or nothing
+    client_reference: str = ""  # what they call it, or nothing
+    valid_until: str = ""  # a date, or nothing
+    words: str = ""  # what else it may be looked for by
 
     @property
     def fingerprint(self) -> str:
@@ -104,61 +91,31 @@ class StoredQuote(msgspec.Struct, frozen=True):
 
 
 class Spend(msgspec.Struct, frozen=True):
-    """What a request costs its tenant.
-
-    Attributes
-    ----------
-    caller : Caller
-    kind : str
-        Of what, for the bill.
-    units : int
-        Prices.
-    quote : NewQuote or None
-    """
+    """What a request costs its tenant."""
 
     caller: Caller
-    kind: str
-    units: int
+    kind: str  # of what, for the bill
+    units: int  # prices
     quote: NewQuote | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What became of a request.
+    """What became of a request."""
 
-    Attributes
-    ----------
-    refused : str
-        Code of a problem: ``unauthorized``, ``too_many_requests``,
-        ``idempotency_key_reused``; or nothing.
-    quote : StoredQuote or None
-    replayed : bool
-        Whether the quote was stored by an earlier request.
-    left : int or None
-        Prices left in this window; None without a quota.
-    reset : int
-        Seconds until the next window.
-    """
-
-    refused: str = ""
+    refused: str = ""  # code of a problem, or nothing
     quote: StoredQuote | None = None
-    replayed: bool = False
-    left: int | None = None
-    reset: int = 0
+    replayed: bool = False  # whether the quote was stored by an earlier request
+    left: int | None = None  # prices left in this window; None without a quota
+    reset: int = 0  # seconds until the next window
 
 
 _STORED = tuple(quotes.c[name] for name in StoredQuote.__struct_fields__)
+_SAME = [name for name in NewQuote.__struct_fields__ if name in StoredQuote.__struct_fields__]
 _Waiting = tuple[Spend, "asyncio.Future[Receipt]"]
 
 
 class Ledger:
-    """Writes spends in a thread of its own.
-
-    Parameters
-    ----------
-    database : Database
-    unstored : int
-        Prices that may be owed to the database while it fails.
-    """
+    """Writes spends in a thread; ``unstored`` prices may be owed while the database fails."""
 
     def __init__(self, database: Database, unstored: int) -> None:
         self.database, self.unstored = database, unstored
@@ -211,86 +168,58 @@ class Ledger:
 
         Of no tenant (None) it is anybody's, by its id alone.
         """
-        wanted = select(*_STORED)
+        wanted = [] if tenant is None else [quotes.c.tenant == tenant]
         if NAME.fullmatch(name):
-            wanted = wanted.where(quotes.c.id == name)
+            wanted.append(quotes.c.id == name)
         elif tenant is not None and (found := LABEL.fullmatch(name)):
             year, number = (int(part) for part in found.groups())
-            wanted = wanted.where(quotes.c.year == year, quotes.c.number == number)
+            wanted += [quotes.c.year == year, quotes.c.number == number]
         else:
             return None
-        if tenant is not None:
-            wanted = wanted.where(quotes.c.tenant == tenant)
-        with self.database.reading() as connection:
-            row = connection.execute(wanted).first()
-        return None if row is None else StoredQuote(*row)
+        return self._one(*wanted)
 
     def repeated(self, tenant: str, new: NewQuote) -> StoredQuote | None:
         """The quote that the same request was given before under its key, if it was."""
-        wanted = select(*_STORED).where(
+        return self._one(
             quotes.c.tenant == tenant,
             quotes.c.idempotency == new.idempotency,
             quotes.c.fingerprint == new.fingerprint,
         )
+
+    def _one(self, *wanted: ColumnElement[bool]) -> StoredQuote | None:
         with self.database.reading() as connection:
-            row = connection.execute(wanted).first()
+            row = connection.execute(select(*_STORED).where(*wanted)).first()
         return None if row is None else StoredQuote(*row)
 
     def quotes(
         self, tenant: str, search: str = "", since: str = "", before: str = "", most: int = 50
     ) -> list[StoredQuote] | None:
-        """The quotes of a tenant, newest first.
+        """The quotes of a tenant, newest first; None where there is no quote ``before``.
 
-        Parameters
-        ----------
-        search : str
-            Words that must all be in it: of the stone, number, date, client, their reference.
-        since : str
-            Created then or later, a date or time.
-        before : str
-            Older than the quote of this id.
-        most : int
-
-        Returns
-        -------
-        list[StoredQuote] or None
-            None where there is no quote ``before``.
+        Each has all words of ``search``, was created ``since`` a date or time, and is older
+        than the quote of the id ``before``.
         """
         wanted = select(*_STORED).where(quotes.c.tenant == tenant)
-        number = func.coalesce(quotes.c.number, 0)
+        place = (quotes.c.created, func.coalesce(quotes.c.number, 0), quotes.c.id)
         for word in searchable(search).split()[:12]:
             wanted = wanted.where(quotes.c.search.contains(word, autoescape=True))
         if since:
             wanted = wanted.where(quotes.c.created >= since)
         with self.database.reading() as connection:
             if before:
-                found = select(quotes.c.created, number).where(
-                    quotes.c.id == before, quotes.c.tenant == tenant
-                )
+                found = select(*place).where(quotes.c.id == before, quotes.c.tenant == tenant)
                 last = connection.execute(found).first()
                 if last is None:
                     return None
-                same = and_(quotes.c.created == last[0], number == last[1])
-                wanted = wanted.where(
-                    or_(
-                        quotes.c.created < last[0],
-                        and_(quotes.c.created == last[0], number < last[1]),
-                        and_(same, quotes.c.id < before),
-                    )
-                )
-            order = wanted.order_by(
-                quotes.c.created.desc(), number.desc(), quotes.c.id.desc()
-            ).limit(most)
+                wanted = wanted.where(tuple_(*place) < tuple_(*last))
+            order = wanted.order_by(*(column.desc() for column in place)).limit(most)
             return [StoredQuote(*row) for row in connection.execute(order)]
 
     def revoke_links(self, name: str, tenant: str) -> None:
         """Make the links that were given to a quote so far lead nowhere."""
+        one = update(quotes).where(quotes.c.id == name, quotes.c.tenant == tenant)
         with self.database.writing() as connection:
-            connection.execute(
-                update(quotes)
-                .where(quotes.c.id == name, quotes.c.tenant == tenant)
-                .values(shares=quotes.c.shares + 1)
-            )
+            connection.execute(one.values(shares=quotes.c.shares + 1))
 
     def used(self, tenant: str, since: str, until: str) -> list[dict[str, Any]]:
         """Usage by hour and kind."""
@@ -367,13 +296,11 @@ def _tell(
 def settled(
     connection: Connection, spends: Sequence[Spend], now: float, *, owed: bool = False
 ) -> list[Receipt]:
-    """Write spends within a transaction; what was told already (``owed``) is not refused."""
+    """Write spends within a transaction; ``owed`` prices were delivered and are not refused."""
     if not spends:
         return []
-    lite = connection.dialect.name == "sqlite"
-    new = partial(inserting, sqlite=lite)
     tenants = sorted({s.caller.tenant for s in spends})  # in one order: no deadlock
-    windows = _windows(connection, new, tenants)
+    windows = _windows(connection, tenants)
     good = _good_keys(connection, {s.caller.key for s in spends if s.caller.key}, now)
     earlier = _earlier(connection, spends)
     created = stamp(now)
@@ -416,38 +343,13 @@ def settled(
             receipts.append(Receipt("", None, False, left, reset))
             continue
         numbers[caller.tenant] = number = numbers.get(caller.tenant, 0) + 1
-        stored = StoredQuote(
-            f"q_{secrets.token_hex(16)}",
-            caller.tenant,
-            created,
-            quote.model,
-            quote.asked,
-            quote.cents,
-            year,
-            number,
-            quote.title,
-            quote.currency,
-            quote.client,
-            quote.client_reference,
-            quote.valid_until,
-        )
-        day = created[:10]
-        words = [
-            stored.label,
-            f"Q-{year}-{number}",
-            day,
-            "/".join(reversed(day.split("-"))),
-            quote.title,
-            quote.title.replace(".", ",", 1),
-            quote.client,
-            quote.client_reference,
-            quote.words,
-            quote.words.replace(" ", ""),
-        ]
+        name = f"q_{secrets.token_hex(16)}"
+        same = {field: getattr(quote, field) for field in _SAME}
+        stored = StoredQuote(name, caller.tenant, created, year=year, number=number, **same)
         rows.append(
             msgspec.structs.asdict(stored)
             | {"idempotency": quote.idempotency or None, "fingerprint": quote.fingerprint}
-            | {"search": searchable(" ".join(words))}
+            | {"search": _search(stored, quote)}
         )
         if quote.idempotency:
             earlier[caller.tenant, quote.idempotency] = (stored, quote.fingerprint)
@@ -458,15 +360,13 @@ def settled(
             {"tenant": tenant, "year": year, "last": numbers[tenant]}
             for tenant in sorted({row["tenant"] for row in rows})
         ]
-        fresh = new(numbered)
-        connection.execute(
-            fresh.on_conflict_do_update(
-                index_elements=["tenant", "year"], set_={"last": fresh.excluded.last}
-            ),
-            last,
+        fresh = inserting(connection, numbered)
+        fresh = fresh.on_conflict_do_update(
+            index_elements=["tenant", "year"], set_={"last": fresh.excluded.last}
         )
+        connection.execute(fresh, last)
     if bill:
-        _billed(connection, new, bill, created[:13])
+        _billed(connection, bill, created[:13])
         changed = [
             {"name": t, "start": windows[t][0], "units": windows[t][1]}
             for t in sorted({t for t, _ in bill})
@@ -476,9 +376,25 @@ def settled(
     return receipts
 
 
-def _windows(
-    connection: Connection, new: Callable[..., Any], tenants: list[str]
-) -> dict[str, tuple[int, int]]:
+def _search(stored: StoredQuote, quote: NewQuote) -> str:
+    """All that a quote may be looked for by."""
+    day = stored.created[:10]
+    words = [
+        stored.label,
+        f"Q-{stored.year}-{stored.number}",
+        day,
+        "/".join(reversed(day.split("-"))),
+        quote.title,
+        quote.title.replace(".", ",", 1),
+        quote.client,
+        quote.client_reference,
+        quote.words,
+        quote.words.replace(" ", ""),
+    ]
+    return searchable(" ".join(words))
+
+
+def _windows(connection: Connection, tenants: list[str]) -> dict[str, tuple[int, int]]:
     """Start and units of each tenant's window, held against other servers."""
     wanted = (
         select(spent.c.tenant, spent.c.start, spent.c.units)
@@ -489,7 +405,7 @@ def _windows(
     found = {row.tenant: (row.start, row.units) for row in connection.execute(wanted)}
     if len(found) < len(tenants):
         fresh = [{"tenant": t, "start": 0, "units": 0} for t in tenants if t not in found]
-        connection.execute(new(spent).on_conflict_do_nothing(), fresh)
+        connection.execute(inserting(connection, spent).on_conflict_do_nothing(), fresh)
         found = {row.tenant: (row.start, row.units) for row in connection.execute(wanted)}
     return found
 
@@ -507,14 +423,9 @@ def _numbers(connection: Connection, tenants: set[str], year: int) -> dict[str, 
 def _good_keys(connection: Connection, named: set[str], now: float) -> set[str]:
     if not named:
         return set()
-    found = connection.execute(
-        select(keys.c.id).where(
-            keys.c.id.in_(named),
-            keys.c.revoked.is_(None),
-            keys.c.expires.is_(None) | (keys.c.expires > stamp(now)),
-        )
-    )
-    return {row.id for row in found}
+    valid = keys.c.expires.is_(None) | (keys.c.expires > stamp(now))
+    wanted = select(keys.c.id).where(keys.c.id.in_(named), keys.c.revoked.is_(None), valid)
+    return set(connection.execute(wanted).scalars())
 
 
 def _earlier(
@@ -528,37 +439,22 @@ def _earlier(
     }
     if not named:
         return {}
-    wanted = select(*_STORED, quotes.c.idempotency, quotes.c.fingerprint)
-    found = connection.execute(
-        wanted.where(
-            quotes.c.tenant.in_({t for t, _ in named}),
-            quotes.c.idempotency.in_({key for _, key in named}),
-        )
+    wanted = select(*_STORED, quotes.c.idempotency, quotes.c.fingerprint).where(
+        quotes.c.tenant.in_({tenant for tenant, _ in named}),
+        quotes.c.idempotency.in_({key for _, key in named}),
     )
     return {
         (row.tenant, row.idempotency): (StoredQuote(*row[: len(_STORED)]), row.fingerprint)
-        for row in found
+        for row in connection.execute(wanted)
     }
 
 
-def _billed(
-    connection: Connection,
-    new: Callable[..., Any],
-    bill: dict[tuple[str, str], list[int]],
-    hour: str,
-) -> None:
+def _billed(connection: Connection, bill: dict[tuple[str, str], list[int]], hour: str) -> None:
     rows = [
         {"tenant": tenant, "hour": hour, "kind": kind, "requests": requests, "units": units}
         for (tenant, kind), (requests, units) in sorted(bill.items())
     ]
-    fresh = new(usage)
-    connection.execute(
-        fresh.on_conflict_do_update(
-            index_elements=["tenant", "hour", "kind"],
-            set_={
-                "requests": usage.c.requests + fresh.excluded.requests,
-                "units": usage.c.units + fresh.excluded.units,
-            },
-        ),
-        rows,
-    )
+    fresh = inserting(connection, usage)
+    more = {name: usage.c[name] + fresh.excluded[name] for name in ("requests", "units")}
+    fresh = fresh.on_conflict_do_update(index_elements=["tenant", "hour", "kind"], set_=more)
+    connection.execute(fresh, rows)

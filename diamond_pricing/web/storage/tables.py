@@ -1,18 +1,8 @@
 """The tables. Times are UTC as ``2026-11-23T09:30:00Z``, which sorts as text."""
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+import sqlalchemy as sa
 
-metadata = MetaData(
+metadata = sa.MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
@@ -21,92 +11,92 @@ metadata = MetaData(
     }
 )
 
-tenants = Table(
+tenants = sa.Table(
     "tenants",
     metadata,
-    Column("name", Text, primary_key=True),
-    Column("quota", BigInteger),  # prices a window; none: as many as it likes
-    Column("seconds", Integer),  # of a window
-    Column("created", Text, nullable=False),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("quota", sa.BigInteger),  # prices a window; none: as many as it likes
+    sa.Column("seconds", sa.Integer),  # of a window
+    sa.Column("created", sa.Text, nullable=False),
 )
 
-keys = Table(
+keys = sa.Table(
     "keys",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("tenant", Text, ForeignKey("tenants.name"), nullable=False),
-    Column("hash", Text, nullable=False),  # HMAC-SHA256 of the secret part
-    Column("scopes", Text, nullable=False),  # parted by commas
-    Column("created", Text, nullable=False),
-    Column("expires", Text),
-    Column("revoked", Text),
-    Column("origins", Text, nullable=False, server_default=""),  # parted by spaces
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("tenant", sa.Text, sa.ForeignKey("tenants.name"), nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),  # HMAC-SHA256 of the secret part
+    sa.Column("scopes", sa.Text, nullable=False),  # separated by commas
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text),
+    sa.Column("revoked", sa.Text),
+    sa.Column("origins", sa.Text, nullable=False, server_default=""),  # separated by spaces
 )
 
-quotes = Table(
+quotes = sa.Table(
     "quotes",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("created", Text, nullable=False),
-    Column("model", Text, nullable=False),
-    Column("asked", Text, nullable=False),  # JSON
-    Column("cents", BigInteger, nullable=False),
-    Column("idempotency", Text),
-    Column("fingerprint", Text),
-    Column("year", Integer),  # with the number what people call it by: Q-2026-000123
-    Column("number", Integer),
-    Column("title", Text),  # the stone, in words
-    Column("currency", Text),
-    Column("client", Text),
-    Column("client_reference", Text),
-    Column("valid_until", Text),
-    Column("search", Text),  # in small letters, all that it may be looked for by
-    Column("shares", Integer, nullable=False, server_default="0"),  # links revoked so far
-    UniqueConstraint("tenant", "idempotency"),
-    UniqueConstraint("tenant", "year", "number"),
-    Index(None, "tenant", "created"),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("tenant", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("asked", sa.Text, nullable=False),  # JSON
+    sa.Column("cents", sa.BigInteger, nullable=False),
+    sa.Column("idempotency", sa.Text),
+    sa.Column("fingerprint", sa.Text),
+    sa.Column("year", sa.Integer),  # with the number what people call it by: Q-2026-000123
+    sa.Column("number", sa.Integer),
+    sa.Column("title", sa.Text),  # the stone, in words
+    sa.Column("currency", sa.Text),
+    sa.Column("client", sa.Text),
+    sa.Column("client_reference", sa.Text),
+    sa.Column("valid_until", sa.Text),
+    sa.Column("search", sa.Text),  # in small letters, all that it may be looked for by
+    sa.Column("shares", sa.Integer, nullable=False, server_default="0"),  # links revoked so far
+    sa.UniqueConstraint("tenant", "idempotency"),
+    sa.UniqueConstraint("tenant", "year", "number"),
+    sa.Index(None, "tenant", "created"),
 )
 
-numbered = Table(  # quotes of each year
+numbered = sa.Table(  # quotes of each year
     "numbered",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("year", Integer, primary_key=True),
-    Column("last", Integer, nullable=False),
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("year", sa.Integer, primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
 )
 
-spent = Table(  # in the present window, for the quota
+spent = sa.Table(  # in the present window, for the quota
     "spent",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("start", BigInteger, nullable=False),  # of the window, seconds since 1970
-    Column("units", BigInteger, nullable=False),
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("start", sa.BigInteger, nullable=False),  # of the window, seconds since 1970
+    sa.Column("units", sa.BigInteger, nullable=False),
 )
 
-usage = Table(  # for the bill
+usage = sa.Table(  # for the bill
     "usage",
     metadata,
-    Column("tenant", Text, primary_key=True),
-    Column("hour", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("requests", BigInteger, nullable=False),
-    Column("units", BigInteger, nullable=False),
+    sa.Column("tenant", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("units", sa.BigInteger, nullable=False),
 )
 
-audit = Table(
+audit = sa.Table(
     "audit",
     metadata,
-    Column(
+    sa.Column(
         "number",
-        BigInteger().with_variant(Integer, "sqlite"),
+        sa.BigInteger().with_variant(sa.Integer, "sqlite"),
         primary_key=True,
         autoincrement=False,
     ),
-    Column("at", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("details", Text, nullable=False),  # JSON
-    Column("sha256", Text, nullable=False),  # over the entry before and this one
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("details", sa.Text, nullable=False),  # JSON
+    sa.Column("sha256", sa.Text, nullable=False),  # over the entry before and this one
 )

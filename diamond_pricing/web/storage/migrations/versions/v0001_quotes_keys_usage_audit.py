@@ -1,5 +1,7 @@
 """Tenants, keys, quotes, usage, and the audit log that cannot be changed."""
 
+from collections.abc import Iterator
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -10,6 +12,10 @@ _KEEP = """
 CREATE FUNCTION audit_is_kept() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'the audit log only grows'; END $$
 """
+
+
+def _texts(*names: str) -> Iterator[sa.Column[str]]:
+    return (sa.Column(name, sa.Text, nullable=False) for name in names)
 
 
 def upgrade() -> None:
@@ -24,11 +30,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "keys",
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("tenant", sa.Text, nullable=False),
-        sa.Column("hash", sa.Text, nullable=False),
-        sa.Column("scopes", sa.Text, nullable=False),
-        sa.Column("created", sa.Text, nullable=False),
+        *_texts("id", "tenant", "hash", "scopes", "created"),
         sa.Column("expires", sa.Text),
         sa.Column("revoked", sa.Text),
         sa.PrimaryKeyConstraint("id", name="pk_keys"),
@@ -36,11 +38,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "quotes",
-        sa.Column("id", sa.Text, nullable=False),
-        sa.Column("tenant", sa.Text, nullable=False),
-        sa.Column("created", sa.Text, nullable=False),
-        sa.Column("model", sa.Text, nullable=False),
-        sa.Column("asked", sa.Text, nullable=False),
+        *_texts("id", "tenant", "created", "model", "asked"),
         sa.Column("cents", sa.BigInteger, nullable=False),
         sa.Column("idempotency", sa.Text),
         sa.Column("fingerprint", sa.Text),
@@ -57,9 +55,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "usage",
-        sa.Column("tenant", sa.Text, nullable=False),
-        sa.Column("hour", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
+        *_texts("tenant", "hour", "kind"),
         sa.Column("requests", sa.BigInteger, nullable=False),
         sa.Column("units", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("tenant", "hour", "kind", name="pk_usage"),
@@ -68,12 +64,7 @@ def upgrade() -> None:
     op.create_table(
         "audit",
         sa.Column("number", number, nullable=False, autoincrement=False),
-        sa.Column("at", sa.Text, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("action", sa.Text, nullable=False),
-        sa.Column("subject", sa.Text, nullable=False),
-        sa.Column("details", sa.Text, nullable=False),
-        sa.Column("sha256", sa.Text, nullable=False),
+        *_texts("at", "actor", "action", "subject", "details", "sha256"),
         sa.PrimaryKeyConstraint("number", name="pk_audit"),
     )
     if op.get_bind().dialect.name == "postgresql":
