@@ -4,6 +4,8 @@ import csv
 import datetime
 import io
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from decimal import Decimal
 
@@ -137,6 +139,31 @@ def test_a_refit_learns_what_each_attribute_is_worth(model):
     assert factor(house="South") == pytest.approx(0.08, abs=0.03)
     assert factor(fire=7.5) == pytest.approx(0.075, abs=0.025)
     assert factor(sold="2024-06-01") == pytest.approx(0.0732, abs=0.025)
+
+
+def test_a_source_may_name_what_the_home_adds(home, tmp_path):
+    """In a process of its own: nothing has added the attributes there before."""
+    stones = tmp_path / "stones.csv"
+    stones.write_text("carat,cut,color,clarity,Lustre\n1.01,Ideal,E,VS1,Bright\n")
+    source = tmp_path / "source.toml"
+    source.write_text('[columns]\nglow = "Lustre"\n')
+    out = tmp_path / "out.csv"
+    command = [
+        sys.executable,
+        "-m",
+        "diamond_pricing.cli",
+        "score",
+        stones,
+        out,
+        "--home",
+        home,
+        "--source",
+        source,
+        "--json",
+    ]
+    made = subprocess.run(command, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert json.loads(made.stdout)["priced"] == 1
 
 
 def test_no_price_falls_as_a_rising_attribute_improves(model):

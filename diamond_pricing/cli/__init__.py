@@ -260,7 +260,7 @@ def trade() -> None:
 
 
 @trade.command("show", epilog=example("trade show --home home > trade.toml"))
-@click.option("--home", envvar="DIAMOND_PRICING_HOME", help="A home, whose trade.toml counts.")
+@options.home("A home, whose trade.toml counts.")
 @click.option("--added", is_flag=True, help="Only what the home adds or changes.")
 def show_trade(home: str | None, added: bool) -> None:
     """Print the trade: every attribute with its grades, limits and spellings, as TOML.

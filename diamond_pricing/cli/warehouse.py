@@ -45,8 +45,8 @@ def score(
     from diamond_pricing.intake import Source
     from diamond_pricing.warehouse import scoring
 
+    found, where = chosen(**model)  # first, as its home may add attributes to the trade
     known = Source.from_toml(declared.read_bytes()) if declared else Source()
-    found, where = chosen(**model)
     money, when = found.training.currency, found.training.effective
     if known.currency not in ("", money):
         raise SourceError(

@@ -141,6 +141,9 @@ class Prose:
     def __init__(self, text: str) -> None:
         self.text = text
 
+    def __repr__(self) -> str:
+        return self.text
+
     def _repr_markdown_(self) -> str:
         return self.text
 

@@ -67,6 +67,8 @@ def _read(store: Store, data: bytes) -> House:
         house = msgspec.convert(tomllib.loads(data.decode("utf-8-sig")), House)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ServiceError(f"{store}: {FILE}: {error}.") from error
+    if house.drawing:
+        raise ServiceError(f"{store}: {FILE}: the field drawing is not known; name a logo.")
     if not house.logo:
         return house
     if house.logo[-4:].lower() not in _MEDIA:

@@ -1,6 +1,7 @@
 import csv
 import io
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from diamond_pricing import Stone
+from diamond_pricing.web.page.stock import KEPT
 from tests.web.conftest import STONE
 from tests.web.test_api import problem
 
@@ -499,3 +501,22 @@ def test_the_desk_says_in_italian_why_a_row_has_no_price(api):
         "Peso: obbligatorio",
     ):
         assert why in answer.text
+
+
+def test_as_many_lists_wait_as_are_kept(api):
+    same = {"sec-fetch-site": "same-origin"}
+    links = []
+    for _ in range(KEPT + 1):
+        text = b"Carat,Color,Clarity,Cut\n1.01,E,VS1,Ideal\n"
+        page = api.post("/stock", params={"name": "a.csv"}, content=text, headers=same).text
+        links.append(re.search(r"/stock/[\w-]{20,}", page)[0])
+    found = [api.get(link, headers=same).status_code for link in links]
+    assert found == [404] + [200] * KEPT
+    assert api.get(links[1], headers=same).status_code == 200
+
+
+def test_a_page_of_an_error_is_in_the_language_that_was_asked_for(api):
+    told = {"Accept": "text/html", "Accept-Language": "en"}
+    for query, language in (("slang=it", "en"), ("a=1&lang=it", "it"), ("lang=xx", "en")):
+        page = api.get(f"/stock/none?{query}", headers=told).text
+        assert f'<html lang="{language}"' in page

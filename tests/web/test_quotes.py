@@ -142,6 +142,7 @@ def test_what_is_too_long_or_no_text_is_refused(house, field):
         ("valid_days = 0", "valid_days"),
         ("name = ", "house.toml"),
         ("logo = 'logo.gif'", "must be a .png or .svg"),
+        ("drawing = 'AAAA'", "the field drawing is not known"),
         ("logo = '../secret.png'", "logo"),
         ("logo = 'none.png'", "no file 'none.png'"),
         ("logo = 'torn.png'", "cannot be drawn"),

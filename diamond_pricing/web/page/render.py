@@ -1,6 +1,7 @@
 """Templates filled in, and the page of an error."""
 
 from typing import Any
+from urllib.parse import parse_qs
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -46,7 +47,7 @@ def error_page(
     problem: ProblemError, model: PriceModel, *, query: str, accepted: str, **values: Any
 ) -> bytes:
     """What went wrong, for a person; ``accepted`` are the languages of the browser."""
-    asked = query.partition("lang=")[2][:2]
+    asked = parse_qs(query, max_num_fields=6000).get("lang", [""])[0]
     words = language_of(asked, accepted)
     lang = words.code if asked == words.code else None
     title, detail = error_text(TITLES[problem.code][1], problem.detail, problem.code, words)

@@ -58,7 +58,7 @@ class StockController(Controller):
             return desk.page("stock_answer.html", "/stock", refused=str(error))
         await service.charge(known, "batch", made.rows)
         token = secrets.token_urlsafe(16)
-        _forget(service.priced_lists)
+        _forget(service.priced_lists, KEPT - 1)
         service.priced_lists[token] = (time.monotonic(), known.caller.tenant, made)
         currency = model.training.currency
         columns = [(of, _attribute(attribute, words)) for of, attribute in made.columns]
@@ -96,7 +96,7 @@ class StockController(Controller):
     async def fetch(self, request: StrictRequest, token: FromPath[str]) -> Response[bytes]:
         """The priced list, for half an hour."""
         waiting = request.service.priced_lists
-        _forget(waiting)
+        _forget(waiting, KEPT)
         _, tenant, made = waiting.get(token, (0.0, "", None))
         if made is None or tenant != request.known.caller.tenant:
             raise ProblemError("not_found", "This list is no longer kept; price it again.")
@@ -104,9 +104,9 @@ class StockController(Controller):
         return Response(made.data, media_type=made.media, headers=headers)
 
 
-def _forget(waiting: OrderedDict[str, tuple[float, str, PricedSheet]]) -> None:
+def _forget(waiting: OrderedDict[str, tuple[float, str, PricedSheet]], most: int) -> None:
     late = time.monotonic() - SECONDS
-    while waiting and (len(waiting) >= KEPT or next(iter(waiting.values()))[0] < late):
+    while waiting and (len(waiting) > most or next(iter(waiting.values()))[0] < late):
         waiting.popitem(last=False)
 
 
