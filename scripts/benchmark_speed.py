@@ -273,7 +273,7 @@ def stones(measured: bool) -> Iterator[Any]:
     from diamond_pricing.stones import ATTRIBUTES
     from diamond_pricing.stones.checks import expected_diameter
 
-    cuts, colors = ATTRIBUTES["cut"].grades[1:], ATTRIBUTES["color"].grades[-7:]
+    cuts, colors = ("Good", "Very Good", "Premium", "Ideal"), ATTRIBUTES["color"].grades[-7:]
     for i in count():
         carat, depth = 0.30 + (i * 37 % 171) / 100, 61.0 + (i % 15) / 10
         measures = {}

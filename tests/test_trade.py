@@ -185,6 +185,21 @@ def test_what_is_not_given_is_averaged_and_said(model):
         model.explain(with_ours(sold="2031-01-01"))
 
 
+def test_reasons_name_dates_and_references_are_stones(model):
+    (reason,) = model.assess(with_ours(sold="2031-01-01")).reasons
+    assert reason.given == "2031-01-01"
+    with pytest.raises(StoneError, match="give a Stone"):
+        model.contributions(Stones.of([STONE]), reference="x")
+
+
+def test_labels_of_a_trade_are_no_markup(model, monkeypatch):
+    why = model.explain(STONE)
+    monkeypatch.setattr(type(why), "not_counted", property(lambda _: ("glow",)))
+    monkeypatch.setattr(type(ENGLISH), "attribute", lambda *_: "<b>glow</b>")
+    assert "&lt;b&gt;glow" in why._repr_html_()
+    assert "<b>glow" not in why._repr_html_()
+
+
 def test_the_document_carries_what_it_needs(model):
     text = model.to_json()
     names = [entry["name"] for entry in json.loads(text)["trade"]]

@@ -108,7 +108,7 @@ class TableColumns:
                 if not name or name in taken or column in known.values():
                     continue
                 if name in found:
-                    if name in _FURTHER and column != found[name]:
+                    if name in {other.name for other in OTHERS} and column != found[name]:
                         continue  # the first of several that may be meant
                     raise SourceError(
                         f"columns {found[name]!r} and {column!r} both mean {name}."
@@ -264,9 +264,6 @@ def _measured(columns: dict[str, Any]) -> dict[str, Any]:
         gone = none if name in SIDES else nothing
         columns[name] = np.where(gone, np.nan, columns[name])
     return columns
-
-
-_FURTHER = {other.name for other in OTHERS}
 
 
 def _spread(values: list[Any], column: Coded) -> Any:

@@ -77,7 +77,8 @@ _MEANT = {word: name for name, words in _NAMES.items() for word in listed(words)
 _CURRENCY = listed("""currency, currency code, ccy, cur, curr, waehrung, währung, valuta
     devise, monnaie, moneda""")
 _A_CARAT = re.compile(r"(?:/|\b[àa] |\bper |\bp/) ?(?:cts?|carats?|karat|carato)\b", re.I)
-_TOKENS = re.compile(r"[^\W_]+|[%$€£/]")
+_SIGNS = sorted((word for word in CURRENCIES if not word.isalnum()), key=len, reverse=True)
+_TOKENS = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, _SIGNS))})|[^\W_]+|[%$€£¥₹₪/]")
 
 
 def understood(header: str) -> tuple[str, str, str] | None:

@@ -281,7 +281,11 @@ def _decimal(texts: dict[str, list[str]]) -> str:
     priced = set(texts.get(PRICE) or texts.get(PER_CARAT) or texts.get(LIST_PRICE) or [])
     unclear = sorted(text for text in priced if thousands_or_decimals(text))
     # 4,733 is thousands where nothing says otherwise; 4.733 is not surely decimals.
-    if any("." in text for text in unclear) and told != "," and not decimal_sign(priced):
+    if (
+        any(re.search(r"\d\.\d", t) for t in unclear)
+        and told != ","
+        and not decimal_sign(priced)
+    ):
         raise RejectedFileError(
             f"prices such as {unclear[0].strip()!r} may have thousands or decimals; declare "
             "the sign of decimals in the source."

@@ -16,13 +16,14 @@ _SPELLINGS = {
     "EUR": "€ euro euros",
     "GBP": "£",
     "JPY": "¥",
-    "INR": "₹ rs rupees",
+    "INR": "₹ rs rs. rupees",
     "ILS": "₪",
     "CHF": "fr sfr franken",
 }
 CURRENCIES = {word: code for code, words in _SPELLINGS.items() for word in words.split()}
 CURRENCIES |= {code.casefold(): code for code in _CODES.split()}
-_SIGNS = re.compile(r"(?:[$€£]|US\$|USD|EUR|GBP|CHF|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
+_MONEY = "|".join(map(re.escape, sorted(CURRENCIES, key=len, reverse=True)))
+_SIGNS = re.compile(rf"(?:{_MONEY}|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
 _WORDS = re.compile(r"[^\W\d_]*[$€£¥₹₪]|[^\W\d_]+")
 _REDUCED = re.compile(r"was:? ?([^a-z]+?) ?now:? ?([^a-z]+)", re.I)
 _DASH = re.compile(r"[.,]\s*[-–—]+$")  # 16.499,- is 16.499

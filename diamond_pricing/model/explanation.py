@@ -253,7 +253,7 @@ class PriceExplanation:
     def _repr_html_(self) -> str:
         range_, cautions, unread = self._below()
         told = f"{escape(str(self.stone))}: {_money(self, self.cents)} ({escape(self.money)})"
-        below = " ".join([*map(escape, filter(None, [range_, *cautions])), *unread])
+        below = " ".join(map(escape, filter(None, [range_, *cautions, *unread])))
         return (
             f'<table class="price-explanation"><caption>{told}</caption>\n'
             f"{reasons_html(self)}\n</table>\n<p>{below} Model {escape(self.model)}.</p>"

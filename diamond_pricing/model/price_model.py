@@ -497,8 +497,8 @@ class PriceModel:
         """
         refuse(self._unsupported(stones))
         if reference is not None:
-            refuse_contradictory(reference)
             refuse(self._unsupported(Stones.of([reference])))
+            refuse_contradictory(reference)
         return self._contributed(stones, listing, reference)
 
     def _contributed(self, stones: Stones, listing: str, reference: Stone | None) -> Matrix:
@@ -761,8 +761,8 @@ class PriceModel:
             remedy = "Correct the measurement, or leave it out."
             reasons.append(Reason(p.code, p.attribute, given, None, p.reason, remedy))
         for found in self._unsupported(Stones.of([stone])):
-            given, message = found.value(0), found.sentence(0)
-            nearest = found.nearest(given)
+            nearest, message = found.nearest(found.value(0)), found.sentence(0)
+            given = found.given(0)
             reasons.append(Reason(found.code, found.attribute, given, nearest, message, ADVICE))
         return Verdict(DECLINED, tuple(reasons)) if reasons else self._backed(stone)
 

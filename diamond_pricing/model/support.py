@@ -171,6 +171,12 @@ class Unsupported(NamedTuple):
         given = self.values[row]
         return given.item() if hasattr(given, "item") else given
 
+    def given(self, row: int) -> Any:
+        """The same as people write it: a date for a day."""
+        attribute = ATTRIBUTES.get(self.attribute)
+        value = self.value(row)
+        return attribute.shown(value) if isinstance(attribute, Day) else value
+
     def sentence(self, row: int, where: str = "") -> str:
         """What is wrong with one of the stones, and perhaps where else it is."""
         given = self.value(row)
@@ -291,16 +297,12 @@ def refuse(found: Iterator[Unsupported]) -> None:
     for reason in found:
         rows = np.flatnonzero(reason.stones)
         where = f" {named_rows(rows)}" if len(reason.stones) > 1 else ""
-        given = reason.value(rows[0])
-        nearest, attribute = reason.nearest(given), ATTRIBUTES.get(reason.attribute)
-        if isinstance(attribute, Day):
-            given = attribute.shown(given)
         raise UnsupportedStoneError(
             f"{reason.sentence(rows[0], where)} {ADVICE}",
             attribute=reason.attribute,
-            given=given,
+            given=reason.given(rows[0]),
             code=reason.code,
-            nearest=nearest,
+            nearest=reason.nearest(reason.value(rows[0])),
         )
 
 

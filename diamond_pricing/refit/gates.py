@@ -96,7 +96,9 @@ class Gates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     f"cent write {value / 100:g}."
                 )
             if not 0 < value < 1000:
-                raise GatesError(f"gates.toml: {name} must be positive, not {value}.")
+                raise GatesError(
+                    f"gates.toml: {name} must be above 0 and below 1,000, not {value}."
+                )
         if gates.prd_low >= gates.prd_high:
             raise GatesError("gates.toml: prd_low must be below prd_high.")
         return gates

@@ -4,6 +4,7 @@ import hashlib
 import io
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -66,8 +67,12 @@ def gates_of(store: Store) -> Gates:
 def settings_hash(store: Store) -> str:
     """Hash of all that a file is read and judged by."""
     text = msgspec.json.encode((gates_of(store), home_of(store), __version__))
-    for name in store.names("sources"):
-        text += store.read(f"sources/{name}")
+    for name in sorted(store.names("sources")):
+        text += msgspec.json.encode(
+            (name, hashlib.sha256(store.read(f"sources/{name}")).hexdigest())
+        )
+    with suppress(FileNotFoundError):
+        text += store.read("trade.toml")
     return hashlib.sha256(text).hexdigest()[:16]
 
 

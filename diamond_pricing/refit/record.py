@@ -110,7 +110,7 @@ def paragraph(
     if moves is not None and len(moves.old):
         change = np.abs(moves.new / np.maximum(moves.old, 1) - 1)
         text.append(
-            f"Of {several(len(moves.old), 'stone')} in stock half move by less than "
+            f"Of {several(len(moves.old), 'stone')} compared, half move by less than "
             f"{100 * np.median(change):.1f} %; most in money moves "
             + (moves.movers(1) or ["none."])[0]
         )

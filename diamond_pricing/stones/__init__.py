@@ -13,7 +13,7 @@ from diamond_pricing.stones.catalog import Columns, load_columns, load_sales
 from diamond_pricing.stones.checks import Problem
 from diamond_pricing.stones.keys import stone_keys
 from diamond_pricing.stones.stone import Stone
-from diamond_pricing.stones.stones import Coded, Frame, Stones
+from diamond_pricing.stones.stones import Coded, Stones
 from diamond_pricing.stones.trade import (
     ATTRIBUTES,
     GRADES,
@@ -39,7 +39,6 @@ __all__ = [
     "Coded",
     "Columns",
     "Day",
-    "Frame",
     "Grade",
     "Measure",
     "Problem",

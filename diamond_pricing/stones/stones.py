@@ -8,7 +8,7 @@ from math import nan
 from numbers import Real
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,17 +41,6 @@ _SLIP = 1000.0  # mm; a dimension up to here is a slip of the pen, beyond it the
 _WRONG = -2  # a code for what is not a grade
 SHOWN = 3  # rows named in an error, and stones of many
 EPOCH = 719_163  # the day of 1970-01-01, see `Day`
-
-
-class Frame(Protocol):
-    """What we ask of a data frame; pandas and Polars both have it."""
-
-    @property
-    def columns(self) -> Iterable[Any]:
-        """Names of the columns."""
-        ...
-
-    def __getitem__(self, name: Any, /) -> Any: ...
 
 
 class Coded(NamedTuple):
@@ -155,7 +144,11 @@ class Stones:
             if isinstance(attribute, Measure):
                 read[name] = _measures(attribute, _array(column))
             elif isinstance(column, Coded):
-                read[name] = _codes(attribute, np.array(column.texts, object))[column.codes]
+                texts = np.array(column.texts, object)
+                try:
+                    read[name] = _codes(attribute, texts)[column.codes]
+                except StoneError:  # which names rows, not texts
+                    read[name] = _codes(attribute, texts[column.codes])
             else:
                 read[name] = _codes(attribute, _array(column))
         unread: list[tuple[int, Problem]] = []

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -418,6 +419,27 @@ def test_the_currency_is_read_from_any_header(header):
         text += f"{1 + i / 100:.2f};Excellent;E;VS1;{6000 + 97 * i},50\n".replace(".", ",")
     found = guessed(read_sheet("a.csv", text.encode()), Source(), by_cells=True)
     assert found.currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("header", "amount", "currency"),
+    [
+        ("Price HK$", "6,000", "HKD"),
+        ("price$", "6000", "USD"),
+        ("Price(₹)", "₹ 5,12,000", "INR"),
+        ("Price", "Rs. 512,000", "INR"),
+        ("Price A$", "A$6,000.50", "AUD"),
+        ("Price ¥", "¥900,000", "JPY"),
+    ],
+)
+def test_signs_of_other_currencies_are_not_dollars(header, amount, currency):
+    text = f"Carat,Cut,Color,Clarity,{header}\n"
+    text += "".join(f'{1 + i / 100:.2f},Ideal,E,VS1,"{amount}"\n' for i in range(30))
+    assert guessed(read_sheet("a.csv", text.encode()), Source()).currency == currency
+    digits = re.sub(r"[^\d.]", "", amount.removeprefix("Rs."))
+    assert set(taken(text, currency=currency).sales["price"]) == {float(digits)}
+    with pytest.raises(RejectedFileError, match=currency):
+        taken(text, currency="CHF")
 
 
 def test_words_that_are_lost_are_named(tmp_path, capsys):

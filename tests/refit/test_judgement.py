@@ -7,6 +7,8 @@ import pytest
 
 from diamond_pricing.refit import Evaluation, Gates, judge
 from diamond_pricing.refit.gates import GatesError
+from diamond_pricing.refit.home import settings_hash
+from diamond_pricing.registry import LocalStore
 
 N = 4000
 
@@ -108,6 +110,26 @@ def test_every_gate_can_be_set_and_a_misspelt_one_is_told():
         ("median_move", "champion")
     }
     assert Gates.from_toml("psi = 0.3\nworse_error = 1").psi == 0.3
+    with pytest.raises(GatesError, match="psi must be above 0 and below 1,000, not 2000"):
+        Gates.from_toml("psi = 2000")
     for text in ("psy = 0.3", "psi = 'a lot'", "psi = -1", "psi = nan", "psi ="):
         with pytest.raises(GatesError):
             Gates.from_toml(text)
+
+
+def test_what_files_are_read_by_are_names_of_sources_and_the_trade_too(tmp_path):
+    store, hashes = LocalStore(tmp_path), []
+    (tmp_path / "sources").mkdir()
+
+    def changed():
+        hashes.append(settings_hash(store))
+        assert len(set(hashes)) == len(hashes)
+        assert settings_hash(store) == hashes[-1]
+
+    changed()
+    (tmp_path / "sources" / "a.toml").write_text("")
+    changed()
+    (tmp_path / "sources" / "a.toml").rename(tmp_path / "sources" / "b.toml")
+    changed()
+    (tmp_path / "trade.toml").write_text('[[attribute]]\nname = "cut"\nlabel = "Make"\n')
+    changed()

@@ -4,6 +4,7 @@ import pytest
 
 from diamond_pricing import Stone, Stones
 from diamond_pricing.errors import StoneError, UnknownGradeError
+from diamond_pricing.stones import Coded
 
 FRAME = pd.DataFrame(
     {
@@ -148,3 +149,17 @@ def test_no_stones_are_stones_too(packaged):
     assert packaged.price(nothing).shape == (0,)
     assert packaged.itemise(nothing).shape == (0, 1 + len(packaged.lines))
     assert packaged.price(Stones.of([])).shape == (0,)
+
+
+def test_rows_and_not_texts_are_counted_where_texts_stand_for_many():
+    codes = np.array([0, 1, 0, 1, 1])
+    frame = {
+        "carat": np.ones(5),
+        "cut": Coded(["Ideal", "Idael", "Nothing"], codes),
+        "color": ["E"] * 5,
+        "clarity": ["VS1"] * 5,
+    }
+    with pytest.raises(UnknownGradeError, match=r"3 of 5 rows: .*row 1, 3, 4, counted from 0"):
+        Stones.from_frame(frame)
+    fine = Stones.from_frame(frame | {"cut": Coded(["Ideal", "Idael"], codes * 0)})
+    assert set(fine.labels("cut")) == {"Ideal"}
