@@ -199,6 +199,33 @@ def ebm(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> 
     return model.fit(X, y).predict, 0
 
 
+def perpetual(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> Any:
+    """Gradient boosting that finds its own number of trees, given a budget."""
+    from perpetual import PerpetualBooster
+
+    order = dict.fromkeys(range(ORDERED), 1) if c["monotone"] else None
+    model = PerpetualBooster(
+        objective="SquaredLoss", budget=c["budget"], num_threads=1, monotone_constraints=order
+    )
+    return model.fit(X, y).predict, 0
+
+
+def aplr(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> Any:
+    """Automatic piecewise linear regression, interpretable as ours is."""
+    from aplr import APLRRegressor
+
+    model = APLRRegressor(
+        v=c["rate"],
+        max_interaction_level=c["level"],
+        min_observations_in_split=c["child"],
+        penalty_for_interactions=c["penalty"],
+        cv_folds=2,
+        n_jobs=1,
+    )
+    model.fit(X, y)
+    return model.predict, 0
+
+
 def forest(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> Any:
     """Random forest on prices themselves, as the owner was first offered."""
     from sklearn.ensemble import RandomForestRegressor
@@ -238,12 +265,27 @@ def _wooden(rng: np.random.Generator) -> Config:
     return {"columns": float(rng.uniform(0.3, 1)), "child": int(rng.integers(1, 6))}
 
 
+def _budgeted(rng: np.random.Generator) -> Config:
+    return {"budget": float(rng.uniform(0.5, 2)), "monotone": bool(rng.random() < 0.5)}
+
+
+def _piecewise(rng: np.random.Generator) -> Config:
+    return {
+        "rate": _pick(rng, 0.1, 0.5),
+        "level": int(rng.integers(1, 3)),
+        "child": int(_pick(rng, 4, 40)),
+        "penalty": float(rng.uniform(0, 0.5)),
+    }
+
+
 # Name: how to fit it, how to draw a configuration, whether it gets the derived features.
 PEERS = {
     "CatBoost": (catboost, _boosted, True),
     "LightGBM": (lightgbm, _boosted, True),
     "XGBoost": (xgboost, _boosted, True),
     "EBM": (ebm, _glass, True),
+    "Perpetual": (perpetual, _budgeted, True),
+    "APLR": (aplr, _piecewise, True),
     "random forest, raw prices": (forest, _wooden, False),
     "CatBoost, recorded columns only": (catboost, _boosted, False),
     "LightGBM, recorded columns only": (lightgbm, _boosted, False),
