@@ -1,12 +1,15 @@
 """The description of the API is exact: what it allows is answered, what it forbids refused."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
+import pytest
 from openapi_spec_validator import validate
 
 from diamond_pricing.web.app import create_app
@@ -96,6 +99,50 @@ print(type(list_quotes.sync(client=client, search="ideal").quotes[0]).__name__)
         "True",
         "QuoteRow",
     ]
+
+
+def npm(*words, where):
+    command = ["npm", "--no-audit", "--no-fund", "--silent", "--prefix", str(where), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240)
+
+
+@pytest.mark.skipif(
+    shutil.which("npm") is None or npm("ping", where=".").returncode != 0,
+    reason="npm, or what it installs from, is not in reach",
+)
+def test_types_for_typescript_know_every_answer(api, tmp_path):
+    installed = npm("install", "openapi-typescript@7.13.0", "typescript@5.9.3", where=tmp_path)
+    assert installed.returncode == 0, installed.stderr
+    tools = tmp_path / "node_modules" / ".bin"
+    (tmp_path / "openapi.json").write_text(api.get("/openapi.json").text)
+    words = ["openapi.json", "--output", "prices.d.ts"]
+    made = subprocess.run(
+        [tools / "openapi-typescript", *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    assert "warn" not in (made.stdout + made.stderr).casefold()
+    (tmp_path / "use.ts").write_text(f"""
+import type {{ components }} from "./prices";
+type Of = components["schemas"];
+const least: Of["QuoteIn"][] = [{{ carat: 1, color: "E", clarity: "VS1" }}, {json.dumps(STONE)}];
+export const cents = (quote: Of["QuoteOut"]): number => quote.lines[0].cents + quote.cents;
+export const first = (wrong: Of["ProblemDetails"]): string | undefined =>
+    wrong.errors?.[0]?.message;
+export const row = (batch: Of["BatchOut"]): number | null | undefined =>
+    batch.rows?.[0].cents;
+// @ts-expect-error
+const none: Of["QuoteIn"] = {{ color: "E" }};
+// @ts-expect-error
+export const typo = (quote: Of["QuoteOut"]) => quote.cent;
+console.log(least, none);
+""")
+    checked = subprocess.run(
+        [tools / "tsc", "--noEmit", "--strict", "--lib", "es2022,dom", "use.ts"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_what_has_a_default_need_not_be_sent(api):
