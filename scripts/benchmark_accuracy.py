@@ -31,7 +31,7 @@ import click
 import msgspec
 import numpy as np
 import pandas as pd
-from black_boxes import CONFIGURATIONS, PEERS, features, named_features, out_of_fold
+from black_boxes import BY_HAND, CONFIGURATIONS, PEERS, features, named_features, out_of_fold
 
 from diamond_pricing import load_sales
 from diamond_pricing.fitting import fit, read_sales
@@ -183,7 +183,7 @@ def run(
             carat=sales.stones["carat"],
             clarity=sales.stones["clarity"],
         )
-        for name in only or (*OURS, *PEERS):
+        for name in only or (*OURS, *(name for name in PEERS if name not in BY_HAND)):
             if name in OURS:
                 _ours(work, which, name, frame, fold)
             else:
