@@ -161,11 +161,12 @@ def _quote(
     began = time.monotonic()
     from diamond_pricing.reporting.render import Rendered
 
+    # First, as a quote has a field for each attribute that the home adds.
+    model, _ = chosen(given.get("model"), given.get("home"), given.get("as_of"))
     try:
         from diamond_pricing.web.sheets import sheets
     except ImportError as error:
         raise MissingExtraError("quotes", "api") from error
-    model, _ = chosen(given.get("model"), given.get("home"), given.get("as_of"))
     client = {name: given[name] for name in OF_QUOTE[4:] if name in given}
     made = sheets(model, given["stone"], given.get("home"), now(), language, client)
     wanted = [kind for kind in formats if kind in made]

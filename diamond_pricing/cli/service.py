@@ -71,10 +71,12 @@ def mcp(home: str | None) -> None:
 
     Its tools explain, compare and assess stones, find like sales and list prices.
     """
-    from diamond_pricing.web.agents import agent_server
     from diamond_pricing.web.models import Models
 
-    agent_server(Models(home or "")).run("stdio")
+    models = Models(home or "")  # first, as a stone has a field for each attribute of the home
+    from diamond_pricing.web.agents import agent_server
+
+    agent_server(models).run("stdio")
 
 
 @click.group(epilog=example("keys create --tenant acme --scope quote,batch"))

@@ -185,7 +185,8 @@ def _prepared(
     Sales that do not record a measure stay. Where most tell their price list or their day,
     those that do not are left out; stones of several shapes have no list.
     """
-    more = tuple(a.name for a in OTHERS if _varies(sales.stones, a.name))
+    read = (a.name for a in OTHERS if not isinstance(a, Day) or a.name == date_of_sale())
+    more = tuple(name for name in read if _varies(sales.stones, name))
     listed = sales.stones.known(LISTING.name).mean() >= ENOUGH_LISTED and "shape" not in more
     shape = tuple(
         text

@@ -9,7 +9,7 @@ or of one sale, asks here.
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from math import nan
+from math import floor, nan
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -24,6 +24,7 @@ from diamond_pricing.stones.trade import ATTRIBUTES, OTHERS
 
 IDENTITY = "identity"  # the column that holds a report or stock number
 MEASURED = ("x", "y", "z")
+CENT = 0.0151  # two prices of one sale, rounded by the carat and as a whole, may differ by one
 _PREFIX = re.compile(r"^(GIA|IGI|HRD|AGSL?|GCAL|EGL|SGL|DF)[\s:#-]*(?=\w*\d)")
 
 
@@ -120,16 +121,41 @@ class Sale(NamedTuple):
         A stone that is listed for months at one price is sold once. Of stones that cannot be
         told apart another day makes another sale.
         """
-        pairs = zip(self.rest, other.rest, strict=True)
-        if any(a is not None and b is not None and a != b for a, b in pairs):
-            return False
-        # Stones alike to the hundredth of a millimetre are one, whoever numbered them.
-        one = None not in (*self.rest[:3], *other.rest[:3])
         numbered = bool(self.identity and other.identity)
         if numbered and self.identity == other.identity:
             return True
+        sides = self.rest[:3], other.rest[:3]
+        if not all(map(_may_be_one, *sides)):
+            return False
+        pairs = zip(self.rest[3:], other.rest[3:], strict=True)
+        if any(a is not None and b is not None and a != b for a, b in pairs):
+            return False
+        # Stones alike to the hundredth of a millimetre are one, whoever numbered them.
+        one = None not in sides[0] and sides[0] == sides[1]
         apart = self.day is not None and other.day is not None and self.day != other.day
         return one or not (numbered or apart)
+
+
+def _may_be_one(a: float | None, b: float | None) -> bool:
+    """Whether two lengths may be one, of which somebody recorded tenths of a millimetre."""
+    if a is None or b is None or a == b:
+        return True
+    tenths = any(round(side, 1) == side for side in (a, b))
+    return tenths and abs(a - b) <= 0.05 + 1e-9
+
+
+def _places(sale: Sale) -> list[tuple[Any, ...]]:
+    """Where sales stand whose prices differ by a cent at most, its own place first."""
+    *core, price = sale.core
+    if price is None:
+        return [sale.core]
+    at = floor(price / CENT)
+    return [(*core, at), (*core, at - 1), (*core, at + 1)]
+
+
+def _alike(known: Sale, sale: Sale) -> bool:
+    apart = (known.core[-1] or 0) - (sale.core[-1] or 0)
+    return abs(apart) <= CENT and known.may_be(sale)
 
 
 def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
@@ -189,7 +215,7 @@ class KnownSales:
     def add(self, sales: Iterable[Sale]) -> None:
         """Learn further sales."""
         for sale in sales:
-            self._by_core[sale.core].append(sale)
+            self._by_core[_places(sale)[0]].append(sale)
             self._stones.add((sale.core[:-1], sale.rest[:3]))
 
     def matches(self, sales: Iterable[Sale]) -> list[bool]:
@@ -197,13 +223,17 @@ class KnownSales:
         free: dict[tuple[Any, ...], list[Sale]] = {}
         found = []
         for sale in sales:
-            if sale.core not in free:
-                free[sale.core] = list(self._by_core.get(sale.core, ()))
-            known = [k for k in free[sale.core] if k.may_be(sale)]
+            known = []
+            for place in _places(sale):
+                if place not in free:
+                    free[place] = list(self._by_core.get(place, ()))
+                known += [(k, free[place]) for k in free[place] if _alike(k, sale)]
             if known:
-                # Of several that may be meant, the one of the same number.
-                known.sort(key=lambda k: k.identity != sale.identity)
-                free[sale.core].remove(known[0])
+                # Of several that may be meant, the one of the same number, then price.
+                same, beside = min(
+                    known, key=lambda k: (k[0].identity != sale.identity, k[0].core != sale.core)
+                )
+                beside.remove(same)
             found.append(bool(known))
         return found
 

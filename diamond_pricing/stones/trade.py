@@ -232,6 +232,11 @@ def _toml_lines(values: Mapping[str, Any]) -> str:
     return "\n".join(f"{key} = {_toml(value)}" for key, value in values.items())
 
 
+def date_of_sale() -> str:
+    """The date that prices go by, the first of the trade; further ones are only kept."""
+    return next((a.name for a in OTHERS if isinstance(a, Day)), "")
+
+
 def graded(name: str) -> Grade:
     """The attribute of a name that is known to be a grade."""
     grade = ATTRIBUTES[name]
@@ -280,6 +285,17 @@ def _merged(known: Entry, given: Entry) -> Entry:
     for key in ("spellings", "candidates", "scales", "labels"):
         if key in said:
             said[key] = getattr(known, key) | said[key]
+    if grades := set(said.get("grades", ())):  # what is said of a grade goes with it
+        gone = set(known.grades) - grades
+        for key in ("spellings", "candidates", "scales"):
+            kept = said.get(key, getattr(known, key))
+            said[key] = {
+                of: words if key == "spellings" else [w for w in words if w not in gone]
+                for of, words in kept.items()
+                if key != "spellings" or of not in gone
+            }
+        if known.ungraded in gone:
+            said["grades"] = [known.ungraded, *said["grades"]]
     if "aliases" in said:
         words = [
             w.strip() for text in (known.aliases, said["aliases"]) for w in text.split(",")
