@@ -23,7 +23,7 @@ from diamond_pricing.fitting.loglinear import DUMMY, regression
 from diamond_pricing.fitting.recipe import WEIGHT, prepared
 from diamond_pricing.fitting.sales import Sales, read_sales
 from diamond_pricing.model.market import FEWEST, Period
-from diamond_pricing.stones import ATTRIBUTES, OTHERS, Day, Stones, shown
+from diamond_pricing.stones import ATTRIBUTES, Day, Stones, date_of_sale, shown
 from diamond_pricing.stones.attributes import period_of
 from diamond_pricing.stones.kinds import KINDS
 
@@ -174,10 +174,9 @@ def _check(
 
 def dated(sales: Sales) -> tuple[Sales, str]:
     """The sales that have a date, and the name of that attribute; raises FitError for none."""
-    stones = sales.stones
-    for name in (a.name for a in OTHERS if isinstance(a, Day)):
-        if stones.known(name).any():
-            return sales.take(stones.known(name)), name
+    stones, name = sales.stones, date_of_sale()
+    if name and stones.known(name).any():
+        return sales.take(stones.known(name)), name
     raise FitError("the sales have no dates; an index needs a column of them, as 'sold'.")
 
 

@@ -75,11 +75,12 @@ from diamond_pricing.stones import (
     ATTRIBUTES,
     GRADES,
     LISTING,
-    OTHERS,
     Day,
     Grade,
     Measure,
     Stones,
+    date_of_sale,
+    priced_by,
     stone_keys,
 )
 from diamond_pricing.stones.attributes import iso
@@ -185,8 +186,7 @@ def _prepared(
     Sales that do not record a measure stay. Where most tell their price list or their day,
     those that do not are left out; stones of several shapes have no list.
     """
-    read = (a.name for a in OTHERS if not isinstance(a, Day) or a.name == date_of_sale())
-    more = tuple(name for name in read if _varies(sales.stones, name))
+    more = tuple(a.name for a in priced_by() if _varies(sales.stones, a.name))
     listed = sales.stones.known(LISTING.name).mean() >= ENOUGH_LISTED and "shape" not in more
     shape = tuple(
         text
@@ -349,11 +349,9 @@ def _dated(training: Training, stones: Stones, others: Sequence[str]) -> Trainin
         months = dict(sorted(Counter(iso(day)[:7] for day in days).items()))
         training = structs.replace(training, effective=iso(max(days)), months=months)
     if not training.months and training.effective == "undated":  # of one month, perhaps
-        for name in (n for n in stones.columns if isinstance(ATTRIBUTES.get(n), Day)):
-            known = stones.known(name)
-            if known.mean() >= ENOUGH:
-                day = iso(stones[name][known].max())
-                training = structs.replace(training, effective=day)
+        name = date_of_sale()
+        if name in stones.columns and (known := stones.known(name)).mean() >= ENOUGH:
+            training = structs.replace(training, effective=iso(stones[name][known].max()))
     return training
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.sales import Sales, usable
-from diamond_pricing.stones import ATTRIBUTES, LISTING, OTHERS, Grade, Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Grade, Stones, priced_by
 from diamond_pricing.terms import parse
 
 WEIGHT = "log(carat)"
@@ -26,7 +26,7 @@ def prepared(sales: Sales) -> tuple[Sales, tuple[str, ...], dict[str, int]]:
     is usable.
     """
     stones = sales.stones
-    others = [other for other in OTHERS if _recorded(stones, (other.name,))]
+    others = [other for other in priced_by() if _recorded(stones, (other.name,))]
     grades = [other.name for other in others if isinstance(other, Grade)]
     if _recorded(stones, (LISTING.name,)):
         grades.append(LISTING.name)

@@ -36,7 +36,7 @@ from diamond_pricing.intake.numbers import currency_named, decimal_sign, number,
 from diamond_pricing.intake.reading import Sheet, read_sheet
 from diamond_pricing.intake.source import ROW, Source
 from diamond_pricing.intake.stored import OTHER as OTHERS_COLUMN
-from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Stones
+from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Stones, date_of_sale
 from diamond_pricing.stones.attributes import Attribute, Day, Grade, Measure, blank, fold, iso
 from diamond_pricing.stones.checks import stray_days
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
@@ -242,7 +242,7 @@ class _Reader:
 
     def _days(self, columns: dict[str, Any]) -> None:
         """Give the delivery's day to sales without one; set stray days aside."""
-        name = next(a.name for a in OTHERS if isinstance(a, Day))
+        name = date_of_sale()
         given = columns.get(name, [None] * self.n)
         if self.source.delivered and None in given:
             day = _delivered(self.name, self.source.delivered)

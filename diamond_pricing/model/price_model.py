@@ -256,7 +256,9 @@ class PriceModel:
     def dates(self) -> str | None:
         """The date that it reads, if any."""
         read = self._effects.attributes
-        return next((a.name for a in OTHERS if isinstance(a, Day) and a.name in read), None)
+        return next(
+            (n for n in ATTRIBUTES if isinstance(ATTRIBUTES[n], Day) and n in read), None
+        )
 
     def _as_of(self, stone: Stone) -> str:
         """When the price of a stone is true: its own date, else when all are."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from diamond_pricing.arrays import Vector
 from diamond_pricing.model import PriceModel
-from diamond_pricing.stones import OTHERS, Day, Stones
+from diamond_pricing.stones import Stones, date_of_sale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def days_of(stones: Stones) -> Vector:
     """The day of each sale, see `Day`; NaN where none is recorded. Shape (n,)."""
-    days: Vector = stones[next(a.name for a in OTHERS if isinstance(a, Day))]
+    days: Vector = stones[date_of_sale()]
     return days
 
 

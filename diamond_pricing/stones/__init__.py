@@ -24,6 +24,8 @@ from diamond_pricing.stones.trade import (
     MEASURES,
     OTHERS,
     attribute_named,
+    date_of_sale,
+    priced_by,
 )
 
 __all__ = [
@@ -46,8 +48,10 @@ __all__ = [
     "Stones",
     "attribute_named",
     "carats",
+    "date_of_sale",
     "load_columns",
     "load_sales",
+    "priced_by",
     "several",
     "shown",
     "stone_keys",

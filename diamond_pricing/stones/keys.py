@@ -20,7 +20,7 @@ from diamond_pricing.arrays import Integers, Vector
 from diamond_pricing.stones.attributes import Day, absent
 from diamond_pricing.stones.stone import Stone
 from diamond_pricing.stones.stones import Stones
-from diamond_pricing.stones.trade import ATTRIBUTES, OTHERS
+from diamond_pricing.stones.trade import ATTRIBUTES, OTHERS, date_of_sale
 
 IDENTITY = "identity"  # the column that holds a report or stock number
 MEASURED = ("x", "y", "z")
@@ -189,10 +189,9 @@ def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:
         return column(name, 2 if frame[name].dtype.kind == "f" else None)
 
     more = [a for a in others if a not in MEASURED and not isinstance(ATTRIBUTES[a], Day)]
-    dated = next((a.name for a in OTHERS if isinstance(a, Day)), "")
     ends = [a for a, _ in sides], [b for _, b in sides]
     rest = zip(*ends, column("z", 2), *map(further, more), strict=True)
-    identities, days = map(report_number, column(IDENTITY)), column(dated)
+    identities, days = map(report_number, column(IDENTITY)), column(date_of_sale())
     return [Sale(*parts) for parts in zip(core, rest, identities, days, strict=True)]
 
 
@@ -203,6 +202,11 @@ def stone_name(sale: Sale) -> str:
     if None in sale.rest[:3]:
         return ""
     return " ".join(str(part) for part in (*sale.core[:-1], *sale.rest[:3]))
+
+
+def _likeness(known: Sale, sale: Sale) -> tuple[bool, bool]:
+    """Of several sales that may be meant the one of the same number comes first, then price."""
+    return known.identity != sale.identity, known.core != sale.core
 
 
 class KnownSales:
@@ -229,10 +233,7 @@ class KnownSales:
                     free[place] = list(self._by_core.get(place, ()))
                 known += [(k, free[place]) for k in free[place] if _alike(k, sale)]
             if known:
-                # Of several that may be meant, the one of the same number, then price.
-                same, beside = min(
-                    known, key=lambda k: (k[0].identity != sale.identity, k[0].core != sale.core)
-                )
+                same, beside = min(known, key=lambda pair: _likeness(pair[0], sale))
                 beside.remove(same)
             found.append(bool(known))
         return found

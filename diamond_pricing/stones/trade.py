@@ -237,6 +237,12 @@ def date_of_sale() -> str:
     return next((a.name for a in OTHERS if isinstance(a, Day)), "")
 
 
+def priced_by() -> list[Attribute]:
+    """What a price may go by beside the core: all but dates other than that of the sale."""
+    sold = date_of_sale()
+    return [a for a in OTHERS if not isinstance(a, Day) or a.name == sold]
+
+
 def graded(name: str) -> Grade:
     """The attribute of a name that is known to be a grade."""
     grade = ATTRIBUTES[name]
