@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -350,6 +351,50 @@ def test_a_cut_scale_of_a_house_is_carried_by_the_model(catalog):
     assert "Signature" in own.training.grades["cut"]
     assert own.explain(Stone(1.0, "signature", "G", "VS1")).price > 0
     assert json.loads(own.to_json())["trade"][0]["name"] == "cut"
+
+
+def test_what_is_said_of_a_grade_goes_with_it():
+    before = dict(trade._entries), dict(trade._line_labels)
+    try:
+        trade.use({"attribute": [{"name": "cut", "grades": ["Fine", "Finest"]}]})
+        cut = ATTRIBUTES["cut"]
+        assert cut.grades == (cut.ungraded, "Fine", "Finest")
+        with pytest.raises(StoneError, match="Fine, Finest"):
+            Stone(1.0, "Excellent", "E", "VS1")
+        assert Stone(1.0, "finest", "E", "VS1").cut == "Finest"
+    finally:
+        trade._set(*before, "tests")
+
+
+_SEVERAL_DATES = """
+import numpy as np, pandas as pd
+from diamond_pricing.fitting import fit
+from diamond_pricing import load_sales
+sales = load_sales().sample(1500, random_state=4).drop(columns="listing", errors="ignore")
+day = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.arange(1500) % 600, "D")
+sales["Sale Date"] = day.astype(str)
+sales["certified"] = (day - pd.Timedelta(40, "D")).astype(str)
+certified = {"name": "certified", "label": "Certified", "kind": "date"}
+certified |= {"low": "1990-01-01", "high": "2100-01-01"}
+model = fit(sales, "FAMILY", trade={"attribute": [certified]})
+print(model.sha256, model.dates, "certified" in model._effects.attributes)
+"""
+
+
+@pytest.mark.parametrize("family", ["loglinear", "monotone"])
+def test_prices_go_by_one_date_in_every_process(family):
+    said = set()
+    for seed in "123":
+        told = subprocess.run(
+            [sys.executable, "-c", _SEVERAL_DATES.replace("FAMILY", family)],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.add(told.stdout)
+    (only,) = said
+    assert only.split()[1:] == ["sold", "False"]
 
 
 @pytest.mark.parametrize(

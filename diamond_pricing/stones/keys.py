@@ -24,7 +24,6 @@ from diamond_pricing.stones.trade import ATTRIBUTES, OTHERS, date_of_sale
 
 IDENTITY = "identity"  # the column that holds a report or stock number
 MEASURED = ("x", "y", "z")
-CENT = 0.0151  # two prices of one sale, rounded by the carat and as a whole, may differ by one
 _PREFIX = re.compile(r"^(GIA|IGI|HRD|AGSL?|GCAL|EGL|SGL|DF)[\s:#-]*(?=\w*\d)")
 
 
@@ -144,18 +143,23 @@ def _may_be_one(a: float | None, b: float | None) -> bool:
     return tenths and abs(a - b) <= 0.05 + 1e-9
 
 
+def _rounding(sale: Sale) -> float:
+    """By how much the price of one sale may differ when it was once rounded by the carat."""
+    return 0.0101 + 0.005 * (sale.core[0] or 0)
+
+
 def _places(sale: Sale) -> list[tuple[Any, ...]]:
-    """Where sales stand whose prices differ by a cent at most, its own place first."""
+    """Where sales stand that have this price but for rounding, its own place first."""
     *core, price = sale.core
     if price is None:
         return [sale.core]
-    at = floor(price / CENT)
+    at = floor(price / _rounding(sale))
     return [(*core, at), (*core, at - 1), (*core, at + 1)]
 
 
 def _alike(known: Sale, sale: Sale) -> bool:
     apart = (known.core[-1] or 0) - (sale.core[-1] or 0)
-    return abs(apart) <= CENT and known.may_be(sale)
+    return abs(apart) <= _rounding(sale) and known.may_be(sale)
 
 
 def sales_of(frame: Any, others: Iterable[str]) -> list[Sale]:

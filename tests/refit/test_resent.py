@@ -41,6 +41,15 @@ def other_numbers(sales):
     return sales.drop(columns="Report Number").assign(**{"Stock #": stock})
 
 
+def in_tenths(sales):
+    return sales.assign(**{name: sales[name].round(1) for name in ("x", "y", "z")})
+
+
+def by_the_carat(sales):
+    per_carat = (sales["price"] / sales["carat"]).round(2)
+    return sales.drop(columns="price").assign(**{"Price per carat": per_carat})
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -53,6 +62,10 @@ def other_numbers(sales):
         lambda sales: sales.drop(columns="z"),
         lambda sales: sales.drop(columns=["depth", "table"]),
         lambda sales: sales.sample(frac=1, random_state=1),
+        in_tenths,
+        lambda sales: in_tenths(sales).drop(columns="Report Number"),
+        by_the_carat,
+        lambda sales: sales.assign(price=sales["price"] + 0.01),
     ],
     ids=[
         "missing report",
@@ -64,6 +77,10 @@ def other_numbers(sales):
         "no z",
         "no depth",
         "shuffled",
+        "tenths",
+        "tenths, no numbers",
+        "by the carat",
+        "a cent more",
     ],
 )
 def test_a_delivery_sent_again_in_another_form_brings_nothing(home, sent, changed, tmp_path):
