@@ -5,6 +5,7 @@ import datetime
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from diamond_pricing.cli import main
 from diamond_pricing.errors import DocumentError, StoneError, TradeError, UnsupportedStoneError
 from diamond_pricing.fitting import fit
 from diamond_pricing.intake import read_sales_file, take_in, written_sales
+from diamond_pricing.intake.judged import judged
 from diamond_pricing.model.market import market_index
 from diamond_pricing.model.words import ENGLISH, ITALIAN
 from diamond_pricing.registry import Registry
@@ -327,7 +329,7 @@ def test_grades_are_read_as_the_trade_writes_them(name, words, grade):
 
 
 def test_a_grade_of_another_scale_is_answered_with_what_it_may_be(packaged):
-    for word in ("Excellent", "EX", "3EX", "XXX"):
+    for word in ("Excellent", "EX", "3EX", "XXX", "GIA Excellent", "gia ex"):
         with pytest.raises(
             StoneError, match="this model knows Premium and Ideal: choose"
         ) as caught:
@@ -339,7 +341,13 @@ def test_a_grade_of_another_scale_is_answered_with_what_it_may_be(packaged):
             packaged.assess(stone).reasons[0].message
         )
     verdict = packaged.assess(Stone(1.0, "Astor", "E", "VS1"))
-    assert "this model knows Ideal" in verdict.reasons[0].message
+    assert "this model knows Ideal: choose it" in verdict.reasons[0].message
+    columns = {"carat": np.ones(3), "color": ["E"] * 3, "clarity": ["VS1"] * 3}
+    houses = {"cut": ["Excellent"] * 3, "laboratory": ["GIA", "igi", "nobody's"]}
+    errors = judged(packaged, columns | houses, 3, 0.9, "blend").errors
+    told = [re.search(r"is (.+); this", str(errors[row])).group(1) for row in range(3)]
+    assert told[:2] == ["the best grade of GIA", "a grade of IGI"]
+    assert told[2].startswith("the best grade of GIA, HRD")
 
 
 def test_a_cut_scale_of_a_house_is_carried_by_the_model(catalog):

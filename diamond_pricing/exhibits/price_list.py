@@ -13,6 +13,7 @@ from diamond_pricing.errors import StoneError
 from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.exhibit import Prose, Table, frame_of, safe
 from diamond_pricing.model import PriceModel
+from diamond_pricing.model.support import seen_grade
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.stones import Stones
 
@@ -157,13 +158,7 @@ def price_list(
         For a cut that the model does not know, or weights that do not ascend.
     """
     seen = model.training.grades
-    if cut not in seen["cut"]:
-        raise StoneError(
-            f"cut {cut} has not been seen; this model knows {', '.join(seen['cut'])}.",
-            attribute="cut",
-            given=cut,
-            code="grade_not_seen",
-        )
+    cut = seen_grade("cut", cut, model.training)
     if any(a >= b for a, b in pairwise(edges)) or len(edges) < 2:
         raise StoneError("the weights of a price list must ascend.", attribute="carat")
     low, high = model.training.ranges["carat"]

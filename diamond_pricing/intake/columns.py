@@ -24,7 +24,7 @@ from diamond_pricing.intake.source import Source
 from diamond_pricing.stones import ATTRIBUTES, OTHERS, Coded, attribute_named
 from diamond_pricing.stones.attributes import Day, Grade, Measure, blank, iso
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import KINDS
+from diamond_pricing.stones.kinds import KINDS, LABORATORY
 from diamond_pricing.stones.trade import graded
 
 # Columns that say nothing about a stone.
@@ -179,7 +179,7 @@ class TableColumns:
             if name == MEASUREMENTS:
                 columns |= self._sides(column)
             elif isinstance(attribute, Grade):
-                houses = given.get("laboratory")
+                houses = given.get(LABORATORY)
                 if houses is not None and name in self.declared.grades:
                     column = _of_houses(name, column, houses, self.declared)
                 columns[name] = self._grades(name, column)

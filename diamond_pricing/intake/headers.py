@@ -78,7 +78,7 @@ _CURRENCY = listed("""currency, currency code, ccy, cur, curr, waehrung, währun
     devise, monnaie, moneda""")
 _A_CARAT = re.compile(r"(?:/|\b[àa] |\bper |\bp/) ?(?:cts?|carats?|karat|carato)\b", re.I)
 _SIGNS = sorted((word for word in CURRENCIES if not word.isalnum()), key=len, reverse=True)
-_TOKENS = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, _SIGNS))})|[^\W_]+|[%$€£¥₹₪/]")
+_TOKENS = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, _SIGNS))})|[^\W_]+|[%$€£¥￥₹₪₩₽฿₺/]")
 
 
 def understood(header: str) -> tuple[str, str, str] | None:

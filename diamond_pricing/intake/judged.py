@@ -14,8 +14,9 @@ from diamond_pricing.model.support import ADVICE
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
 from diamond_pricing.stones import ATTRIBUTES, GRADES, OTHERS, Coded, Columns, Stones
 from diamond_pricing.stones.attributes import Attribute, Day, Grade, absent, blank
-from diamond_pricing.stones.kinds import KINDS, kinds_known, of_other_kind
+from diamond_pricing.stones.kinds import KINDS, LABORATORY, kinds_known, of_other_kind
 from diamond_pricing.stones.stones import _SLIP
+from diamond_pricing.stones.trade import graded
 
 REFUSED = "refused"
 STATUS = (PRICED, CAUTION, REFUSED)
@@ -69,6 +70,9 @@ def judged(
             for row in np.flatnonzero(wrong & ~bad).tolist():
                 errors[row] = _unreadable(attribute, columns[name], row)
             bad |= wrong
+    if LABORATORY in columns and LABORATORY not in read:  # whose the other grades are
+        texts, codes = _coded(columns[LABORATORY])
+        read[LABORATORY] = Coded([graded(LABORATORY).find(text) for text in texts], codes)
     good = np.flatnonzero(~bad)
     if bad.any():
         read = {name: _taken(column, good) for name, column in read.items()}

@@ -33,9 +33,9 @@ from diamond_pricing.intake.source import DROP, REFUSE, ROW, Source
 from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, OTHERS
 from diamond_pricing.stones.attributes import Day, Grade, Measure, blank, fold, several
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import ORIGIN, SHAPE
+from diamond_pricing.stones.kinds import LABORATORY, ORIGIN, SHAPE
+from diamond_pricing.stones.trade import graded
 
-LABORATORY = "laboratory"
 RISES = 0.5  # correlation of a price with the weight, at least
 _FOUR = {g.name for g in GRADES}
 _FIRST_COUNTS = (IDENTITY, ORIGIN, SHAPE, PER_CARAT, LIST_PRICE, DISCOUNT)
@@ -164,11 +164,23 @@ def of_houses(
 ) -> list[Any]:
     """Cells of a grade, with the laboratory before the words declared for it alone.
 
-    Of ``"GIA Excellent" = "Ideal"`` and ``"Excellent" = "Premium"`` the first is that of GIA.
+    Of ``"GIA Excellent" = "Ideal"`` and ``"Excellent" = "Premium"`` the first is that of GIA,
+    of a cell ``EX`` too.
     """
-    words = {fold(word) for word in source.grades.get(name, {})}
-    pairs = ((f"{house} {text}", text) for house, text in zip(houses, texts, strict=True))
-    return [both if fold(both) in words else text for both, text in pairs]
+    declared = {fold(word) for word in source.grades.get(name, {})}
+    grade, laboratory = graded(name), graded(LABORATORY)
+
+    def said(house: str | None, text: str | None) -> str | None:
+        if text is None or house is None:
+            return text
+        meant = grade.find(_undressed(grade, text, source)) or text
+        by = laboratory.find(house) or house
+        of_house = (f"{a} {b}" for a in (house, by) for b in (text, meant))
+        return next((both for both in of_house if fold(both) in declared), text)
+
+    pairs = list(zip(houses, texts, strict=True))
+    known = {pair: said(*pair) for pair in set(pairs)}
+    return [known[pair] for pair in pairs]
 
 
 def grade_meant(grade: Grade, text: str, source: Source) -> str:
@@ -178,10 +190,17 @@ def grade_meant(grade: Grade, text: str, source: Source) -> str:
     """
     words = {fold(k): v for k, v in source.grades.get(grade.name, {}).items()}
     text = text.strip(NO_WIDTH)
-    said = words.get(fold(text), text)
-    if grade.find(said) is not None:
-        return said
-    said = re.sub(rf"\s+(?:{grade.name}|colour|grade)$", "", said, flags=re.I)
+    if (said := words.get(fold(text))) is not None:
+        return _undressed(grade, said, source)
+    said = _undressed(grade, text, source)
+    # A word declared for "Excellent" holds for "EX" too.
+    return words.get(fold(grade.find(said) or said), said)
+
+
+def _undressed(grade: Grade, text: str, source: Source) -> str:
+    if grade.find(text) is not None:
+        return text
+    said = re.sub(rf"\s+(?:{grade.name}|colour|grade)$", "", text, flags=re.I)
     if grade.find(said) is None and source.signs != REFUSE:
         said = unsigned(said)
     half = said[: len(said) // 2]

@@ -15,18 +15,26 @@ _SPELLINGS = {
     "SGD": "s$",
     "EUR": "€ euro euros",
     "GBP": "£",
-    "JPY": "¥",
+    "JPY": "¥ ￥ jp¥ yen",
+    "CNY": "cn¥ rmb 元 yuan",
     "INR": "₹ rs rs. rupees",
     "ILS": "₪",
+    "KRW": "₩",
+    "RUB": "₽",
+    "THB": "฿",
+    "TRY": "₺",
+    "BRL": "r$",
+    "MXN": "mx$ mex$",
+    "TWD": "nt$",
     "CHF": "fr sfr franken",
 }
 CURRENCIES = {word: code for code, words in _SPELLINGS.items() for word in words.split()}
 CURRENCIES |= {code.casefold(): code for code in _CODES.split()}
 _MONEY = "|".join(map(re.escape, sorted(CURRENCIES, key=len, reverse=True)))
 _SIGNS = re.compile(rf"(?:{_MONEY}|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
-_WORDS = re.compile(r"[^\W\d_]*[$€£¥₹₪]|[^\W\d_]+")
+_WORDS = re.compile(r"[^\W\d_]*[$€£¥￥₹₪₩₽฿₺]|[^\W\d_]+")
 _REDUCED = re.compile(r"was:? ?([^a-z]+?) ?now:? ?([^a-z]+)", re.I)
-_DASH = re.compile(r"[.,]\s*[-–—]+$")  # 16.499,- is 16.499
+_DASH = re.compile(r"[.,/]\s*[-–—]+$")  # 16.499,- is 16.499; 1,11,120/- as in India
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)
 # By three, or as in India by two before the last three.
 _GROUPED = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3})(?:\.\d*)?")

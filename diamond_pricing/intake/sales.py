@@ -40,7 +40,7 @@ from diamond_pricing.stones import GRADES, MEASURES, OTHERS, Stones, date_of_sal
 from diamond_pricing.stones.attributes import Attribute, Day, Grade, Measure, blank, fold, iso
 from diamond_pricing.stones.checks import stray_days
 from diamond_pricing.stones.keys import IDENTITY, Sale, sales_of
-from diamond_pricing.stones.kinds import KINDS, OTHER
+from diamond_pricing.stones.kinds import KINDS, LABORATORY, OTHER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -266,8 +266,8 @@ class _Reader:
         if name not in self.source.columns:
             return [None] * self.n
         texts = self._texts(name)
-        if name in self.source.grades and "laboratory" in self.source.columns:
-            texts = of_houses(name, texts, self._texts("laboratory"), self.source)
+        if name in self.source.grades and LABORATORY in self.source.columns:
+            texts = of_houses(name, texts, self._texts(LABORATORY), self.source)
         known: dict[str, Any] = {}
         faults: dict[str, str] = {}
         for text in set(texts):

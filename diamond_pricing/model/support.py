@@ -1,7 +1,7 @@
 """Which stones a model can price, and on which price list."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterator, Set
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +23,7 @@ from diamond_pricing.stones import (
     Stones,
     shown,
 )
-from diamond_pricing.stones.kinds import KINDS, ORIGIN, kinds_known
+from diamond_pricing.stones.kinds import KINDS, LABORATORY, ORIGIN, kinds_known
 from diamond_pricing.stones.stones import named_rows
 from diamond_pricing.stones.trade import graded
 
@@ -191,12 +191,16 @@ class Unsupported(NamedTuple):
         if not self.known:
             return None
         if isinstance(given, str):
-            place = graded(self.attribute).grades.index
-            return min(self.known, key=lambda name: abs(place(name) - place(given)))
+            return _nearest(self.attribute, self.known, given)
         low, high = self.known
         nearest = min(max(given, low), high)
         attribute = ATTRIBUTES.get(self.attribute)
         return attribute.shown(nearest) if isinstance(attribute, Day) else nearest
+
+
+def _nearest(name: str, known: tuple[str, ...], given: str) -> str:
+    place = graded(name).grades.index
+    return min(known, key=lambda grade: abs(place(grade) - place(given)))
 
 
 def unsupported(
@@ -221,22 +225,16 @@ def unsupported(
         missing = not grade.required  # the last place is that of −1
         seen = np.array([*(name in known for name in grade.grades), missing])
         unseen = ~seen[stones[grade.name]]
-        labels = stones.labels(grade.name)
-        for given in grade.candidates if unseen.any() else ():
-            names = [name for name in grade.candidates[given] if name in known]
-            of = unseen & (labels == grade.find(given)) & bool(names)
-            unseen &= ~of
-            houses = stones.labels("laboratory")
-            for house in np.unique(houses[of]):
-                why = (
-                    f"is {grade.whose(str(labels[of][0]), house)}; this model knows "
-                    f"{' and '.join(names)}: choose one, or map it once in the source"
-                )
-                here = of & (houses == house)
-                yield Unsupported("grade_not_seen", grade.name, here, labels, why, tuple(names))
-        if unseen.any():
-            why = f"has not been seen; this model knows {', '.join(known)}"
-            yield Unsupported("grade_not_seen", grade.name, unseen, labels, why, tuple(known))
+        if not unseen.any():
+            continue
+        labels, houses = stones.labels(grade.name), stones.labels(LABORATORY)
+        found: dict[tuple[str, tuple[str, ...]], Any] = {}
+        for given, house in dict.fromkeys(zip(labels[unseen], houses[unseen], strict=True)):
+            here = unseen & (labels == given) & (houses == house)
+            said = _not_seen(grade, given, known, house)
+            found[said] = found.get(said, False) | here
+        for (why, names), here in found.items():
+            yield Unsupported("grade_not_seen", grade.name, here, labels, why, names)
     for kind in KINDS:
         if kind in read or kind not in stones.columns:
             continue
@@ -290,6 +288,44 @@ def unsupported(
             values = np.full(len(stones), "", dtype=object)
             values[alone] = words
             yield Unsupported("cell_without_support", "", alone, values, why, ())
+
+
+def _not_seen(
+    grade: Grade, given: str, known: Collection[str], house: str = ""
+) -> tuple[str, tuple[str, ...]]:
+    """Why no stone of a grade is priced, and the grades that it may be here."""
+    of = next((c for word, c in grade.candidates.items() if grade.find(word) == given), ())
+    names = tuple(name for name in of if name in known)
+    if not names:
+        return f"has not been seen; this model knows {', '.join(known)}", tuple(known)
+    choose = "choose one" if len(names) > 1 else "choose it"
+    return (
+        f"is {grade.whose(given, house)}; this model knows {' and '.join(names)}: {choose}, "
+        "or map it once in the source",
+        names,
+    )
+
+
+def seen_grade(name: str, given: str, training: Training) -> str:
+    """The grade meant, which some sale had.
+
+    Raises
+    ------
+    StoneError
+        For no grade, or one that the model has not seen.
+    """
+    grade, known = graded(name), training.grades[name]
+    meant = grade.read(given)
+    if meant not in known:
+        why, names = _not_seen(grade, meant, known)
+        raise UnsupportedStoneError(
+            f"{name} {meant} {why}.",
+            attribute=name,
+            given=meant,
+            nearest=_nearest(name, names, meant),
+            code="grade_not_seen",
+        )
+    return meant
 
 
 def refuse(found: Iterator[Unsupported]) -> None:

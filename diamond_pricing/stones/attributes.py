@@ -275,7 +275,14 @@ class Grade:
         for grade in self.grades:
             if fold(grade) == folded:
                 return grade
-        return self.spellings.get(folded)
+        return self.spellings.get(folded) or self._of_house(given)
+
+    def _of_house(self, given: str) -> str | None:
+        """The grade behind the name of a laboratory whose scale has it: ``GIA Excellent``."""
+        house, _, word = given.strip().partition(" ")
+        of = next((of for h, of in self.scales.items() if fold(h) == fold(house)), ())
+        found = self.find(word) if of and word else None
+        return found if found in of else None
 
     def whose(self, grade: str, house: str = "") -> str:
         """Whose scale has a grade, in words; of one laboratory or house if it is known."""

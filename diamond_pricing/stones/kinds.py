@@ -6,7 +6,7 @@ from typing import Any
 from diamond_pricing.stones.attributes import blank
 from diamond_pricing.stones.trade import graded
 
-SHAPE, ORIGIN = "shape", "origin"
+SHAPE, ORIGIN, LABORATORY = "shape", "origin", "laboratory"
 KINDS = {SHAPE: "Round", ORIGIN: "Natural"}  # what sales that do not tell are of
 OTHER = "other"  # what a source may say that a word means: none that is priced
 

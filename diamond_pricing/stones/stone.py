@@ -94,8 +94,8 @@ class Stone:
     def parse(cls, text: str) -> "Stone":
         """Read a stone as people write it down.
 
-        Weight, cut, color and clarity in this order, then any measures by name:
-        ``1.01 Ideal E VS1``, ``0.70 ct very good G VS2 depth=61.5 x=5.71 y=5.74``.
+        Weight, cut, color and clarity in this order, then anything else by name:
+        ``1.01 Ideal E VS1``, ``0.70 ct very good G VS2 depth=61.5 girdle=slightly thick``.
 
         Raises
         ------
@@ -106,7 +106,15 @@ class Stone:
             raise StoneError(f"give a text such as '1.01 Ideal E VS1', not {shown(text)}.")
         dotted = re.sub(r"(?<=\d),(?=\d)", ".", text)  # between digits it is a decimal comma
         words = [word for word in dotted.replace(",", " ").split() if word.casefold() != "ct"]
-        plain = [word for word in words if "=" not in word]
+        plain: list[str] = []
+        named: list[str] = []
+        for word in words:
+            if "=" in word:
+                named.append(word)
+            elif named and len(plain) >= 4:  # of a value of several words
+                named[-1] += f" {word}"
+            else:
+                plain.append(word)
         if len(plain) < 4:
             raise StoneError(
                 f"{shown(text)} is not a stone; write weight, cut, color and clarity: "
@@ -116,13 +124,12 @@ class Stone:
         carat = plain[0].casefold().removesuffix("ct")
         values: dict[str, str] = {"carat": carat, "cut": " ".join(plain[1:-2])}
         values |= {"color": plain[-2], "clarity": plain[-1]}
-        for word in words:
-            key, equals, value = word.partition("=")
-            if equals:
-                name = attribute_named(key)
-                if name is None or name in values or name == LISTING.name:
-                    raise StoneError(f"{shown(word)} is not understood.", given=text)
-                values[name] = value
+        for word in named:
+            key, _, value = word.partition("=")
+            name = attribute_named(key)
+            if name is None or name in values or name == LISTING.name:
+                raise StoneError(f"{shown(word)} is not understood.", given=text)
+            values[name] = value
         read: dict[str, Any] = {n: ATTRIBUTES[n].parse(value) for n, value in values.items()}
         return cls(**read)
 

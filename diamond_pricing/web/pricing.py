@@ -12,6 +12,7 @@ from diamond_pricing.exhibits import priced_cells
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.model.market import By, market_index
+from diamond_pricing.model.support import seen_grade
 from diamond_pricing.model.words import LANGUAGES, Words
 from diamond_pricing.stones import ATTRIBUTES, GRADES, LISTING, OTHERS, Grade, Stone, Stones
 from diamond_pricing.stones.trade import graded
@@ -264,11 +265,7 @@ def price_list(
         read = ATTRIBUTES["carat"].read
         weights = [float(read(weight)) for weight in carats or _known(model, CARATS)]
         weights = list(dict.fromkeys(weights))
-        cut = graded("cut").read(cut or [*seen["cut"]][-1])
-        if cut not in seen["cut"]:
-            known = ", ".join(seen["cut"])
-            text = f"cut {cut} has not been seen; this model knows {known}."
-            raise StoneError(text, attribute="cut", given=cut)
+        cut = seen_grade("cut", cut or [*seen["cut"]][-1], model.training)
     except StoneError as error:
         raise of_parameter(error) from error
     cells = list(product(weights, colors, clarities))

@@ -302,11 +302,14 @@ def test_a_word_can_be_declared_for_one_laboratory():
     text += "".join(
         f"1.0{i},6000,F,SI1,{word}\n"
         for i, word in enumerate(
-            ["Excellent,GIA", "excellent,gia", "Excellent,HRD", "Excellent,", "Good,GIA"]
+            [
+                *("Excellent,GIA", "excellent,gia", "EX,GIA", "3EX,G.I.A.", "EX Cut,GIA"),
+                *("Excellent,HRD", "EX,HRD", "Excellent,", "Good,GIA"),
+            ]
         )
     )
     source = Source(grades={"cut": {"GIA Excellent": "Ideal", "Excellent": "Premium"}})
-    meant = ["Ideal", "Ideal", "Premium", "Premium", "Good"]
+    meant = [*["Ideal"] * 5, *["Premium"] * 3, "Good"]
     assert take_in("a.csv", text.encode(), source).sales["cut"].tolist() == meant
     rows = [line.split(",") for line in text.splitlines()]
     read = TableColumns(rows[0], source).of_texts(list(zip(*rows[1:], strict=True)))["cut"]

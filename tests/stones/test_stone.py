@@ -104,6 +104,10 @@ def test_the_order_of_length_and_width_tells_the_price_list(x, y, listing):
         ("1,01 Ideal, E, VS1, depth=61,5", Stone(1.01, "Ideal", "E", "VS1", 61.5)),
         ("0.70 ct, very good, g, vs2", Stone(0.70, "Very Good", "G", "VS2")),
         (
+            "0.70 very good g vs2 girdle=Slightly Thick lab=gia",
+            Stone(0.70, "Very Good", "G", "VS2", girdle="Slightly Thick", laboratory="GIA"),
+        ),
+        (
             "0.7ct VG G VS2 depth=61.5 length=5.7",
             Stone(0.7, "Very Good", "G", "VS2", 61.5, x=5.7),
         ),

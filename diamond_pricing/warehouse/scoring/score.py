@@ -20,7 +20,7 @@ from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.model.ranges import check_level
 from diamond_pricing.model.support import BLEND, listed
 from diamond_pricing.stones import OTHERS, Stones
-from diamond_pricing.stones.kinds import KINDS
+from diamond_pricing.stones.kinds import KINDS, LABORATORY
 from diamond_pricing.warehouse.scoring.files import batches, rows_in, sources, writing
 
 SAMPLE = 5_000  # rows that tell what the columns are
@@ -133,6 +133,8 @@ def score(
                 progress(done, total)
     priced = int(statuses[0] + statuses[1])
     passed_over = {a.name for a in OTHERS} - set(KINDS) - model._effects.attributes
+    if columns.declared.grades:  # where a word may be that of one laboratory
+        passed_over -= {LABORATORY}
     read = {at for name, at in columns.known.items() if name not in passed_over}
     unread = tuple(header for header in first.schema.names if header not in read)
     return Scored(done, priced, int(statuses[1]), dict(counts.most_common()), unread)
