@@ -172,11 +172,7 @@ def compare(first: str, second: str, listing: str, as_json: bool, **model: Any) 
 @click.option(
     "--without", type=options.OLD_FILE, multiple=True, help="Sums to take away again."
 )
-@click.option(
-    "--trade",
-    type=options.OLD_FILE,
-    help="A TOML file of attributes that the sales have beside those of 'trade show'.",
-)
+@options.trade
 @options.leave_out
 @options.engine
 @click.option("--out", type=options.ANY_FILE, required=True, help="File to write.")
@@ -189,7 +185,6 @@ def fit(
     effective: str | None,
     sums: tuple[Path, ...],
     without: tuple[Path, ...],
-    trade: Path | None,
     leave_out: bool,
     out: Path,
     as_json: bool,
@@ -199,8 +194,6 @@ def fit(
 
     Of Parquet files, many files and large ones the sales are counted where they are.
     """
-    if trade is not None:
-        trade_document.use(trade)
     if sums:
         if data is not None or currency or family != DEFAULT:
             raise click.UsageError("--sums goes with --without and --effective alone.")

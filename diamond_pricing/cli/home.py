@@ -144,6 +144,7 @@ def refit(
 @click.argument("file", type=options.ANY_FILE)
 @click.option("--source", type=options.ANY_FILE, help="A declared source to try.")
 @click.option("--currency", help="Of the home. Default: that of the file.")
+@options.trade
 def inspect(file: Path, source: Path | None, currency: str | None) -> None:
     """Show how a file of sales would be understood, as a source to be confirmed.
 

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from diamond_pricing.errors import RegistryError
 from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.stones import LISTING
+from diamond_pricing.stones.trade import use
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 PACKAGED = "the packaged model"
@@ -66,6 +67,18 @@ def listing(text: str) -> Decorator:
     return choice("--listing", lists, "blend", text, case_sensitive=False)
 
 
+def _read_trade(_: Any, __: Any, file: Path | None) -> None:
+    if file is not None:
+        use(file)
+
+
+trade = click.option(
+    "--trade",
+    type=OLD_FILE,
+    expose_value=False,
+    callback=_read_trade,
+    help="A TOML file of attributes that the sales have beside those of 'trade show'.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 source = click.option(
     "--source", type=OLD_FILE, help="How the file is written, as 'inspect' prints it."

@@ -144,6 +144,7 @@ def added(files: tuple[Path, ...], without: tuple[Path, ...]) -> "Moments":
 )
 @click.option("--currency", help="ISO code of the prices, of new sums. Default: USD.")
 @click.option("--effective", help="When the prices were true, of new sums.")
+@options.trade
 @options.leave_out
 @options.engine
 @options.as_json

@@ -154,7 +154,8 @@ class Constraints:
                     place = _place(grid, rest, -1, 0)
                     ends = [grid.at(place | {name: codes[level + up]}) for up in (0, 1)]
                     broken.append((ends, np.zeros((len(ends[0]), self.size)), False))
-        return np.vstack([self._differences(broken), *below])
+        found = np.vstack([self._differences(broken), *below])
+        return found[found.any(axis=1)]  # a grade that no term reads rises nowhere
 
     def _differences(self, broken: list[tuple[Sequence[Stones], Matrix, bool]]) -> Matrix:
         """Rows of the ends of steps; all grids together, as there are many terms to place."""

@@ -7,7 +7,10 @@ import numpy as np
 from diamond_pricing.errors import FitError, MissingExtraError
 from diamond_pricing.fitting.gam import fit_gam
 from diamond_pricing.fitting.loglinear import fit_formula, fit_loglinear
+from diamond_pricing.fitting.sales import columns_of_sales
 from diamond_pricing.model import PriceModel
+from diamond_pricing.stones.attributes import absent
+from diamond_pricing.stones.stones import array_of
 from diamond_pricing.stones.trade import use
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ DEFAULT = "monotone"
 
 
 def fit(
-    sales: "pd.DataFrame",
+    sales: Any,
     family: str = DEFAULT,
     *,
     currency: str | None = None,
@@ -54,7 +57,7 @@ def fit(
 
     Parameters
     ----------
-    sales : DataFrame
+    sales : data frame of any library, or dict of columns
         One row a sale: carat, cut, color, clarity, price, and as far as known depth, table,
         x, y, z. Names and grades may be written as people write them. Terms over columns
         that are absent are left out of the model.
@@ -109,20 +112,25 @@ def fit(
         use(trade)
     if family not in FAMILIES:
         raise FitError(f"family {family!r} is not known; choose {' or '.join(FAMILIES)}.")
+    sales = columns_of_sales(sales)
+    n = len(array_of(sales[next(iter(sales))])) if len(sales) else 0
     given: dict[str, Any] = {
-        "weights": _weighed(weights, len(sales)),
-        "groups": _numbered(groups, len(sales), "groups", 5),
-        "folds": _numbered(folds, len(sales), "folds", 2),
+        "weights": _weighed(weights, n),
+        "groups": _numbered(groups, n, "groups", 5),
+        "folds": _numbered(folds, n, "folds", 2),
         "terms": terms,
         "progress": progress,
     }
+    if progress is not None and not callable(progress):
+        raise FitError("progress must be a function of what is done, its share and the sales.")
     asked = {name: value for name, value in given.items() if value is not None}
     if formula is not None and family != DEFAULT:
         raise FitError("give a family or a formula, not both.")
     known = set(given) if family == DEFAULT else set()
     known &= set(given) if formula is None else {"weights", "groups"}
     if strange := [name for name in asked if name not in known]:
-        raise FitError(f"{strange[0]} has no meaning for {formula or family!r}.")
+        of = f"the family {family}" if formula is None else "a formula"
+        raise FitError(f"{strange[0]} has no meaning for {of}.")
     if {"folds", "groups"} <= set(asked):
         raise FitError("give folds or groups, not both.")
     if formula is not None:
@@ -133,10 +141,12 @@ def fit(
 def _weighed(given: Any, n: int) -> "Vector | None":
     if given is None:
         return None
-    weights = np.asarray(given, np.float64)
-    if weights.shape != (n,) or not (np.isfinite(weights) & (weights > 0)).all():
+    weights = np.asarray(given)
+    if weights.dtype.kind not in "fiu" or weights.shape != (n,) or not (weights > 0).all():
         raise FitError(f"weights must be {n:,} positive numbers, one for each sale.")
-    return weights
+    if not np.isfinite(weights).all():
+        raise FitError("weights must be finite.")
+    return weights.astype(np.float64)
 
 
 def _numbered(given: Any, n: int, name: str, fewest: int) -> "Integers | None":
@@ -146,6 +156,8 @@ def _numbered(given: Any, n: int, name: str, fewest: int) -> "Integers | None":
     values = np.asarray(given)
     if values.shape != (n,):
         raise FitError(f"{name} must be {n:,} values, one for each sale.")
+    if any(absent(value) for value in values.tolist()):
+        raise FitError(f"{name} are missing for some sales; give one for each.")
     found = np.unique(values, return_inverse=True)[1]
     if found.max(initial=0) + 1 < fewest:
         raise FitError(f"{name} must have {fewest} different values or more.")

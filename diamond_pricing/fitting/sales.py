@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +11,13 @@ import numpy as np
 from msgspec import structs
 
 from diamond_pricing.arrays import Integers, Vector
-from diamond_pricing.errors import FitError
+from diamond_pricing.errors import FitError, StoneError
 from diamond_pricing.model.training import CURRENCY, EFFECTIVE
-from diamond_pricing.stones import ATTRIBUTES, Columns, Day, Stones, shown, stone_keys
+from diamond_pricing.stones import ATTRIBUTES, Day, Stones, shown, stone_keys
 from diamond_pricing.stones.checks import stray_days
+from diamond_pricing.stones.stones import array_of, columns_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from diamond_pricing.model import PriceModel
 
 FEWEST = 30  # stones
@@ -54,8 +52,18 @@ class Sales:
         return Sales(self.stones.take(rows), self.price[rows], self.currency, self.effective)
 
 
+def columns_of_sales(sales: Any) -> Any:
+    """The columns by name of what is no data frame of pandas, which stays as it is."""
+    if hasattr(sales, "attrs"):
+        return sales
+    try:
+        return columns_of(sales)
+    except StoneError as error:
+        raise FitError(str(error)) from error
+
+
 def read_sales(
-    frame: "pd.DataFrame | Columns",
+    frame: Any,
     *,
     currency: str | None = None,
     effective: str | None = None,
@@ -64,7 +72,7 @@ def read_sales(
 
     Parameters
     ----------
-    frame : DataFrame
+    frame : data frame of any library, or dict of columns
         Columns carat, cut, color, clarity and price; optionally depth, table, x, y, z.
         Names and grades may be written as people write them.
     currency, effective : str, optional
@@ -79,17 +87,15 @@ def read_sales(
     StoneError
         For a stone that cannot be; the rows are named.
     """
-    if not hasattr(frame, "columns"):
-        raise FitError(f"give a data frame of sales, not {type(frame).__name__}.")
-    columns = [column for column in frame.columns if str(column).strip().casefold() == "price"]
+    attrs = getattr(frame, "attrs", None) or {}
+    frame = columns_of_sales(frame)
+    columns = [column for column in frame if str(column).strip().casefold() == "price"]
     if len(columns) != 1:
-        there = ", ".join(str(column) for column in frame.columns)
+        there = ", ".join(str(column) for column in frame)
         raise FitError(
             f"sales need one column 'price'; found {len(columns)} among {there or 'none'}."
         )
-    given = np.asarray(frame[columns[0]])
-    if given.dtype == object:
-        given = np.array([float(v) if isinstance(v, Decimal) else v for v in given], object)
+    given = array_of(frame[columns[0]])
     wrong: list[int] = []
     if given.dtype.kind in "Mm":  # a date would come out as nanoseconds
         wrong = [0]
@@ -113,8 +119,8 @@ def read_sales(
             f"the first is {shown(given[bad[0]])} in row {bad[0]}, counted from 0. Leave "
             "those sales out (on the command line: --leave-out)."
         )
-    currency = str(currency or frame.attrs.get("currency", "USD"))
-    effective = str(effective or frame.attrs.get("effective", "undated"))
+    currency = str(currency or attrs.get("currency", "USD"))
+    effective = str(effective or attrs.get("effective", "undated"))
     if not CURRENCY.fullmatch(currency):
         raise FitError(f"currency {shown(currency)} is not a code of three capitals, as USD.")
     if not EFFECTIVE.fullmatch(effective):

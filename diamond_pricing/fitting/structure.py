@@ -63,6 +63,7 @@ Curve = tuple[str, int] | tuple[str, int, int]
 Part = str | Curve
 
 PARTED: dict[Part, tuple[float, ...]] = {"magic": MAGIC, "bands": BANDED, "segments": SEGMENTS}
+FEWEST_SPLINES = 4  # as many as a cubic has coefficients
 SPECIAL = ("magic", "bands", "segments", "hundredths", "contrast")
 MANY = 15_000  # sales from which curves may bend more
 
@@ -146,12 +147,18 @@ def structure(
 
 def check(terms: Sequence[tuple[Part, ...]], stones: Stones) -> None:
     """Raise FitError for what is no term of these stones."""
-    for term in terms:
+    if isinstance(terms, str) or not isinstance(terms, Sequence):
+        raise FitError(f"terms must be a list of tuples, not {terms!r}.")
+    for i, term in enumerate(terms):
+        if isinstance(term, tuple) and term and _is_part(term, stones):
+            raise FitError(f"{term!r} is a curve; as a term it is ({term!r},).")
         if not (isinstance(term, tuple) and term and all(_is_part(p, stones) for p in term)):
             raise FitError(
                 f"{term!r} is no term: give a tuple of grades, curves (expression, number of "
-                f"B-splines), or {', '.join(SPECIAL)}."
+                f"B-splines, {FEWEST_SPLINES} or more), or {', '.join(SPECIAL)}."
             )
+        if term in terms[:i]:
+            raise FitError(f"the term {term!r} is given twice.")
     if not any(term[0][0] == WEIGHT and len(term) == 1 for term in terms):
         raise FitError(f"a term of the weight is missing, such as (({WEIGHT!r}, 25),).")
 
@@ -161,10 +168,14 @@ def _is_part(part: object, stones: Stones) -> bool:
         return part in SPECIAL or isinstance(ATTRIBUTES.get(part), Grade)
     if not (isinstance(part, tuple) and len(part) in (2, 3) and isinstance(part[0], str)):
         return False
+    if not all(isinstance(count, int) for count in part[1:]):
+        return False
     for name in parse(part[0]).attributes:
         if not stones.known(name).any():
             raise FitError(f"a curve over {part[0]} needs {name}, which no sale records.")
-    return all(isinstance(count, int) and count >= 0 for count in part[1:])
+    dated = len(part) == 3 and part[2] == 0  # months of a period
+    fewest = 1 if dated else FEWEST_SPLINES
+    return part[1] >= fewest
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 import re
 
-from diamond_pricing.intake.numbers import CURRENCIES
+from diamond_pricing.intake.numbers import CURRENCIES, SIGNS
 from diamond_pricing.stones import attribute_named
 from diamond_pricing.stones.attributes import fold
 from diamond_pricing.stones.keys import IDENTITY
@@ -78,7 +78,7 @@ _CURRENCY = listed("""currency, currency code, ccy, cur, curr, waehrung, währun
     devise, monnaie, moneda""")
 _A_CARAT = re.compile(r"(?:/|\b[àa] |\bper |\bp/) ?(?:cts?|carats?|karat|carato)\b", re.I)
 _SIGNS = sorted((word for word in CURRENCIES if not word.isalnum()), key=len, reverse=True)
-_TOKENS = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, _SIGNS))})|[^\W_]+|[%$€£¥￥₹₪₩₽฿₺/]")
+_TOKENS = re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, _SIGNS))})|[^\W_]+|[%/{SIGNS}]")
 
 
 def understood(header: str) -> tuple[str, str, str] | None:

@@ -32,7 +32,8 @@ CURRENCIES = {word: code for code, words in _SPELLINGS.items() for word in words
 CURRENCIES |= {code.casefold(): code for code in _CODES.split()}
 _MONEY = "|".join(map(re.escape, sorted(CURRENCIES, key=len, reverse=True)))
 _SIGNS = re.compile(rf"(?:{_MONEY}|mm|cm|cts?|carats?|%|\s| |'|’)+", re.I)
-_WORDS = re.compile(r"[^\W\d_]*[$€£¥￥₹₪₩₽฿₺]|[^\W\d_]+")
+SIGNS = "$€£¥￥₹₪₩₽฿₺"
+_WORDS = re.compile(rf"[^\W\d_]*[{SIGNS}]|[^\W\d_]+")
 _REDUCED = re.compile(r"was:? ?([^a-z]+?) ?now:? ?([^a-z]+)", re.I)
 _DASH = re.compile(r"[.,/]\s*[-–—]+$")  # 16.499,- is 16.499; 1,11,120/- as in India
 _PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.I)

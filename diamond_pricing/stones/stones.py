@@ -113,7 +113,7 @@ class Stones:
             For a required column that is absent, two columns of one meaning, or values
             that no diamond has; the first rows are named.
         """
-        frame = _columns_of(frame)
+        frame = columns_of(frame)
         named: dict[str, Any] = {}
         for column in frame:
             name = attribute_named(str(column))
@@ -127,7 +127,7 @@ class Stones:
             if name is not None:
                 named[name] = column
         read: dict[str, NDArray[Any]] = {}
-        rows = len(_array(frame[named["carat"]])) if "carat" in named else 0
+        rows = len(array_of(frame[named["carat"]])) if "carat" in named else 0
         attributes: list[Attribute] = [*MEASURES, *GRADES]
         for attribute in attributes:
             name = attribute.name
@@ -142,7 +142,7 @@ class Stones:
                 continue
             column = frame[named[name]]
             if isinstance(attribute, Measure):
-                read[name] = _measures(attribute, _array(column))
+                read[name] = _measures(attribute, array_of(column))
             elif isinstance(column, Coded):
                 texts = np.array(column.texts, object)
                 try:
@@ -150,7 +150,7 @@ class Stones:
                 except StoneError:  # which names rows, not texts
                     read[name] = _codes(attribute, texts[column.codes])
             else:
-                read[name] = _codes(attribute, _array(column))
+                read[name] = _codes(attribute, array_of(column))
         unread: list[tuple[int, Problem]] = []
         for attribute in OTHERS:
             if attribute.name in named:
@@ -254,19 +254,30 @@ class Stones:
         return replace(self, columns=MappingProxyType({**self.columns, **columns}))
 
 
-def _columns_of(frame: Any) -> Mapping[Any, Any]:
-    """The columns of a data frame of any library, by name."""
+def columns_of(frame: Any) -> Mapping[Any, Any]:
+    """The columns of a data frame of any library, by name.
+
+    Raises
+    ------
+    StoneError
+        For what is no data frame, and columns that are no lists.
+    """
     if hasattr(frame, "collect") and hasattr(frame, "collect_schema"):
         frame = frame.collect()  # Polars, lazily
     if hasattr(frame, "fetchnumpy"):  # a relation of DuckDB
         frame = frame.fetchnumpy()
     if isinstance(frame, Mapping):
+        for name, column in frame.items():
+            if isinstance(column, str) or not hasattr(column, "__len__"):
+                raise StoneError(
+                    f"column {name!r} must be a list of values, not {shown(column)}."
+                )
         return frame
     if hasattr(frame, "column_names") and hasattr(frame, "column"):  # Arrow
         names = frame.column_names
         return {name: frame.column(i) for i, name in enumerate(names)}
     if not hasattr(frame, "columns"):
-        raise StoneError(f"give a data frame of stones, not {type(frame).__name__}.")
+        raise StoneError(f"give a data frame or a dict of columns, not {type(frame).__name__}.")
     names = list(frame.columns)
     if len(set(names)) == len(names):
         return {name: frame[name] for name in names}
@@ -279,7 +290,7 @@ def _columns_of(frame: Any) -> Mapping[Any, Any]:
     return {name: frame[name] for name in names if names.count(name) == 1}
 
 
-def _array(column: Any) -> NDArray[Any]:
+def array_of(column: Any) -> NDArray[Any]:
     """A column as an array: numbers, or objects, None or NaN where missing."""
     if isinstance(column, np.ma.MaskedArray):
         gone = np.ma.getmaskarray(column)
@@ -298,7 +309,7 @@ def _other(
     if isinstance(column, Coded):
         values, place = np.array(column.texts, object), column.codes
     else:
-        every = _array(column)
+        every = array_of(column)
         every = _days(every) if isinstance(attribute, Day) else every.astype(object)
         texts: dict[Any, int] = {}
         try:

@@ -6,6 +6,7 @@ engine that has it: Spark, BigQuery, Snowflake, PostgreSQL and others.
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -268,7 +269,8 @@ def _canonical(given: Any) -> Any:
 def _graded(grade: Grade, given: Any, column: str) -> Any:
     """Codes of a column of grades, −1 where there is none, −2 where it is not a grade.
 
-    None for a column of a further grade that holds no word of it: it says something else.
+    None for a column of a further grade in which most words are none of it: it says
+    something else.
     """
     kind, texts = given[column].type(), given[column]
     if grade not in GRADES:
@@ -282,15 +284,17 @@ def _graded(grade: Grade, given: Any, column: str) -> Any:
         )
     none = grade.grades.index(grade.ungraded) if grade.ungraded else -1
     branches = []
+    rows: Counter[str] = Counter()
     for word in sorted(word for word in words if word is not None):
         found = grade.find(word)
         code = none if not grade.needed and blank(word) else -2
+        rows["known" if found is not None else "strange" if code == -2 else ""] += words[word]
         branches.append((word, code if found is None else grade.grades.index(found)))
     if not branches:
         if grade.needed:
             raise FitError(f"column {column!r} holds no {grade.name}; there are no sales.")
         return ibis.literal(none, "int16")
-    if grade not in GRADES and all(code in (-2, none) for _, code in branches):
+    if grade not in GRADES and (rows["strange"] > rows["known"] or not rows["known"]):
         return None
     codes = texts.cases(*branches, else_=none)
     return ibis.ifelse(texts.isnull(), none, codes).cast("int16")
@@ -328,14 +332,14 @@ def _dated(of: Day, given: Any, column: str) -> dict[str, Any]:
     }
 
 
-def _words(given: Any, column: str, texts: Any) -> list[str | None]:
-    """What is in a column, each once; one more than `MANY_TEXTS` at most."""
+def _words(given: Any, column: str, texts: Any) -> dict[str | None, int]:
+    """What is in a column and in how many rows; one more than `MANY_TEXTS` at most."""
     try:
-        found = given.select(text=texts).distinct().limit(MANY_TEXTS + 1)
-        words: list[str | None] = found.to_pyarrow()["text"].to_pylist()
+        found = given.select(text=texts).group_by("text").aggregate(n=lambda t: t.count())
+        counted = found.limit(MANY_TEXTS + 1).to_pyarrow()
     except Exception as error:
         raise _unread(f"column {column!r}", error) from error
-    return words
+    return dict(zip(*(counted[name].to_pylist() for name in ("text", "n")), strict=True))
 
 
 def reasons(relation: Relation, needed: tuple[str, ...]) -> dict[str, Any]:

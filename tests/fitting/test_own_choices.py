@@ -1,11 +1,13 @@
 """What the caller of a fit decides."""
 
+import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 import statsmodels.formula.api as smf
 
-from diamond_pricing import Stone, load_sales
-from diamond_pricing.errors import ExpressionError, FitError
+from diamond_pricing import Stone, Stones, load_sales
+from diamond_pricing.errors import ExpressionError, FitError, StoneError
 from diamond_pricing.fitting import fit, from_statsmodels, read_sales
 from diamond_pricing.fitting.monotone import default_terms, fit_held_out
 
@@ -37,6 +39,15 @@ def test_the_default_terms_give_the_default_model_and_others_another(some, terms
     ]
     assert read[1] - read[0] == {"table"}
     assert model.certificate.holds
+
+
+@pytest.mark.parametrize("grades", [(), ("cut",), ("color", "clarity")])
+def test_grades_may_be_left_out(some, grades):
+    model = fit(some, terms=[WEIGHT, *((name,) for name in grades)])
+    assert model.certificate.holds
+    first, second = Stone(0.9, "Ideal", "E", "VS1"), Stone(0.9, "Good", "H", "SI1")
+    equal = model.explain(first).price == model.explain(second).price
+    assert equal == (not grades)
 
 
 def test_own_folds_are_what_errors_are_measured_on(some):
@@ -95,8 +106,16 @@ def test_sales_that_a_formula_cannot_read_are_left_out(some):
         ({"formula": "C(cut"}, "unclosed bracket"),
         ({"formula": "carat", "family": "gam"}, "a family or a formula"),
         ({"formula": "carat", "folds": 1}, "folds must be"),
-        ({"family": "gam", "terms": [WEIGHT]}, "terms has no meaning for 'gam'"),
-        ({"formula": "carat", "terms": [WEIGHT]}, "terms has no meaning for 'carat'"),
+        ({"family": "gam", "terms": [WEIGHT]}, "terms has no meaning for the family gam"),
+        ({"formula": "carat", "terms": [WEIGHT]}, "terms has no meaning for a formula"),
+        ({"terms": "color"}, "terms must be a list of tuples"),
+        ({"terms": [("log(carat)", 25)]}, r"is a curve; as a term it is \(\('log"),
+        ({"terms": [WEIGHT, (("table", 0),)]}, "4 or more"),
+        ({"terms": [WEIGHT, ("cut",), ("cut",)]}, r"\('cut',\) is given twice"),
+        ({"weights": ["a"] * 1_000}, "weights must be 1,000 positive numbers"),
+        ({"weights": [np.inf] * 1_000}, "weights must be finite"),
+        ({"folds": [np.nan, *range(999)]}, "folds are missing for some sales"),
+        ({"progress": True}, "progress must be a function"),
     ],
 )
 def test_what_cannot_be_meant_is_said(some, given, complaint):
@@ -109,3 +128,22 @@ def test_a_curve_of_nothing_and_two_kinds_of_folds_are_said(some):
         fit(some, terms=[WEIGHT, (("crt", 3),)])
     with pytest.raises(FitError, match="folds or groups, not both"):
         fit(some, folds=some["stone"] % 5, groups=some["stone"])
+
+
+def test_sales_may_come_from_any_library(some):
+    from_pandas = fit(some, "loglinear")
+    kept = some.reset_index(drop=True)
+    for sales in (
+        pa.Table.from_pandas(kept),
+        duckdb.from_df(kept),
+        {name: kept[name].tolist() for name in kept},
+    ):
+        model = fit(sales, "loglinear", effective="2008")
+        assert model.terms == from_pandas.terms
+        np.testing.assert_allclose(model.coefficients, from_pandas.coefficients, rtol=1e-9)
+    with pytest.raises(FitError, match="column 'price' must be a list of values, not 3"):
+        fit({"price": 3})
+    with pytest.raises(FitError, match="a data frame or a dict of columns, not int"):
+        fit(3)
+    with pytest.raises(StoneError, match="column 'carat' must be a list of values, not 1"):
+        Stones.from_frame({"carat": 1})

@@ -727,6 +727,9 @@ def test_other_shapes_than_those_of_the_founding_model_are_left_out(today, other
     rounds = other.assign(shape=np.where(np.arange(len(other)) < 100, "Oval", "Round"))
     found = sums(rounds, frame)
     assert found.left_out["shape not seen by the founding model"] > 50
+    words = np.where(np.arange(len(other)) % 3 == 0, "None", "purple")
+    odd = sums(other.assign(fluorescence=words), frame)  # as `fit` passes such a column over
+    assert (odd.n, odd.left_out) == (sums(other, frame).n, sums(other, frame).left_out)
     of_shapes = founded(today)
     with pytest.raises(FitError, match="no column for polish, which the founding model reads"):
         sums(today.drop(columns="polish"), of_shapes)
