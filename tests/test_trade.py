@@ -560,6 +560,7 @@ def test_a_served_home_tells_what_the_market_did(model, server):
     assert wrong.json()["errors"][0]["parameter"] == "as_of"
     wrong = server.get("/v1/index", params={"shape": "Oval"})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "stone_declined")
+    assert "row" not in wrong.json()["detail"]
     assert server.get("/v1/index", params={"by": "day"}).status_code == 400
 
 

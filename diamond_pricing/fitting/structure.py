@@ -175,7 +175,7 @@ def _is_part(part: object, stones: Stones) -> bool:
             raise FitError(f"a curve over {part[0]} needs {name}, which no sale records.")
     dated = len(part) == 3 and part[2] == 0  # months of a period
     fewest = 1 if dated else FEWEST_SPLINES
-    return part[1] >= fewest
+    return bool(part[1] >= fewest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -354,7 +354,9 @@ class PriceModel:
             raise ReportError(
                 "the sales of this model have no dates; there is no index to show."
             )
-        ends, stones = self._past.monthly(self.reference if of is None else of)
+        stone = self.reference if of is None else of
+        refuse(self._unsupported(Stones.of([stone])))
+        ends, stones = self._past.monthly(stone)
         return ends, self.design(stones)
 
     @cached_property

@@ -248,7 +248,9 @@ def _transpiled(text: str, dialect: str) -> str:
         tree = _apart(tree, exp)
     if dialect not in _NAN:
         tree = tree.transform(lambda node: _without_nan(node, exp, dialect))
-    return tree.sql(dialect=dialect, pretty=False)
+    # Of SQLite it warns that days cannot be told apart, and writes how they are.
+    told = sqlglot.ErrorLevel.IGNORE if dialect == "sqlite" else sqlglot.ErrorLevel.WARN
+    return tree.sql(dialect=dialect, pretty=False, unsupported_level=told)
 
 
 def _without_nan(node: Any, exp: Any, dialect: str) -> Any:
