@@ -6,7 +6,8 @@
 
 ``run`` keeps the predictions of each model in DIR and leaves out what is there, so that it
 can be stopped and taken up again; all of it takes about two hours on one core. ``table``
-compares them. The extra ``bench`` brings the peers.
+compares them. The extra ``bench`` brings the peers; those in ``BY_HAND`` are installed by
+hand and asked for by ``--only``, foundation models with ``--checkpoint NAME=FILE``.
 
 ``--data`` compares on anybody's sales, in one table: ours with all that the file records and
 with the four Cs alone, and the peers with all of its columns, categories as they are. A column
@@ -31,7 +32,15 @@ import click
 import msgspec
 import numpy as np
 import pandas as pd
-from black_boxes import BY_HAND, CONFIGURATIONS, PEERS, features, named_features, out_of_fold
+from black_boxes import (
+    BY_HAND,
+    CONFIGURATIONS,
+    PEERS,
+    WEIGHED,
+    features,
+    named_features,
+    out_of_fold,
+)
 
 from diamond_pricing import load_sales
 from diamond_pricing.fitting import fit, read_sales
@@ -162,10 +171,19 @@ def _category(name: str, column: str, values: pd.Series) -> dict[str, Any]:
 @click.option("--collection", type=click.Path(path_type=Path), help="A CSV file of sales.")
 @click.option("--only", multiple=True, help="Models, default all.")
 @click.option("--on", multiple=True, default=("collection", "catalog"))
+@click.option("--checkpoint", multiple=True, help="NAME=FILE: the weights of a peer.")
 def run(
-    work: Path, collection: Path | None, only: tuple[str, ...], on: tuple[str, ...]
+    work: Path,
+    collection: Path | None,
+    only: tuple[str, ...],
+    on: tuple[str, ...],
+    checkpoint: tuple[str, ...],
 ) -> None:
     """Predict every held-out sale by every model."""
+    weights = {name: file for name, _, file in (given.partition("=") for given in checkpoint)}
+    for name in set(WEIGHED) & set(only):
+        if not Path(weights.get(name, "")).is_file():
+            raise click.UsageError(f"--checkpoint {name}=FILE must name a file of weights.")
     warnings.filterwarnings("ignore", module="sklearn|lightgbm|interpret")
     work.mkdir(parents=True, exist_ok=True)
     for which in on:
@@ -187,7 +205,7 @@ def run(
             if name in OURS:
                 _ours(work, which, name, frame, fold)
             else:
-                _peer(work, which, name, sales, groups, fold)
+                _peer(work, which, name, sales, groups, fold, weights.get(name))
 
 
 def _ours(work: Path, which: str, family: str, frame: pd.DataFrame, fold: np.ndarray) -> None:
@@ -211,7 +229,7 @@ def _ours(work: Path, which: str, family: str, frame: pd.DataFrame, fold: np.nda
         np.savez(file, log_price=found[way], **kept)
 
 
-def _peer(work: Path, which: str, name: str, sales, groups, fold) -> None:
+def _peer(work: Path, which: str, name: str, sales, groups, fold, weights) -> None:
     for hidden in (False, True):
         setting = f"{which}, {'hidden' if hidden else 'recorded'}"
         file = work / f"{setting} - {name}.npz"
@@ -219,7 +237,7 @@ def _peer(work: Path, which: str, name: str, sales, groups, fold) -> None:
             continue
         X = features(sales.stones, hidden, PEERS[name][2])
         twin = work / f"{setting} - {name.partition(',')[0]}.npz"
-        config = None
+        config = None if weights is None else {"checkpoint": weights}
         if "columns only" in name and twin.exists():
             config = json.loads(str(np.load(twin)["config"]))
         found, config, seconds = out_of_fold(name, X, np.log(sales.price), groups, fold, config)

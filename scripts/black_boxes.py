@@ -185,7 +185,7 @@ def ebm(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> 
     from interpret.glassbox import ExplainableBoostingRegressor
 
     model = ExplainableBoostingRegressor(
-        interactions=c["pairs"],
+        interactions=c["pairs"] or X.shape[1] * (X.shape[1] - 1) // 2,
         learning_rate=c["rate"],
         max_leaves=c["leaves"],
         max_bins=c["bins"],
@@ -238,6 +238,32 @@ def realmlp(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None)
     return (lambda new: model.predict(new.astype(np.float32)).astype(float).ravel()), 0
 
 
+def tabicl(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> Any:
+    """A foundation model that reads the sales as its context; ``pip install tabicl``.
+
+    Its weights come in a file of their own, and under terms of their own.
+    """
+    from tabicl import TabICLRegressor
+
+    model = TabICLRegressor(
+        model_path=c["checkpoint"], allow_auto_download=False, device="cpu", random_state=0
+    )
+    return model.fit(X, y).predict, 0
+
+
+def tabpfn(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> Any:
+    """Another; ``pip install tabpfn``."""
+    from tabpfn import TabPFNRegressor
+
+    model = TabPFNRegressor(
+        model_path=c["checkpoint"],
+        device="cpu",
+        random_state=0,
+        ignore_pretraining_limits=True,
+    )
+    return model.fit(X, y).predict, 0
+
+
 def forest(c: Config, X: Matrix, y: Vector, held: tuple[Matrix, Vector] | None) -> Any:
     """Random forest on prices themselves, as the owner was first offered."""
     from sklearn.ensemble import RandomForestRegressor
@@ -260,6 +286,10 @@ def _boosted(rng: np.random.Generator) -> Config:
         "noise": _pick(rng, 0.1, 3),
         "monotone": bool(rng.random() < 0.5),
     }
+
+
+def _paired(rng: np.random.Generator) -> Config:
+    return _glass(rng) | {"pairs": 0}
 
 
 def _glass(rng: np.random.Generator) -> Config:
@@ -297,15 +327,19 @@ PEERS: dict[str, tuple[Any, Callable[[np.random.Generator], Config] | None, bool
     "LightGBM": (lightgbm, _boosted, True),
     "XGBoost": (xgboost, _boosted, True),
     "EBM": (ebm, _glass, True),
+    "EBM, all pairs": (ebm, _paired, True),
     "Perpetual": (perpetual, _budgeted, True),
     "APLR": (aplr, _piecewise, True),
     "RealMLP": (realmlp, None, True),
+    "TabICL": (tabicl, None, True),
+    "TabPFN": (tabpfn, None, True),
     "random forest, raw prices": (forest, _wooden, False),
     "CatBoost, recorded columns only": (catboost, _boosted, False),
     "LightGBM, recorded columns only": (lightgbm, _boosted, False),
     "XGBoost, recorded columns only": (xgboost, _boosted, False),
 }
-BY_HAND = ("RealMLP",)  # installed by hand, asked for by --only
+BY_HAND = ("RealMLP", "TabICL", "TabPFN")  # installed by hand, asked for by --only
+WEIGHED = ("TabICL", "TabPFN")  # whose weights are a file, given by --checkpoint
 
 
 def searched(name: str, X: Matrix, y: Vector, groups: Integers, seed: int) -> Config:
