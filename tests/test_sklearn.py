@@ -110,7 +110,7 @@ def test_weights_count_and_groups_are_held_out_together(X, sold, fitted):
     ):
         with pytest.raises(FitError, match=r"weights must|groups must"):
             fit(X.assign(price=price), **wrong)
-    with pytest.raises(FitError, match="weights has no meaning for 'gam'"):
+    with pytest.raises(FitError, match="weights has no meaning for the family gam"):
         fit(X.assign(price=price), "gam", weights=np.ones(len(X)))
 
 
