@@ -62,9 +62,9 @@ def sales_in(
     if not wrong:
         return intake.sales, {}
     if not leave_out:
-        first = "".join(f"\n  row {q.row}, {q.field}: {q.reason}" for q in wrong[:SHOWN])
+        first = "; ".join(f"row {q.row}, {q.field}: {q.reason}" for q in wrong[:SHOWN])
         raise FitError(
-            f"{len(wrong):,} of {intake.read:,} rows of {file} cannot be read:{first}.\n"
+            f"{len(wrong):,} of {intake.read:,} rows of {file} cannot be read: {first}. "
             "Leave them out with --leave-out, or say with --source how the file is written; "
             "'diamond-pricing inspect' shows how it is understood."
         )

@@ -35,8 +35,9 @@ _NAMES = {
     PRICE: """price, total price, amount, total, total amount, sale price, selling price
         sold price, sold for, net price, value, cost, asking price, list price, retail price
         wholesale price, trade price, price ex vat, price inc vat, final price
-        price total, preis, gesamtpreis, preis netto, prix, prix total, prix ht, prix ttc
-        prezzo, prezzo totale, precio""",
+        price total, sales price, total sales price, total sale price, sales amount, sale amount
+        item price, market price, current price, our price, preis, gesamtpreis, preis netto
+        prix, prix total, prix ht, prix ttc, prezzo, prezzo totale, precio""",
     PER_CARAT: """price per carat, price/carat, price/ct, price/cts, price per ct, ppc, $/ct
         per carat, pricepercarat, price ct, rate
         net rate, asking price per carat, preis pro karat, prix par carat, prezzo al carato""",

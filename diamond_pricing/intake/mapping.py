@@ -15,6 +15,7 @@ from diamond_pricing.intake.headers import (
     MEASUREMENTS,
     PER_CARAT,
     PRICE,
+    SIDES,
     UNITS,
     currency_of,
     meaning,
@@ -33,7 +34,7 @@ from diamond_pricing.intake.source import DROP, REFUSE, ROW, Source
 from diamond_pricing.stones import ATTRIBUTES, GRADES, MEASURES, OTHERS
 from diamond_pricing.stones.attributes import Day, Grade, Measure, blank, fold, several
 from diamond_pricing.stones.keys import IDENTITY
-from diamond_pricing.stones.kinds import LABORATORY, ORIGIN, SHAPE
+from diamond_pricing.stones.kinds import KINDS, LABORATORY, ORIGIN, SHAPE
 from diamond_pricing.stones.trade import graded
 
 RISES = 0.5  # correlation of a price with the weight, at least
@@ -43,6 +44,8 @@ LEAST_PRICE = 50.0  # median of a column of prices, in any currency
 NO_WIDTH = " \t\u200b\u200e\u200f\ufeff"  # what spreadsheets and pages leave around words
 FLAT = 0.8  # of the width; a height is less
 ROUNDED = 0.02  # share by which a price may differ from weight times that of a carat
+MOST_KINDS = 20  # different cells of a column that tells the origin
+_OF_ORIGIN = re.compile("lab.?(grown|created|diamond)|natural|mined|cvd|hpht|synth", re.I)
 SAMPLE = 500  # rows that tell which of two columns is meant
 READABLE, OTHERWISE = 0.9, 0.5  # shares of them
 
@@ -73,8 +76,14 @@ def guessed(
     needed = [m.name for m in MEASURES if m.needed] + [g.name for g in GRADES if g.needed]
     if LIST_PRICE in columns and DISCOUNT not in columns and "%" in headers:
         columns[DISCOUNT] = "%"
-    # A list of several shapes must never be taken for one of round stones.
+    # A list of several shapes must never be taken for one of round stones, nor grown stones
+    # for natural ones.
     _told_by_cells(sheet, columns, [SHAPE])
+    for name, tells in ((ORIGIN, _tells_origin), (MEASUREMENTS, _three_sides)):
+        likely = [h for h in _free(sheet, columns) if tells(sheet, h)]
+        beside = {name, *SIDES} if name == MEASUREMENTS else {name}
+        if len(likely) == 1 and not beside & set(columns):
+            columns[name] = likely[0]
     if by_cells:
         _told_by_cells(sheet, columns, [*needed, "cut"])
         _price_by_cells(sheet, columns)
@@ -200,6 +209,9 @@ def grade_meant(grade: Grade, text: str, source: Source) -> str:
 def _undressed(grade: Grade, text: str, source: Source) -> str:
     if grade.find(text) is not None:
         return text
+    if grade.name == ORIGIN:
+        house, _, rest = text.partition(" ")
+        return (rest or KINDS[ORIGIN]) if graded(LABORATORY).find(house) else text
     said = re.sub(rf"\s+(?:{grade.name}|colour|grade)$", "", text, flags=re.I)
     if grade.find(said) is None and source.signs != REFUSE:
         said = unsigned(said)
@@ -224,6 +236,28 @@ def _told_by_cells(sheet: Sheet, columns: dict[str, str], names: list[str]) -> N
             likely = [h for h in likely if _weights(sheet, h)]
         if len(likely) == 1:
             columns[name] = likely[0]
+
+
+def _tells_origin(sheet: Sheet, header: str) -> bool:
+    """Whether cells say natural or grown, not merely yes, or a laboratory."""
+    texts = {text.strip() for text in sheet.column(header) if not blank(text)}
+    grade = graded(ORIGIN)
+    read = [grade.find(_undressed(grade, text, Source())) for text in list(texts)[:MOST_KINDS]]
+    if not texts or len(texts) >= MOST_KINDS or None in read:
+        return False
+    return any(_OF_ORIGIN.search(text) for text in texts)
+
+
+def _three_sides(sheet: Sheet, header: str) -> bool:
+    """Whether cells are three lengths, as ``6.43 - 6.48 x 3.97``."""
+    some = [text for text in _first(sheet, header) if not blank(text)]
+    fine = [
+        len(found := sides(text)) == len(SIDES)
+        and None not in map(_number, found)
+        and re.search("[x×*]", text, re.I) is not None  # a date has none
+        for text in some
+    ]
+    return bool(fine) and sum(fine) >= READABLE * len(fine)
 
 
 def _price_by_cells(sheet: Sheet, columns: dict[str, str]) -> None:
@@ -335,9 +369,9 @@ def _columns(sheet: Sheet, source: Source) -> tuple[dict[str, str], dict[str, st
                 continue
         if name in further and (name in columns or _readable(name, sheet, header) < OTHERWISE):
             continue  # a column of another meaning
-        type_of_what = name == ORIGIN and fold(header) == "type"
-        if type_of_what and _readable(ORIGIN, sheet, header) < OTHERWISE:
-            continue
+        unlike = _readable(ORIGIN, sheet, header) < OTHERWISE and fold(header) == "type"
+        if name == ORIGIN and unlike and not _tells_origin(sheet, header):
+            continue  # the type of something else
         if name == "depth" and _readable("depth", sheet, header) < OTHERWISE:
             name = "z" if _readable("z", sheet, header) >= READABLE else name
         if name == PRICE and name in columns:

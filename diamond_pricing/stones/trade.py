@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import date
 from importlib import resources
+from itertools import product
 from os import PathLike
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -77,6 +78,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     spellings: dict[str, str] = {}
     candidates: dict[str, list[str]] = {}
     scales: dict[str, list[str]] = {}
+    middle: str = ""
     labels: dict[str, str] = {}
 
 
@@ -382,7 +384,7 @@ def _made(entry: Entry, where: str) -> Attribute:
     folded = {fold(grade) for grade in entry.grades}
     if not entry.grades or len(folded) < len(entry.grades) or "" in folded:
         raise wrong("needs grades, each once")
-    unknown = {*entry.spellings, *([entry.ungraded] if entry.ungraded else [])}
+    unknown = {*entry.spellings, *filter(None, (entry.ungraded, entry.middle))}
     unknown -= set(entry.grades)
     lists = [*entry.candidates.values(), *entry.scales.values()]
     unknown |= {grade for grades in lists for grade in grades} - set(entry.grades)
@@ -393,6 +395,8 @@ def _made(entry: Entry, where: str) -> Attribute:
         for word in words.split(","):
             if spellings.setdefault(fold(word), grade) != grade:
                 raise wrong(f"has {word.strip()!r} mean two grades")
+    if entry.middle:
+        spellings = _ranges(entry, spellings) | spellings
     return Grade(
         grades=tuple(entry.grades),
         spellings=MappingProxyType(spellings),
@@ -407,6 +411,18 @@ def _made(entry: Entry, where: str) -> Attribute:
         ),
         **rest,
     )
+
+
+def _ranges(entry: Entry, spellings: Mapping[str, str]) -> dict[str, str]:
+    """What ranges mean: the end farther from the middle, the second of two as far."""
+    words = {fold(grade): grade for grade in entry.grades} | dict(spellings)
+    place = entry.grades.index
+    off = {grade: abs(place(grade) - place(entry.middle)) for grade in entry.grades}
+    return {
+        f"{first}{to}{second}": a if off[a] > off[b] else b
+        for (first, a), (second, b) in product(words.items(), repeat=2)
+        for to in ("to", "-", "/", "")
+    }
 
 
 PACKAGED = _read(

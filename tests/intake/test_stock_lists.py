@@ -458,3 +458,53 @@ def test_words_that_are_lost_are_named(tmp_path, capsys):
     assert "fluorescence 'glowing' (2 rows) is not a grade known here" in said
     assert "or it counts as not given" in said
     assert "Supplier names several whose prices may differ throughout" in said
+
+
+@pytest.mark.parametrize(
+    ("header", "natural", "grown"),
+    [
+        ("Type", "GIA", "IGI Lab-Grown"),
+        ("Kind of stone", "Natural", "Lab grown"),
+        ("Sort", "HRD natural", "GIA Laboratory Grown"),
+        ("Quelle", "natürlich", "CVD"),
+    ],
+)
+def test_grown_stones_are_never_taken_for_natural_ones(header, natural, grown):
+    text = f"Carat,Cut,Color,Clarity,{header},Price\n"
+    text += "".join(
+        f"1.0{i % 10},Ideal,E,VS1,{grown if i % 2 else natural},{6000 - 4000 * (i % 2)}\n"
+        for i in range(40)
+    )
+    assert taken(text).sales["origin"].tolist() == ["Natural", "Laboratory-grown"] * 20
+
+
+@pytest.mark.parametrize("cell", ["GIA", "Type IIa", "Ring"])
+def test_the_type_of_something_else_is_no_origin(cell):
+    text = "Carat,Cut,Color,Clarity,Type,Price\n"
+    text += "".join(f"1.0{i % 10},Ideal,E,VS1,{cell},6000\n" for i in range(40))
+    assert guessed(read_sheet("a.csv", text.encode()), Source()).columns.get("origin") is None
+
+
+def test_measurements_are_known_by_their_cells():
+    text = "Carat,Cut,Color,Clarity,Messurements,Seen,Total Sales Price\n"
+    row = "1.00,Ideal,E,VS1,6.39-6.43×3.95,2026-11-23,6000\n"
+    sales = taken(text + row * 40).sales
+    assert sales[["x", "y", "z"]].iloc[0].tolist() == [6.39, 6.43, 3.95]
+    assert set(sales["price"]) == {6000.0}
+
+
+@pytest.mark.parametrize(
+    ("cell", "girdle"),
+    [
+        ("Medium to Slightly Thick", "Slightly Thick"),
+        ("Thin - Medium", "Thin"),
+        ("M-STK", "Slightly Thick"),
+        ("very thin to thick", "Thick"),
+        ("Medium to Medium", "Medium"),
+        ("Slightly Thin", "Thin"),
+    ],
+)
+def test_of_a_range_of_girdles_the_end_farther_from_medium_counts(cell, girdle):
+    assert Stone(1.0, "Ideal", "E", "VS1", girdle=cell).girdle == girdle
+    text = f"Carat,Cut,Color,Clarity,Girdle,Price\n1.0,Ideal,E,VS1,{cell},6000\n"
+    assert taken(text).sales["girdle"].tolist() == [girdle]
