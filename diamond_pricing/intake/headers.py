@@ -32,9 +32,9 @@ _SPELLINGS = {
 }
 _WORDS = {word: unit for unit, words in _SPELLINGS.items() for word in words.split()}
 _NAMES = {
-    PRICE: """price, total price, amount, total, total amount, sale price, selling price
-        sold price, sold for, net price, value, cost, asking price, list price, retail price
-        wholesale price, trade price, price ex vat, price inc vat, final price
+    PRICE: """price, total price, amount, amt, total, total amount, sale price
+        selling price, sold price, sold for, net price, value, cost, asking price, list price
+        retail price, wholesale price, trade price, price ex vat, price inc vat, final price
         price total, sales price, total sales price, total sale price, sales amount, sale amount
         item price, market price, current price, our price, preis, gesamtpreis, preis netto
         prix, prix total, prix ht, prix ttc, prezzo, prezzo totale, precio""",
@@ -52,7 +52,9 @@ _NAMES = {
         cert no, cert number, report, report number, report no, report #, lab report
         stock number, stock no, stock #, stock id, vendor stock no, packet no, packet id
         packet, ref no, stone no, sku, item id, item number, lot, diamond id
-        stone id, zertifikat, zertifikat nr, zertifikatsnummer, certificat, certificato""",
+        stone id, article, article number, artikel, artikelnummer, artikel nr, référence
+        reference, réf, riferimento, codice, numero certificato, codice pietra, zertifikat
+        zertifikat nr, zertifikatsnummer, certificat, certificato""",
     "carat": """size, carat size, carat wt, carat wt., stone weight, diamond weight, gewicht
         karat, poids, peso, carati, carato, quilates""",
     "cut": "make, cut quality, disp cut, cutting, schliff, schliffgüte, taille, taglio, talla",

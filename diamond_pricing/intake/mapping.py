@@ -313,8 +313,14 @@ def _rises(sheet: Sheet, weight: str, header: str) -> float:
 
 
 def _sides_by_name(sheet: Sheet, columns: dict[str, str], source: Source) -> None:
-    """Read width and height as length and width where no length is given and they are alike."""
-    if {"x", MEASUREMENTS} & set(columns) or not {"y", "z"} <= set(columns):
+    """Read L, W and H as sides; and width and height as length and width if these are alike."""
+    if {"x", MEASUREMENTS} & set(columns):
+        return
+    letters = {h.casefold(): h for h in _free(sheet, columns)}
+    if letters.keys() >= {*"lwh"} and not {"y", "z"} & set(columns):
+        columns |= {side: letters[letter] for side, letter in zip(SIDES, "lwh", strict=True)}
+        return
+    if not {"y", "z"} <= set(columns):
         return
     across, high = (_median(sheet, columns[side]) for side in ("y", "z"))
     if {"y", "z"} & set(source.columns) or not across or high < FLAT * across:
@@ -363,9 +369,11 @@ def _columns(sheet: Sheet, source: Source) -> tuple[dict[str, str], dict[str, st
             continue
         name, unit, _ = found
         if name == IDENTITY:
-            if _readable(LABORATORY, sheet, header) >= READABLE:
-                name = LABORATORY  # a column "Report" may say whose
-            elif not _identities(sheet, header):
+            whose = _readable(LABORATORY, sheet, header)  # a column "Report" may say whose
+            numbers = _identities(sheet, header)
+            if whose >= (READABLE if numbers else OTHERWISE):
+                name = LABORATORY
+            elif not numbers:
                 continue
         if name in further and (name in columns or _readable(name, sheet, header) < OTHERWISE):
             continue  # a column of another meaning

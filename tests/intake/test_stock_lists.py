@@ -13,6 +13,7 @@ import pytest
 
 from diamond_pricing import PriceModel, Stone
 from diamond_pricing.cli import main
+from diamond_pricing.errors import StoneError
 from diamond_pricing.intake import RejectedFileError, Source, guessed, read_sheet, take_in
 from diamond_pricing.warehouse.relation import opened
 from diamond_pricing.warehouse.scoring import score
@@ -508,3 +509,37 @@ def test_of_a_range_of_girdles_the_end_farther_from_medium_counts(cell, girdle):
     assert Stone(1.0, "Ideal", "E", "VS1", girdle=cell).girdle == girdle
     text = f"Carat,Cut,Color,Clarity,Girdle,Price\n1.0,Ideal,E,VS1,{cell},6000\n"
     assert taken(text).sales["girdle"].tolist() == [girdle]
+
+
+def test_a_column_of_certificates_that_names_laboratories_is_the_laboratory():
+    text = "Carat,Cut,Color,Clarity,Cert,Price\n"
+    houses = ["GIA", "EGL USA", "OTHER", "EGL Intl.", "IGI"]
+    text += "".join(f"1.0{i % 10},Ideal,E,VS1,{houses[i % 5]},6000\n" for i in range(40))
+    found = taken(text).sales["laboratory"].fillna("").tolist()
+    assert found[:5] == ["GIA", "EGL", "", "EGL", "IGI"]
+
+
+def test_sides_called_by_their_letters_are_sides():
+    text = "Cts,Cut,Color,Clarity,L,W,H,Amt$\n" + "1.00,Ideal,E,VS1,6.39,6.43,3.95,6000\n" * 40
+    sales = taken(text).sales
+    assert sales[["x", "y", "z", "price"]].iloc[0].tolist() == [6.39, 6.43, 3.95, 6000.0]
+
+
+def test_lists_of_german_and_italian_houses_are_read():
+    german = "Artikelnummer;Schliffform;Gewicht in ct;Farbe;Reinheit;Schliff;Preis\n"
+    german += "".join(
+        f"D{i:05d};Brillant;1,0{i % 9};{'Hochfeines Weiß+' if i % 2 else 'Weiß'};lupenrein;"
+        f"Sehr gut;6.{i + 100} €\n"
+        for i in range(40)
+    )
+    sales = taken(german, currency="EUR").sales
+    assert sales["color"].tolist() == ["H", "D"] * 20
+    assert sales["price"].tolist() == [6100.0 + i for i in range(40)]
+    italian = german.replace("Artikelnummer;Schliffform", "Codice;Forma")
+    sales = taken(italian.replace("Brillant;", "Brillante;"), currency="EUR").sales
+    assert sales["shape"].tolist() == ["Round"] * 40
+
+
+def test_a_color_that_stands_for_two_is_named_with_both():
+    with pytest.raises(StoneError, match="may be I or J"):
+        Stone(1.0, "Ideal", "slightly tinted white", "VS1")
