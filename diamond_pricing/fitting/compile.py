@@ -91,7 +91,7 @@ def compiled(
         origin=" ".join(origin.split()),
         terms=terms,
         coefficients=wide @ coefficients,
-        factor=factored(wide, covariance),
+        factor=quantised(wide @ rooted(covariance)),
         residual_sd=float(np.sqrt(residual @ residual / max(len(residual) - edf, 1))),
         edf=edf,
         reference=reference_of(sales.stones),
@@ -116,12 +116,12 @@ FREEDOM = 8.0  # degrees of freedom of the errors, Student's t
 OVERSTATED = (FREEDOM + 3) / (FREEDOM + 1)
 
 
-def factored(wide: Matrix, covariance: Matrix, rank: int | None = None) -> Matrix:
-    """U with UU' = TVT' for T (p, q) and V (q, q), rounded as a document rounds.
+def rooted(covariance: Matrix, rank: int | None = None) -> Matrix:
+    """U with UU' = V, shape (q, columns).
 
     The variance of a fit is spread over as many directions as it has degrees of freedom, so
     that leaving the smallest out would understate the error of nearly every comparison.
-    With fewer columns than that, as many as ``rank``, U is a random projection: UU' is TVT'
+    With fewer columns than that, as many as ``rank``, U is a random projection: UU' is V
     on average over projections, and the standard error of any comparison comes out within a
     relative error of about 1/√(2·rank), 6 % for 128 columns (Johnson & Lindenstrauss 1984).
     """
@@ -129,13 +129,12 @@ def factored(wide: Matrix, covariance: Matrix, rank: int | None = None) -> Matri
         # Any root will do for a projection, and this one is quickly found.
         drawn = np.random.default_rng(SEED).normal(size=(len(covariance), rank))
         turn = np.linalg.qr(drawn)[0] * np.sqrt(len(covariance) / rank)
-        return quantised(wide @ (np.linalg.cholesky(covariance) @ turn))
+        return np.asarray(np.linalg.cholesky(covariance) @ turn)
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     kept = np.flatnonzero(values > 1e-16 * max(values[-1], 1e-300))[::-1]
     if not len(kept):
-        return np.zeros((len(wide), 1))
-    root = vectors[:, kept] * np.sqrt(values[kept])
-    return quantised(wide @ root)
+        return np.zeros((len(covariance), 1))
+    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
 
 
 def averages_of(stones: Stones, *, by_shape: bool = False) -> Averages:

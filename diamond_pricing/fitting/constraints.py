@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import block_diag
 
 from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.fitting.engine.design import Design, Margin
@@ -28,7 +28,7 @@ from diamond_pricing.model.certificate import (
 )
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.stones import Stones
-from diamond_pricing.terms import Averages, Term, dense, interleaved
+from diamond_pricing.terms import Averages, dense, interleaved
 
 SHAPE_ROWS = 30
 FEWEST_ROWS = 15
@@ -40,6 +40,19 @@ SLACK = 0.1  # weight of the least steps of the proportions; sales weigh 1
 NEEDED = {MISSING: ("carat", "color", "clarity"), MOVING: ("carat",), ANY: ("cut",)}
 # A model without proportions has this grid alone.
 ALONE = {MISSING: AXES}
+
+
+class _Steps(NamedTuple):
+    """Steps of a feature of the proportions, all that it can give, and their least ones."""
+
+    rows: Matrix  # of the design, shape (states · (cuts − 1), columns)
+    columns: Integers  # of the design that they are of
+    places: slice  # of the least steps behind the coefficients
+
+    def of(self, beta: Vector) -> Matrix:
+        """In log dollars, shape (states, cuts − 1)."""
+        steps = self.rows @ beta[self.columns]
+        return steps.reshape(-1, self.places.stop - self.places.start)
 
 
 class Constraints:
@@ -68,25 +81,27 @@ class Constraints:
         others = [basis for basis in map(other_of, terms) if basis is not None]
         self.levels = {basis.attributes[0]: np.array([*levels_of(basis)]) for basis in others}
         self.binding = np.empty((0, design.p))
-        self.least: list[list[tuple[Matrix, slice]]] = []
+        self.least: list[list[_Steps]] = []
         for grid in over_grids:
             found = features(terms, averages, grid) if grid.dimensions == ANY else []
             self.least.append([])
             for feature in found:
-                places = slice(self.size, self.size + feature.cuts - 1)
-                self.least[-1].append((self._steps(feature), places))
-                self.size = places.stop
+                self.least[-1].append(self._steps(feature))
+                self.size += feature.cuts - 1
 
-    def _steps(self, feature: Feature) -> Matrix:
-        """Design rows of the steps of a feature, shape (states · (cuts − 1), p)."""
-        steps = np.zeros((len(feature) // feature.cuts, feature.cuts - 1, self.p))
-        for i, rows in feature.terms.items():
+    def _steps(self, feature: Feature) -> _Steps:
+        rows, columns = [], []
+        for i, of_margins in feature.terms.items():
             sheet = self.design.sheets[i]
-            margins = zip(sheet.margins, rows, strict=True)
+            margins = zip(sheet.margins, of_margins, strict=True)
             turned = [dense(m.basis, of) @ m.transform for m, of in margins]
-            block = interleaved(turned, len(feature)).reshape(len(steps), feature.cuts, -1)
-            steps[:, :, sheet.columns] = np.diff(block, axis=1)
-        return steps.reshape(-1, self.p)
+            block = interleaved(turned, len(feature))
+            width = block.shape[1]
+            steps = np.diff(block.reshape(-1, feature.cuts, width), axis=1)
+            rows.append(steps.reshape(-1, width))
+            columns.append(np.arange(self.p)[sheet.columns])
+        places = slice(self.size, self.size + feature.cuts - 1)
+        return _Steps(np.hstack(rows), np.concatenate(columns), places)
 
     def shaped(self, fit: PenalisedFit) -> Vector:
         """Coefficients that break none, as near as possible to the free ones; shape (p,)."""
@@ -108,9 +123,8 @@ class Constraints:
         wide[behind, behind] = np.sqrt(SLACK)
         start = np.concatenate([free, np.zeros(self.size - self.p)])
         for found in self.least:
-            for steps, places in found:
-                each = (steps @ free).reshape(-1, places.stop - places.start)
-                start[places] = each.min(axis=0)
+            for steps in found:
+                start[steps.places] = steps.of(free).min(axis=0)
         return wide, start
 
     def __call__(self, beta: Vector) -> Matrix:
@@ -127,8 +141,8 @@ class Constraints:
             for axis in self.needed[grid.dimensions]:
                 i = AXES.index(axis)
                 step, worst = here.steps(axis)
-                for _, places in least:
-                    step = step + beta[places][None, :, None, None]
+                for steps in least:
+                    step = step + beta[steps.places][None, :, None, None]
                 index = _lowest(step, self.most)
                 others = {
                     name: self.levels[name][np.broadcast_to(level, step.shape)[index]]
@@ -136,16 +150,15 @@ class Constraints:
                 }
                 ends = [grid.at(_place(grid, index, i, up) | others) for up in (0, 1)]
                 part = np.zeros((len(ends[0]), self.size))
-                for _, places in least:
-                    part[np.arange(len(part)), places.start + index[i]] = 1.0
+                for steps in least:
+                    part[np.arange(len(part)), steps.places.start + index[i]] = 1.0
                 broken.append((ends, part, grid.dimensions == ANY))
-            for steps, places in least:
-                over_least = (steps @ beta[: self.p]).reshape(-1, places.stop - places.start)
-                over_least -= beta[places]
+            for steps in least:
+                over_least = steps.of(beta) - beta[steps.places]
                 state, cut = _lowest(over_least, self.most)
                 part = np.zeros((len(cut), self.size))
-                part[:, : self.p] = steps[state * over_least.shape[1] + cut]
-                part[np.arange(len(part)), places.start + cut] = -1.0
+                part[:, steps.columns] = steps.rows[state * over_least.shape[1] + cut]
+                part[np.arange(len(part)), steps.places.start + cut] = -1.0
                 below.append(part)
             if grid.dimensions == MISSING:
                 for name, order in self.rising.items():
@@ -206,7 +219,6 @@ def _lowest(step: Vector, most: int) -> tuple[Integers, ...]:
     return tuple(np.unravel_index(places, step.shape))
 
 
-def documented(design: Design, beta: Vector) -> tuple[tuple[Term, ...], Vector, Matrix]:
-    """Terms, their coefficients, and the matrix that takes those of the fit to them."""
-    wide = block_diag(*(sheet.transform for sheet in design.sheets))
-    return tuple(sheet.term for sheet in design.sheets), wide @ beta, wide
+def documented(design: Design, found: Matrix) -> Matrix:
+    """Coefficients of the bases from those of the fit, or each of k columns of them."""
+    return np.concatenate([sheet.transform @ found[sheet.columns] for sheet in design.sheets])

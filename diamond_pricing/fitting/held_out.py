@@ -1,9 +1,10 @@
 """What a fit says of each of its sales when it has not seen the stone, and how each pulls it.
 
-The sales are parted into folds by stone. The Gram matrix of all folds but one is the sum of
-theirs, so that a fit without a fold costs one solve.
+The sales are parted into folds by stone. The Gram matrix of all folds but one is that of all
+less that of the one, so that a fit without a fold costs one solve.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +32,6 @@ class Found:
 
     laid: Structure
     fit: PenalisedFit
-    gram: Gram  # of all sales
-    parts: list[Gram]  # of each fold
     fold: Integers  # of each sale, shape (n,)
     y: Vector  # log base prices, shape (n,)
     weight: Vector  # of each sale, shape (n,)
@@ -69,7 +68,11 @@ class HeldOut:
 
 
 def held_out(
-    found: Found, sales: Sales, averages: Averages, rising: Constraints
+    found: Found,
+    without: Iterable[Gram],
+    sales: Sales,
+    averages: Averages,
+    rising: Constraints,
 ) -> dict[str, Vector]:
     """Log base price of each sale by a fit without its fold, as recorded and at the blend.
 
@@ -84,10 +87,9 @@ def held_out(
     read = frozenset().union(
         *(basis.attributes for sheet in laid.design.sheets for basis in sheet.term.bases)
     )
-    for k, part in enumerate(found.parts):
+    for k, gram in enumerate(without):
         rows = np.flatnonzero(found.fold == k)
-        fit = solve(found.gram - part, laid.design.penalties, found.fit.smoothing)
-        beta = rising.shaped_alike(fit)
+        beta = rising.shaped_alike(solve(gram, laid.design.penalties, found.fit.smoothing))
         stones = sales.stones.take(rows)
         held["recorded"][rows] = blend = laid.fitted(beta, rows)
         if lists:

@@ -8,30 +8,28 @@ grid.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import reduce
-from operator import add
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from msgspec import structs
 from threadpoolctl import threadpool_limits
 
-from diamond_pricing.arrays import Integers, Vector
+from diamond_pricing.arrays import Integers, Matrix, Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.compile import (
     FREEDOM,
     OVERSTATED,
     averages_of,
-    factored,
     reference_of,
+    rooted,
     training_of,
 )
 from diamond_pricing.fitting.constraints import Constraints, documented
 from diamond_pricing.fitting.engine.design import Design
-from diamond_pricing.fitting.engine.smoothing import roughly, smooth, solve
-from diamond_pricing.fitting.engine.tables import Tables
+from diamond_pricing.fitting.engine.smoothing import PenalisedFit, roughly, smooth, solve
+from diamond_pricing.fitting.engine.tables import Gram, Tables
 from diamond_pricing.fitting.held_out import Found, HeldOut, held_out, marked
 from diamond_pricing.fitting.like_sales import (
     BINS,
@@ -68,6 +66,7 @@ from diamond_pricing.fitting.structure import (
 )
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.certificate import ANY, certify, grids, jumps, over
+from diamond_pricing.model.document import quantised
 from diamond_pricing.model.effects import Effects
 from diamond_pricing.model.like_sales import Likeness
 from diamond_pricing.model.training import Training
@@ -261,7 +260,7 @@ def _model(
     def likely(fitted: Vector, sd: float) -> Vector:
         return taken_off(pairs, partings, sales, fitted, sd) if ladder else y
 
-    found = _fitted(laid, y, stones, likely, before, prior, fold)
+    found, without = _fitted(laid, y, stones, likely, before, prior, fold)
     told("order", 0.6)
     laid, y = found.laid, found.y
     training = _dated(training_of(sales, left_out), stones, others)
@@ -269,10 +268,11 @@ def _model(
     beta = rising.shaped(found.fit)
     residual = y - laid.fitted(beta)
     sd = float(np.sqrt(np.mean(residual**2) * len(y) / (len(y) - found.fit.edf.sum())))
-    terms, coefficients, wide = documented(laid.design, beta)
+    terms = tuple(sheet.term for sheet in laid.design.sheets)
+    coefficients = documented(laid.design, beta)
     effects = Effects.of(terms, coefficients, averages)
     told("held-out errors", 0.8)
-    base = held_out(found, sales, averages, rising)
+    base = held_out(found, without, sales, averages, rising)
     markup = None
     if ladder:
         rises = _rises(effects, training, partings)
@@ -301,7 +301,7 @@ def _model(
         origin=_origin(len(shape), lists, pairs if ladder else None, found, tried, shown),
         terms=terms,
         coefficients=coefficients,
-        factor=factored(wide, OVERSTATED * found.fit.covariance, RANK),
+        factor=factored(laid.design, found.fit),
         residual_sd=sd,
         edf=float(found.fit.edf.sum()),
         reference=reference_of(stones, support, others),
@@ -390,6 +390,12 @@ def constraints(
     return Constraints(design, averages, list(over_all))
 
 
+def factored(design: Design, fit: PenalisedFit) -> Matrix:
+    """A root of the covariance of the coefficients, rounded as a document rounds."""
+    root = np.sqrt(OVERSTATED) * rooted(fit.covariance, RANK)
+    return quantised(documented(design, root))
+
+
 def _rises(
     effects: Effects, training: Training, partings: tuple[float, ...]
 ) -> tuple[float, ...]:
@@ -414,12 +420,13 @@ def _fitted(
     before: _Before | None,
     prior: Vector,
     fold: Integers,
-) -> Found:
+) -> tuple[Found, Iterator[Gram]]:
     """Penalised least squares, reweighted until the errors are Student's t.
 
     Interactions that come to nothing are left out in the end. ``likely`` gives the log base
     prices anew from what is fitted and its standard deviation; ``prior`` are weights before
-    the errors are seen, mean 1, and ``fold`` numbers from 0, shape (n,).
+    the errors are seen, mean 1, and ``fold`` numbers from 0, shape (n,). With the fit come the
+    Gram matrices without each fold, one at a time as they are large.
     """
     design = laid.design
     tables = Tables(design, laid.axes, laid.codes)
@@ -435,17 +442,25 @@ def _fitted(
         start, fitted = fit.smoothing, laid.fitted(fit.coefficients)
         y = likely(fitted, float(np.std(y - fitted)))
         weight = _weights(y - fitted, stones, prior)
-    parts = [tables.gram(y, weight, fold == k) for k in range(fold.max() + 1)]
-    whole = reduce(add, parts)
+    whole = tables.gram(y, weight)
     fit = smooth(whole, design.penalties, start)
     telling = [
         len(sheet.margins) < 2 or fit.edf[sheet.columns].sum() >= TELLING
         for sheet in design.sheets
     ]
     design, at, of = design.only(telling)
-    whole, parts = whole.only(at), [part.only(at) for part in parts]
+    whole = whole.only(at)
     fit = solve(whole, design.penalties, fit.smoothing[of])
-    return Found(replace(laid, design=design), fit, whole, parts, fold, y, weight)
+
+    def without() -> Iterator[Gram]:
+        others = whole - whole
+        for k in range(fold.max()):
+            part = tables.gram(y, weight, fold == k).only(at)
+            others, part = others + part, whole - part
+            yield part
+        yield others  # all but the last fold
+
+    return Found(replace(laid, design=design), fit, fold, y, weight), without()
 
 
 def _weights(residual: Vector, stones: Stones, prior: Vector) -> Vector:

@@ -14,12 +14,11 @@ from diamond_pricing.arrays import Vector
 from diamond_pricing.errors import FitError
 from diamond_pricing.fitting.atscale.frame import Frame, feature_of
 from diamond_pricing.fitting.atscale.moments import FINE, SMALLEST, Counts, Errors, Moments
-from diamond_pricing.fitting.compile import OVERSTATED, factored
 from diamond_pricing.fitting.constraints import documented
 from diamond_pricing.fitting.engine.design import Design, Margin, learned, sheets
 from diamond_pricing.fitting.engine.smoothing import PenalisedFit, smooth, solve
 from diamond_pricing.fitting.engine.tables import Gram, columns, turned
-from diamond_pricing.fitting.monotone import RANK, constraints, fit_unpaired
+from diamond_pricing.fitting.monotone import constraints, factored, fit_unpaired
 from diamond_pricing.fitting.scatter import BANDS, SUPPORT_BANDS, Scored, ranges_from
 from diamond_pricing.model import PriceModel, Training
 from diamond_pricing.model.certificate import certify
@@ -145,7 +144,7 @@ def solved(moments: Moments, *, held_out: bool = False, effective: str | None = 
         for part in parts if held_out else ():
             left = solve(whole - part, design.penalties, fit.smoothing)
             held = left.coefficients if rising is None else rising.shaped_alike(left)
-            without.append(documented(design, held)[1])
+            without.append(documented(design, held))
     return Solved(design, fit, beta, without)
 
 
@@ -185,7 +184,7 @@ def described(
     founding = moments.frame.founding
     assert founding is not None
     # A document keeps the bases with their mean rows, which those of the fit share.
-    coefficients = documented(solution.design, solution.coefficients)[1]
+    coefficients = documented(solution.design, solution.coefficients)
     training = _training(moments, founding, effective)
     last = {name: high for name, (_, high) in training.ranges.items()}
     bases = (
@@ -209,12 +208,12 @@ def finished(
     effects, training = described(moments, solution, effective)
     design, fit = solution.design, solution.fit
     with threadpool_limits(1):
-        _, coefficients, wide = documented(design, solution.coefficients)
+        coefficients = documented(design, solution.coefficients)
         told = None if like is None else Likeness(like)
         certificate = certify(effects, None, training, told)
         if not certificate.holds:
             raise FitError(f"prices would fall as stones improve: {certificate.inversions}.")
-        factor = factored(wide, OVERSTATED * fit.covariance, RANK)
+        factor = factored(design, fit)
     return PriceModel(
         family=founding.family,
         origin=_origin(moments, fit, design),

@@ -127,7 +127,9 @@ class Tables:
             found = (self.blocks[g].T @ (N @ self.blocks[h])).toarray()
             XX[self.columns[g], self.columns[h]] = found
             XX[self.columns[h], self.columns[g]] = found.T
-        XX = turned(self.sheets, np.ascontiguousarray(turned(self.sheets, XX).T))
+        for _ in range(2):  # the matrix is symmetric
+            XX = turned(self.sheets, XX)
+            XX = np.ascontiguousarray(XX.T)
         n = len(y) if some is None else int(some.sum())
         return Gram(XX, turned(self.sheets, Xy[:, None])[:, 0], float(w @ y**2), n)
 
