@@ -370,7 +370,7 @@ def _columns(sheet: Sheet, source: Source) -> tuple[dict[str, str], dict[str, st
         name, unit, _ = found
         if name == IDENTITY:
             whose = _readable(LABORATORY, sheet, header)  # a column "Report" may say whose
-            numbers = _identities(sheet, header)
+            numbers = _identities(sheet, header) and _readable(SHAPE, sheet, header) < OTHERWISE
             if whose >= (READABLE if numbers else OTHERWISE):
                 name = LABORATORY
             elif not numbers:

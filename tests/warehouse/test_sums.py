@@ -624,7 +624,7 @@ def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, three_million, mome
     (tmp_path / "base.sums").write_bytes(written_moments(moments))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    for wait in (2.0, 3.5):
+    for wait in (0.0, 1.5):
         run = subprocess.Popen(
             [
                 COMMAND,
@@ -640,6 +640,9 @@ def test_a_run_that_is_ended_leaves_no_output(how, tmp_path, three_million, mome
             stderr=subprocess.PIPE,
             env={**os.environ, "TMPDIR": str(scratch)},
         )
+        begun = time.monotonic()
+        while not any(scratch.iterdir()) and time.monotonic() < begun + 30:
+            time.sleep(0.05)
         time.sleep(wait)
         run.send_signal(how)
         _, said = run.communicate(timeout=60)
