@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from diamond_pricing.arrays import Flags, Integers, Vector
 from diamond_pricing.errors import StoneError, UnknownGradeError, UnsupportedStoneError
 from diamond_pricing.model import PriceModel
-from diamond_pricing.model.support import ADVICE
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
 from diamond_pricing.stones import ATTRIBUTES, GRADES, OTHERS, Coded, Columns, Stones
 from diamond_pricing.stones.attributes import Attribute, Day, Grade, absent, blank
@@ -88,7 +87,7 @@ def judged(
             at, given = int(good[row]), why.value(row)
             if at not in errors:
                 errors[at] = UnsupportedStoneError(
-                    f"{why.sentence(row)} {ADVICE}",
+                    f"{why.sentence(row)} {why.remedy}",
                     attribute=why.attribute,
                     given=given,
                     code=why.code,

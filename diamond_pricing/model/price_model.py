@@ -38,7 +38,6 @@ from diamond_pricing.model.like_sales import Likeness, LikeSales
 from diamond_pricing.model.markup import Markup
 from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import (
-    ADVICE,
     BLEND,
     INFERRED,
     RECORDED,
@@ -766,8 +765,8 @@ class PriceModel:
             reasons.append(Reason(p.code, p.attribute, given, None, p.reason, remedy))
         for found in self._unsupported(Stones.of([stone])):
             nearest, message = found.nearest(found.value(0)), found.sentence(0)
-            given = found.given(0)
-            reasons.append(Reason(found.code, found.attribute, given, nearest, message, ADVICE))
+            what = (found.code, found.attribute, found.given(0))
+            reasons.append(Reason(*what, nearest, message, found.remedy))
         return Verdict(DECLINED, tuple(reasons)) if reasons else self._backed(stone)
 
     def _backed(self, stone: Stone) -> Verdict:

@@ -31,6 +31,8 @@ BLEND, RECORDED = "blend", "recorded"
 INFERRED = "inferred"
 MOST = 2**53  # stones of a cell; sums of cells stay whole numbers
 ADVICE = "Refit on sales of such stones, or price it by hand."
+ORIGIN_NOT_SAID = "origin_not_said"
+SAY_WHICH = "Say whether it is natural or laboratory-grown."
 
 
 def listed(stones: Stones, listing: str, training: Training) -> Stones:
@@ -95,6 +97,11 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         sound &= all(len(row) == len(self.bands) + 1 and min(row) >= 0 for row in every)
         if len(self.counts) != cells or not sound or not self.kinds.keys() <= KINDS.keys():
             raise DocumentError("the support has a count for each cell of its grid.")
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """Kinds that a stone has to say, as all sales did and each is priced apart."""
+        return frozenset(name for name, of in self.kinds.items() if not any(of.get("", ())))
 
     def around(self) -> NDArray[np.int64]:
         """Stones in each cell and its neighbours in color and clarity, by code of the grades.
@@ -175,7 +182,9 @@ class Unsupported(NamedTuple):
         """The same as people write it: a date for a day."""
         attribute = ATTRIBUTES.get(self.attribute)
         value = self.value(row)
-        return attribute.shown(value) if isinstance(attribute, Day) else value
+        if isinstance(attribute, Day):
+            return attribute.shown(value)
+        return None if value == "" else value
 
     def sentence(self, row: int, where: str = "") -> str:
         """What is wrong with one of the stones, and perhaps where else it is."""
@@ -184,17 +193,24 @@ class Unsupported(NamedTuple):
         text = f"{given:g}" if isinstance(given, float) else given
         if isinstance(attribute, Day):
             text = attribute.shown(given)
-        return f"{self.attribute or 'stone'} {text} {self.why}{where}."
+        words = filter(None, (self.attribute or "stone", str(text), self.why))
+        return f"{' '.join(words)}{where}."
+
+    @property
+    def remedy(self) -> str:
+        """What would make such stones priceable."""
+        return SAY_WHICH if self.code == ORIGIN_NOT_SAID else ADVICE
 
     def nearest(self, given: Any) -> Any:
         """Nearest supported value to ``given``."""
-        if not self.known:
+        if not self.known or given == "":
             return None
-        if isinstance(given, str):
+        if isinstance(attribute := ATTRIBUTES.get(self.attribute), Grade):
+            if given == attribute.ungraded:
+                return None
             return _nearest(self.attribute, self.known, given)
         low, high = self.known
         nearest = min(max(given, low), high)
-        attribute = ATTRIBUTES.get(self.attribute)
         return attribute.shown(nearest) if isinstance(attribute, Day) else nearest
 
 
@@ -273,12 +289,12 @@ def unsupported(
         unsaid = np.zeros(len(stones), bool)
         if ORIGIN in support.kinds:
             unsaid = stones[ORIGIN] < 0
-        for alone, why in (
-            ((near == 0) & unsaid, "is not said to be natural or laboratory-grown"),
-            ((near == 0) & ~unsaid, f"has no sale of about its {of} behind it"),
-        ):
-            if not alone.any():
-                continue
+        if (unsaid := (near == 0) & unsaid).any():
+            why = "is not said; natural and laboratory-grown stones are priced apart"
+            kinds = tuple(kinds_known(ORIGIN, training.grades))
+            nothing = np.full(len(stones), "", dtype=object)
+            yield Unsupported(ORIGIN_NOT_SAID, ORIGIN, unsaid, nothing, why, kinds)
+        if (alone := (near == 0) & ~unsaid).any():
             some = stones.take(alone)
             parts = [some.labels(name) for name in (*support.kinds, "color", "clarity")]
             words = [
@@ -287,6 +303,7 @@ def unsupported(
             ]
             values = np.full(len(stones), "", dtype=object)
             values[alone] = words
+            why = f"has no sale of about its {of} behind it"
             yield Unsupported("cell_without_support", "", alone, values, why, ())
 
 
@@ -296,6 +313,9 @@ def _not_seen(
     """Why no stone of a grade is priced, and the grades that it may be here."""
     of = next((c for word, c in grade.candidates.items() if grade.find(word) == given), ())
     names = tuple(name for name in of if name in known)
+    if given and given == grade.ungraded:
+        give = f"give the grade of its {grade.name}; this model knows {', '.join(known)}"
+        return f"has not been seen: {give}", tuple(known)
     if not names:
         return f"has not been seen; this model knows {', '.join(known)}", tuple(known)
     choose = "choose one" if len(names) > 1 else "choose it"
@@ -334,7 +354,7 @@ def refuse(found: Iterator[Unsupported]) -> None:
         rows = np.flatnonzero(reason.stones)
         where = f" {named_rows(rows)}" if len(reason.stones) > 1 else ""
         raise UnsupportedStoneError(
-            f"{reason.sentence(rows[0], where)} {ADVICE}",
+            f"{reason.sentence(rows[0], where)} {reason.remedy}",
             attribute=reason.attribute,
             given=reason.given(rows[0]),
             code=reason.code,

@@ -8,6 +8,8 @@ measure_outside_range   a proportion or dimension beyond those seen        decli
 grade_not_seen          no sale of that grade was seen                     declined
 shape_not_priced,       ┐ a shape, or an origin (laboratory-grown), that
 origin_not_priced       ┘ the model's sales do not have               declined
+origin_not_said         not said to be natural or laboratory-grown, where
+                        the two have prices of their own           declined
 cell_without_support    no stone of about that weight, color and clarity   declined
 impossible_dimension    ┐
 size_contradicts_weight │ measurements that contradict each other         declined

@@ -4,6 +4,7 @@ Litestar leaves out that unknown fields are refused, what an error looks like, t
 batches, and examples.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,8 +14,10 @@ from diamond_pricing import __version__
 from diamond_pricing.intake.judged import REFUSED
 from diamond_pricing.intake.priced_sheet import XLSX
 from diamond_pricing.model import PriceModel
+from diamond_pricing.model.price_model import nearest_priced
+from diamond_pricing.model.verdict import DECLINED
 from diamond_pricing.model.words import ENGLISH
-from diamond_pricing.stones import ATTRIBUTES, Measure
+from diamond_pricing.stones import ATTRIBUTES, Measure, Stone
 from diamond_pricing.web.batch import NAMES
 from diamond_pricing.web.forms import ARROW, CSV, JSON
 from diamond_pricing.web.messages import PairIn, QuoteIn
@@ -29,7 +32,7 @@ QUOTE = "q_5b8d1a3f0c7e4926b8d1a3f0c7e49265"
 _STATUSES = (400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 500, 503)
 _CLOSED = {"type": "object", "additionalProperties": False}
 _BYTES = {"type": "string", "format": "binary"}
-_ABOUT = """Prices of round brilliant diamonds, each with its reasons.
+_ABOUT = """Prices of polished diamonds, each with its reasons.
 
 Every price is an exact product of factors, itemised in cents that sum to it. The model
 document (`/v1/models/{id}`) prices without this server; its field `sha256`, the hash of all
@@ -213,7 +216,7 @@ def _batch(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         "description": "Rows or columns of JSON, a CSV file with a header, an Arrow stream, or "
         "a spreadsheet.",
         "content": {
-            JSON: {"schema": _ref("BatchIn"), "example": {"rows": [STONE, OTHER]}},
+            JSON: {"schema": _ref("BatchIn")},
             CSV: {"schema": {"type": "string"}, "example": table},
             **others,
         },
@@ -276,25 +279,29 @@ def _sheets(paths: dict[str, Any]) -> None:
 
 def _examples(paths: dict[str, Any], model: PriceModel) -> None:
     """Questions, and the answers that this model gives."""
-    asked = msgspec.convert(STONE, QuoteIn)
+    stone, other = _samples(model)
+    asked = msgspec.convert(stone, QuoteIn)
     why = priced(model, asked)
     when = "2026-11-23T09:30:00Z"
     kept = StoredQuote(QUOTE, "acme", when, model.sha256, "", why.cents, 2026, 123)
     quote = quoted(why, model, asked, kept)
-    pair = {"first": STONE, "second": OTHER}
+    pair = {"first": stone, "second": other}
     questions: dict[str, tuple[Any, Any]] = {
-        "/v1/quotes": (STONE, quote),
-        "/v1/prices": (STONE, quoted(why, model, asked)),
+        "/v1/quotes": (stone, quote),
+        "/v1/prices": (stone, quoted(why, model, asked)),
         "/v1/comparisons": (pair, compared(model, msgspec.convert(pair, PairIn))),
-        "/v1/what-if": ({"stone": STONE}, stepped(model, why.stone, "blend", ENGLISH)),
-        "/v1/comparables": ({"stone": STONE, "count": 3}, None),
+        "/v1/what-if": ({"stone": stone}, stepped(model, why.stone, "blend", ENGLISH)),
+        "/v1/comparables": ({"stone": stone, "count": 3}, None),
     }
+    rows = {"rows": [stone, other]}
+    paths["/v1/quotes/batch"]["post"]["requestBody"]["content"][JSON]["example"] = rows
     for path, (question, answer) in questions.items():
         operation = paths[path]["post"]
         operation["requestBody"]["content"][JSON]["example"] = question
         _answer(operation, answer)
     _answer(paths["/v1/quotes/{name}"]["get"], quote)
-    small = price_list(model, "Ideal", [1.0], ["E"], ["VS1"])
+    grades = ([stone["color"]], [stone["clarity"]])
+    small = price_list(model, stone["cut"], [stone["carat"]], *grades)
     _answer(paths["/v1/price-list"]["get"], small)
     values = {
         "name": QUOTE,
@@ -312,6 +319,15 @@ def _examples(paths: dict[str, Any], model: PriceModel) -> None:
                     parameter["example"] = values[parameter["name"]]
                 if "/models/" in path and parameter["name"] == "name":
                     parameter["example"] = model.sha256[:12]
+
+
+def _samples(model: PriceModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two stones that the model prices: the usual ones, or its reference and a larger one."""
+    if all(model.assess(Stone(**stone)).status != DECLINED for stone in (STONE, OTHER)):
+        return STONE, OTHER
+    first = model.reference
+    second = nearest_priced(model, replace(first, carat=1.2 * first.carat)) or first
+    return first.given(), second.given()
 
 
 def _answer(operation: dict[str, Any], answer: Any) -> None:

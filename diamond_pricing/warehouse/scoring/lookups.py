@@ -21,6 +21,7 @@ from diamond_pricing.model.ranges import Ranges
 from diamond_pricing.model.support import code_of
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.stones import GRADES
+from diamond_pricing.stones.kinds import ORIGIN
 from diamond_pricing.warehouse.scoring.pieces import (
     Curve,
     cells,
@@ -129,7 +130,10 @@ def lookups(model: PriceModel, level: float, absent: frozenset[str]) -> Lookups:
             none = (0,) * (len(model.support.bands) + 1)
             counts = np.array([kinds.get(grade, none) for grade in levels[name]])
             band = np.searchsorted(model.support.bands, tables.inside, side="right")
-            table.plain[f"near_{name}"] = np.minimum(counts[:, band].T, FEW)
+            near = table.plain[f"near_{name}"] = np.minimum(counts[:, band].T, FEW)
+            if name == ORIGIN:
+                unsaid = np.array([not grade for grade in levels[name]], int)
+                table.plain[f"unsaid_{name}"] = np.broadcast_to(unsaid, near.shape)
     rest = [table for table in tables.tables.values() if table is not weight]
     every = rest + others + alike(model)
     return Lookups(model, levels, weight, every, cells(edges, low, high), markup_rows(model))

@@ -10,6 +10,7 @@ import numpy as np
 
 from diamond_pricing.intake.judged import REFUSED
 from diamond_pricing.model.like_sales import Cells
+from diamond_pricing.model.support import ORIGIN_NOT_SAID
 from diamond_pricing.model.verdict import CAUTION, FEW, PRICED
 from diamond_pricing.stones import ATTRIBUTES, LIKE_LINE, LISTING, Measure
 from diamond_pricing.warehouse.scoring.arithmetic import feature, number, polynomial, searched
@@ -195,7 +196,9 @@ def _base(tables: Lookups) -> dict[str, str]:
     kinds = _beginning(tables, "near_")
     near = f"LEAST({', '.join(['w_near', *kinds])})" if kinds else "w_near"
     none = f"trouble IS NULL AND {near} = 0"
-    code = f"CASE WHEN {none} THEN 'cell_without_support' ELSE trouble END"
+    unsaid = [f"{column} = 1" for column in _beginning(tables, "unsaid_")]
+    code = "".join(f"WHEN {none} AND {said} THEN '{ORIGIN_NOT_SAID}' " for said in unsaid)
+    code = f"CASE {code}WHEN {none} THEN 'cell_without_support' ELSE trouble END"
     return columns | {"near": near, "code": code}
 
 

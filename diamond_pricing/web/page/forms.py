@@ -80,7 +80,12 @@ def _asked(model: PriceModel) -> list[Attribute]:
         key=lambda attribute: isinstance(attribute, Measure),
     )
     every: list[Attribute] = [*MEASURES, *GRADES, *others]
-    return sorted(every, key=lambda attribute: not attribute.required)
+    return sorted(every, key=lambda attribute: not _needed(model, attribute))
+
+
+def _needed(model: PriceModel, attribute: Attribute) -> bool:
+    kinds = model.support.needed if model.support is not None else ()
+    return attribute.required or attribute.name in kinds
 
 
 def form_of(model: PriceModel, words: Words) -> Form:
@@ -98,7 +103,8 @@ def form_of(model: PriceModel, words: Words) -> Form:
             low, high = model.training.ranges[name]
             days = (attribute.shown(low), attribute.shown(high))
         label, said = words.attribute(name), help_of(name, "", words)
-        fields.append(Field(name, label, attribute.required, unit, grades, said, days))
+        needed = _needed(model, attribute)
+        fields.append(Field(name, label, needed, unit, grades, said, days))
     return Form(fields)
 
 
@@ -124,7 +130,8 @@ def filled(
             continue
         values[attribute.name] = value
         given[attribute.name] = _written(attribute, value, words)
-    missing = [a.name for a in _asked(model) if a.required and a.name not in given]
+    every = _asked(model)
+    missing = [a.name for a in every if _needed(model, a) and a.name not in given]
     if missing and given:
         needed = TEXTS[words.code]["left_blank"]
         problems += [Problem(n, f"{words.attribute(n)}: {needed}", prefix + n) for n in missing]

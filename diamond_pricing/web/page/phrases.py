@@ -61,6 +61,10 @@ _BOTH: dict[str, tuple[str, str]] = {
         "no sale of this grade has been seen",
         "di questo grado non si sono viste vendite",
     ),
+    "not_said": (
+        "say whether the stone is natural or laboratory-grown: they have prices of their own",
+        "indicare se la pietra è naturale o di laboratorio: hanno prezzi diversi",
+    ),
     "not_seen_stone": (
         "No sale of a stone of about this weight, color and clarity has been seen.",
         "Non si sono viste vendite di pietre di peso, colore e purezza simili.",
@@ -91,6 +95,10 @@ _BOTH: dict[str, tuple[str, str]] = {
     "supported": (
         "Well supported: {count} stones of about this weight, color and clarity.",
         "Ben documentato: {count} pietre di peso, colore e purezza simili.",
+    ),
+    "few_like_it": (
+        "With caution: few stones like it have been sold.",
+        "Con cautela: si sono vendute poche pietre simili.",
     ),
     "thin_support": (
         "With caution: only {count} stones of about this weight, color and clarity have been "
@@ -285,6 +293,11 @@ _REFUSED: dict[str, tuple[str, str, str]] = {
         "not_seen_stone",
         "unlike any stone sold",
         "diverse da ogni pietra venduta",
+    ),
+    "origin_not_said": (
+        "not_said",
+        "not said to be natural or laboratory-grown",
+        "di cui non è detto se naturali o di laboratorio",
     ),
     "shape_not_priced": (_GRADE, "of a shape not sold", "di una forma mai venduta"),
     "origin_not_priced": (_GRADE, "of an origin not sold", "di un’origine mai venduta"),

@@ -13,12 +13,14 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
 from diamond_pricing.exhibits import measures_text
+from diamond_pricing.exhibits.waterfall import SMALL
 from diamond_pricing.intake.priced_sheet import XLSX, csv_of, xlsx_of
 from diamond_pricing.model import PriceExplanation, PriceModel
 from diamond_pricing.model.price_model import nearest_priced
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.model.words import ENGLISH, LANGUAGES, Words
 from diamond_pricing.stones import Stone
+from diamond_pricing.stones.kinds import KINDS
 from diamond_pricing.web.api.quotes import (
     found_quotes,
     new_quote,
@@ -346,11 +348,18 @@ class PageController(Controller):
         """An element that shows a price with its reasons in another site's page."""
         desk = Desk(request)
         fields = [
-            {"name": f.name, "label": f.label, "grades": [grade for grade, _ in f.grades][::-1]}
+            {
+                "name": f.name,
+                "label": f.label,
+                "required": f.required,
+                "grades": [grade for grade, _ in f.grades][::-1],
+            }
             for f in form_of(desk.model, desk.words)
-            if f.required
+            if f.required or f.name in KINDS
         ]
-        body = framed("embed.js", desk.words, desk.model, lang=desk.lang, fields=fields)
+        body = framed(
+            "embed.js", desk.words, desk.model, lang=desk.lang, fields=fields, small=SMALL
+        )
         headers = {"Cache-Control": "public, max-age=600", "Vary": "Accept-Language"}
         return Response(body, media_type="text/javascript; charset=utf-8", headers=headers)
 

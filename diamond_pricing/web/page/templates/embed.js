@@ -13,7 +13,7 @@
       const form = make("form");
       for (const field of fields) {
         const label = make("label", field.label);
-        const input = make(field.grades.length ? "select" : "input", undefined, { name: field.name, required: true });
+        const input = make(field.grades.length ? "select" : "input", undefined, { name: field.name, required: field.required });
         if (field.grades.length) input.append(make("option", "", { value: "" }));
         for (const grade of field.grades) input.append(make("option", grade));
         if (this.hasAttribute(field.name)) input.value = this.getAttribute(field.name);
@@ -25,13 +25,13 @@
       this.answer.setAttribute("aria-live", "polite");
       root.append(form, this.answer);
       form.addEventListener("submit", (event) => { event.preventDefault(); this.ask(form); });
-      if (fields.every((field) => form.elements[field.name].value) && this.hasAttribute("carat")) this.ask(form);
+      if (fields.every((field) => !field.required || form.elements[field.name].value) && this.hasAttribute("carat")) this.ask(form);
     }
     async ask(form) {
       const body = { language: "{{ words.code }}" };
       for (const field of fields) {
         const value = form.elements[field.name].value;
-        body[field.name] = field.grades.length ? value : Number(value.replace(",", "."));
+        if (value) body[field.name] = field.grades.length ? value : Number(value.replace(",", "."));
       }
       this.answer.setAttribute("aria-busy", "true");
       const shown = [];
@@ -45,9 +45,17 @@
         else {
           const money = (value) => new Intl.NumberFormat("{{ words.code }}", { style: "currency", currency: found.currency, currencyDisplay: "narrowSymbol", useGrouping: "always", maximumFractionDigits: 0 }).format(value);
           shown.push(make("b", money(found.price)));
-          if (found.range) shown.push(make("p", `${money(found.range.low)} – ${money(found.range.high)}`));
-          const list = make("ul");
-          for (const line of found.lines) if (line.cents) list.append(make("li", line.sentence));
+          const ends = { level: 90, low: found.range && money(found.range.low), high: found.range && money(found.range.high) };
+          if (found.range) shown.push(make("p", {{ t.range | tojson }}.replace(/\{(\w+)\}/g, (_, name) => ends[name]) + "."));
+          if (found.verdict.status !== "priced") shown.push(make("p", {{ t.few_like_it | tojson }}));
+          const list = make("ul"), percent = (factor) => new Intl.NumberFormat("{{ words.code }}", { style: "percent", signDisplay: "exceptZero", maximumFractionDigits: Math.abs(factor - 1) < 0.1 ? 1 : 0 }).format(factor - 1);
+          let other = 1;
+          for (const line of found.lines.slice(1)) {
+            if (Math.abs(line.cents) < {{ small }} * found.cents) other *= line.factor;
+            else list.append(make("li", line.sentence.replace(/: [^:]*$/, ": ") + percent(line.factor)));
+          }
+          list.prepend(make("li", found.lines[0].sentence));
+          if (Math.abs(other - 1) >= 0.0005) list.append(make("li", {{ words.other | tojson }} + ": " + percent(other)));
           shown.push(list, make("small", {{ (prices ~ ". " ~ unrecorded ~ " " ~ t.estimate) | tojson }}));
         }
       } catch (error) {
