@@ -67,6 +67,7 @@ from diamond_pricing.exhibits.moves import (
 )
 from diamond_pricing.exhibits.price_list import (
     PriceList,
+    kinds_of,
     price_list,
     price_list_pages,
     priced_cells,
@@ -130,6 +131,7 @@ __all__ = [
     "index_table",
     "influence_table",
     "inside",
+    "kinds_of",
     "ladder",
     "lines_moved",
     "magic_steps",

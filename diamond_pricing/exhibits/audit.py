@@ -149,7 +149,7 @@ def audit(
     flagged = flagged[np.argsort(-np.abs(sales.price - expected)[flagged], kind="stable")]
     near, places = Comparables(model, evidence), flagged.tolist()
     price, expected = sales.price[flagged], expected[flagged]
-    likes = [_like(near, model, stones, i) for i in places]
+    likes = [_like(near, model, stones, i, sales.price[i]) for i in places]
     medians = [median for median, _ in likes]
     frame = frame_of(
         {
@@ -187,12 +187,14 @@ def reason(price: float, expected: float, comparables: float) -> str:
     return "overpriced" if ratio > 1 else "underpriced"
 
 
-def _like(near: Comparables, model: PriceModel, stones: Stones, row: int) -> tuple[float, str]:
+def _like(
+    near: Comparables, model: PriceModel, stones: Stones, row: int, price: float
+) -> tuple[float, str]:
     """Median of like sales, each brought to this stone and its price list; and each."""
     one = stones.take([row])
     if not model.supports(one)[0]:
         return float("nan"), ""
-    found = near.nearest(stones.stone(row), LIKE)
+    found = near.nearest(stones.stone(row), LIKE, price)
     on_list = float(np.exp(model.log_price(one, listing="recorded") - model.log_price(one))[0])
     money = written.amounts(model.training.currency)
     each = [

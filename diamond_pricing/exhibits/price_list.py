@@ -16,6 +16,7 @@ from diamond_pricing.model import PriceModel
 from diamond_pricing.model.support import seen_grade
 from diamond_pricing.model.verdict import FEW
 from diamond_pricing.stones import Stones
+from diamond_pricing.stones.kinds import ORIGIN, SHAPE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,5 +211,13 @@ def priced_cells(model: PriceModel, stones: Stones) -> dict[str, Vector]:
     if model.ranges is not None:
         found["low"][fine], found["high"][fine] = np.round(model.range(good), 2)
     support = model.support
-    near = np.zeros(len(stones), int) if support is None else support.near(stones)
+    near = np.zeros(len(stones), int)
+    if support is not None:
+        near[fine] = support.near(good)
     return found | {"support": near}
+
+
+def kinds_of(model: PriceModel) -> tuple[str, ...]:
+    """Origin and shape of the stones of a list, where the model tells them apart."""
+    given = model.reference.given()
+    return tuple(str(given[kind]) for kind in (ORIGIN, SHAPE) if kind in given)

@@ -23,7 +23,7 @@ def of_other_kind(kind: str, texts: Sequence[Any], only: Sequence[str]) -> dict[
     """
     grade = graded(kind)
     return {
-        at: f"{kind} {str(text)[:40]!r} is not {' or '.join(only)}, as far as known"
+        at: f"{kind} {str(text)[:40]!r} is not priced here, only {' and '.join(only)}"
         for at, text in enumerate(texts)
         if not blank(text) and grade.find(text) not in only
     }

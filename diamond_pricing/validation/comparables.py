@@ -20,6 +20,7 @@ from diamond_pricing.stones.keys import same_stone
 if TYPE_CHECKING:
     import pandas as pd
 
+ALIKE = 1e-6  # distance of stones that the model does not tell apart, and rounding
 MOST_SALES = 4  # looked at for each stone: many stand on two lists, or were sold again
 
 
@@ -100,10 +101,11 @@ class Comparables:
             self._alike = likeness.of(recorded) - likeness.of(blend)
         self._keys = stone_keys(self.stones)
 
-    def nearest(self, stone: Stone, k: int = 5) -> Evidence:
+    def nearest(self, stone: Stone, k: int = 5, price: float | None = None) -> Evidence:
         """Give the k sales nearest to a stone, never of the stone itself; each stone once.
 
-        Many stand on both price lists, their sides the other way round.
+        Many stand on both price lists, their sides the other way round. A stone that nothing
+        measures is known among the sales by the ``price`` that it was sold for.
 
         Raises
         ------
@@ -121,6 +123,8 @@ class Comparables:
         square = self._squares - 2 * (self._blend @ here) + here @ here
         distance = np.sqrt(np.maximum(square, 0))
         distance[same_stone(self.stones, stone)] = np.inf
+        own = np.flatnonzero((distance < ALIKE) & (self.prices == price))
+        distance[own[:1]] = np.inf
         some, last = k, len(distance) - 1
         while True:
             some = min(MOST_SALES * some, last)

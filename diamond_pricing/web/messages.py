@@ -253,7 +253,10 @@ class ComparablesOut(msgspec.Struct, frozen=True):
     """Sales like a stone, nearest first."""
 
     price: float  # the model's
-    median: float | None  # of the adjusted prices
+    median: Annotated[
+        float | None,
+        msgspec.Meta(description="Of the 40 nearest, adjusted, however many are listed."),
+    ]
     low: float | None  # half of them lie between the ends
     high: float | None
     currency: str

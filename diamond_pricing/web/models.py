@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from diamond_pricing.validation import Comparables, Evidence
 
 KEPT = 8  # models in memory beside the active one
+DRAWN = 40  # like sales whose prices are told together
 MOST = 1_000  # changes of one answer
 log = logging.getLogger("diamond_pricing.web")
 
@@ -187,7 +189,7 @@ class Models:
         return ModelOut(name, False, model.family, t.currency, t.effective, t.rows, t.stones)
 
     def evidence(self, model: PriceModel, stone: Stone, count: int) -> "Evidence":
-        """Sales like a stone, told by this model.
+        """Sales like a stone, told by this model: ``count`` of them, and what more come to.
 
         Raises
         ------
@@ -202,7 +204,8 @@ class Models:
             if self._evidence is None or self._evidence[0] != model.sha256:
                 self._evidence = (model.sha256, Comparables(model, self._sales(model)))
             ready = self._evidence[1]
-        return ready.nearest(stone, count)
+        found = ready.nearest(stone, min(max(count, DRAWN), len(ready.rows)))
+        return replace(found, comparables=found.comparables[:count])
 
     def _sales(self, model: PriceModel) -> "Sales":
         from diamond_pricing.fitting import read_sales

@@ -28,7 +28,7 @@ def test_a_word_is_of_a_kind_that_is_priced_or_not():
     assert of_other_kind("shape", ["Oval", "X9"], ["Round"]).keys() == {0, 1}
     assert not of_other_kind("origin", ["LG"], ["Laboratory-grown"])
     (said,) = of_other_kind("origin", ["mined"], ["Laboratory-grown"]).values()
-    assert said == "origin 'mined' is not Laboratory-grown, as far as known"
+    assert said == "origin 'mined' is not priced here, only Laboratory-grown"
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,13 @@ _BOTH: dict[str, tuple[str, str]] = {
     "stone": ("Stone", "Pietra"),
     "sold_at": ("Sold at", "Venduta a"),
     "adjusted": ("Adjusted to yours", "Riportata a questa"),
+    "adjusted_near": ("Adjusted to the nearest stone", "Riportata alla pietra più vicina"),
+    "comparables_near": (
+        "Sales like the nearest stone that can be priced; the last column takes off, line by "
+        "line, what sets them apart from it.",
+        "Vendite simili alla pietra più vicina che ha un prezzo; l’ultima colonna toglie, voce "
+        "per voce, ciò che le distingue da quella.",
+    ),
     "no_comparables": (
         "Comparable sales cannot be shown now.",
         "Vendite comparabili non disponibili.",
@@ -328,9 +335,9 @@ _HELP: dict[str, dict[str, tuple[str, str]]] = {
         "Ideal": ("the most light", "la luce migliore"),
     },
     "color": {
-        "": ("D is colorless, J faintly tinted.", "D è incolore, J appena tinto."),
-        "J": ("faint tint", "lieve tinta"),
-        "I": ("faint tint", "lieve tinta"),
+        "": ("D is colorless, J nearly so.", "D è incolore, J quasi."),
+        "J": ("near colorless", "quasi incolore"),
+        "I": ("near colorless", "quasi incolore"),
         "H": ("near colorless", "quasi incolore"),
         "G": ("near colorless", "quasi incolore"),
         "F": ("colorless", "incolore"),

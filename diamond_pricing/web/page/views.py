@@ -13,6 +13,7 @@ from litestar import Controller, Response, get, post
 from litestar.params import FromPath
 
 from diamond_pricing.exhibits import measures_text
+from diamond_pricing.exhibits.price_list import kinds_of
 from diamond_pricing.exhibits.waterfall import SMALL
 from diamond_pricing.intake.priced_sheet import XLSX, csv_of, xlsx_of
 from diamond_pricing.model import PriceExplanation, PriceModel
@@ -32,6 +33,7 @@ from diamond_pricing.web.api.quotes import (
 )
 from diamond_pricing.web.door import COOKIE
 from diamond_pricing.web.messages import LEVEL, PriceListOut, QuoteIn
+from diamond_pricing.web.models import DRAWN
 from diamond_pricing.web.openapi import description
 from diamond_pricing.web.page.answers import shown, verdict_text
 from diamond_pricing.web.page.forms import Problem, filled, form_of, query_of
@@ -51,7 +53,7 @@ FILES = {"csv": "text/csv", "xlsx": XLSX}
 CLIENT = ("client", "client_reference", "report_number")  # fields of a quote beside the stone
 SAME = 0.0005  # log price
 ROWS = 50  # quotes of one page
-STEPS, LIKE, DRAWN = 8, 4, 40  # steps and like sales listed beside a price, and those drawn
+STEPS, LIKE = 8, 4  # steps and like sales listed beside a price
 FORM = 8 << 10  # bytes
 
 
@@ -188,7 +190,8 @@ class PageController(Controller):
             "list.html",
             "/list",
             cuts=list(model.training.grades["cut"])[::-1],
-            cut=found.cut,
+            cut=", ".join([*kinds_of(model), found.cut]),
+            chosen=found.cut,
             per=per,
             clarities=found.clarities,
             grids=grids,
@@ -207,6 +210,9 @@ class PageController(Controller):
         words = desk.words
         found, _ = _list(desk.model, desk.query)
         head = [words.attribute(name) for name in ("carat", "cut", "color", "clarity")]
+        reference = desk.model.reference.given()
+        kinds = {kind: reference[kind] for kind in KINDS if kind in reference}
+        head += map(words.attribute, kinds)
         head += [desk.texts[name] for name in ("per_stone", "per_carat")]
         head += [words.estimates[name] for name in ("low", "high")]
         head += [*(desk.texts[name] for name in ("sales_like", "currency", "date")), "model"]
@@ -214,7 +220,8 @@ class PageController(Controller):
         rows: list[list[object]] = []
         for c in found.cells:
             prices = (c.price, c.per_carat, c.low, c.high, c.support)
-            rows.append([c.carat, found.cut, c.color, c.clarity, *prices, *of_all])
+            grades = (found.cut, c.color, c.clarity, *kinds.values())
+            rows.append([c.carat, *grades, *prices, *of_all])
         await service.charge(known, "page", len(found.cells))
         write = csv_of if kind == "csv" else xlsx_of
         body = await service.away(write, head, rows, words.decimal)
