@@ -14,7 +14,10 @@ from diamond_pricing.stones.trade import graded
 BANDS = (0.4, 0.7, 1.0, 1.5)  # carats, of the segments of errors and of the ranges
 LEAN = 20.0  # sales of the mean that a segment's variance leans on
 SMALLEST_PART = 60  # held-out sales of a part of the ranges
-SUPPORT_BANDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 1.7, 2.0, 2.5, 3.0)
+SUPPORT_BANDS = (
+    *(0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 1.7, 2.0, 2.5, 3.0),
+    *(4.0, 5.0, 7.0, 10.0),
+)
 
 
 def ranges_of(stones: Stones, held_out: dict[str, Vector], log_price: Vector) -> Ranges:

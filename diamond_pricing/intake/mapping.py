@@ -1,7 +1,7 @@
 """What a sheet does not declare, told from its headers and cells."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -131,6 +131,14 @@ def guessed(
         identity=source.identity or ("" if numbered else ROW),
         signs=source.signs or (DROP if _signed(texts) else ""),
     )
+
+
+def of_no_stone(row: Sequence[str], headers: Sequence[str], source: Source) -> bool:
+    """Whether a row, a total or a remark, is nearly empty and has neither color nor clarity."""
+    if 2 * sum(bool(cell.strip()) for cell in row) > len(row):
+        return False
+    at = (source.columns[name].strip() for name in ("color", "clarity"))
+    return not any(row[headers.index(header)].strip() for header in at)
 
 
 def unclear_dates(header: str) -> str:

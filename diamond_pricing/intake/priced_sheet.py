@@ -11,13 +11,14 @@ from diamond_pricing.errors import MissingExtraError, RejectedFileError, SourceE
 from diamond_pricing.files import harmless
 from diamond_pricing.intake.columns import TableColumns
 from diamond_pricing.intake.judged import code_of, judged
-from diamond_pricing.intake.mapping import guessed
+from diamond_pricing.intake.mapping import guessed, of_no_stone
 from diamond_pricing.intake.reading import DELIMITERS, Sheet, read_sheet
 from diamond_pricing.intake.source import Source
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.explanation import RANGE
 from diamond_pricing.model.support import BLEND
 from diamond_pricing.model.words import ENGLISH, Words
+from diamond_pricing.stones.keys import IDENTITY
 
 ESTIMATES = ("estimate", "low", "high", "verdict", "reason")
 Texts: TypeAlias = Sequence[Sequence[str]]
@@ -31,12 +32,13 @@ class PricedSheet:
 
     columns: list[tuple[str, str]]  # each that was understood, and the attribute that it is
     unread: list[str]  # the other columns
-    rows: int
+    rows: int  # of stones
     priced: int
     with_caution: int  # of those with a price the ones with few sales behind it
     refused: dict[str, int]  # rows without a price, by code
     total: int  # of the estimates, cents
-    given: list[list[str]]  # the cells of each row under the columns that were understood
+    # What numbers each stone, and the cells under the columns that were understood
+    given: list[list[str]]
     # The columns added, one row a stone: estimate, low, high, verdict, reason, the reference
     # price and each line. Amounts in the currency, None where there is none.
     table: list[list[object]]
@@ -94,8 +96,13 @@ def priced_sheet(
     totals = found.cents.sum(axis=1).tolist()
     table: list[list[object]] = []
     for i, status in enumerate(found.status.tolist()):
+        blank = [None] * (3 + found.cents.shape[1])
+        if i in found.errors and of_no_stone(rows[i], header, how):
+            del found.errors[i]
+            table.append([*blank, None, None])
+            n -= 1
+            continue
         if i in found.errors:
-            blank = [None] * (3 + found.cents.shape[1])
             table.append([*blank[:3], words.verdicts[2], told(found.errors[i]), *blank[3:]])
             continue
         ends = [None if v != v else v for v in (found.low[i].item(), found.high[i].item())]
@@ -118,6 +125,8 @@ def priced_sheet(
     stem = name.rpartition("/")[2].partition(".")[0] or "stones"
     by_header = {of: attribute for attribute, of in columns.known.items()}
     places = [at for at, of in enumerate(header) if of in by_header]
+    number = how.columns.get(IDENTITY)
+    named = [at for at, of in enumerate(header) if of == number and at not in places]
     return PricedSheet(
         columns=[(of, by_header[of]) for of in header if of in by_header],
         unread=[of for of in header if of and of not in by_header],
@@ -126,7 +135,7 @@ def priced_sheet(
         with_caution=int((found.status == 1).sum()),
         refused=dict(Counter(map(code_of, found.errors.values())).most_common()),
         total=sum(totals),
-        given=[[row[at] for at in places] for row in rows],
+        given=[[row[at] for at in (*named, *places)] for row in rows],
         table=table,
         name=f"{stem}-priced.{'csv' if text else 'xlsx'}",
         media="text/csv" if text else XLSX,

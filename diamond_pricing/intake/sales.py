@@ -31,7 +31,14 @@ from diamond_pricing.intake.headers import (
     listed,
     money_column,
 )
-from diamond_pricing.intake.mapping import ROUNDED, dates_notes, grade_meant, guessed, of_houses
+from diamond_pricing.intake.mapping import (
+    ROUNDED,
+    dates_notes,
+    grade_meant,
+    guessed,
+    of_houses,
+    of_no_stone,
+)
 from diamond_pricing.intake.numbers import currency_named, decimal_sign, number, reduced, sides
 from diamond_pricing.intake.reading import Sheet, read_sheet
 from diamond_pricing.intake.source import ROW, Source
@@ -207,7 +214,7 @@ class _Reader:
                 self._set_aside(
                     i, "row", f"it has {len(row)} fields, the header {len(self.headers)}"
                 )
-            elif self._of_no_stone(row):
+            elif of_no_stone(row, self.headers, self.source):
                 self._set_aside(i, TOTAL, "a total or a remark, no stone")
         if pieces := [header for header in self.headers if fold(header) in _PIECES]:
             for i, text in enumerate(self.sheet.column(pieces[0])):
@@ -250,13 +257,6 @@ class _Reader:
         days = np.array([np.nan if said is None else said for said in given], float)
         for i in np.flatnonzero(stray_days(days)).tolist():
             self._set_aside(i, name, f"{iso(days[i])} lies months apart from all others")
-
-    def _of_no_stone(self, row: list[str]) -> bool:
-        """Whether a row is nearly empty and has neither color nor clarity."""
-        if 2 * sum(bool(cell.strip()) for cell in row) > len(row):
-            return False
-        at = (self.source.columns[name].strip() for name in ("color", "clarity"))
-        return not any(row[self.headers.index(header)].strip() for header in at)
 
     def _set_aside(self, row: int, field: str, reason: str) -> None:
         self.wrong.setdefault(row, (field, reason))

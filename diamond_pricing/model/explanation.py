@@ -267,7 +267,7 @@ def reasons_html(why: PriceExplanation) -> str:
         first = line.name == REFERENCE
         factor = "" if first else f"×{line.factor:.3f}"
         rows.append(
-            f'<tr><th scope="row">{escape(line.label)}<small>{escape(line.note)}</small></th>'
+            f'<tr><th scope="row">{escape(line.label)} <small>{escape(line.note)}</small></th>'
             f"<td>{factor}</td><td>{_money(why, line.cents, sign=not first)}</td>"
             f'<td class="total">{_money(why, running)}</td></tr>'
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cache
+from html import escape
 from math import nan
 from typing import Any
 
@@ -182,6 +183,13 @@ class Stone:
 
     def __str__(self) -> str:
         return f"{carats(self.carat)} {self.named}"
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><th>{escape(ATTRIBUTES[name].label)}</th><td>{escape(str(value))}</td></tr>"
+            for name, value in self.given().items()
+        )
+        return f"<table>{cells}</table>"
 
 
 @cache

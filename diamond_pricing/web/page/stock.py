@@ -68,7 +68,7 @@ class StockController(Controller):
                 amount_text(value, currency, words) if isinstance(value, float) else "–"
                 for value in cells[:3]
             ]
-            rows.append([" · ".join(filter(None, given[:5])), *amounts, cells[3], cells[4]])
+            rows.append([" · ".join(filter(None, given[:6])), *amounts, cells[3], cells[4]])
         counts = {
             "rows": count_text(made.rows, words),
             "priced": count_text(made.priced, words),
