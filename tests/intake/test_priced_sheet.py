@@ -104,3 +104,14 @@ def test_titles_above_the_header_of_a_text_file_are_kept(packaged):
     assert rows[2][:5] == ["Carat", "Color", "Clarity", "Cut", rows[2][4]]
     assert rows[2][4].startswith("Estimate (USD, 2008")
     assert rows[3][:4] == ["1,01", "E", "VS1", "Ideal"]
+
+
+def test_totals_are_no_stones_and_stones_are_called_by_their_number(packaged):
+    data = "Stock #,Carat,Color,Clarity,Cut,Memo\n17,1.01,E,VS1,Ideal,\n18,9.5,E,VS1,Ideal,\n"
+    made = priced_sheet("stock.csv", f"{data}Total,10.51,,,,\n".encode(), packaged)
+    assert (made.rows, made.priced) == (2, 1)
+    assert made.refused == {"weight_outside_range": 1}
+    assert [cells[0] for cells in made.given] == ["17", "18", "Total"]
+    last = list(csv.reader(io.StringIO(made.data.decode("utf-8-sig"))))[-1]
+    assert last[:2] == ["Total", "10.51"]
+    assert not any(last[2:])

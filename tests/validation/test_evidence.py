@@ -56,6 +56,21 @@ def test_a_stone_is_never_its_own_evidence(comparables, packaged, catalog):
             assert not (same and {c.stone.x, c.stone.y} == sides)
 
 
+def test_nor_is_a_stone_that_nothing_measures(packaged, catalog):
+    sales = catalog[["carat", "cut", "color", "clarity", "price"]].astype({"price": float})
+    sales = sales[::40].reset_index(drop=True)
+    row = int(np.flatnonzero(sales["carat"] == 0.5)[0])
+    sales.loc[row, "price"] *= 3
+    found = Comparables(packaged, read_sales(sales))
+    stone, price = found.stones.stone(row), float(sales["price"][row])
+    assert found.rows[row] == row
+    own = [c.row for c in found.nearest(stone, 5).comparables]
+    others = [c.row for c in found.nearest(stone, 5, price).comparables]
+    assert row in own
+    assert row not in others
+    assert len(others) == 5
+
+
 def test_what_the_model_declines_has_no_comparables(comparables):
     with pytest.raises(UnsupportedStoneError):
         comparables.nearest(Stone(9.0, "Ideal", "E", "VS1"))
