@@ -140,7 +140,7 @@ def inside(model: PriceModel, sold: Priced, level: float = 0.9) -> NDArray[np.bo
 
 def coverage(held: NDArray[np.bool_], stones: Stones) -> "pd.DataFrame":
     """Share of the sales inside their range in each segment of 100, with Wilson's limits."""
-    labels = np.char.add(np.char.add(bands(stones), " "), stones.labels("clarity"))
+    labels = np.char.add(np.char.add(bands(stones, BANDS), " "), stones.labels("clarity"))
     band = np.searchsorted(BANDS, stones["carat"], side="right")
     order = np.lexsort((stones["clarity"], band))
     rows = [("all", len(held), *wilson(held))]

@@ -1,6 +1,6 @@
 """What a statistician asks of a fit: variance, influence, concurvity, stability."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from diamond_pricing.exhibits import written
 from diamond_pricing.exhibits.effects import changed, step
 from diamond_pricing.exhibits.exhibit import Table, table
 from diamond_pricing.exhibits.priced import groups
-from diamond_pricing.model import PriceModel
+from diamond_pricing.model import PriceModel, packaged_model
 from diamond_pricing.stones import Stones
 from diamond_pricing.validation.concurvity import concurvity, shared
 
@@ -181,6 +181,32 @@ def facts(model: PriceModel) -> Table:
         ("reference stone", str(model.reference)),
     ]
     return table(rows, {"": None, "value": str})
+
+
+HISTORY = 12  # steps of a home that are told
+
+
+def provenance(model: PriceModel) -> str:
+    """Where a model's sales come from, and under which terms."""
+    t = model.training
+    if model.sha256 == packaged_model().sha256:
+        return (
+            f"{t.rows:,} asking prices of round stones, as retailers listed them in 2008: the "
+            "table of the PyPI package plotnine (MIT licence), which has it from the R package "
+            "ggplot2. They are there to try the model on, not to quote by."
+        )
+    return (
+        f"{t.rows:,} sales of {t.stones:,} stones that the owner of the model brought; where "
+        "they come from and under which terms is for the owner to say."
+    )
+
+
+def history(entries: Iterable[Any]) -> Table | None:
+    """The last entries of a home's log, the latest first; None without any."""
+    last = [*entries][::-1][:HISTORY]
+    rows = [(e.at[:10], e.action, e.active[:12] or "none", e.by, e.reason) for e in last]
+    columns = {"day": None, "step": None, "active model": str, "by": None, "why": None}
+    return table(rows, columns) if rows else None
 
 
 def stated_ranges(model: PriceModel) -> Table:

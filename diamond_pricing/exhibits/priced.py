@@ -1,6 +1,6 @@
 """Sales beside what they are expected to fetch, and the groups that they are looked at in."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from diamond_pricing.fitting.scatter import BANDS
 from diamond_pricing.model import PriceModel
 from diamond_pricing.stones import Stones, stone_keys
 
+EDGES = (*BANDS, 2.0)  # carats, of the groups by weight
 FEWEST = 30  # sales of a group
 Z = 1.959964  # 95 %
 
@@ -51,10 +52,10 @@ class Priced(NamedTuple):
         return stone_keys(self.sales.stones)
 
 
-def bands(stones: Stones) -> NDArray[np.str_]:
+def bands(stones: Stones, edges: Sequence[float] = EDGES) -> NDArray[np.str_]:
     """Weight band of each stone in words, shape (n,)."""
-    names = np.array(written.bands([f"{edge:g}" for edge in BANDS]))
-    found: NDArray[np.str_] = names[np.searchsorted(BANDS, stones["carat"], side="right")]
+    names = np.array(written.bands([f"{edge:g}" for edge in edges]))
+    found: NDArray[np.str_] = names[np.searchsorted(edges, stones["carat"], side="right")]
     return found
 
 

@@ -1,10 +1,12 @@
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 
 from diamond_pricing import Stone
+from diamond_pricing import exhibits as show
 from diamond_pricing.exhibits import bridge, explanation_page, waterfall
 from diamond_pricing.model.money import written
 
@@ -117,3 +119,17 @@ def test_text_from_outside_cannot_become_markup(packaged):
     why = replace(why, lines=lines, details=details, currency=hostile, effective=hostile)
     page = explanation_page(why)
     assert "<script" not in page
+
+
+def test_a_card_says_what_is_priced_and_where_its_sales_are_from(packaged, loglinear):
+    assert show.kinds_words(packaged) == "natural round"
+    assert show.read_words(packaged).startswith("weight, cut, color, clarity, depth")
+    assert "plotnine (MIT licence)" in show.provenance(packaged)
+    assert "the owner of the model" in show.provenance(loglinear)
+    assert show.history(()) is None
+    step = SimpleNamespace(
+        at="2026-11-23T00:00:00Z", action="pin", active="", by="Ann", reason=""
+    )
+    told = show.history([step] * 20).frame
+    assert len(told) == 12
+    assert told["active model"].tolist()[0] == "none"
