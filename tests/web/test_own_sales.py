@@ -73,6 +73,7 @@ def test_the_element_asks_what_the_model_needs(own):
     asked = {field["name"]: field["required"] for field in fields}
     needed = dict.fromkeys(STONE, True)
     assert asked == needed | {"origin": True, "shape": False}
+    assert '"Laboratory-grown": "Laboratory-grown diamond"' in script, "its first line"
 
 
 def test_lists_say_of_which_stones_they_are(own):

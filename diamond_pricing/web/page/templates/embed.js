@@ -44,6 +44,8 @@
         if (!answer.ok) shown.push(make("p", found.detail || found.title));
         else {
           const money = (value) => new Intl.NumberFormat("{{ words.code }}", { style: "currency", currency: found.currency, currencyDisplay: "narrowSymbol", useGrouping: "always", maximumFractionDigits: 0 }).format(value);
+          const kinds = {{ {"Natural": words.natural, "Laboratory-grown": words.grown} | tojson }};
+          shown.push(make("p", kinds[found.stone.origin] || {{ words.diamond | tojson }}));
           shown.push(make("b", money(found.price)));
           const ends = { level: 90, low: found.range && money(found.range.low), high: found.range && money(found.range.high) };
           if (found.range) shown.push(make("p", {{ t.range | tojson }}.replace(/\{(\w+)\}/g, (_, name) => ends[name]) + "."));
