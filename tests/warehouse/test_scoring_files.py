@@ -269,7 +269,7 @@ def test_other_peoples_headers_units_and_words_are_understood(packaged, tmp_path
         assert row["price_cents"] == packaged.explain(stone).cents
     codes = [row["code"] for row in found[2:]]
     assert codes == ["shape_not_priced", "impossible_value", "impossible_value"]
-    assert "'Princess' is not Round" in found[2]["error"]
+    assert "'Princess' is not priced here, only Round" in found[2]["error"]
 
 
 def test_a_column_of_shapes_is_one_whatever_it_is_called(packaged, tmp_path):
