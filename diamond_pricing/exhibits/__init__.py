@@ -36,7 +36,9 @@ from diamond_pricing.exhibits.diagnostics import (
     facts,
     history,
     influence_table,
+    kinds_words,
     provenance,
+    read_words,
     scatter_table,
     stability,
     stated_ranges,
@@ -70,11 +72,9 @@ from diamond_pricing.exhibits.moves import (
 from diamond_pricing.exhibits.price_list import (
     PriceList,
     kinds_of,
-    kinds_words,
     price_list,
     price_list_pages,
     priced_cells,
-    read_words,
     usual_cut,
 )
 from diamond_pricing.exhibits.priced import Priced, middle, rms_limits

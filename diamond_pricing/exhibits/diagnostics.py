@@ -12,7 +12,8 @@ from diamond_pricing.exhibits.effects import changed, step
 from diamond_pricing.exhibits.exhibit import Table, table
 from diamond_pricing.exhibits.priced import groups
 from diamond_pricing.model import PriceModel, packaged_model
-from diamond_pricing.stones import Stones
+from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
+from diamond_pricing.stones.kinds import ORIGIN, SHAPE, kinds_known
 from diamond_pricing.validation.concurvity import concurvity, shared
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def facts(model: PriceModel) -> Table:
     return table(rows, {"": None, "value": str})
 
 
-HISTORY = 12  # steps of a home that are told
+HISTORY = 12  # log entries shown
 
 
 def provenance(model: PriceModel) -> str:
@@ -199,6 +200,19 @@ def provenance(model: PriceModel) -> str:
         f"{t.rows:,} sales of {t.stones:,} stones that the owner of the model brought; where "
         "they come from and under which terms is for the owner to say."
     )
+
+
+def kinds_words(model: PriceModel) -> str:
+    """Which stones a model prices: ``natural or laboratory-grown round or oval``."""
+    known = (kinds_known(kind, model.training.grades) for kind in (ORIGIN, SHAPE))
+    return " ".join(" or ".join(map(str.lower, grades)) for grades in known)
+
+
+def read_words(model: PriceModel) -> str:
+    """The attributes that prices are read from, in words."""
+    read = model._effects.attributes - {LISTING.name, ORIGIN, SHAPE}
+    labels = [a.label.lower() for name, a in ATTRIBUTES.items() if name in read]
+    return " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
 
 
 def history(entries: Iterable[Any]) -> Table | None:

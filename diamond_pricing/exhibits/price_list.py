@@ -15,8 +15,8 @@ from diamond_pricing.exhibits.exhibit import Prose, Table, frame_of, safe
 from diamond_pricing.model import PriceModel
 from diamond_pricing.model.support import seen_grade
 from diamond_pricing.model.verdict import FEW
-from diamond_pricing.stones import ATTRIBUTES, LISTING, Stones
-from diamond_pricing.stones.kinds import ORIGIN, SHAPE, kinds_known
+from diamond_pricing.stones import Stones
+from diamond_pricing.stones.kinds import ORIGIN, SHAPE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,16 +221,3 @@ def kinds_of(model: PriceModel) -> tuple[str, ...]:
     """Origin and shape of the stones of a list, where the model tells them apart."""
     given = model.reference.given()
     return tuple(str(given[kind]) for kind in (ORIGIN, SHAPE) if kind in given)
-
-
-def kinds_words(model: PriceModel) -> str:
-    """Which stones a model prices: ``natural or laboratory-grown round or oval``."""
-    known = (kinds_known(kind, model.training.grades) for kind in (ORIGIN, SHAPE))
-    return " ".join(" or ".join(map(str.lower, grades)) for grades in known)
-
-
-def read_words(model: PriceModel) -> str:
-    """The attributes that prices are read from, in words."""
-    read = model._effects.attributes - {LISTING.name, ORIGIN, SHAPE}
-    labels = [a.label.lower() for name, a in ATTRIBUTES.items() if name in read]
-    return f"{', '.join(labels[:-1])} and {labels[-1]}"

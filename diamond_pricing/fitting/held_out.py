@@ -1,7 +1,7 @@
 """What a fit says of each of its sales when it has not seen the stone, and how each pulls it.
 
-The sales are parted into folds by stone. The Gram matrix of all folds but one is that of all
-less that of the one, so that a fit without a fold costs one solve.
+The sales are split into folds by stone. The Gram matrix without a fold is that of all sales
+minus that of the fold, so that a fit without a fold costs one solve.
 """
 
 from collections.abc import Iterable

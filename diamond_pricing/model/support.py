@@ -100,7 +100,7 @@ class Support(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
     @property
     def needed(self) -> frozenset[str]:
-        """Kinds that a stone has to say, as all sales did and each is priced apart."""
+        """Kinds that a stone must state: every sale did, and each kind is priced apart."""
         return frozenset(name for name, of in self.kinds.items() if not any(of.get("", ())))
 
     def around(self) -> NDArray[np.int64]:

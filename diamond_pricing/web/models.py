@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from diamond_pricing.validation import Comparables, Evidence
 
 KEPT = 8  # models in memory beside the active one
-DRAWN = 40  # like sales whose prices are told together
+DRAWN = 40  # like sales behind the median and the middle half
 MOST = 1_000  # changes of one answer
 log = logging.getLogger("diamond_pricing.web")
 
@@ -189,7 +189,7 @@ class Models:
         return ModelOut(name, False, model.family, t.currency, t.effective, t.rows, t.stones)
 
     def evidence(self, model: PriceModel, stone: Stone, count: int) -> "Evidence":
-        """Sales like a stone, told by this model: ``count`` of them, and what more come to.
+        """The ``count`` sales nearest to a stone; the median is of ``DRAWN`` or more.
 
         Raises
         ------

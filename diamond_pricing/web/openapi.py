@@ -326,7 +326,7 @@ def _samples(model: PriceModel) -> tuple[dict[str, Any], dict[str, Any]]:
     if all(model.assess(Stone(**stone)).status != DECLINED for stone in (STONE, OTHER)):
         return STONE, OTHER
     first = model.reference
-    second = nearest_priced(model, replace(first, carat=1.2 * first.carat)) or first
+    second = nearest_priced(model, replace(first, carat=round(1.2 * first.carat, 2))) or first
     return first.given(), second.given()
 
 

@@ -130,6 +130,6 @@ def test_a_card_says_what_is_priced_and_where_its_sales_are_from(packaged, logli
     step = SimpleNamespace(
         at="2026-11-23T00:00:00Z", action="pin", active="", by="Ann", reason=""
     )
-    told = show.history([step] * 20).frame
-    assert len(told) == 12
-    assert told["active model"].tolist()[0] == "none"
+    shown = show.history([step] * 20).frame
+    assert len(shown) == 12
+    assert shown["active model"].tolist()[0] == "none"

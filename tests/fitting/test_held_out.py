@@ -63,3 +63,18 @@ def test_the_standard_errors_of_a_document_are_those_of_the_fit(sales, both):
     ratio = kept[there] / exact[there]
     assert abs(np.median(ratio) - 1) < 0.05
     assert np.quantile(np.abs(ratio - 1), 0.99) < 0.25  # four standard deviations
+
+
+def test_no_fold_is_priced_by_a_fit_that_saw_it(both):
+    """Errors are larger than those of the fit, by about the same share in every fold."""
+    held = both[1]
+    found = held.found
+    fitted = found.y - found.laid.fitted(found.fit.coefficients)
+    unseen = np.log(held.sales.price) - held.recorded
+    known = np.isfinite(unseen)
+    shares = [
+        np.mean(unseen[rows] ** 2 * found.weight[rows])
+        / np.mean(fitted[rows] ** 2 * found.weight[rows])
+        for rows in (known & (found.fold == k) for k in range(5))
+    ]
+    assert min(shares) > 1.1, shares

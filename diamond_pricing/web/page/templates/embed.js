@@ -47,9 +47,9 @@
           const kinds = {{ {"Natural": words.natural, "Laboratory-grown": words.grown} | tojson }};
           shown.push(make("p", kinds[found.stone.origin] || {{ words.diamond | tojson }}));
           shown.push(make("b", money(found.price)));
-          const ends = { level: 90, low: found.range && money(found.range.low), high: found.range && money(found.range.high) };
+          const ends = found.range && { level: Math.round(100 * found.range.level), low: money(found.range.low), high: money(found.range.high) };
           if (found.range) shown.push(make("p", {{ t.range | tojson }}.replace(/\{(\w+)\}/g, (_, name) => ends[name]) + "."));
-          if (found.verdict.status !== "priced") shown.push(make("p", {{ t.few_like_it | tojson }}));
+          if (found.verdict.reasons.some((reason) => reason.code === "thin_support")) shown.push(make("p", {{ t.few_like_it | tojson }}));
           const list = make("ul"), percent = (factor) => new Intl.NumberFormat("{{ words.code }}", { style: "percent", signDisplay: "exceptZero", maximumFractionDigits: Math.abs(factor - 1) < 0.1 ? 1 : 0 }).format(factor - 1);
           let other = 1;
           for (const line of found.lines.slice(1)) {
